@@ -1,0 +1,1 @@
+"""rlm-dsl: recursive language models as small typed programs."""

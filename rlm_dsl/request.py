@@ -1,0 +1,126 @@
+"""What a model is asked, what it answers, and the key under which an answer is kept.
+
+In: messages, a result schema, the settings of a model. Out: immutable requests and answers.
+Law: `key` covers everything that can change an answer and nothing else; `NOT_IN_KEY` lists what is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from rlm_dsl.hashing import identity, without_floats
+
+Role = Literal["system", "user", "assistant"]
+
+NOT_IN_KEY = ("api_key", "timeout", "retries", "concurrency", "headers", "request_id", "purpose")
+"""Settings that cannot change an answer, the only ones left out of the key. A parameter not known here is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which model, where, with which parameters. `parameters` are sent as they are (temperature, seed, ...)."""
+
+    model: str
+    base_url: str
+    provider: str = "openai-compatible"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "provider": self.provider,
+            "model": self.model,
+            "base_url": self.base_url,
+            "parameters": dict(self.parameters),
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> ModelSettings:
+        return ModelSettings(value["model"], value["base_url"], value["provider"], dict(value["parameters"]))
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to one model. `schema` is the JSON Schema that the answer's JSON must meet, or None for prose.
+
+    `purpose` says where it comes from (a step's name, "root"); it is for logs alone.
+    """
+
+    settings: ModelSettings
+    messages: tuple[Message, ...]
+    schema: Mapping[str, Any] | None = None
+    sample: int = 0
+    purpose: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """Hex sha256 over the canonical form of everything that can change the answer."""
+        return identity("call-v1", without_floats(self.as_json()))
+
+    def as_json(self) -> dict[str, Any]:
+        """What the key is made of, and what a trace keeps of the request."""
+        return {
+            "api": "chat.completions",
+            **self.settings.as_json(),
+            "messages": [{"role": message.role, "content": message.content} for message in self.messages],
+            "schema": None if self.schema is None else dict(self.schema),
+            "sample": self.sample,
+        }
+
+    def again(self, answer: str, problem: str) -> Request:
+        """The same question once more, with the answer that did not fit and what is wrong with it."""
+        more = (Message("assistant", answer), Message("user", problem))
+        return replace(self, messages=self.messages + more)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `finish` is the server's finish_reason; tokens are the server's counts, or None."""
+
+    text: str
+    finish: str = "stop"
+    refusal: str | None = None
+    model: str = ""
+    fingerprint: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "finish": self.finish,
+            "refusal": self.refusal,
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Answer:
+        return Answer(**value)
+
+    @property
+    def keepable(self) -> bool:
+        """Whether the answer is whole: refusals and answers cut short are never kept in the store."""
+        return self.finish == "stop" and self.refusal is None
+
+
+def estimated_tokens(text: str) -> int:
+    """An upper estimate of a text's tokens: a third of its UTF-8 bytes, and one. Used for bounds, never for bills."""
+    return len(text.encode("utf-8", "surrogatepass")) // 3 + 1
+
+
+def prompt_tokens(request: Request) -> int:
+    """The estimate for a whole request: its messages (4 tokens of framing each) and its schema."""
+    schema = 0 if request.schema is None else estimated_tokens(json.dumps(request.schema))
+    return schema + sum(4 + estimated_tokens(message.content) for message in request.messages)

@@ -1,0 +1,1 @@
+"""Text to tree and back: the one user of Lark is `parse`."""
