@@ -117,6 +117,4 @@ def ascii_escape(character: str) -> str:
 
 def cells(text: str) -> int:
     """Terminal cells a text takes: wide East Asian characters take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -215,9 +215,7 @@ def comparable(a: Type, b: Type) -> bool:
 
 PLAIN_NAME_START = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 PLAIN_NAME_REST = PLAIN_NAME_START + "0123456789"
-RESERVED = frozenset(
-    "context param show answer true false null and or not in between is matches".split()
-)
+RESERVED = frozenset("context param show answer true false null and or not in between is matches".split())
 
 
 def quoted_name(name: str) -> str:
