@@ -1,0 +1,31 @@
+"""Text to a typed value, as `extract` and `parse_json` convert it: what does not fit becomes null."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.registry import functions
+from rlm_dsl.sql import Sql, bound, sql
+from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, bare, nullable
+
+CONVERTIBLE = (TEXT, INT, FLOAT, BOOL, DATE, TIMESTAMP)
+
+
+def converted(text: Sql, to: Type) -> Sql:
+    """SQL for `text` read as a value of type `to`, null where it does not fit. Dates and timestamps are ISO 8601."""
+    match bare(to):
+        case t if t == INT:
+            return functions()["to_int"].sql({"value": text, "types": (TEXT,)})  # type: ignore[operator]
+        case t if t == FLOAT:
+            return functions()["to_float"].sql({"value": text, "types": (TEXT,)})  # type: ignore[operator]
+        case t if t == BOOL:
+            return sql("CASE lower(trim({t})) WHEN 'true' THEN true WHEN 'false' THEN false END", t=text)
+        case t if t == DATE:
+            return sql("CAST(try_strptime(trim({t}), {f}) AS DATE)", t=text, f=bound("%Y-%m-%d", "date_form"))
+        case t if t == TIMESTAMP:
+            return sql("TRY_CAST(trim({t}) AS TIMESTAMP)", t=text)
+        case _:
+            return text
+
+
+def converted_type(to: Type) -> Type:
+    """Text is taken as it is; any other conversion may fail, and then gives null."""
+    return to if bare(to) == TEXT else nullable(to)

@@ -1,0 +1,17 @@
+"""`count_distinct`: how many different values."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.operator import AggregateFunction, Example
+from rlm_dsl.sql import sql
+from rlm_dsl.types import INT
+
+count_distinct = AggregateFunction(
+    name="count_distinct",
+    summary="number of different values, null not counted",
+    parameters=(("value", "any"),),
+    result=lambda types: INT,
+    lower=lambda values, types: sql("count(DISTINCT {v})", v=values[0]),
+    never_null=True,
+    examples=(Example("t | count_distinct(x)", {"x": ["a", "b", "a", None]}, 2),),
+)

@@ -1,0 +1,137 @@
+"""`extract`: a pattern's named groups become columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rlm_dsl.operators.conversion import CONVERTIBLE, converted, converted_type
+from rlm_dsl.operators.operator import (
+    HI,
+    LO,
+    ONLY_TEXT,
+    ORD,
+    Arguments,
+    ColumnTypes,
+    Each,
+    Example,
+    Flag,
+    Lowering,
+    Operator,
+    Parameter,
+    Pattern,
+    Refused,
+)
+from rlm_dsl.patterns import named_groups
+from rlm_dsl.program import Column, resolved
+from rlm_dsl.sql import Sql, bound, joined, name, names, sql
+from rlm_dsl.types import TEXT, Field, Type, bare
+
+
+def groups(pattern: str) -> Mapping[str, int]:
+    """The pattern's named groups and their numbers."""
+    return named_groups(pattern)
+
+
+def result(arguments: Arguments) -> Type:
+    found = groups(resolved(arguments["pattern"]).value)
+    types = dict(arguments["types"])
+    if not found:
+        raise Refused("pattern", "the pattern names no group", "name what you want: r\"user=(?P<user>\\w+)\"")
+    for column, type_ in types.items():
+        if column not in found:
+            raise Refused("types", f"the pattern has no group `{column}`", f"its groups: {', '.join(found)}")
+        if bare(type_) not in CONVERTIBLE:
+            raise Refused("types", f"a group cannot be read as {type_}", "use text, int, float, bool, date, timestamp")
+    return arguments.table.with_columns(Field(g, converted_type(types.get(g, TEXT))) for g in found)
+
+
+def lower(lowering: Lowering) -> Sql:
+    return every_match(lowering) if lowering["all"] else first_match(lowering)
+
+
+def made(lowering: Lowering, texts: Mapping[str, Sql]) -> Sql:
+    """The new columns, converted, each under its name."""
+    types = dict(lowering["types"])
+    return joined(
+        ", ", (sql("{v} AS {n}", v=converted(text, types.get(g, TEXT)), n=name(g)) for g, text in texts.items())
+    )
+
+
+def first_match(lowering: Lowering) -> Sql:
+    """One row a matching row. Its byte range narrows to the match where the text is the source's own."""
+    on, pattern = lowering.value("on"), lowering.value("pattern")
+    found = groups(resolved(lowering["pattern"]).value)
+    numbered = ", ".join(f"'g{number}'" for number in range(1, max(found.values()) + 1))
+    texts = {g: sql(f'"#m".g{number}') for g, number in found.items()}
+    t = lowering.t
+    return sql(
+        f'SELECT {{kept}}, {{made}}, {{hidden}} FROM (SELECT *, regexp_extract({{on}}, {{p}}, [{numbered}]) AS "#m" '
+        "FROM {t} WHERE regexp_matches({on}, {p}))",
+        kept=names(t.type.names), made=made(lowering, texts), hidden=narrowed(lowering), on=on, p=pattern, t=t.sql,
+    )  # fmt: skip
+
+
+def narrowed(lowering: Lowering) -> Sql:
+    """The hidden columns, `#lo` and `#hi` moved to the match's bytes where the row's text is its source's bytes."""
+    t, pattern = lowering.t, resolved(lowering["pattern"]).value
+    whole = pattern.startswith("^") and pattern.endswith("$") and "|" not in pattern
+    if t.united or whole or not isinstance(lowering["on"], Column):
+        return names(t.hidden)
+    before = sql("strlen(regexp_extract({on}, {p}, 1))", on=lowering.value("on"),
+                 p=bound(f"^((?s:.*?))(?:{pattern})", "before_match"))  # fmt: skip
+    matched = sql("strlen(regexp_extract({on}, {p}, 0))", on=lowering.value("on"), p=lowering.value("pattern"))
+    own = sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
+    return sql(
+        "{ord}, \"#row\", CASE WHEN {own} THEN {lo} + {before} ELSE {lo} END AS {lo}, "
+        "CASE WHEN {own} THEN {lo} + {before} + {matched} ELSE {hi} END AS {hi}",
+        ord=name(ORD), own=own, lo=name(LO), hi=name(HI), before=before, matched=matched,
+    )  # fmt: skip
+
+
+def every_match(lowering: Lowering) -> Sql:
+    """A row a match; all matches of a row keep the row's byte range."""
+    found, t = groups(resolved(lowering["pattern"]).value), lowering.t
+    lists = joined(
+        ", ",
+        (
+            sql(f"regexp_extract_all({{on}}, {{p}}, {number}) AS \"#g{number}\"", on=lowering.value("on"),
+                p=lowering.value("pattern"))
+            for number in found.values()
+        ),
+    )  # fmt: skip
+    texts = {g: sql(f'coalesce("#g{number}"["#i"], \'\')') for g, number in found.items()}
+    any_group = next(iter(found.values()))
+    return sql(
+        "SELECT {kept}, {made}, row_number() OVER (ORDER BY {ord}, \"#i\") AS {ord}, {origin} FROM "
+        f"(SELECT *, unnest(range(1, len(\"#g{any_group}\") + 1)) AS \"#i\" FROM (SELECT *, {{lists}} FROM {{t}}))",
+        kept=names(t.type.names), made=made(lowering, texts), ord=name(ORD), origin=names(t.origin), lists=lists,
+        t=t.sql,
+    )  # fmt: skip
+
+
+extract = Operator(
+    name="extract",
+    summary="named groups (?P<name>...) become columns; rows without a match are dropped; all=true: a row per match",
+    parameters=(
+        Parameter("pattern", Pattern(), shown='r"(?P<name>..)"'),
+        Parameter("on", Each("text"), ONLY_TEXT),
+        Parameter("types", ColumnTypes(), (), shown="types={name: int}"),
+        Parameter("all", Flag(), False),
+    ),
+    result=result,
+    lower=lower,
+    origin="narrowed to the match",
+    manual="A group that took no part in the match is ''. A text that does not fit its type in `types` is null.",
+    examples=(
+        Example(
+            't | extract(r"(?P<k>\\w+)=(?P<v>\\d+)", on=x, types={v: int})',
+            {"x": ["a=1", "oops", "b=22 c=3"]},
+            [["a=1", "a", 1], ["b=22 c=3", "b", 22]],
+        ),
+        Example(
+            't | extract(r"(?P<k>\\w)=(?P<v>\\d+)?", on=x, all=true)',
+            {"x": ["a=1 b=", "", "c=3"]},
+            [["a=1 b=", "a", "1"], ["a=1 b=", "b", ""], ["c=3", "c", "3"]],
+        ),
+    ),
+)

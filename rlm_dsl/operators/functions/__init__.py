@@ -1,0 +1,1 @@
+"""Scalar functions, one family a file."""

@@ -1,0 +1,129 @@
+"""Scalar functions and operators on numbers. Ints are of 64 bits and never wrap: an overflow is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.operators.function import Function
+from rlm_dsl.sql import Sql, sql
+from rlm_dsl.types import FLOAT, INT, Nullable, Type, bare, is_nullable, is_text, null_if
+
+
+def common(types: tuple[Type, ...]) -> Type:
+    """int if all are, else float; nullable if any is."""
+    whole = all(bare(t) == INT for t in types)
+    return null_if(any(map(is_nullable, types)), INT if whole else FLOAT)
+
+
+def arithmetic(symbol: str, summary: str, example: tuple[str, object]) -> Function:
+    return Function(
+        f"{symbol}(a: number, b: number) -> number", summary, f"({{a}} {symbol} {{b}})", gives=common, symbol=symbol,
+        examples=(example,),
+    )  # fmt: skip
+
+
+def parsed(types: tuple[Type, ...], to: Type) -> Type:
+    """A number read from text may fail, and is then null; from a number it is always there."""
+    return null_if(is_text(types[0]) or is_nullable(types[0]), to)
+
+
+def floor_divided(arguments: Mapping[str, Any]) -> Sql:
+    """Rounded down as in Python; SQL's own whole division rounds towards zero."""
+    a, b = arguments["a"], arguments["b"]
+    if common(arguments["types"]) in (FLOAT, Nullable(FLOAT)):
+        return sql("floor({a}::DOUBLE / nullif({b}, 0))", a=a, b=b)
+    return sql(
+        "(({a} // nullif({b}, 0)) - CASE WHEN {a} % nullif({b}, 0) <> 0 AND ({a} < 0) <> ({b} < 0) THEN 1 ELSE 0 END)",
+        a=a, b=b,
+    )  # fmt: skip
+
+
+def floor_remainder(arguments: Mapping[str, Any]) -> Sql:
+    """With the sign of b as in Python, so that `a == (a // b) * b + a % b`."""
+    a, b = arguments["a"], arguments["b"]
+    if common(arguments["types"]) in (FLOAT, Nullable(FLOAT)):
+        return sql("({a} - {b} * floor({a}::DOUBLE / nullif({b}, 0)))", a=a, b=b)
+    return sql("((({a} % nullif({b}, 0)) + {b}) % nullif({b}, 0))", a=a, b=b)
+
+
+def whole_number(arguments: Mapping[str, Any]) -> Sql:
+    """Text must be digits with an optional sign: the engine's own cast would round '1.5' up."""
+    value = arguments["value"]
+    if is_text(arguments["types"][0]):
+        return sql(
+            r"CASE WHEN regexp_full_match(trim({v}), '[+-]?\d+') THEN TRY_CAST(trim({v}) AS BIGINT) END", v=value
+        )
+    return sql("CAST(trunc({v}::DOUBLE) AS BIGINT)" if bare(arguments["types"][0]) == FLOAT else "{v}::BIGINT", v=value)
+
+
+DECIMAL = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+
+
+def decimal_number(arguments: Mapping[str, Any]) -> Sql:
+    """Text must be a decimal number: 'nan' and 'inf' are none."""
+    value = arguments["value"]
+    if is_text(arguments["types"][0]):
+        return sql(
+            f"CASE WHEN regexp_full_match(trim({{v}}), '{DECIMAL}') THEN TRY_CAST(trim({{v}}) AS DOUBLE) END", v=value
+        )
+    return sql("{v}::DOUBLE", v=value)
+
+
+FUNCTIONS = [
+    arithmetic("+", "sum", ("1 + 2", 3)),
+    arithmetic("-", "difference", ("1 - 2.5", -1.5)),
+    arithmetic("*", "product", ("2 * 3", 6)),
+    Function(
+        "/(a: number, b: number) -> float?", "quotient as a float; null when divided by zero",
+        "({a}::DOUBLE / nullif({b}, 0))", symbol="/", examples=(("7 / 2", 3.5), ("1 / 0", None)),
+    ),
+    Function(
+        "//(a: number, b: number) -> number",
+        "quotient rounded down to a whole number; null when divided by zero",
+        floor_divided,
+        symbol="//",
+        gives=lambda types: null_if(True, common(types)),
+        examples=(("7 // 2", 3), ("-7 // 2", -4), ("1 // 0", None)),
+    ),
+    Function(
+        "%(a: number, b: number) -> number",
+        "what `//` leaves, with the sign of b; null when divided by zero",
+        floor_remainder,
+        symbol="%",
+        gives=lambda types: null_if(True, common(types)),
+        examples=(("7 % 4", 3), ("-7 % 4", 1)),
+    ),
+    Function(
+        "negate(a: number) -> number", "the number with its sign turned", "(-{a})", gives=common, symbol="negate",
+        examples=(("-(2 + 1)", -3),),
+    ),
+    Function(
+        "abs(value: number) -> number", "without its sign", "abs({value})", gives=common, examples=(("abs(-2)", 2),)
+    ),
+    Function(
+        "round(value: number, digits: int = 0) -> float",
+        "rounded to `digits` decimals, halves away from zero; an int stays one",
+        "round({value}, {digits}::INTEGER)",
+        gives=lambda types: null_if(is_nullable(types[0]), bare(types[0])),
+        examples=(("round(2.345, 1)", 2.3), ("round(2.5)", 3.0)),
+    ),
+    Function("floor(value: number) -> int", "the next whole number below", "floor({value})::BIGINT",
+             examples=(("floor(-1.5)", -2),)),
+    Function("ceil(value: number) -> int", "the next whole number above", "ceil({value})::BIGINT",
+             examples=(("ceil(1.2)", 2),)),
+    Function(
+        "to_int(value: countable) -> int",
+        "as a whole number; null if a text is none; a fraction is cut off",
+        whole_number,
+        gives=lambda types: parsed(types, INT),
+        examples=(('to_int("42")', 42), ('to_int("x")', None), ("to_int(2.9)", 2)),
+    ),
+    Function(
+        "to_float(value: countable) -> float",
+        "as a number; null if a text is none",
+        decimal_number,
+        gives=lambda types: parsed(types, FLOAT),
+        examples=(('to_float("1.5")', 1.5), ('to_float("x")', None)),
+    ),
+]  # fmt: skip

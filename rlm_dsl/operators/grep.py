@@ -1,0 +1,68 @@
+"""`grep`: rows whose text matches a pattern, with their neighbours if wanted."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.operator import (
+    ONLY_TEXT,
+    ORD,
+    ROW,
+    Constant,
+    Each,
+    Example,
+    Flag,
+    Lowering,
+    Operator,
+    Parameter,
+    Pattern,
+    same_table,
+)
+from rlm_dsl.program import Literal
+from rlm_dsl.sql import Sql, name, sql
+from rlm_dsl.types import INT
+
+SOURCE_BITS = 36
+"""A row's number stands in the lower bits of its id, its source and context above them."""
+
+
+def lower(lowering: Lowering) -> Sql:
+    matches = sql("regexp_matches({on}, {pattern})", on=lowering.value("on"), pattern=lowering.value("pattern"))
+    if lowering["invert"]:
+        matches = sql("NOT coalesce({m}, false)", m=matches)
+    if lowering["before"] == lowering["after"] == NONE:
+        return sql("SELECT * FROM {t} WHERE {m}", t=lowering.t.sql, m=matches)
+    return with_neighbours(lowering, matches)
+
+
+def with_neighbours(lowering: Lowering, matches: Sql) -> Sql:
+    """A row is taken if one of the rows from `after` before it to `before` after it, in its source, matches."""
+    source = sql("1") if lowering.t.united else sql(f"{{row}} >> {SOURCE_BITS}", row=name(ROW))
+    return sql(
+        'SELECT * EXCLUDE ("#near") FROM (SELECT *, bool_or(coalesce({m}, false)) OVER (PARTITION BY {source} ORDER BY '
+        '{ord} ROWS BETWEEN {after} PRECEDING AND {before} FOLLOWING) AS "#near" FROM {t}) WHERE "#near"',
+        m=matches, source=source, ord=name(ORD), t=lowering.t.sql,
+        after=lowering.value("after"), before=lowering.value("before"),
+    )  # fmt: skip
+
+
+NONE = Literal(0, INT)
+
+grep = Operator(
+    name="grep",
+    summary="rows whose text matches the RE2 pattern; before/after add neighbours from the same source, each row once",
+    parameters=(
+        Parameter("pattern", Pattern(), shown='r"pattern"'),
+        Parameter("on", Each("text"), ONLY_TEXT),
+        Parameter("invert", Flag(), False),
+        Parameter("before", Constant(INT), NONE, shown="before=0"),
+        Parameter("after", Constant(INT), NONE, shown="after=0"),
+    ),
+    result=same_table,
+    lower=lower,
+    manual="With `invert=true`, rows that do not match, those whose text is null among them.",
+    examples=(
+        Example('t | grep(r"(?i)b+", on=x)', {"x": ["abc", "ABB", None, "c"]}, [["abc"], ["ABB"]]),
+        Example('t | grep(r"b", on=x, invert=true)', {"x": ["abc", None, "c"]}, [[None], ["c"]]),
+        Example('t | grep(r"^b$", before=1)', {"x": ["a", "b", "c", "d"]}, [["a"], ["b"]]),
+        Example('t | grep(r"^b$", after=2)', {"x": ["a", "b", "b", "d", "e"]}, [["b"], ["b"], ["d"], ["e"]]),
+    ),
+)

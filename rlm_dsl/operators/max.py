@@ -1,0 +1,15 @@
+"""`max`: the largest value."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.operator import AggregateFunction, Example
+from rlm_dsl.sql import sql
+
+largest = AggregateFunction(
+    name="max",
+    summary="largest value, nulls left out",
+    parameters=(("value", "ordered"),),
+    result=lambda types: types[0],
+    lower=lambda values, types: sql("max({v})", v=values[0]),
+    examples=(Example("t | max(n)", {"n": [2, 1, None]}, 2), Example("t | group(m=max(w))", {"w": ["b", "a"]}, [["b"]])),
+)

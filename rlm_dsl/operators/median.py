@@ -1,0 +1,16 @@
+"""`median`: the middle value."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.operator import AggregateFunction, Example
+from rlm_dsl.sql import sql
+from rlm_dsl.types import FLOAT, is_nullable, null_if
+
+median = AggregateFunction(
+    name="median",
+    summary="middle value, or the mean of the two middle ones; nulls left out",
+    parameters=(("value", "number"),),
+    result=lambda types: null_if(is_nullable(types[0]), FLOAT),
+    lower=lambda values, types: sql("quantile_cont({v}::DOUBLE, 0.5)", v=values[0]),
+    examples=(Example("t | median(n)", {"n": [4, 1, 2, None]}, 2.0), Example("t | median(n)", {"n": [1, 2]}, 1.5)),
+)

@@ -1,0 +1,360 @@
+"""What an operator is: parameters, manual, result type, lowering and examples in one value.
+
+In: nothing. Out: the forms that every file in this folder fills in; the registry collects them.
+Law: the checker, the compiler, the card and the docs know an operator through this value alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from rlm_dsl.program import Instruction, Node, SortKey, Step
+from rlm_dsl.sql import Sql, joined, name, names, sql
+from rlm_dsl.types import Record, Table, Type
+
+ORD = "#ord"
+"""The hidden column that holds a row's place in its table: unique in the table, rising in the table's order."""
+KEY = "#key"
+"""In a table of answers: the `#ord` of the row that was asked for, or of the first row of its group."""
+ROW, LO, HI = "#row", "#lo", "#hi"
+"""The context row that a row came from, and the byte range in its source, which extract and partition narrow."""
+FROM = "#from"
+"""Instead of the three: a list of {row, lo, hi}, for a row that unites several."""
+VALUE = "value"
+"""The one column of a step whose result is a value and no table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Another table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """An expression evaluated for each row. `of` is text, bool or any."""
+
+    of: Literal["text", "bool", "any"] = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The columns that a model is shown: one text expression, or a list of columns shown by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Any number of columns, and `new=expression` among them where `named` is true."""
+
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A column, or a list of columns and of `name=expression`, to make groups by."""
+
+
+@dataclass(frozen=True, slots=True)
+class SortKeys:
+    """Any number of expressions to sort by, `-x` for descending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """An expression over no row: a literal, param or earlier value, of type `of`."""
+
+    of: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """`true` or `false`, written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A text, written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """An RE2 pattern: a literal, or a name bound to one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few texts, or, where `pattern` is true, an RE2 pattern."""
+
+    values: tuple[str, ...]
+    pattern: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResultType:
+    """A type expression; where `record` is true, a record of column types."""
+
+    record: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTypes:
+    """A record `{column: type}` for columns that a pattern names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An instruction to a model; `{name}` inserts an earlier value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A closed set of at least two texts: a list literal, a param or an earlier list."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewName:
+    """The name of a column to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinCondition:
+    """A column, a list of columns, or a condition over `left.` and `right.` columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Any number of `name=expression`; later ones may use earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregates:
+    """Any number of `name=aggregate(...)`."""
+
+
+Kind: TypeAlias = (
+    Rows | Each | Shown | Columns | Keys | SortKeys | Constant | Flag | Plain | Pattern | Choice
+    | ResultType | ColumnTypes | Words | Labels | NewName | JoinCondition | Derived | Aggregates
+)  # fmt: skip
+
+VARIADIC = Columns | SortKeys | Derived | Aggregates
+
+REQUIRED: Any = object()
+"""The default of a parameter that has none."""
+ONLY_TEXT: Any = object()
+"""The default of `on`: the table's only text column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument of an operator; `shown` is how the card writes it, if not by its name and default."""
+
+    name: str
+    kind: Kind
+    default: Any = REQUIRED
+    shown: str = ""
+
+    @property
+    def variadic(self) -> bool:
+        return isinstance(self.kind, VARIADIC)
+
+
+class Refused(Exception):
+    """Arguments that fit one by one but not together: which argument, what is wrong, what to do instead."""
+
+    def __init__(self, argument: str, message: str, *hints: str, code: str = "C20") -> None:
+        self.argument, self.message, self.hints, self.code = argument, message, hints, code
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The checked arguments of one use: `table` is the piped table's type, `values` the rest by name."""
+
+    table: Table
+    values: Mapping[str, Any]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+
+    def __getitem__(self, argument: str) -> Any:
+        return self.values[argument]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table as it stands in a query: its quoted name, its type, and whether its rows unite several."""
+
+    sql: Sql
+    type: Table
+    united: bool
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The hidden columns beside the typed ones, the order's first."""
+        return (ORD, *self.origin)
+
+    @property
+    def origin(self) -> tuple[str, ...]:
+        return (FROM,) if self.united else (ROW, LO, HI)
+
+    def columns(self, of: str = "") -> Sql:
+        """The typed columns and the hidden ones, each as `of.column` if `of` is given."""
+        return qualified((*self.type.names, *self.hidden), of)
+
+
+def qualified(columns: tuple[str, ...], of: str) -> Sql:
+    return joined(", ", (sql("{t}.{c}", t=name(of), c=name(c)) for c in columns)) if of else names(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """What an operator's lowering works from: its step, its inputs, and how to write a value as SQL."""
+
+    step: Step
+    inputs: tuple[Relation, ...]
+    expression: Callable[..., Sql]
+    united: bool = False
+
+    @property
+    def t(self) -> Relation:
+        return self.inputs[0]
+
+    def __getitem__(self, argument: str) -> Any:
+        return self.step.arguments[argument]
+
+    def value(self, argument: str, **context: Any) -> Sql:
+        """The SQL of an argument that is one value."""
+        return self.expression(self.step.arguments[argument], hint=argument, **context)
+
+    def united_origin(self, of: str = "", *, grouped: bool) -> Sql:
+        """`#from` for a row made of a whole group (`grouped`) or of one row."""
+        return origin_list(self.t, of, grouped=grouped)
+
+
+def origin_list(relation: Relation, of: str = "", *, grouped: bool) -> Sql:
+    """A relation's provenance as a list of {row, lo, hi}: of all rows of a group, or of one row."""
+    prefix = sql("{of}.", of=name(of)) if of else sql("")
+    if relation.united:
+        whole = sql("{p}{c}", p=prefix, c=name(FROM))
+        return sql("flatten(list({w} ORDER BY {p}{o}))", w=whole, p=prefix, o=name(ORD)) if grouped else whole
+    one = sql(
+        "struct_pack(\"row\" := {p}{row}, lo := {p}{lo}, hi := {p}{hi})",
+        p=prefix, row=name(ROW), lo=name(LO), hi=name(HI),
+    )  # fmt: skip
+    return sql("list({one} ORDER BY {p}{o})", one=one, p=prefix, o=name(ORD)) if grouped else sql("[{one}]", one=one)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A program's last line over a small table, and the rows (as JSON-ready lists) or value that it must give.
+
+    `given` is the table by columns; `answers` are what the testing endpoint says, by the text shown.
+    """
+
+    program: str
+    given: Mapping[str, list[Any]]
+    gives: Any
+    other: Mapping[str, list[Any]] | None = None
+    answers: Mapping[str, Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStep:
+    """How a model operator asks: which columns it shows, in which words, for which type, and how answers come back.
+
+    `question` makes the instruction's text and `result` the type of one answer's JSON (a record) from the step's
+    arguments as plain values; `combine` joins the table of answers (`#key`, the record's fields) to the input. Where
+    `tree` is true many texts become one answer (per key of `by`), else each row is asked for.
+    """
+
+    question: Callable[[Mapping[str, Any]], str]
+    result: Callable[[Mapping[str, Any]], Record]
+    combine: Callable[[Lowering, Sql], Sql]
+    tree: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator on tables. `summary` is the manual's first line and what a model reads."""
+
+    name: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    result: Callable[[Arguments], Type]
+    lower: Callable[[Lowering], Sql] | None = None
+    model: ModelStep | None = None
+    order: str = "kept"
+    origin: str = "kept"
+    unites: bool | Callable[[Step, tuple[Relation, ...]], bool] = False
+    manual: str = ""
+    examples: tuple[Example, ...] = ()
+    version: int = 1
+
+    def united(self, step: Step, inputs: tuple[Relation, ...]) -> bool:
+        """Whether the result's rows unite several context rows."""
+        if callable(self.unites):
+            return self.unites(step, inputs)
+        return self.unites or any(relation.united for relation in inputs)
+
+    @property
+    def signature(self) -> str:
+        """How the card writes it: `grep(t, pattern, on=, invert=false)`."""
+        return f"{self.name}({', '.join(['t', *map(written, self.parameters)])})"
+
+
+def written(parameter: Parameter) -> str:
+    if parameter.shown:
+        return parameter.shown
+    if parameter.default is REQUIRED:
+        return parameter.name
+    if parameter.default in (ONLY_TEXT, None) or isinstance(parameter.default, tuple | Instruction):
+        return f"{parameter.name}="
+    shown = {True: "true", False: "false"}.get(parameter.default, parameter.default)
+    return f'{parameter.name}="{shown}"' if isinstance(shown, str) and shown not in ("true", "false") else (
+        f"{parameter.name}={shown}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateFunction:
+    """An aggregate: over a group's rows inside `group`, and over a whole table as an operator of the same name.
+
+    `parameters` name its expressions (`any`, `number`, `bool`, `text`, `ordered`, or `fraction` for a constant from
+    0 to 1); `result` gives the type over a group with at least one row; over a whole table, which may be empty, it is
+    nullable unless `never_null`. `lower` writes it from its arguments' SQL and the argument types.
+    """
+
+    name: str
+    summary: str
+    parameters: tuple[tuple[str, str], ...]
+    result: Callable[[tuple[Type, ...]], Type]
+    lower: Callable[[tuple[Sql, ...], tuple[Type, ...]], Sql]
+    never_null: bool = False
+    optional: int = 0
+    examples: tuple[Example, ...] = ()
+    version: int = 1
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}({', '.join(parameter for parameter, _ in self.parameters)})"
+
+
+def same_table(arguments: Arguments) -> Type:
+    """The result of operators that keep the columns."""
+    return arguments.table
+
+
+def key_list(keys: tuple[tuple[str, Node], ...], lowering: Lowering) -> Sql:
+    """The SQL of grouping keys, without names."""
+    return joined(", ", (lowering.expression(node, hint=key) for key, node in keys))
+
+
+def sort_list(keys: tuple[SortKey, ...], lowering: Lowering) -> Sql:
+    """An ORDER BY list that ends in the table's own order, so that it is total; nulls come last either way."""
+    parts = [
+        sql(
+            "{e} DESC NULLS LAST" if key.descending else "{e} ASC NULLS LAST",
+            e=lowering.expression(key.value, hint="sort"),
+        )
+        for key in keys
+    ]
+    return joined(", ", [*parts, name(ORD)])

@@ -1,0 +1,16 @@
+"""`quantile`: the value below which a share of the values lies."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.operator import AggregateFunction, Example
+from rlm_dsl.sql import sql
+from rlm_dsl.types import FLOAT, is_nullable, null_if
+
+quantile = AggregateFunction(
+    name="quantile",
+    summary="the value at fraction q (0 to 1), interpolated; nulls left out",
+    parameters=(("value", "number"), ("q", "fraction")),
+    result=lambda types: null_if(is_nullable(types[0]), FLOAT),
+    lower=lambda values, types: sql("quantile_cont({v}::DOUBLE, {q}::DOUBLE)", v=values[0], q=values[1]),
+    examples=(Example("t | group(p=quantile(n, 0.5))", {"n": [1, 2, 3]}, [[2.0]]),),
+)

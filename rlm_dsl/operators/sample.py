@@ -1,0 +1,49 @@
+"""`sample`: some rows, chosen by a seed, in the table's order."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.operator import (
+    ORD,
+    Arguments,
+    Constant,
+    Example,
+    Keys,
+    Lowering,
+    Operator,
+    Parameter,
+    key_list,
+)
+from rlm_dsl.operators.take import not_negative
+from rlm_dsl.program import Literal
+from rlm_dsl.sql import Sql, name, sql
+from rlm_dsl.types import INT, Type
+
+
+def result(arguments: Arguments) -> Type:
+    return not_negative(arguments, "n")
+
+
+def lower(lowering: Lowering) -> Sql:
+    """Rows are drawn by the sha256 of seed and place: the same on every machine, with any number of threads."""
+    by = sql("PARTITION BY {by} ", by=key_list(lowering["by"], lowering)) if lowering["by"] else sql("")
+    return sql(
+        "SELECT * FROM {t} QUALIFY row_number() OVER ({by}ORDER BY sha256(concat({seed}, ':', {ord})), {ord}) <= {n}",
+        t=lowering.t.sql, by=by, seed=lowering.value("seed"), ord=name(ORD), n=lowering.value("n"),
+    )  # fmt: skip
+
+
+sample = Operator(
+    name="sample",
+    summary="n rows drawn by seed, in the table's order; with `by`, of each group",
+    parameters=(
+        Parameter("n", Constant(INT)),
+        Parameter("seed", Constant(INT), Literal(0, INT), shown="seed=0"),
+        Parameter("by", Keys(), ()),
+    ),
+    result=result,
+    lower=lower,
+    examples=(
+        Example("t | sample(9) | count()", {"n": [1, 2, 3]}, 3),
+        Example("t | sample(1, by=k) | count()", {"k": ["a", "b", "a"]}, 2),
+    ),
+)

@@ -1,0 +1,69 @@
+"""`union`: the rows of two tables."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.operator import (
+    FROM,
+    ORD,
+    Arguments,
+    Example,
+    Lowering,
+    Operator,
+    Parameter,
+    Refused,
+    Relation,
+    Rows,
+    origin_list,
+)
+from rlm_dsl.sql import Sql, joined, name, names, sql
+from rlm_dsl.types import Field, Table, Type, unify
+
+
+def result(arguments: Arguments) -> Type:
+    a, b = arguments.table, arguments.tables["other"]
+    if set(a.names) != set(b.names):
+        only = sorted(set(a.names) ^ set(b.names))
+        raise Refused("other", f"the tables do not have the same columns: {', '.join(only)}",
+                      "make them equal with `select` or `derive`")  # fmt: skip
+    return Table(tuple(Field(c.name, shared(c, b)) for c in a.columns))
+
+
+def shared(column: Field, other: Table) -> Type:
+    theirs = other.column(column.name)
+    assert theirs is not None
+    both = unify(column.type, theirs)
+    if both is None:
+        raise Refused("other", f"column `{column.name}` is {column.type} in one table and {theirs} in the other",
+                      "convert one of them with `derive`")  # fmt: skip
+    return both
+
+
+def lower(lowering: Lowering) -> Sql:
+    columns = lowering.step.type.names  # type: ignore[union-attr]
+    halves = [half(relation, columns, number, lowering.united) for number, relation in enumerate(lowering.inputs)]
+    hidden = (FROM,) if lowering.united else lowering.t.origin
+    return sql(
+        'SELECT {columns}, row_number() OVER (ORDER BY "#half", {ord}) AS {ord}, {hidden} FROM ({halves})',
+        columns=names(columns), ord=name(ORD), hidden=names(hidden), halves=joined(" UNION ALL ", halves),
+    )  # fmt: skip
+
+
+def half(relation: Relation, columns: tuple[str, ...], number: int, united: bool) -> Sql:
+    origin = (
+        sql("{o} AS {f}", o=origin_list(relation, grouped=False), f=name(FROM)) if united else names(relation.origin)
+    )
+    return sql(
+        f'SELECT {{columns}}, {{ord}}, {number} AS "#half", {{origin}} FROM {{t}}',
+        columns=names(columns), ord=name(ORD), origin=origin, t=relation.sql,
+    )  # fmt: skip
+
+
+union = Operator(
+    name="union",
+    summary="the rows of both tables, this one's first; same columns",
+    parameters=(Parameter("other", Rows()),),
+    result=result,
+    lower=lower,
+    order="this table's rows, then the other's",
+    examples=(Example("t | union(other)", {"a": [1, 2]}, [[1], [2], [2]], other={"a": [2]}),),
+)

@@ -1,0 +1,23 @@
+"""`where`: rows for which a condition holds."""
+
+from __future__ import annotations
+
+from rlm_dsl.operators.operator import Each, Example, Lowering, Operator, Parameter, same_table
+from rlm_dsl.sql import Sql, sql
+
+
+def lower(lowering: Lowering) -> Sql:
+    return sql("SELECT * FROM {t} WHERE {condition}", t=lowering.t.sql, condition=lowering.value("condition"))
+
+
+where = Operator(
+    name="where",
+    summary="rows for which it holds (a null condition counts as false)",
+    parameters=(Parameter("condition", Each("bool")),),
+    result=same_table,
+    lower=lower,
+    examples=(
+        Example("t | where(n > 1)", {"n": [1, 2, None, 3]}, [[2], [3]]),
+        Example('t | where(w in ["a", "c"] and n is not null)', {"w": ["a", "b", "c"], "n": [1, 2, None]}, [["a", 1]]),
+    ),
+)

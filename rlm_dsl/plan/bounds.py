@@ -1,0 +1,69 @@
+"""Upper bounds of model calls, before any is made.
+
+In: a plan, the row counts of contexts and of tables already made. Out: for each round, its most rows and calls.
+Law: a run never makes more calls for a round than its bound; where no bound is known before the rows are, it is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rlm_dsl.plan.build import physical_name
+from rlm_dsl.plan.stages import ModelStage, Plan
+from rlm_dsl.program import ContextRows, Literal, Node, Step, resolved
+
+ASKS = 2
+"""How often a row is asked at most: once, and once more with what was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """At most `rows` are asked for with at most `calls` calls; None where that shows only when the rows are there."""
+
+    step: str
+    operator: str
+    rows: int | None
+    calls: int | None
+
+
+def bounds(plan: Plan, counts: Mapping[str, int]) -> tuple[Bound, ...]:
+    """A bound for each round of calls; `counts` are known row counts by table name."""
+    return tuple(_bound(stage, plan, counts) for stage in plan.stages if isinstance(stage, ModelStage))
+
+
+def _bound(stage: ModelStage, plan: Plan, counts: Mapping[str, int]) -> Bound:
+    known = {i: counts[n] for i, relation in plan.made.items() if (n := physical_name(relation)) in counts}
+    rows = most_rows(stage.step.inputs[0], counts, known)
+    return Bound(stage.step_name, stage.step.operator, rows, None if rows is None else rows * ASKS)
+
+
+def most_rows(node: Node, counts: Mapping[str, int], known: Mapping[str, int]) -> int | None:
+    """The most rows a table can have. Only `extract(all=true)` and `partition` can add rows without a bound."""
+    inner = resolved(node)
+    if isinstance(inner, ContextRows):
+        return counts.get(inner.name)
+    assert isinstance(inner, Step)
+    if inner.identity in known:
+        return known[inner.identity]
+    inputs = [most_rows(table, counts, known) for table in inner.inputs]
+    if any(rows is None for rows in inputs):
+        return None
+    rows = [r for r in inputs if r is not None]
+    return _after(inner, rows)
+
+
+def _after(step: Step, rows: list[int]) -> int | None:
+    match step.operator:
+        case "partition":
+            return None
+        case "extract" if step.arguments["all"]:
+            return None
+        case "join" if step.arguments["how"] in ("inner", "left"):
+            return max(rows[0] * rows[1], rows[0])
+        case "union":
+            return sum(rows)
+        case "take" | "sample" if not step.arguments["by"] and isinstance(step.arguments["n"], Literal):
+            return min(rows[0], int(step.arguments["n"].value))
+        case _:
+            return rows[0]

@@ -1,0 +1,86 @@
+"""A plan as text: its SQL, a block a stage, and its bounds.
+
+In: a plan. Out: text for people, and the `plan.sql` of a trace. Law: the text is the same for the same plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlm_dsl.operators.registry import table_operators
+from rlm_dsl.plan.bounds import Bound
+from rlm_dsl.plan.stages import ModelStage, Plan, QueryStage
+from rlm_dsl.program import constant_text
+from rlm_dsl.sql import Sql, joined, name, render, sql
+from rlm_dsl.types import Table
+
+
+def query(stage: QueryStage) -> Sql:
+    """The stage's query: its parts as common table expressions, the last one's rows."""
+    last, body = stage.parts[-1]
+    if len(stage.parts) == 1:
+        return body
+    steps = joined(",\n", (sql("{n} AS (\n  {q}\n)", n=name(n), q=q) for n, q in stage.parts[:-1]))
+    return sql("WITH {steps}\n{body}", steps=steps, body=body) if last else body
+
+
+def counting_query(stage: QueryStage) -> tuple[tuple[str, ...], Sql] | None:
+    """A query that counts the rows of the stage's inner steps, and their names; None if there is none."""
+    counted = [step.name for step in stage.steps[:-1] if step.counted]
+    if not counted:
+        return None
+    steps = joined(",\n", (sql("{n} AS ({q})", n=name(n), q=q) for n, q in stage.parts[:-1]))
+    counts = joined(", ", (sql("(SELECT count(*) FROM {n})", n=name(n)) for n in counted))
+    return tuple(counted), sql("WITH {steps} SELECT {counts}", steps=steps, counts=counts)
+
+
+def plan_sql(plan: Plan) -> str:
+    """The whole plan as SQL, a block a stage, with the bound values in comments."""
+    return "\n\n".join(block(stage) for stage in plan.stages) + "\n"
+
+
+def block(stage: QueryStage | ModelStage) -> str:
+    match stage:
+        case QueryStage(table, _, steps):
+            text, values = render(query(stage))
+            told = " -> ".join(f"{step.name} ({step.operator})" for step in steps) or "value"
+            made = name(table).parts[0]
+            return "\n".join([f"-- {told}", *value_lines(values), f"CREATE TABLE {made} AS\n{text};"])
+        case ModelStage(table, step, step_name):
+            text, values = render(stage.rows)
+            made = name(table).parts[0]
+            head = f"-- {step_name} ({step.operator}): a model is asked about each row of this query;"
+            return "\n".join([head, f"-- its answers become {made}", *value_lines(values), f"{text};"])
+
+
+def value_lines(values: Mapping[str, Any]) -> list[str]:
+    return [f"-- ${n} = {json.dumps(constant_text(v), ensure_ascii=False)}" for n, v in values.items()]
+
+
+def bound_lines(bounds: Sequence[Bound]) -> list[str]:
+    """What model calls there can be at most, a line a round."""
+    if not bounds:
+        return ["no model calls"]
+    return [
+        f"{b.step} ({b.operator}): "
+        + (f"at most {b.calls:,} calls for {b.rows:,} rows" if b.calls is not None and b.rows is not None
+           else "calls are counted when its rows are there")
+        for b in bounds
+    ]  # fmt: skip
+
+
+def step_lines(plan: Plan) -> list[str]:
+    """A line a step: its stage, name, operator, what it makes."""
+    lines: list[str] = []
+    for number, stage in enumerate(plan.stages, 1):
+        match stage:
+            case ModelStage(_, step, step_name):
+                lines.append(f"{number}. ask    {step_name}: {step.operator}, {table_operators()[step.operator].summary}")
+            case QueryStage(table, _, steps, _, type_):
+                chain = " -> ".join(step.operator for step in steps) or "value"
+                made = f"{len(type_.columns)} columns" if isinstance(type_, Table) else str(type_)
+                lines.append(f"{number}. query  {table}: {chain} ({made})")
+    return lines
+

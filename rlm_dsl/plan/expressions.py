@@ -1,0 +1,124 @@
+"""Typed values to SQL.
+
+In: a node, and how a step is read. Out: a fragment in which every constant is a bound value with a telling name.
+Law: the fragment's value is the node's, whatever the names and texts of the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rlm_dsl.check.values import template_pieces
+from rlm_dsl.operators.registry import aggregates, functions
+from rlm_dsl.patterns import group_count
+from rlm_dsl.program import (
+    Aggregate,
+    Apply,
+    Column,
+    ContextRows,
+    FieldOf,
+    ListValue,
+    Literal,
+    Node,
+    Param,
+    RecordValue,
+    Reference,
+    Step,
+    resolved,
+)
+from rlm_dsl.sql import Sql, bound, joined, name, sql
+from rlm_dsl.types import NULL, Enum, ListOf, Nullable, Record, Scalar, Table, Type, is_nullable
+
+ENGINE = {
+    "text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN", "date": "DATE",
+    "timestamp": "TIMESTAMP", "null": "VARCHAR",
+}  # fmt: skip
+
+
+def engine_type(type_: Type) -> str:
+    """The engine's spelling of a type; text in it is our own or quoted."""
+    match type_:
+        case Scalar(scalar):
+            return ENGINE[scalar]
+        case Enum():
+            return "VARCHAR"
+        case Nullable(of):
+            return engine_type(of)
+        case ListOf(of):
+            return f"{engine_type(of)}[]"
+        case Record(fields):
+            inner = ", ".join(f"{name(f.name).parts[0]} {engine_type(f.type)}" for f in fields)
+            return f"STRUCT({inner})"
+        case Table():
+            raise TypeError("a table is no value")
+
+
+def constant(value: Any, type_: Type, hint: str) -> Sql:
+    """A bound constant, cast so that the engine cannot choose a narrower type for it."""
+    if value is None:
+        return sql("NULL" if type_ == NULL else f"NULL::{engine_type(type_)}")
+    plain = isinstance(type_, Scalar | Nullable) and isinstance(value, str | bool)
+    return bound(value, hint, "" if plain else engine_type(type_))
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes expressions. `read` gives the relation of a step whose result is a value; `prefix` heads the names of
+    bound values."""
+
+    read: Callable[[Step], Sql]
+    prefix: str = ""
+
+    def __call__(self, node: Node, hint: str = "value") -> Sql:
+        match node:
+            case Literal(value, type_):
+                return constant(value, type_, f"{self.prefix}{hint}")
+            case Param(param, value, type_):
+                return constant(value, type_, param)
+            case Column(column, _, side):
+                return sql("{s}.{c}", s=name(side), c=name(column)) if side else name(column)
+            case Apply():
+                return self.applied(node, hint)
+            case Aggregate(function, arguments):
+                written = tuple(self(a, hint) for a in arguments)
+                return aggregates()[function].lower(written, tuple(a.type for a in arguments))
+            case ListValue(items):
+                return sql("[{items}]", items=joined(", ", (self(item, hint) for item in items)))
+            case RecordValue(fields):
+                inner = joined(", ", (sql("{n} := {v}", n=name(n), v=self(v, n)) for n, v in fields))
+                return sql("struct_pack({inner})", inner=inner)
+            case FieldOf(value, field):
+                return sql("({v}).{f}", v=self(value, hint), f=name(field))
+            case Reference(reference, inner):
+                return self(inner, reference)
+            case Step():
+                return sql("(SELECT \"value\" FROM {t})", t=self.read(node))
+            case ContextRows():
+                raise TypeError("a table is no value")
+
+    def applied(self, node: Apply, hint: str) -> Sql:
+        """A scalar function, its arguments by the names of its signature."""
+        entry = functions()[node.function]
+        written = [self(argument, hint) for argument in node.arguments]
+        named: dict[str, Any] = {}
+        for index, wanted in enumerate(entry.inputs):
+            named[wanted.name] = written[index:] if wanted.rest else written[index]
+        if callable(entry.sql):
+            return entry.sql({**named, **special(node, named), "types": tuple(a.type for a in node.arguments)})
+        return sql(entry.sql, **named)
+
+
+def special(node: Apply, named: dict[str, Any]) -> dict[str, Any]:
+    """What a pattern or template, known before the run, says about the SQL."""
+    if node.function == "format":
+        template = resolved(node.arguments[0])
+        assert isinstance(template, Literal | Param)
+        return {"pieces": [bound(piece, "template") for piece in template_pieces(template.value)]}
+    if node.function == "regex_extract":
+        pattern, group = resolved(node.arguments[1]), node.arguments[2]
+        assert isinstance(pattern, Literal | Param)
+        if isinstance(group, Literal) and is_nullable(group.type):
+            return {"group": sql("1" if group_count(pattern.value) else "0")}
+    return {}

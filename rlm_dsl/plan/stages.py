@@ -1,0 +1,106 @@
+"""A plan: stages in the order in which they run.
+
+In: nothing. Out: immutable stages. A query makes one table of fused steps; a round asks a model about the rows of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rlm_dsl.operators.operator import Relation
+from rlm_dsl.program import Node, Step
+from rlm_dsl.source import Span
+from rlm_dsl.sql import Sql
+from rlm_dsl.types import Table, Type
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step as the plan names it. `counted` is false for a value, which has no rows."""
+
+    name: str
+    step: Step
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def operator(self) -> str:
+        return self.step.operator
+
+    @property
+    def identity(self) -> str:
+        return self.step.identity
+
+    @property
+    def type(self) -> Type:
+        return self.step.type
+
+    @property
+    def counted(self) -> bool:
+        return isinstance(self.step.type, Table)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStage:
+    """One query: common table expressions, a step each, the last of which becomes the table `name`."""
+
+    name: str
+    parts: tuple[tuple[str, Sql], ...]
+    steps: tuple[PlannedStep, ...]
+    relation: Relation | None
+    """The table made, or None for a value (a table of one row and one column)."""
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStage:
+    """One round of calls: `rows` gives `#key` (the row's or group's), `#ord` and the shown columns, in order; the
+    answers become the table `name`."""
+
+    name: str
+    step: Step
+    step_name: str
+    input: Relation
+    rows: Sql
+    shown: tuple[str, ...]
+    tree: bool
+
+
+Stage: TypeAlias = QueryStage | ModelStage
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A part of a target: where in the answer it stands, the table that holds it, and the tables it rests on."""
+
+    path: tuple[str, ...]
+    table: str
+    type: Type
+    evidence: tuple[Relation, ...]
+    chosen: str = ""
+    """`first` or `last` where the value comes from that row alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something a program shows, binds or answers. `kind` is binding, show or answer."""
+
+    kind: str
+    name: str
+    node: Node
+    leaves: tuple[Leaf, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Stages, what they make of the program's targets, and every table there will be, by step identity."""
+
+    stages: tuple[Stage, ...]
+    targets: tuple[Target, ...]
+    made: Mapping[str, Relation]
+
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        return tuple(step for stage in self.stages if isinstance(stage, QueryStage) for step in stage.steps)

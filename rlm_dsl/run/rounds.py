@@ -1,0 +1,252 @@
+"""One round of model calls: rows in, a typed outcome for each out.
+
+In: a planned round, its rows, the values its words need, a model. Out: outcomes by key, counts, nothing dropped.
+Law: every key gets exactly one outcome; rows that show the same text share one request; the same rows, words and
+answers give the same outcomes in whatever order the answers come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.operators.operator import ModelStep
+from rlm_dsl.operators.registry import table_operators
+from rlm_dsl.plan.bounds import ASKS
+from rlm_dsl.plan.stages import ModelStage
+from rlm_dsl.request import Message, ModelSettings, Request, estimated_tokens
+from rlm_dsl.results import json_schema, read_answer
+from rlm_dsl.run.model import Model
+from rlm_dsl.run.typed import Outcome, ask_typed
+from rlm_dsl.types import Record
+
+WINDOW = 32_000
+"""Estimated tokens that one call may show at most."""
+AT_ONCE = 64
+"""Requests that are got ready at once; how many are in flight is the endpoint's concern."""
+
+
+class Progress(Protocol):
+    """What is told of a round while it runs."""
+
+    def round_started(self, step: str, rows: int, requests: int) -> None: ...
+    def answered(self, step: str) -> None: ...
+    def round_ended(self, step: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one key shows a model: the message, or for a tree its texts in order."""
+
+    key: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A round's outcomes by key (None: nothing to show, so nothing asked) and how many requests it took."""
+
+    outcomes: Mapping[int, Outcome[dict[str, Any]] | None]
+    requests: int
+
+    def count(self, status: str) -> int:
+        return sum(1 for outcome in self.outcomes.values() if outcome is not None and outcome.status == status)
+
+
+def shown_rows(stage: ModelStage, rows: Iterable[Sequence[Any]]) -> list[Row]:
+    """Rows (`#key`, shown columns) as messages; for a tree, the texts of each key together. Null shows nothing."""
+    texts: dict[int, list[str]] = {}
+    for key, *values in rows:
+        own = texts.setdefault(key, [])
+        if (text := shown_text(stage.shown, values)) is not None:
+            own.append(text)
+    return [Row(key, tuple(own)) for key, own in texts.items()]
+
+
+def shown_text(columns: Sequence[str], values: Sequence[Any]) -> str | None:
+    """One column is shown as it is, several as a JSON object by name."""
+    if len(columns) == 1:
+        return None if values[0] is None else str(values[0])
+    return json.dumps(dict(zip(columns, map(plain, values), strict=True)), ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: moments in ISO form."""
+    if isinstance(value, datetime.date | datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round ready to be asked: the words and type made of this run's values."""
+
+    stage: ModelStage
+    settings: ModelSettings
+    instruction: str
+    result: Record
+    window: int = WINDOW
+
+    def request(self, shown: str) -> Request:
+        """The request for one text: the instruction first and the same for all, the text last and alone."""
+        self.fits(shown)
+        messages = (Message("system", self.instruction), Message("user", shown))
+        return Request(self.settings, messages, json_schema(self.result), purpose=self.stage.step_name)
+
+    def fits(self, shown: str, share: int = 1) -> None:
+        tokens = estimated_tokens(shown)
+        if tokens > self.window // share:
+            raise UserError(
+                f"{self.stage.step_name}: a text of about {tokens:,} tokens does not fit the model's window of "
+                f"{self.window // share:,}",
+                'cut it first: partition(by="paragraphs", size=20)', code="window",
+            )  # fmt: skip
+
+    def read(self, text: str) -> dict[str, Any]:
+        return read_answer(text, self.result)
+
+
+def ready(stage: ModelStage, settings: ModelSettings, values: Mapping[str, Any], window: int = WINDOW) -> Round:
+    """A round from its stage and the values of its arguments."""
+    model = model_step(stage)
+    return Round(stage, settings, model.question(values), model.result(values), window)
+
+
+def model_step(stage: ModelStage) -> ModelStep:
+    model = table_operators()[stage.step.operator].model
+    assert model is not None
+    return model
+
+
+async def ask_round(round_: Round, rows: Sequence[Row], model: Model, progress: Progress) -> Answered:
+    """Ask for every row. A stopped server or budget ends it, with what was acknowledged in the store."""
+    if round_.stage.tree:
+        return await _ask_trees(round_, rows, model, progress)
+    keys: dict[str, list[int]] = {}
+    for row in rows:
+        for text in row.texts:
+            keys.setdefault(text, []).append(row.key)
+    requests = {text: round_.request(text) for text in keys}
+    name = round_.stage.step_name
+    progress.round_started(name, len(rows), len(requests))
+    outcomes: dict[int, Outcome[dict[str, Any]] | None] = {row.key: None for row in rows}
+
+    async def one(text: str) -> None:
+        outcome = await ask_typed(model, requests[text], round_.read, asks=ASKS)
+        outcomes.update((key, outcome) for key in keys[text])
+        progress.answered(name)
+
+    await in_turn(list(keys), one)
+    progress.round_ended(name)
+    return Answered(outcomes, len(requests))
+
+
+async def _ask_trees(round_: Round, rows: Sequence[Row], model: Model, progress: Progress) -> Answered:
+    name, asked = round_.stage.step_name, 0
+    progress.round_started(name, len(rows), sum(len(level_batches(round_, row.texts)) for row in rows if row.texts))
+    outcomes: dict[int, Outcome[dict[str, Any]] | None] = {row.key: None for row in rows}
+
+    async def one(row: Row) -> None:
+        nonlocal asked
+        if row.texts:
+            outcome, count = await _reduced(round_, row.texts, model, progress)
+            outcomes[row.key] = outcome
+            asked += count
+
+    await in_turn(list(rows), one)
+    progress.round_ended(name)
+    return Answered(outcomes, asked)
+
+
+async def _reduced(
+    round_: Round, texts: tuple[str, ...], model: Model, progress: Progress
+) -> tuple[Outcome[dict[str, Any]], int]:
+    """Level by level until one answer is left; the first failure is the whole tree's."""
+    asked = 0
+    while True:
+        batches = level_batches(round_, texts)
+        found: dict[int, Outcome[dict[str, Any]]] = {}
+        for index, batch in enumerate(batches):
+            found[index] = await ask_typed(model, round_.request(as_list(batch)), round_.read, asks=ASKS)
+            asked += 1
+            progress.answered(round_.stage.step_name)
+            if found[index].status != "ok" or len(batches) == 1:
+                return found[index], asked
+        texts = tuple(result_text(found[index].value) for index in range(len(batches)))
+
+
+def level_batches(round_: Round, texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Texts in order, put together until a call is full. A text may take at most half, so that two always fit."""
+    batches: list[list[str]] = [[]]
+    room = round_.window
+    for text in texts:
+        round_.fits(text, 2)
+        cost = estimated_tokens(text) + 2
+        if batches[-1] and cost > room:
+            batches.append([])
+            room = round_.window
+        batches[-1].append(text)
+        room -= cost
+    return [tuple(batch) for batch in batches]
+
+
+def as_list(batch: Sequence[str]) -> str:
+    return json.dumps(list(batch), ensure_ascii=False)
+
+
+def result_text(value: Mapping[str, Any] | None) -> str:
+    assert value is not None
+    result = value["result"]
+    return result if isinstance(result, str) else json.dumps(plain(result), ensure_ascii=False)
+
+
+async def in_turn(items: list[Any], one: Callable[[Any], Awaitable[None]]) -> None:
+    """Every item once, in order, AT_ONCE under way; the first failure stops the rest and is raised."""
+    left = iter(items)
+
+    async def worker() -> None:
+        for item in left:
+            await one(item)
+
+    tasks = [asyncio.ensure_future(worker()) for _ in range(min(AT_ONCE, len(items)))]
+    try:
+        for task in asyncio.as_completed(tasks):
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class RowsFailed(UserError):
+    """Rows without a valid answer, in a step that may not have any."""
+
+    def __init__(self, step: str, failed: Sequence[tuple[str, str]], rows: int) -> None:
+        status, problem = failed[0]
+        super().__init__(
+            f"{step}: {len(failed)} of {rows} rows have no valid answer; the first is {status}: {problem}",
+            'run again to ask them again, or let them be null: on_error="null"', exit_code=3, code="rows",
+        )  # fmt: skip
+
+
+def failures(answered: Answered) -> list[tuple[str, str]]:
+    """(status, problem) of each outcome that is not ok, in the rows' order."""
+    return [(o.status, o.problem or "") for o in answered.outcomes.values() if o is not None and o.status != "ok"]
+
+
+def fields_of(outcome: Outcome[dict[str, Any]] | None, result: Record) -> dict[str, Any]:
+    """An answer's columns; null where there is no valid answer."""
+    if outcome is None or outcome.status != "ok" or outcome.value is None:
+        return {field.name: None for field in result.fields}
+    return outcome.value
+
+

@@ -1,0 +1,221 @@
+"""Runs a plan: queries in the warehouse, rounds of calls with whatever models are handed in.
+
+In: a plan, a warehouse, models by alias. Out: tables in the warehouse and one record a step.
+Law: the runner does not know whether an answer is live, stored or recorded; it makes no call but through the models.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rlm_dsl.diagnostics import UserError, did_you_mean
+from rlm_dsl.hashing import identity, without_floats
+from rlm_dsl.operators.operator import KEY, Relation
+from rlm_dsl.operators.registry import table_operators
+from rlm_dsl.plan.build import physical_name
+from rlm_dsl.plan.explain import counting_query, query
+from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
+from rlm_dsl.program import Instruction, Literal, Node, Param, resolved, steps_of
+from rlm_dsl.request import ModelSettings
+from rlm_dsl.run.model import Model
+from rlm_dsl.run.rounds import Answered, Progress, RowsFailed, ask_round, failures, fields_of, plain, ready, shown_rows
+from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.types import INT, Enum, Field, ListOf, Nullable, Record, Scalar, Table, Type
+
+
+class Caller(Protocol):
+    """How rounds reach models: settings by alias, one model for all, and a way to wait for it."""
+
+    settings: Mapping[str, ModelSettings]
+    window: int
+
+    @property
+    def model(self) -> Model: ...
+    def wait(self, work: Callable[[], Awaitable[Answered]]) -> Answered: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What one step came to. `rows` is None for a value; `digest` stands where the step is a table of its own."""
+
+    name: str
+    operator: str
+    key: str
+    inputs: tuple[str, ...]
+    type: str
+    line: int
+    rows: int | None
+    digest: str | None
+    asked: Mapping[str, int] | None
+    seconds: float = field(compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The deterministic line of `steps.jsonl`: no time in it."""
+        line: dict[str, Any] = {
+            "step": self.name, "operator": self.operator, "key": self.key, "inputs": list(self.inputs),
+            "type": self.type, "line": self.line,
+        }  # fmt: skip
+        if self.rows is not None:
+            line["rows"] = self.rows
+        if self.digest is not None:
+            line["digest"] = self.digest
+        if self.asked is not None:
+            line["asked"] = dict(self.asked)
+        return line
+
+
+Told = Callable[[str, Mapping[str, Any]], None]
+"""Told of each step as it starts and ends: a type of event and its fields."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs plans in one warehouse; keeps what each round came to until its step is recorded."""
+
+    warehouse: Warehouse
+    caller: Caller
+    progress: Progress
+    tell: Told = lambda kind, fields: None
+    place: Callable[[PlannedStep], int] = lambda step: 0
+    digests: bool = True
+    made: dict[str, Relation] = field(default_factory=dict)
+    rounds: dict[str, Answered] = field(default_factory=dict)
+
+    def run(self, plan: Plan) -> tuple[StepRecord, ...]:
+        """Every stage in order. An error leaves the tables made so far; nothing half-made stays."""
+        records: list[StepRecord] = []
+        self.made.update(plan.made)
+        for stage in plan.stages:
+            match stage:
+                case QueryStage():
+                    records += self.query(stage)
+                case ModelStage():
+                    self.ask(stage)
+        return tuple(records)
+
+    def query(self, stage: QueryStage) -> list[StepRecord]:
+        self.tell("step.start", {"step": stage.name})
+        started = time.perf_counter()
+        self.warehouse.create(stage.name, query(stage))
+        counts = self.inner_counts(stage)
+        if stage.relation is not None:
+            counts[stage.name] = self.warehouse.count(stage.name)
+        digest = self.digest(stage) if self.digests else None
+        seconds = time.perf_counter() - started
+        records = [self.record(step, stage, counts, digest, seconds) for step in stage.steps]
+        for record in records:
+            self.tell("step.end", {**record.as_json(), "seconds": record.seconds})
+        return records
+
+    def inner_counts(self, stage: QueryStage) -> dict[str, int]:
+        counting = counting_query(stage)
+        if counting is None:
+            return {}
+        names, fragment = counting
+        return dict(zip(names, self.warehouse.rows(fragment)[0], strict=True))
+
+    def digest(self, stage: QueryStage) -> str:
+        columns = stage.type.columns if isinstance(stage.type, Table) else (Field("value", stage.type),)
+        return self.warehouse.digest(stage.name, columns)
+
+    def record(
+        self, step: PlannedStep, stage: QueryStage, counts: Mapping[str, int], digest: str | None, seconds: float
+    ) -> StepRecord:
+        last = step.name == stage.name
+        answered = self.rounds.pop(step.identity, None)
+        return StepRecord(
+            step.name, step.operator, self.key(step), step.inputs, str(step.type), self.place(step),
+            counts.get(step.name), digest if last else None, None if answered is None else asked_counts(answered),
+            seconds if last else 0.0,
+        )  # fmt: skip
+
+    def key(self, step: PlannedStep) -> str:
+        """The step's identity together with the models that it and the steps before it ask."""
+        used = {
+            inner.arguments["using"] for inner in steps_of(step.step)
+            if table_operators()[inner.operator].model is not None
+        }  # fmt: skip
+        models = {alias: without_floats(self.settings(alias).as_json()) for alias in sorted(used)}
+        return identity("step-v1", {"step": step.identity, "models": models})
+
+    def settings(self, alias: str) -> ModelSettings:
+        found = self.caller.settings.get(alias)
+        if found is None:
+            raise UserError(f"no model is called `{alias}`", *did_you_mean(alias, list(self.caller.settings),
+                            what="models of this run"))  # fmt: skip
+        return found
+
+    def ask(self, stage: ModelStage) -> None:
+        """One round: words and rows of this run, answers as a table."""
+        values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
+        round_ = ready(stage, self.settings(values["using"]), values, self.caller.window)
+        rows = shown_rows(stage, self.warehouse.rows(stage.rows))
+        model = self.caller.model
+        answered = self.caller.wait(lambda: ask_round(round_, rows, model, self.progress))
+        self.tell("round.end", {"step": stage.step_name, **asked_counts(answered)})
+        failed = failures(answered)
+        if failed and values["on_error"] == "fail":
+            raise RowsFailed(stage.step_name, failed, len(rows))
+        columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in round_.result.fields}}
+        answers = [{KEY: row.key, **fields_of(answered.outcomes[row.key], round_.result)} for row in rows]
+        self.warehouse.add(stage.name, arrow_rows(answers, columns), columns)
+        self.rounds[stage.step.identity] = answered
+
+    def argument(self, value: Any) -> Any:
+        """An argument of a model step as a plain value of this run."""
+        if isinstance(value, Instruction):
+            return "".join(p if isinstance(p, str) else inserted(self.value(p)) for p in value.parts)
+        if isinstance(value, Node):
+            return self.value(value)
+        return value
+
+    def value(self, node: Node) -> Any:
+        inner = resolved(node)
+        if isinstance(inner, Literal | Param):
+            return inner.value
+        return self.warehouse.value(physical_name(self.made[inner.identity]))
+
+
+def inserted(value: Any) -> str:
+    """A value inside an instruction, as JSON: its text stays a quoted text and cannot pass for an instruction."""
+    return json.dumps(plain(value), ensure_ascii=False)
+
+
+def asked_counts(answered: Answered) -> dict[str, int]:
+    statuses = {status: answered.count(status) for status in ("ok", "invalid", "refused", "error")}
+    absent = sum(1 for outcome in answered.outcomes.values() if outcome is None)
+    return {"rows": len(answered.outcomes), "requests": answered.requests, **statuses, "nothing_shown": absent}
+
+
+def arrow_rows(rows: list[dict[str, Any]], columns: Mapping[str, Type]) -> Any:
+    """Rows as an Arrow table of the columns' types."""
+    import pyarrow as pa
+
+    schema = pa.schema([(name, arrow_type(type_)) for name, type_ in columns.items()])
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def arrow_type(type_: Type) -> Any:
+    """The Arrow type of a value's type."""
+    import pyarrow as pa
+
+    match type_:
+        case Nullable(of):
+            return arrow_type(of)
+        case Enum():
+            return pa.string()
+        case ListOf(of):
+            return pa.list_(arrow_type(of))
+        case Record(fields):
+            return pa.struct([(f.name, arrow_type(f.type)) for f in fields])
+        case Scalar(name):
+            return {
+                "text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(),
+                "date": pa.date32(), "timestamp": pa.timestamp("us"), "null": pa.string(),
+            }[name]  # fmt: skip
+        case Table():
+            raise TypeError("a table is no value")

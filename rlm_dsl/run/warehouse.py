@@ -1,0 +1,233 @@
+"""The warehouse: where contexts, steps and answers lie as tables. The one user of DuckDB.
+
+In: Arrow tables and query fragments. Out: tables, rows, counts and digests.
+Law: the engine reads no file, no network and no Python variable; the same tables give the same digests and the same
+rows in the same order, whatever its version and number of threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.hashing import tagged
+from rlm_dsl.operators.grep import SOURCE_BITS
+from rlm_dsl.operators.operator import FROM, HI, LO, ORD, ROW, VALUE, Relation
+from rlm_dsl.plan.expressions import engine_type
+from rlm_dsl.sql import Sql, bound, joined, name, names, render, sql
+from rlm_dsl.types import TEXT, Field, Table, Type, bare, is_text
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+CONTEXT_BITS = 56
+"""A row's id: its context above these bits, its source above SOURCE_BITS, its number below."""
+
+SETTINGS = (
+    "SET enable_external_access = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET python_enable_replacements = false",
+    "SET TimeZone = 'UTC'",
+    "SET preserve_insertion_order = false",
+)
+
+
+class Warehouse:
+    """Owns one in-memory DuckDB database. `threads` and `memory` (such as "2GB") are its limits."""
+
+    def __init__(self, threads: int | None = None, memory: str | None = None) -> None:
+        import duckdb
+
+        self.connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
+        for setting in SETTINGS:
+            self._set(setting)
+        if threads:
+            self._set(f"SET threads = {int(threads)}")
+        if memory:
+            if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", memory, re.IGNORECASE):
+                raise UserError(f"no amount of memory: {memory!r}", "write it as 2GB or 500MB")
+            self._set(f"SET memory_limit = '{memory}'")
+        self.connection.execute("SET lock_configuration = true")
+        self.contexts: dict[str, Relation] = {}
+
+    def _set(self, setting: str) -> None:
+        import duckdb
+
+        try:
+            self.connection.execute(setting)
+        except duckdb.CatalogException:
+            if "enable_external_access" in setting:
+                raise
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def load(self, context: str, schema: Table, rows: pa.Table) -> Relation:
+        """A context's rows as a table. Each row's id is unique over contexts and tells its source."""
+        number = len(self.contexts)
+        held = f"#arrow {context}"
+        self.connection.register(held, rows)
+        columns = joined(", ", (sql(f"CAST({{c}} AS {engine_type(c.type)}) AS {{c}}", c=name(c.name))
+                                for c in schema.columns))  # fmt: skip
+        row = sql(f"({number}::BIGINT << {CONTEXT_BITS}) + (\"#source\"::BIGINT << {SOURCE_BITS}) + {{r}}", r=name(ROW))
+        self.run(
+            sql(
+                "CREATE VIEW {v} AS SELECT {row} AS {ord}, {row} AS {r}, {lo}, {hi}, {columns} FROM {t}",
+                v=name(context), row=row, ord=name(ORD), r=name(ROW), lo=name(LO), hi=name(HI), columns=columns,
+                t=name(held),
+            )  # fmt: skip
+        )
+        visible = Table(schema.columns)
+        self.contexts[context] = Relation(name(context), visible, False)
+        return self.contexts[context]
+
+    def run(self, fragment: Sql) -> duckdb.DuckDBPyConnection:
+        """Run one fragment with its values bound. Raises EngineError in our own words."""
+        import duckdb
+
+        text, values = render(fragment)
+        try:
+            return self.connection.execute(text, dict(values) or None)
+        except duckdb.Error as failure:
+            raise EngineError(failure, text) from failure
+
+    def rows(self, fragment: Sql) -> list[tuple[Any, ...]]:
+        return self.run(fragment).fetchall()
+
+    def batches(self, fragment: Sql, size: int = 10_000) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows in the query's order, `size` at a time."""
+        cursor = self.run(fragment)
+        while batch := cursor.fetchmany(size):
+            yield batch
+
+    def arrow(self, fragment: Sql) -> pa.Table:
+        return self.run(fragment).to_arrow_table()
+
+    def create(self, table: str, fragment: Sql) -> None:
+        """A query's result as a table."""
+        self.run(sql("CREATE TABLE {t} AS {q}", t=name(table), q=fragment))
+
+    def add(self, table: str, rows: pa.Table, columns: Mapping[str, Type]) -> None:
+        """Rows made in Python as a table of the given column types."""
+        held = f"#arrow {table}"
+        self.connection.register(held, rows)
+        typed = joined(", ", (sql(f"CAST({{c}} AS {engine_type(t)}) AS {{c}}", c=name(c)) for c, t in columns.items()))
+        try:
+            self.create(table, sql("SELECT {typed} FROM {t}", typed=typed, t=name(held)))
+        finally:
+            self.connection.unregister(held)
+
+    def drop(self, table: str) -> None:
+        self.run(sql("DROP TABLE IF EXISTS {t}", t=name(table)))
+
+    def count(self, table: str) -> int:
+        return int(self.rows(sql("SELECT count(*) FROM {t}", t=name(table)))[0][0])
+
+    def value(self, table: str) -> Any:
+        """The one value of a table made for a value."""
+        found = self.rows(sql("SELECT {v} FROM {t}", v=name(VALUE), t=name(table)))
+        return found[0][0] if found else None
+
+    def table(self, relation: Relation, limit: int | None = None, *, hidden: bool = False) -> list[tuple[Any, ...]]:
+        """A table's rows in its order: its typed columns, and the hidden ones too if asked for."""
+        return self.rows(self.ordered(relation, limit, hidden=hidden))
+
+    def ordered(self, relation: Relation, limit: int | None = None, *, hidden: bool = False) -> Sql:
+        columns = relation.columns() if hidden else names(relation.type.names)
+        last = sql(" LIMIT {n}", n=bound(limit, "rows")) if limit is not None else sql("")
+        return sql("SELECT {c} FROM {t} ORDER BY {o}{last}", c=columns, t=relation.sql, o=name(ORD), last=last)
+
+    def origins(self, relation: Relation, chosen: str = "", limit: int | None = None) -> list[tuple[int, int, int]]:
+        """(row id, first byte, one past the last byte) of the context rows that a table's rows come from, each once,
+        in their order; `chosen` (first, last) takes the table's first or last row alone."""
+        inner = origin_rows(relation, chosen)
+        last = sql(" LIMIT {n}", n=bound(limit, "rows")) if limit is not None else sql("")
+        return [
+            (row, lo, hi) for row, lo, hi in self.rows(
+                sql("SELECT DISTINCT r, lo, hi FROM ({inner}) ORDER BY r, lo, hi{last}", inner=inner, last=last)
+            )
+        ]  # fmt: skip
+
+    def origin_count(self, relation: Relation, chosen: str = "") -> int:
+        inner = origin_rows(relation, chosen)
+        return int(self.rows(sql("SELECT count(*) FROM (SELECT DISTINCT r, lo, hi FROM ({i}))", i=inner))[0][0])
+
+    def digest(self, table: str, columns: Iterable[Field]) -> str:
+        """The digest of a set of rows: independent of order, keeping duplicates (see `row_digest`).
+
+        256 buckets by the first byte of the rows' digests; each bucket is the sha256 of its sorted digests, the whole
+        the sha256 of the buckets.
+        """
+        buckets = self.rows(
+            sql(
+                "SELECT sha256(string_agg(d, '' ORDER BY d)) AS bucket FROM (SELECT {d} AS d FROM {t}) "
+                "GROUP BY left(d, 2) ORDER BY left(d, 2)",
+                d=row_digest(columns), t=name(table),
+            )  # fmt: skip
+        )
+        return tagged("rows-v1", "".join(bucket for (bucket,) in buckets).encode("ascii"))
+
+
+def row_digest(columns: Iterable[Field]) -> Sql:
+    """sha256 over a row's typed values: texts with their length, the rest as the engine prints it, null apart."""
+    parts = joined(", ", (value_form(name(column.name), column.type) for column in columns))
+    return sql("sha256(concat({parts}))", parts=parts)
+
+
+def value_form(value: Sql, type_: Type) -> Sql:
+    text = sql("{v}" if is_text(type_) else "CAST({v} AS VARCHAR)", v=value)
+    kind = "t" if bare(type_) == TEXT or is_text(type_) else "v"
+    return sql(f"CASE WHEN {{v}} IS NULL THEN 'n;' ELSE concat('{kind}', strlen({{t}}), ':', {{t}}, ';') END",
+               v=value, t=text)  # fmt: skip
+
+
+def origin_rows(relation: Relation, chosen: str) -> Sql:
+    """Each context row behind a table's rows, as r, lo, hi."""
+    order = {"first": "", "last": " DESC"}.get(chosen)
+    source = relation.sql
+    if order is not None:
+        source = sql(f"(SELECT * FROM {{t}} ORDER BY {{o}}{order} LIMIT 1)", t=relation.sql, o=name(ORD))
+    if relation.united:
+        return sql(
+            "SELECT u.\"row\" AS r, u.lo AS lo, u.hi AS hi FROM (SELECT unnest({f}) AS u FROM {t})",
+            f=name(FROM), t=source,
+        )  # fmt: skip
+    return sql("SELECT {r} AS r, {lo} AS lo, {hi} AS hi FROM {t}", r=name(ROW), lo=name(LO), hi=name(HI), t=source)
+
+
+class EngineError(UserError):
+    """The engine refused or failed; said in a person's words, the query kept for a trace."""
+
+    def __init__(self, failure: Exception, query: str) -> None:
+        self.query = query
+        told = str(failure).split("\n", 1)[0]
+        message, hint = plain_words(told)
+        super().__init__(message, hint, code="engine")
+
+
+WORDS = (
+    (r"[Oo]verflow|out of range", "a whole number left the range of 64 bits", "use floats: to_float(x)"),
+    (r"[Oo]ut of [Mm]emory|could not allocate", "the run needs more memory than it may take",
+     "narrow the rows first, or give more with --memory"),
+    (r"could not parse string|strptime", "a date's format has a code that is none", "see strptime codes: %Y-%m-%d"),
+    (r"[Ii]nterrupted", "interrupted", ""),
+)  # fmt: skip
+
+
+def plain_words(told: str) -> tuple[str, str]:
+    for seen, message, hint in WORDS:
+        if re.search(seen, told):
+            return message, hint
+    return f"the query engine stopped: {told}", ""
+
+
