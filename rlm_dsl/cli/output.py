@@ -1,0 +1,78 @@
+"""What the commands print: plain text on stdout for results, stderr for progress and problems.
+
+In: results, diagnostics, progress. Out: text. Law: nothing of the data reaches a terminal as a control character.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.diagnostics import printable
+
+MARKS = {"ok": "✓", "failed": "✗", "skipped": "-"}
+
+
+def write(text: str = "") -> None:
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def safe(text: str) -> str:
+    """Text of any origin, its lines kept and everything else that could steer a terminal made visible."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def indented(text: str, by: str = "  ") -> str:
+    return "\n".join(f"{by}{line}" if line else "" for line in text.split("\n"))
+
+
+class Bar:
+    """A progress bar on stderr while a round is asked; silent where stderr is no terminal."""
+
+    def __init__(self, figures: Any = None) -> None:
+        self.figures, self.bar, self.task = figures, None, None
+        self.started = time.monotonic()
+
+    def round_started(self, step: str, rows: int, requests: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[spent]}"),
+                   TimeRemainingColumn())  # fmt: skip
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.bar.start()
+        self.task = self.bar.add_task(f"{step} ({rows:,} rows)", total=requests, spent="")
+
+    def answered(self, step: str) -> None:
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, advance=1, spent=self.figures() if self.figures else "")
+
+    def round_ended(self, step: str) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+def table_text(columns: tuple[str, ...], rows: list[list[Any]], limit: int = 20, width: int = 40) -> str:
+    """Rows as aligned text, at most `limit` of them, cells at most `width` characters."""
+    from rlm_dsl.explore.view import cell
+
+    shown = [[cell(value, width) for value in row] for row in rows[:limit]]
+    widths = [max(len(name), *(len(row[i]) for row in shown), 0) for i, name in enumerate(columns)] if shown else [
+        len(name) for name in columns
+    ]
+    lines = ["  ".join(name.ljust(w) for name, w in zip(columns, widths, strict=True)).rstrip()]
+    lines += ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in shown]
+    if len(rows) > limit:
+        lines.append(f"... {len(rows) - limit:,} more rows")
+    return "\n".join(lines)
+
+

@@ -1,0 +1,1 @@
+"""The root model's loop: from a question to a program and its answer."""

@@ -1,0 +1,186 @@
+"""A session: statements come a few at a time, each is checked, run and answered with a bounded view.
+
+In: program text. Out: what each statement came to, as text for the model and as values for the loop.
+Law: a statement that fails changes nothing; a step that was run before costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rlm_dsl.check import Checked, Environment, check
+from rlm_dsl.diagnostics import Diagnostic, UserError, render
+from rlm_dsl.explore.view import Limits, view_table, view_value
+from rlm_dsl.operators.operator import Relation
+from rlm_dsl.plan.build import build, physical_name
+from rlm_dsl.plan.stages import Leaf, Target
+from rlm_dsl.program import Bound, ContextRows, Node, Param, Reference, children, resolved
+from rlm_dsl.run.runner import Runner
+from rlm_dsl.source import Source
+from rlm_dsl.syntax import tree as t
+from rlm_dsl.syntax.parse import parse, parse_prefix
+from rlm_dsl.syntax.show import show
+from rlm_dsl.types import Table, Type, quoted_name
+
+SHOWN = Limits(rows=20, cell=240, characters=4_000)
+LOOK = Limits(rows=3, cell=200, characters=1_600)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a reply came to. `accepted` is its program text as it was run; `answered` the answer's statement."""
+
+    observation: str
+    accepted: str
+    errors: int
+    answered: Bound | None = None
+    statements: tuple[t.Statement, ...] = ()
+
+
+@dataclass(slots=True)
+class Session:
+    """Owns what was bound so far, as nodes, trees and tables."""
+
+    runner: Runner
+    environment: Environment
+    relations: dict[str, Relation] = field(default_factory=dict)
+    trees: dict[str, t.Statement] = field(default_factory=dict)
+    summaries: dict[str, str] = field(default_factory=dict)
+    doubted: set[str] = field(default_factory=set)
+
+    def submit(self, text: str, *, name: str = "reply") -> Turn:
+        """Run a reply's statements. Problems are in the observation; only the engine's death is raised."""
+        source = Source(name, text)
+        prefix = parse_prefix(source)
+        tree = prefix.tree
+        checked = check(tree, self.environment)
+        told: list[str] = [f"`{name}` is known already; nothing was run again." for name in checked.known]
+        ran, answered, failed = self.statements(tree, checked, told)
+        errors = [render(problem, source) for problem in sorted([*prefix.problems, *checked.problems], key=start)]
+        if prefix.unfinished:
+            errors.append("The last statement was not finished and was not run: send it again, whole.")
+        if answered is not None and (errors or failed):
+            told.append("The answer was held back: mend the errors first, then answer.")
+            answered = None
+        program = show(t.Tree(ran)) if ran else ""
+        return Turn("\n\n".join([*told, *errors]), program, len(errors) + failed, answered, ran)
+
+    def statements(
+        self, tree: t.Tree, checked: Checked, told: list[str]
+    ) -> tuple[tuple[t.Statement, ...], Bound | None, int]:
+        """Each checked statement in order; one that the engine refuses leaves its name unbound."""
+        written = {statement.span: statement for statement in tree.statements}
+        accepted: list[t.Statement] = [s for s in tree.statements if isinstance(s, t.ParamStatement)
+                                       and s.name in checked.environment.bindings]  # fmt: skip
+        for statement in accepted:
+            assert isinstance(statement, t.ParamStatement)
+            self.bind(statement.name, checked.environment.bindings[statement.name], statement)
+        answered, failed = None, 0
+        for bound in checked.statements:
+            try:
+                told.append(self.ran(bound))
+            except UserError as failure:
+                if failure.exit_code == 3:
+                    raise
+                failed += 1
+                told.append(f"error: {failure}")
+                continue
+            accepted.append(written[bound.span])
+            if bound.kind == "binding":
+                self.bind(bound.name, bound.node, written[bound.span])
+            if bound.kind == "answer":
+                answered = bound
+        return tuple(accepted), answered, failed
+
+    def bind(self, name: str, node: Node, statement: t.Statement) -> None:
+        bindings = {**self.environment.bindings, name: node}
+        self.environment = Environment(self.environment.contexts, bindings, self.environment.params)
+        self.trees[name] = statement
+
+    def ran(self, bound: Bound) -> str:
+        """Run one statement; its view."""
+        plan = build((bound,), self.runner.warehouse.contexts, self.relations, whole=False)
+        self.runner.run(plan)
+        self.relations.update(plan.made)
+        return "\n".join(self.view(plan.targets[0], leaf) for leaf in plan.targets[0].leaves)
+
+    def view(self, target: Target, leaf: Leaf) -> str:
+        label = ".".join((target.name or "show", *leaf.path))
+        limits = Limits() if target.kind == "binding" else SHOWN
+        if not isinstance(leaf.type, Table):
+            seen = view_value(label, leaf.type, self.runner.warehouse.value(leaf.table), limits)
+            self.summaries[label] = seen.split("\n")[0][:200]
+            return seen
+        relation = self.relation(leaf)
+        count = self.runner.warehouse.count(leaf.table)
+        self.summaries[label] = summary(label, leaf.type, count)
+        rows = self.runner.warehouse.table(relation, limits.rows)
+        return view_table(label, leaf.type, count, rows, limits)
+
+    def relation(self, leaf: Leaf) -> Relation:
+        held = [*self.runner.warehouse.contexts.values(), *self.relations.values()]
+        return next(relation for relation in held if physical_name(relation) == leaf.table)
+
+    def look(self) -> str:
+        """Every context's type, size and first rows: what the root model sees before its first turn."""
+        views = []
+        for name, relation in self.runner.warehouse.contexts.items():
+            count = self.runner.warehouse.count(name)
+            rows = self.runner.warehouse.table(relation, LOOK.rows)
+            views.append(view_table(f"context {name}", relation.type, count, rows, LOOK))
+        return "\n".join(views)
+
+    def sliced(self, answer: Bound, answer_tree: t.Statement, contexts: Mapping[str, Table]) -> t.Tree:
+        """The program that the answer depends on: its contexts, params and bindings, in the order they were made."""
+        needed = names_below(answer.node)
+        kept = [statement for name, statement in self.trees.items() if name in needed]
+        heads = [context_statement(name, type_) for name, type_ in contexts.items() if name in needed]
+        params = [s for s in kept if isinstance(s, t.ParamStatement)]
+        rest = [s for s in kept if not isinstance(s, t.ParamStatement)]
+        return t.Tree((*heads, *params, *rest, answer_tree))
+
+
+def start(problem: Diagnostic) -> int:
+    return problem.span.start
+
+
+def summary(name: str, type_: Type, count: int) -> str:
+    columns = ", ".join(map(str, type_.columns)) if isinstance(type_, Table) else str(type_)
+    return f"{name}: {count:,} rows ({columns})"
+
+
+def names_below(node: Node) -> set[str]:
+    """Every name of a binding, param or context that a node rests on."""
+    found: set[str] = set()
+    stack, seen = [node], set[int]()
+    while stack:
+        inner = stack.pop()
+        if id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        if isinstance(inner, Reference | Param | ContextRows):
+            found.add(inner.name)
+        stack.extend(children(inner))
+    return found
+
+
+def rests_on_data(node: Node) -> bool:
+    """Whether any row of a context stands behind a value."""
+    stack: list[Node] = [node]
+    seen: set[int] = set()
+    while stack:
+        inner = resolved(stack.pop())
+        if isinstance(inner, ContextRows):
+            return True
+        if id(inner) not in seen:
+            seen.add(id(inner))
+            stack.extend(children(inner))
+    return False
+
+
+def context_statement(name: str, type_: Table) -> t.Statement:
+    """The `context` line of a loaded table, as a tree."""
+    tree = parse(Source(name, f"context {quoted_name(name)}: {type_}"))
+    return tree.statements[0]
+

@@ -1,0 +1,60 @@
+"""Bounded views of what a step came to: for the root model, the terminal and a log alike.
+
+In: a type and some rows or a value. Out: text of at most so many rows, columns and characters.
+Law: a view says what it leaves out; control characters in the data never reach it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rlm_dsl.diagnostics import printable
+from rlm_dsl.run.rounds import plain
+from rlm_dsl.types import Table, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a view shows at most."""
+
+    rows: int = 5
+    cell: int = 160
+    characters: int = 2_400
+
+
+def view_table(name: str, type_: Table, count: int, rows: Sequence[Sequence[Any]], limits: Limits = Limits()) -> str:  # noqa: B008
+    """Name, type and row count, then the first rows, a line each."""
+    lines = [f"{name}: {type_}, {count:,} {'row' if count == 1 else 'rows'}"]
+    room = limits.characters - len(lines[0])
+    lines[0] = cut(lines[0], limits.characters // 2)
+    shown = 0
+    for row in rows[: limits.rows]:
+        line = "  " + " | ".join(cell(value, limits.cell) for value in row)
+        if len(line) > room and shown:
+            break
+        lines.append(cut(line, max(room, 80)))
+        room -= len(line) + 1
+        shown += 1
+    if count > shown:
+        lines.append(f"  ... {count - shown:,} more rows")
+    return "\n".join(lines)
+
+
+def view_value(name: str, type_: Type, value: Any, limits: Limits = Limits()) -> str:  # noqa: B008
+    """Name, type and the value as JSON."""
+    told = printable(json.dumps(plain(value), ensure_ascii=False))
+    return f"{name}: {cut(str(type_), 400)} = {cut(told, limits.characters)}"
+
+
+def cell(value: Any, width: int) -> str:
+    """A value in one line; a text as it is, the rest as JSON."""
+    text = value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
+    return cut(printable(text.replace("\n", "\\n")), width)
+
+
+def cut(text: str, width: int) -> str:
+    """The text, or its beginning with how much is left out."""
+    return text if len(text) <= width else f"{text[:width]}... (+{len(text) - width:,} characters)"

@@ -1,0 +1,133 @@
+"""One whole run of a program: from its text and loaded contexts to its answer with evidence.
+
+In: a program's text, contexts, params, a caller. Out: an execution, whose parts are what a trace records.
+Law: the same program on the same contexts with the same answers gives the same execution, times apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rlm_dsl.check import Environment, check_program
+from rlm_dsl.context.context import Context
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.operators.operator import Relation
+from rlm_dsl.plan.build import build, physical_name
+from rlm_dsl.plan.explain import plan_sql
+from rlm_dsl.plan.stages import Leaf, Plan, PlannedStep
+from rlm_dsl.program import Program
+from rlm_dsl.run.evidence import Evidence, evidence
+from rlm_dsl.run.rounds import Progress, plain
+from rlm_dsl.run.runner import Caller, Runner, StepRecord, Told
+from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.source import Source
+from rlm_dsl.syntax.parse import parse
+from rlm_dsl.syntax.show import show
+from rlm_dsl.types import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an answer: a value, or a table's columns and rows as JSON-ready lists."""
+
+    path: tuple[str, ...]
+    type: str
+    value: Any
+    columns: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a run came to."""
+
+    text: str
+    sql: str
+    plan: Plan
+    records: tuple[StepRecord, ...]
+    parts: tuple[Part, ...]
+    evidence: tuple[Evidence, ...]
+
+    def answer_json(self) -> dict[str, Any]:
+        """The typed answer and its evidence, as `answer.json` keeps it."""
+        return {
+            "schema": "rlm-answer/1",
+            "parts": [
+                {"part": list(p.path), "type": p.type, "value": p.value,
+                 **({"columns": list(p.columns)} if p.columns is not None else {})}
+                for p in self.parts
+            ],
+            "evidence": [e.as_json() for e in self.evidence],
+        }  # fmt: skip
+
+    @property
+    def answer(self) -> Any:
+        """The answer as plain Python: a value, a list of records for a table, a dict for a record of parts."""
+        if len(self.parts) == 1 and not self.parts[0].path:
+            return part_value(self.parts[0])
+        whole: dict[str, Any] = {}
+        for part in self.parts:
+            inner = whole
+            for name in part.path[:-1]:
+                inner = inner.setdefault(name, {})
+            inner[part.path[-1]] = part_value(part)
+        return whole
+
+
+def part_value(part: Part) -> Any:
+    if part.columns is None:
+        return part.value
+    return [dict(zip(part.columns, row, strict=True)) for row in part.value]
+
+
+def checked_program(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> Program:
+    """The program checked against the contexts that are loaded. Raises ProgramError."""
+    types = {name: context.schema for name, context in contexts.items()}
+    return check_program(parse(source), source, Environment(types, {}, params))
+
+
+def load_contexts(warehouse: Warehouse, contexts: Mapping[str, Context]) -> None:
+    for name, context in contexts.items():
+        warehouse.load(name, context.schema, context.rows)
+
+
+def execute(
+    source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any], caller: Caller, progress: Progress,
+    tell: Told, warehouse: Warehouse,
+) -> Execution:  # fmt: skip
+    """Check, plan and run a program in a fresh warehouse, which keeps its tables for whoever records them.
+
+    What runs is the canonical text, so that layout changes nothing; problems are reported in the text as given.
+    """
+    checked_program(source, contexts, params)
+    source = Source(source.name, show(parse(source)))
+    program = checked_program(source, contexts, params)
+    if program.answer is None:
+        raise UserError(f"{source.name} has no answer", "end it with: answer expression", code="program")
+    load_contexts(warehouse, contexts)
+    plan = build(program.statements, warehouse.contexts, {})
+    runner = Runner(warehouse, caller, progress, tell, place=lambda step: line_of(step, source))
+    records = runner.run(plan)
+    leaves = plan.targets[0].leaves
+    parts = tuple(part_of(leaf, plan, warehouse) for leaf in leaves)
+    return Execution(
+        source.text, plan_sql(plan), plan, records, parts, tuple(evidence(leaf, warehouse, contexts) for leaf in leaves)
+    )
+
+
+def line_of(step: PlannedStep, source: Source) -> int:
+    """The line on which a step stands."""
+    return source.place(step.step.span.start).line
+
+
+def part_of(leaf: Leaf, plan: Plan, warehouse: Warehouse) -> Part:
+    if not isinstance(leaf.type, Table):
+        return Part(leaf.path, str(leaf.type), plain(warehouse.value(leaf.table)), None)
+    rows = warehouse.table(relation_of(leaf.table, plan, warehouse))
+    return Part(leaf.path, str(leaf.type), [plain(list(row)) for row in rows], leaf.type.names)
+
+
+def relation_of(table: str, plan: Plan, warehouse: Warehouse) -> Relation:
+    held = [*warehouse.contexts.values(), *plan.made.values()]
+    return next(relation for relation in held if physical_name(relation) == table)
