@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.diagnostics import UserError, did_you_mean
 from rlm_dsl.hashing import identity, without_floats
 from rlm_dsl.operators.operator import KEY, Relation
@@ -24,7 +25,7 @@ from rlm_dsl.request import ModelSettings
 from rlm_dsl.run.model import Model
 from rlm_dsl.run.rounds import Answered, Progress, RowsFailed, ask_round, failures, fields_of, plain, ready, shown_rows
 from rlm_dsl.run.warehouse import Warehouse
-from rlm_dsl.types import INT, Enum, Field, ListOf, Nullable, Record, Scalar, Table, Type
+from rlm_dsl.types import INT, Field, Table, Type
 
 
 class Caller(Protocol):
@@ -51,7 +52,8 @@ class StepRecord:
     rows: int | None
     digest: str | None
     asked: Mapping[str, int] | None
-    seconds: float = field(compare=False)
+    value: Any = None
+    seconds: float = field(default=0.0, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """The deterministic line of `steps.jsonl`: no time in it."""
@@ -63,6 +65,8 @@ class StepRecord:
             line["rows"] = self.rows
         if self.digest is not None:
             line["digest"] = self.digest
+        if self.rows is None and self.digest is not None:
+            line["value"] = self.value
         if self.asked is not None:
             line["asked"] = dict(self.asked)
         return line
@@ -105,8 +109,9 @@ class Runner:
         if stage.relation is not None:
             counts[stage.name] = self.warehouse.count(stage.name)
         digest = self.digest(stage) if self.digests else None
+        value = None if stage.relation is not None else shortened(self.warehouse.value(stage.name))
         seconds = time.perf_counter() - started
-        records = [self.record(step, stage, counts, digest, seconds) for step in stage.steps]
+        records = [self.record(step, stage, counts, digest, value, seconds) for step in stage.steps]
         for record in records:
             self.tell("step.end", {**record.as_json(), "seconds": record.seconds})
         return records
@@ -123,14 +128,15 @@ class Runner:
         return self.warehouse.digest(stage.name, columns)
 
     def record(
-        self, step: PlannedStep, stage: QueryStage, counts: Mapping[str, int], digest: str | None, seconds: float
-    ) -> StepRecord:
+        self, step: PlannedStep, stage: QueryStage, counts: Mapping[str, int], digest: str | None, value: Any,
+        seconds: float,
+    ) -> StepRecord:  # fmt: skip
         last = step.name == stage.name
         answered = self.rounds.pop(step.identity, None)
         return StepRecord(
             step.name, step.operator, self.key(step), step.inputs, str(step.type), self.place(step),
             counts.get(step.name), digest if last else None, None if answered is None else asked_counts(answered),
-            seconds if last else 0.0,
+            value if last else None, seconds if last else 0.0,
         )  # fmt: skip
 
     def key(self, step: PlannedStep) -> str:
@@ -180,6 +186,17 @@ class Runner:
         return self.warehouse.value(physical_name(self.made[inner.identity]))
 
 
+LONGEST = 300
+"""Characters of a step's value that its record shows; the digest is of the whole."""
+
+
+def shortened(value: Any) -> Any:
+    """A value for a step's record: as JSON has it, a long one cut."""
+    told = plain(value)
+    text = json.dumps(told, ensure_ascii=False)
+    return told if len(text) <= LONGEST else text[:LONGEST] + "..."
+
+
 def inserted(value: Any) -> str:
     """A value inside an instruction, as JSON: its text stays a quoted text and cannot pass for an instruction."""
     return json.dumps(plain(value), ensure_ascii=False)
@@ -197,25 +214,3 @@ def arrow_rows(rows: list[dict[str, Any]], columns: Mapping[str, Type]) -> Any:
 
     schema = pa.schema([(name, arrow_type(type_)) for name, type_ in columns.items()])
     return pa.Table.from_pylist(rows, schema=schema)
-
-
-def arrow_type(type_: Type) -> Any:
-    """The Arrow type of a value's type."""
-    import pyarrow as pa
-
-    match type_:
-        case Nullable(of):
-            return arrow_type(of)
-        case Enum():
-            return pa.string()
-        case ListOf(of):
-            return pa.list_(arrow_type(of))
-        case Record(fields):
-            return pa.struct([(f.name, arrow_type(f.type)) for f in fields])
-        case Scalar(name):
-            return {
-                "text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(),
-                "date": pa.date32(), "timestamp": pa.timestamp("us"), "null": pa.string(),
-            }[name]  # fmt: skip
-        case Table():
-            raise TypeError("a table is no value")

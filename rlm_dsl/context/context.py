@@ -1,0 +1,54 @@
+"""A loaded corpus: rows with their columns, and where each row came from.
+
+In: what a loader read. Out: an immutable value.
+Law: `#lo` and `#hi` are the bytes of the row in its source file; a digest depends on content, never on where it lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rlm_dsl.hashing import identity
+from rlm_dsl.types import Table, quoted_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROW, SOURCE, LINE, LO, HI = "#row", "#source", "#line", "#lo", "#hi"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file that was read: its path as given, size in bytes, sha256 of its bytes. `shown` is its `path` value."""
+
+    index: int
+    path: str
+    size: int
+    sha256: str
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A corpus by name. `rows` holds `#row #source #line #lo #hi`, then the schema's columns in order."""
+
+    name: str
+    format: str
+    given: str
+    schema: Table
+    rows: pa.Table
+    sources: tuple[SourceFile, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Identity of what was read: format, schema, and each file's size and sha256 (and `path`, where shown)."""
+        named = self.schema.column("path") is not None
+        files = [[s.size, s.sha256, s.shown if named else ""] for s in self.sources]
+        return identity("context-v1", [self.format, str(self.schema), files])
+
+
+def context_line(context: Context) -> str:
+    """The `context` line of a program over this corpus."""
+    return f"context {quoted_name(context.name)}: {context.schema}"

@@ -1,0 +1,140 @@
+"""CSV and TSV as rows, each with its bytes.
+
+In: one file with a header, after RFC 4180. Out: typed columns. Law: a row's bytes are its record in the file, line end
+left out; a row with too few or too many fields is kept, and counted in the notes.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.inference import free_names, typed_cells
+from rlm_dsl.context.reading import Progress, find, read_all
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.types import TEXT, Field, Table, Type, nullable
+
+BOM = b"\xef\xbb\xbf"
+EXTRA = "extra_fields"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record's fields, its first line, and its bytes."""
+
+    fields: list[str]
+    line: int
+    start: int
+    end: int
+
+
+def load_csv(name: str, given: str, first_row: int, progress: Progress | None, delimiter: str = ",") -> Context:
+    """One CSV file. Raises UserError for a folder, an empty file or a file without rows of text."""
+    found = find(given)
+    if len(found) != 1:
+        raise UserError(f"{given} is not one file", "give one file, or load texts: NAME:documents=FOLDER")
+    read = next(read_all(found, progress))
+    if not read.content:
+        raise UserError(f"{given} is empty", "a CSV file begins with a header line")
+    delimiter, noted = chosen_delimiter(read.content, delimiter)
+    records = list(records_of(read.content, delimiter, given))
+    names, more = free_names(records[0].fields)
+    columns, types, uneven = shaped(records[1:], names)
+    bad = not valid(read.content)
+    notes = (*noted, *more, *uneven, *(("bytes that are not UTF-8 are shown as U+FFFD",) if bad else ()))
+    schema = Table(tuple(Field(column, type_) for column, type_ in types.items()))
+    form = "tsv" if delimiter == "\t" else "csv"
+    return Context(name, form, given, schema, rows(records[1:], first_row, columns, types), (read.source,), notes)
+
+
+def valid(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def chosen_delimiter(content: bytes, delimiter: str) -> tuple[str, list[str]]:
+    """The delimiter asked for, or the one that the header has instead."""
+    header = content.split(b"\n", 1)[0].decode("utf-8", "replace")
+    if delimiter == "," and "," not in header:
+        for other, word in ((";", "semicolons"), ("\t", "tabs")):
+            if other in header:
+                return other, [f"fields are separated by {word}"]
+    return delimiter, []
+
+
+def records_of(content: bytes, delimiter: str, given: str) -> Iterator[Record]:
+    """The records of a file. A record's lines are those the reader took for it, so its bytes are exact."""
+    begin = len(BOM) if content.startswith(BOM) else 0
+    ends = [begin]
+
+    def lines() -> Iterator[str]:
+        at = begin
+        while at < len(content):
+            feed = content.find(b"\n", at)
+            after = len(content) if feed < 0 else feed + 1
+            ends.append(after)
+            yield content[at:after].decode("utf-8", "replace")
+            at = after
+
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(lines(), delimiter=delimiter, strict=False)
+    line, taken = 1, 0
+    try:
+        for fields in reader:
+            start, end = ends[taken], without_line_end(content, ends[reader.line_num])
+            if fields:
+                yield Record(fields, line, start, end)
+            taken, line = reader.line_num, reader.line_num + 1
+    except csv.Error as failure:
+        raise UserError(f"{given}:{line}: no CSV: {failure}", "check the quotes from this line on") from None
+
+
+def without_line_end(content: bytes, end: int) -> int:
+    end -= content[end - 1 : end] == b"\n"
+    return end - (content[end - 1 : end] == b"\r")
+
+
+def shaped(records: list[Record], names: list[str]) -> tuple[dict[str, list[Any]], dict[str, Type], list[str]]:
+    """Typed columns; missing fields are null, surplus ones are kept together in a column of their own."""
+    width = len(names)
+    short = [r for r in records if len(r.fields) < width]
+    long = [r for r in records if len(r.fields) > width]
+    columns: dict[str, list[Any]] = {}
+    types: dict[str, Type] = {}
+    for index, column in enumerate(names):
+        cells = [r.fields[index] if index < len(r.fields) else None for r in records]
+        types[column], columns[column] = typed_cells(cells)
+    notes = [uneven(short, "too few fields (the rest is null)")] if short else []
+    if long:
+        extra = free_names([*names, EXTRA])[0][-1]
+        columns[extra] = [",".join(r.fields[width:]) if len(r.fields) > width else None for r in records]
+        types[extra] = nullable(TEXT)
+        notes.append(uneven(long, f"too many fields (kept in `{extra}`)"))
+    return columns, types, notes
+
+
+def uneven(records: list[Record], what: str) -> str:
+    places = ", ".join(str(record.line) for record in records[:5])
+    return f"{len(records):,} rows have {what}, first in line {places}"
+
+
+def rows(records: list[Record], first_row: int, columns: dict[str, list[Any]], types: dict[str, Type]) -> Any:
+    import pyarrow as pa
+
+    from rlm_dsl.context.arrow import arrow_type
+
+    count = len(records)
+    made: dict[str, Any] = {
+        "#row": pa.array(range(first_row, first_row + count), pa.int64()),
+        "#source": pa.array([0] * count, pa.int32()),
+        "#line": pa.array([r.line for r in records], pa.int64()),
+        "#lo": pa.array([r.start for r in records], pa.int64()),
+        "#hi": pa.array([r.end for r in records], pa.int64()),
+    }
+    return pa.table({**made, **{name: pa.array(cells, arrow_type(types[name])) for name, cells in columns.items()}})

@@ -1,0 +1,90 @@
+"""Cells of text to typed columns: the type that every cell of a column has.
+
+In: columns of text cells. Out: types and typed values. Law: a type is inferred from all values, never from a sample.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, nullable
+
+INTEGER = re.compile(r"-?(0|[1-9]\d{0,18})\Z", re.ASCII)
+DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?\Z", re.ASCII)
+
+
+def as_int(cell: str) -> int:
+    if not INTEGER.match(cell) or not -(2**63) <= int(cell) < 2**63:
+        raise ValueError(cell)
+    return int(cell)
+
+
+def as_float(cell: str) -> float:
+    if not DECIMAL.match(cell) or float(cell) in (float("inf"), float("-inf")):
+        raise ValueError(cell)
+    return float(cell)
+
+
+def as_bool(cell: str) -> bool:
+    return {"true": True, "false": False}[cell.lower()]
+
+
+def as_date(cell: str) -> datetime.date:
+    if not DAY.match(cell):
+        raise ValueError(cell)
+    return datetime.date.fromisoformat(cell)
+
+
+def as_timestamp(cell: str) -> datetime.datetime:
+    if not MOMENT.match(cell):
+        raise ValueError(cell)
+    return datetime.datetime.fromisoformat(cell)
+
+
+READERS: Sequence[tuple[Type, Callable[[str], Any]]] = (
+    (INT, as_int), (FLOAT, as_float), (BOOL, as_bool), (DATE, as_date), (TIMESTAMP, as_timestamp),
+)  # fmt: skip
+
+
+def typed_cells(cells: Sequence[str | None]) -> tuple[Type, list[Any]]:
+    """The first type that every non-empty cell reads as, and the values; empty cells are null, in texts ''.
+
+    A cell that is not there at all (None) is null in texts too.
+    """
+    present = [cell for cell in cells if cell]
+    for type_, read in READERS:
+        if present and (values := read_all_cells(cells, read)) is not None:
+            return (nullable(type_) if len(present) < len(cells) else type_), values
+    return (nullable(TEXT) if any(cell is None for cell in cells) else TEXT), list(cells)
+
+
+def read_all_cells(cells: Sequence[str | None], read: Callable[[str], Any]) -> list[Any] | None:
+    values: list[Any] = []
+    try:
+        for cell in cells:
+            values.append(read(cell) if cell else None)
+    except (ValueError, KeyError):
+        return None
+    return values
+
+
+def free_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Column names that differ by more than case, none empty, none beginning with `#`; and notes on what changed."""
+    taken: set[str] = set()
+    made, noted = [], []
+    for index, name in enumerate(names, 1):
+        base = name.strip().lstrip("#") or f"column_{index}"
+        candidate, number = base, 1
+        while candidate.lower() in taken:
+            number += 1
+            candidate = f"{base}_{number}"
+        taken.add(candidate.lower())
+        made.append(candidate)
+        if candidate != name:
+            noted.append(f"column {name!r} is called `{candidate}`")
+    return made, noted

@@ -1,0 +1,83 @@
+"""Loading: from what a user gives to a context, by the loader of its format.
+
+In: a name and a path, folder or glob. Out: a context. Law: a format is chosen by the name's ending or said, never
+guessed from the content; adding a loader is adding a file and a line to LOADERS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.context.context import Context, context_line
+from rlm_dsl.context.csv_rows import load_csv
+from rlm_dsl.context.documents import load_documents
+from rlm_dsl.context.json_lines import load_json_lines
+from rlm_dsl.context.lines import load_lines
+from rlm_dsl.context.parquet import load_parquet
+from rlm_dsl.context.reading import Progress, is_many
+from rlm_dsl.diagnostics import UserError, did_you_mean
+from rlm_dsl.types import INT, TEXT, Field, Table, fits
+
+Loader = Callable[[str, str, int, Progress | None], Context]
+
+LOADERS: Mapping[str, Loader] = {
+    "lines": load_lines,
+    "documents": load_documents,
+    "csv": load_csv,
+    "tsv": partial(load_csv, delimiter="\t"),
+    "jsonl": load_json_lines,
+    "parquet": load_parquet,
+}
+ENDINGS: Mapping[str, str] = {
+    ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
+}  # fmt: skip
+
+
+def load(
+    name: str, given: str, *, format: str | None = None, first_row: int = 0, declared: Table | None = None,
+    progress: Progress | None = None,
+) -> Context:  # fmt: skip
+    """Load a corpus. `given` is a file, folder or glob; `declared` is the type of a program's `context` line.
+
+    Raises UserError with one clear message for anything that cannot be read.
+    """
+    if format is not None and format not in LOADERS:
+        raise UserError(f"no format is called {format!r}", *did_you_mean(format, list(LOADERS), what="formats"))
+    chosen = format or declared_format(given, declared)
+    context = LOADERS[chosen](name, given, first_row, progress)
+    return context if declared is None else as_declared(context, declared)
+
+
+def declared_format(given: str, declared: Table | None) -> str:
+    """By the ending; text is read as lines, unless the program declares whole texts (a `text` and no `line`)."""
+    ending = ENDINGS.get(Path(given).suffix.lower())
+    if ending and not is_many(given):
+        return ending
+    whole = declared is not None and declared.column("text") is not None and declared.column("line") is None
+    return "documents" if whole else "lines"
+
+
+def as_declared(context: Context, declared: Table) -> Context:
+    """The context with the declared columns, in their order. Raises UserError naming every one that does not fit."""
+    wrong = [said for column in declared.columns if (said := misfit(context.schema, column))]
+    if wrong:
+        raise UserError(
+            f"{context.given} is not as the program declares `{context.name}`: {'; '.join(wrong)}",
+            f"the data: {context_line(context)}",
+        )
+    hidden = context.rows.select([n for n in context.rows.column_names if n.startswith("#")])
+    rows = hidden
+    for column in declared.columns:
+        rows = rows.append_column(column.name, context.rows[column.name].cast(arrow_type(column.type)))
+    return Context(context.name, context.format, context.given, declared, rows, context.sources, context.notes)
+
+
+def misfit(data: Table, column: Field) -> str:
+    found = data.column(column.name)
+    if found is None:
+        return f"there is no column `{column.name}`"
+    as_text = column.type == TEXT and found == INT
+    return "" if as_text or fits(found, column.type) else f"`{column.name}` is {found} and not {column.type}"

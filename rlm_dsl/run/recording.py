@@ -1,0 +1,68 @@
+"""What a run keeps of its model calls: every request with its answer, and where the answer came from.
+
+In: requests on their way to a model. Out: the same answers, and a record of each by key.
+Law: every answer that a run used is in its recording, whether it was live, stored or recorded before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlm_dsl.request import Answer, Message, ModelSettings, Request
+from rlm_dsl.run.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request and its answer. `origin` is live, store or trace."""
+
+    request: Request
+    answer: Answer
+    origin: str
+
+    def as_json(self) -> dict[str, str]:
+        """A row of a trace's `payload/calls.parquet`."""
+        return {
+            "key": self.request.key,
+            "step": self.request.purpose,
+            "request": json.dumps(self.request.as_json(), ensure_ascii=False, sort_keys=True),
+            "answer": json.dumps(self.answer.as_json(), ensure_ascii=False, sort_keys=True),
+            "origin": self.origin,
+        }
+
+    @staticmethod
+    def from_json(row: Mapping[str, str]) -> Call:
+        return Call(request_from(json.loads(row["request"]), row["step"]), Answer.from_json(json.loads(row["answer"])),
+                    row["origin"])  # fmt: skip
+
+
+def request_from(value: Mapping[str, Any], purpose: str) -> Request:
+    """A request as a trace keeps it, back as a request; its key is computed anew."""
+    messages = tuple(Message(message["role"], message["content"]) for message in value["messages"])
+    return Request(ModelSettings.from_json(value), messages, value["schema"], value["sample"], purpose)
+
+
+@dataclass(slots=True)
+class Recording:
+    """A model that notes what passes through it. `origin` tells of a key whether its answer was live or stored."""
+
+    inner: Model
+    origin: Callable[[str], str]
+    calls: dict[str, Call] = field(default_factory=dict)
+
+    async def answer(self, request: Request) -> Answer:
+        answer = await self.inner.answer(request)
+        self.calls.setdefault(request.key, Call(request, answer, self.origin(request.key)))
+        return answer
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        return {key: call.answer for key, call in self.calls.items()}
+
+
+def call_rows(calls: Iterable[Call]) -> list[dict[str, str]]:
+    """The rows of `payload/calls.parquet`, in the order of their keys."""
+    return sorted((call.as_json() for call in calls), key=lambda row: row["key"])

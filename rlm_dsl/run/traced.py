@@ -1,0 +1,94 @@
+"""A run's trace: its parts written, and read back for a run on the same answers.
+
+In: an execution, its contexts, calls and settings. Out: the files of a trace, all but its events and seal.
+Law: everything but the header's id and time is the same for the same run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rlm_dsl.context.context import Context
+from rlm_dsl.plan.build import physical_name
+from rlm_dsl.plan.stages import QueryStage
+from rlm_dsl.request import ModelSettings
+from rlm_dsl.run.execution import Execution
+from rlm_dsl.run.recording import Call, call_rows
+from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.trace.file import Trace, TraceWriter
+
+SCHEMA = "rlm-trace/1"
+CALLS = "calls"
+
+
+def header_contexts(contexts: Mapping[str, Context], warehouse: Warehouse) -> list[dict[str, Any]]:
+    """What the run read: names, schemas, digests of files and rows."""
+    return [
+        {
+            "name": name, "format": context.format, "given": context.given, "schema": str(context.schema),
+            "rows": context.rows.num_rows, "digest": context.digest,
+            "rows_sha256": warehouse.digest(name, context.schema.columns), "notes": list(context.notes),
+            "sources": [{"path": s.path, "size": s.size, "sha256": s.sha256} for s in context.sources],
+        }
+        for name, context in contexts.items()
+    ]  # fmt: skip
+
+
+def served(calls: Iterable[Call]) -> list[dict[str, str]]:
+    """Who answered: each model name and fingerprint that servers gave, once."""
+    found = sorted({(call.answer.model, call.answer.fingerprint) for call in calls})
+    return [{"model": model, "fingerprint": fingerprint} for model, fingerprint in found]
+
+
+def program_digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def write_execution(
+    writer: TraceWriter, execution: Execution, warehouse: Warehouse, calls: Iterable[Call], header: Mapping[str, Any]
+) -> None:
+    """Header, program, SQL, steps, answer and payload."""
+    import pyarrow as pa
+
+    writer.write_json("trace.json", {**header, "program_sha256": program_digest(execution.text)})
+    writer.write_text("program.rlm", execution.text)
+    writer.write_text("plan.sql", execution.sql)
+    writer.write_lines("steps.jsonl", step_lines(execution))
+    writer.write_json("answer.json", execution.answer_json())
+    for number, (name, stage) in enumerate(tables(execution), 1):
+        assert stage.relation is not None
+        rows = warehouse.arrow(warehouse.ordered(stage.relation, hidden=True))
+        writer.write_table(f"step-{number:03d}-{file_name(name)}", rows)
+    text = pa.string()
+    schema = pa.schema([(column, text) for column in ("key", "step", "request", "answer", "origin")])
+    writer.write_table(CALLS, pa.Table.from_pylist(call_rows(calls), schema=schema))
+
+
+def step_lines(execution: Execution) -> list[str]:
+    return [json.dumps(record.as_json(), ensure_ascii=False) for record in execution.records]
+
+
+def tables(execution: Execution) -> list[tuple[str, QueryStage]]:
+    """The stages that made tables, in order."""
+    return [(physical_name(s.relation), s) for s in execution.plan.stages
+            if isinstance(s, QueryStage) and s.relation is not None]  # fmt: skip
+
+
+def file_name(name: str) -> str:
+    """A step's name as part of a file's: the name is text of a program and may not become a path."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name)[:40]
+
+
+def recorded_calls(trace: Trace) -> dict[str, Call]:
+    """The calls of a trace by the keys under which they were recorded."""
+    rows = trace.table(CALLS).to_pylist()
+    return {row["key"]: Call.from_json(row) for row in rows}
+
+
+def recorded_settings(trace: Trace) -> dict[str, ModelSettings]:
+    """The models by role, as the trace's header has them."""
+    return {alias: ModelSettings.from_json(value) for alias, value in trace.header["models"].items()}

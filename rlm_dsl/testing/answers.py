@@ -1,0 +1,81 @@
+"""From a request to its answer: rows from gold, root turns from a script.
+
+In: the body of a chat completion request, and what is known. Out: what is said, or the problem with it. No I/O.
+Law: the answer is a function of the request and of `Answering`; asking again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rlm_dsl.testing.gold import Fallback, Gold, gold_reply, is_wrong
+from rlm_dsl.testing.schemas import Schema, schema_in
+from rlm_dsl.testing.script import Script, script_reply
+from rlm_dsl.testing.wire import Json, Problem, Reply, estimated_tokens, text_of
+
+__all__ = ["Answering", "answer", "is_wrong", "result_schema", "row_shown", "within_limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What answers are made of. `error_rate` (0 to 1) is the share of gold answers made wrong on purpose, by `seed`.
+
+    `fallback` says what is answered where gold knows nothing: "error" is HTTP 400, "first" the schema's first value.
+    """
+
+    gold: Gold | None = None
+    script: Script | None = None
+    fallback: Fallback = "error"
+    error_rate: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.error_rate <= 1:
+            raise ValueError(f"error_rate is from 0 to 1, not {self.error_rate}")
+        if self.fallback not in ("error", "first"):
+            raise ValueError(f"fallback is error or first, not {self.fallback!r}")
+
+
+def answer(body: Json, known: Answering) -> Reply | Problem:
+    """What is said to a request: a row's answer if it asks for a result schema, else the root turn that is due."""
+    schema = result_schema(body)
+    if schema is None:
+        return script_reply(known.script, body["messages"])
+    shown = row_shown(body["messages"])
+    return gold_reply(known.gold, shown, schema, known.fallback, known.error_rate, known.seed)
+
+
+def result_schema(body: Json) -> Schema | None:
+    """The schema that the answer must meet, from `response_format` or the system message; None for a root turn.
+
+    A `json_object` request without any schema gives the empty one: its answer is all that gold knows.
+    """
+    form = body.get("response_format") or {}
+    if form.get("type") == "json_schema":
+        schema: Schema = form["json_schema"]["schema"]
+        return schema
+    told = "\n".join(text_of(each) for each in body["messages"] if each.get("role") in ("system", "developer"))
+    return schema_in(told) or ({} if form.get("type") == "json_object" else None)
+
+
+def row_shown(messages: Sequence[Json]) -> str:
+    """The last user message before the first answer: those after an answer ask for the same row again."""
+    roles = [message.get("role") for message in messages]
+    first = messages[: roles.index("assistant")] if "assistant" in roles else messages
+    shown = [text_of(message) for message in first if message.get("role") == "user"]
+    return shown[-1] if shown else ""
+
+
+def within_limit(reply: Reply, body: Json) -> Reply:
+    """The reply cut to the tokens that the caller allows, as estimated here."""
+    limit, content = token_limit(body), reply.content or ""
+    if limit is None or estimated_tokens(content) <= limit:
+        return reply
+    kept = content.encode("utf-8", "surrogatepass")[: 4 * limit].decode("utf-8", "ignore")
+    return replace(reply, content=kept, finish="length")
+
+
+def token_limit(body: Json) -> int | None:
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    return limit if isinstance(limit, int) and limit > 0 else None

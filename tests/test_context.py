@@ -1,0 +1,171 @@
+"""Loading is exact to the byte, typed over all rows, and clear when it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlm_dsl.context.context import Context, context_line
+from rlm_dsl.context.loading import load
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.types import INT, TEXT, Field, Table
+from tests.real import REAL, needs_real_data
+
+
+def written(folder: Path, name: str, content: bytes | str) -> str:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def column(context: Context, name: str) -> list[object]:
+    return context.rows[name].to_pylist()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.binary(max_size=12), max_size=20).map(b"\n".join))
+def test_lines_give_back_every_byte(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = written(tmp_path_factory.mktemp("lines"), "a.txt", content)
+    context = load("a", path)
+    spans = list(zip(column(context, "#lo"), column(context, "#hi"), strict=True))
+    assert b"".join(content[lo:hi] + content[hi : hi + 1] for lo, hi in spans) == content  # type: ignore[misc]
+    assert column(context, "text") == [content[lo:hi].decode("utf-8", "replace") for lo, hi in spans]  # type: ignore[misc]
+    assert len(spans) == len(content.split(b"\n")) - (content.endswith(b"\n") or not content)
+
+
+def test_odd_lines_are_kept_and_noted(tmp_path: Path) -> None:
+    path = written(tmp_path, "odd.log", b"\xef\xbb\xbfa\r\n\n\x00b\xff\nlast")
+    context = load("odd", path)
+    assert column(context, "text") == ["\ufeffa\r", "", "\x00b\ufffd", "last"]
+    assert column(context, "line") == [1, 2, 3, 4]
+    assert [note.split(" ", 1)[1] for note in context.notes] == [
+        "lines hold bytes that are not UTF-8 (shown as U+FFFD)",
+        "lines end in CR (kept in the text)",
+        "files begin with a byte order mark (kept in the text)",
+    ]
+
+
+def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:
+    for name in ("b.txt", "a/z.txt", "a/b.txt", ".hidden/c.txt", "B.txt"):
+        written(tmp_path, name, f"{name}\n")
+    written(tmp_path, "picture.bin", b"\x00\x01")
+    context = load("f", str(tmp_path))
+    assert column(context, "path") == ["B.txt", "a/b.txt", "a/z.txt", "b.txt"]
+    assert context.notes == ("1 binary files were left out",)
+    globbed = load("f", str(tmp_path / "a" / "*.txt"))
+    assert column(globbed, "path") == ["b.txt", "z.txt"]
+    whole = load("f", str(tmp_path), format="documents")
+    assert column(whole, "text") == ["B.txt\n", "a/b.txt\n", "a/z.txt\n", "b.txt\n"]
+    declared = Table((Field("path", TEXT), Field("text", TEXT)))
+    assert load("f", str(tmp_path), declared=declared).format == "documents"
+
+
+def test_csv_is_typed_over_all_rows_and_knows_its_bytes(tmp_path: Path) -> None:
+    content = 'id,when,ok,x,say\r\n1,2024-01-02,true,1.5,"a ""b""\r\nc"\n2,,FALSE,2,\n'
+    context = load("t", written(tmp_path, "t.csv", content))
+    assert context_line(context) == "context t: table(id: int, when: date?, ok: bool, x: float, say: text)"
+    assert column(context, "say") == ['a "b"\r\nc', ""]
+    raw = content.encode()
+    spans = zip(column(context, "#lo"), column(context, "#hi"), strict=True)
+    assert [raw[lo:hi] for lo, hi in spans] == [  # type: ignore[misc]
+        b'1,2024-01-02,true,1.5,"a ""b""\r\nc"', b"2,,FALSE,2,",
+    ]  # fmt: skip
+    assert column(context, "#line") == [2, 4]
+
+
+def test_uneven_csv_rows_are_kept_and_counted(tmp_path: Path) -> None:
+    context = load("t", written(tmp_path, "t.csv", "a,A,\n1\n1,2,3,4,5\n"))
+    assert context.schema.names == ("a", "A_2", "column_3", "extra_fields")
+    assert column(context, "extra_fields") == [None, "4,5"]
+    assert any("too few" in note for note in context.notes) and any("too many" in note for note in context.notes)
+
+
+def test_json_lines_types(tmp_path: Path) -> None:
+    rows = ['{"a": 1, "b": {"c": [1, 2.5]}, "d": "2024-01-02"}', "", '{"a": null, "e": [1, "x"], "d": null}']
+    context = load("j", written(tmp_path, "j.jsonl", "\n".join(rows)))
+    assert str(context.schema) == "table(a: int?, b: {c: list[float]}?, d: date?, e: list[text]?)"
+    assert column(context, "e") == [None, ["1", "x"]]
+    assert context.notes == ("1 blank lines were passed over",)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"n": [1, None], "s": ["a", "b"], "l": [[1], []]}), path)
+    context = load("p", str(path))
+    assert str(context.schema) == "table(n: int?, s: text, l: list[int])"
+    pq.write_table(pa.table({"b": [b"x"]}), path)
+    with pytest.raises(UserError, match="column `b` is binary"):
+        load("p", str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", "", "is empty"),
+        ("a.jsonl", '{"a": 1}\n{"a": }', "a.jsonl:2:7: no JSON"),
+        ("a.jsonl", '{"a": NaN}', "NaN is no JSON value"),
+        ("a.jsonl", "[" * 100_000, "nested too deeply"),
+        ("a.parquet", "no", "is no Parquet file"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(tmp_path: Path, name: str, content: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        load("x", written(tmp_path, name, content))
+
+
+def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
+    written(tmp_path, "tickets.csv", "a\n1\n")
+    with pytest.raises(UserError, match=r"did you mean .*tickets\.csv"):
+        load("t", str(tmp_path / "ticket.csv"))
+
+
+def test_a_declaration_is_held_to(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", "a,b\n1,x\n")
+    chosen = load("t", path, declared=Table((Field("b", TEXT), Field("a", TEXT))))
+    assert column(chosen, "a") == ["1"] and chosen.schema.names == ("b", "a")
+    with pytest.raises(UserError, match="`b` is text and not int; there is no column `c`"):
+        load("t", path, declared=Table((Field("b", INT), Field("c", INT))))
+
+
+@needs_real_data
+def test_real_csv_files_mean_what_their_authors_say() -> None:
+    for path in sorted((REAL / "csv-spectrum" / "csvs").glob("*.csv")):
+        meaning = json.loads((REAL / "csv-spectrum" / "json" / f"{path.stem}.json").read_text())
+        meaning = meaning if isinstance(meaning, list) else [meaning]
+        context = load("t", str(path))
+        raw = path.read_bytes()
+        texts = [list(csv.reader(io.StringIO(raw[lo:hi].decode(), newline="")))[0] for lo, hi in zip(
+            column(context, "#lo"), column(context, "#hi"), strict=True)]  # type: ignore[misc]  # fmt: skip
+        assert [dict(zip(meaning[0], fields, strict=True)) for fields in texts] == meaning, path.name
+
+
+@needs_real_data
+def test_real_json_files_are_read_or_refused(tmp_path: Path) -> None:
+    for path in sorted((REAL / "json-test-suite" / "test_parsing").glob("[yn]_*.json")):
+        content = path.read_bytes().strip(b"\n")
+        if b"\n" in content or not content:
+            continue
+        given_path = written(tmp_path, "one.jsonl", b'{"held": ' + content + b"}")
+        if path.name.startswith("y_"):
+            assert load("j", given_path).rows.num_rows == 1, path.name
+        else:
+            with pytest.raises(UserError):
+                load("j", given_path)
+
+
+@needs_real_data
+def test_real_invalid_utf8_is_replaced_as_its_authors_say(tmp_path: Path) -> None:
+    log = (REAL / "loghub").glob("*.log")
+    for path in log:
+        context = load("log", str(path))
+        assert "\n".join(column(context, "text")) == path.read_bytes().decode().rstrip("\n")  # type: ignore[arg-type]
