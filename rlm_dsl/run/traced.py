@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rlm_dsl.trace.file import Trace, TraceWriter
+
 from rlm_dsl.context.context import Context
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import QueryStage
@@ -19,7 +21,6 @@ from rlm_dsl.request import ModelSettings
 from rlm_dsl.run.execution import Execution
 from rlm_dsl.run.recording import Call, call_rows
 from rlm_dsl.run.warehouse import Warehouse
-from rlm_dsl.trace.file import Trace, TraceWriter
 
 SCHEMA = "rlm-trace/1"
 CALLS = "calls"

@@ -1,0 +1,50 @@
+"""Every attempt is announced before it leaves and told of when it is over; so many are in flight at once at most.
+
+In: requests. Out: answers, and events handed to `log`. Law: no attempt leaves that was not logged first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rlm_dsl.request import Answer, Request, prompt_tokens
+from rlm_dsl.run.model import Attempt, Model
+
+Log = Callable[[str, Mapping[str, Any]], None]
+
+
+class Announced:
+    """A model whose attempts are logged. `clock` gives seconds; `concurrency` is how many may be in flight."""
+
+    def __init__(self, inner: Model, log: Log, clock: Callable[[], float], concurrency: int) -> None:
+        self.inner, self.log, self.clock = inner, log, clock
+        self.gate = asyncio.Semaphore(concurrency)
+
+    async def answer(self, request: Request) -> Answer:
+        async with self.gate:
+            self.log("call.start", {
+                "key": request.key, "step": request.purpose, "gen_ai.request.model": request.settings.model,
+                "server.address": request.settings.base_url, "prompt_tokens_estimate": prompt_tokens(request),
+            })  # fmt: skip
+            started = self.clock()
+            ended: dict[str, Any] = {"key": request.key, "outcome": "cancelled"}
+            try:
+                answer = await self.inner.answer(request)
+                ended |= told(answer)
+                return answer
+            except Attempt as failure:
+                ended |= {"outcome": "failed", "error": failure.error.message, "may_be_billed": failure.billed}
+                raise
+            finally:
+                self.log("call.end", {**ended, "seconds": round(self.clock() - started, 6)})
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """An answer's outcome and figures, by OpenTelemetry's names where it has some."""
+    outcome = "refused" if answer.refusal else "answered" if answer.finish == "stop" else answer.finish
+    return {
+        "outcome": outcome, "gen_ai.response.model": answer.model,
+        "gen_ai.usage.input_tokens": answer.prompt_tokens, "gen_ai.usage.output_tokens": answer.completion_tokens,
+    }  # fmt: skip

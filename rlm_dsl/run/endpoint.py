@@ -1,0 +1,210 @@
+"""The one user of the network: an OpenAI-compatible server.
+
+In: a request. Out: its answer, after exactly one attempt; or an `Attempt` that says what went wrong.
+Law: how a request is sent (with a schema, with JSON mode, as plain words) is found out once per model and never enters
+its key; the key that opens the server appears in no message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from rlm_dsl.request import Answer, Request
+from rlm_dsl.run.model import Attempt, ModelUnavailable, RequestRefused
+from rlm_dsl.run.settings import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+FORMS = ("schema", "json", "words")
+"""How a result's type is asked for: by strict schema, by JSON mode with the schema in words, by words alone."""
+
+
+class Endpoint:
+    """Owns one client for one server. `now` gives seconds since the epoch, for Retry-After dates."""
+
+    def __init__(
+        self, base_url: str, api_key: str | None, timeout_seconds: float = 120.0,
+        redact: Callable[[str], str] = lambda text: text, now: Callable[[], float] = lambda: 0.0,
+    ) -> None:  # fmt: skip
+        if not api_key and base_url.rstrip("/") == DEFAULT_URL:
+            raise RequestRefused(
+                "there is no key for the model server", "set OPENAI_API_KEY, or name another server with --base-url",
+                code="key",
+            )  # fmt: skip
+        self.base_url, self.redact, self.now = base_url, redact, now
+        self.api_key, self.timeout = api_key or "none", timeout_seconds
+        self.client: AsyncOpenAI | None = None
+        self.forms: dict[str, str] = {}
+        self.old_limit: set[str] = set()
+
+    def opened(self) -> AsyncOpenAI:
+        """The client, made on first use: inside the loop that uses it."""
+        if self.client is None:
+            import openai
+
+            self.client = openai.AsyncOpenAI(
+                api_key=self.api_key, base_url=self.base_url, max_retries=0, timeout=self.timeout,
+                http_client=openai.DefaultAioHttpClient(),
+            )  # fmt: skip
+        return self.client
+
+    async def close(self) -> None:
+        if self.client is not None:
+            await self.client.close()
+            self.client = None
+
+    async def answer(self, request: Request) -> Answer:
+        """One attempt; more only where the server turns out not to know a form of asking, which costs no answer."""
+        while True:
+            form = self.forms.get(request.settings.model, FORMS[0])
+            try:
+                raw = await self.opened().chat.completions.with_raw_response.create(**self.body(request, form))
+                return read_completion(raw.text(), self.base_url) if isinstance(raw.text(), str) else read_completion(
+                    await raw.text(), self.base_url  # type: ignore[misc]
+                )
+            except Attempt:
+                raise
+            except Exception as failure:
+                if not self.learned(request, form, failure):
+                    raise self.attempt(failure, request) from None
+
+    def body(self, request: Request, form: str) -> dict[str, Any]:
+        """The request as this server takes it."""
+        parameters = dict(request.settings.parameters)
+        if request.settings.model in self.old_limit and "max_completion_tokens" in parameters:
+            parameters["max_tokens"] = parameters.pop("max_completion_tokens")
+        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        if request.schema is not None and form != "schema":
+            messages = in_words(messages, request.schema)
+        return {"model": request.settings.model, "messages": messages, **parameters, **asked_as(request.schema, form)}
+
+    def learned(self, request: Request, form: str, failure: Exception) -> bool:
+        """Whether the failure says that the server lacks a form of asking, so that the next one is worth trying."""
+        status = getattr(failure, "status_code", None)
+        told = str(failure).lower()
+        if status not in (400, 404, 415, 422, 501):
+            return False
+        if "max_completion_tokens" in told and request.settings.model not in self.old_limit:
+            self.old_limit.add(request.settings.model)
+            return True
+        lacks = any(word in told for word in ("response_format", "json_schema", "json_object", "structured"))
+        if lacks and request.schema is not None and form != FORMS[-1]:
+            self.forms[request.settings.model] = FORMS[FORMS.index(form) + 1]
+            return True
+        return False
+
+    def attempt(self, failure: Exception, request: Request) -> Attempt:
+        """What a failure of the client means."""
+        import openai
+
+        told = self.redact(plain_message(failure))
+        match failure:
+            case openai.APITimeoutError():
+                return Attempt(ModelUnavailable(f"{self.base_url} did not answer in {self.timeout:g} s"), again=True,
+                               billed=True)  # fmt: skip
+            case openai.APIConnectionError():
+                return Attempt(ModelUnavailable(f"{self.base_url} cannot be reached: {told}"), again=True,
+                               billed="refused" not in told.lower())  # fmt: skip
+            case openai.APIStatusError():
+                return self.status(failure, told, request)
+            case _:
+                return Attempt(ModelUnavailable(f"{self.base_url} answered what is no completion: {told}"), again=True,
+                               billed=True)  # fmt: skip
+
+    def status(self, failure: Any, told: str, request: Request) -> Attempt:
+        status = failure.status_code
+        if status in (401, 403):
+            return refused(f"{self.base_url} refuses the key ({status})", "check OPENAI_API_KEY", "key")
+        if status == 404:
+            return refused(f"{self.base_url} does not know the model `{request.settings.model}`: {told}",
+                           "check --model and --base-url", "model")  # fmt: skip
+        if status == 429 and "insufficient_quota" in told:
+            return Attempt(ModelUnavailable(f"{self.base_url}: the quota is used up: {told}"), again=False)
+        if status in (408, 409, 425, 429) or status >= 500:
+            wait = waiting(failure.response.headers, self.now())
+            return Attempt(ModelUnavailable(f"{self.base_url} answers {status}: {told}"), again=True,
+                           billed=status >= 500, wait=wait)  # fmt: skip
+        return refused(f"{self.base_url} refuses the request ({status}): {told}", "", "request")
+
+    async def models(self) -> list[str]:
+        """The names of the models that the server lists."""
+        return [model.id async for model in self.opened().models.list()]
+
+
+def refused(message: str, hint: str, code: str) -> Attempt:
+    return Attempt(RequestRefused(message, hint, code=code), again=False)
+
+
+def asked_as(schema: Mapping[str, Any] | None, form: str) -> dict[str, Any]:
+    if schema is None or form == "words":
+        return {}
+    if form == "json":
+        return {"response_format": {"type": "json_object"}}
+    strict = {"name": "result", "strict": True, "schema": dict(schema)}
+    return {"response_format": {"type": "json_schema", "json_schema": strict}}
+
+
+def in_words(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The schema told in the system message, where a server cannot be given it."""
+    told = "Answer with JSON alone, of this JSON Schema: " + json.dumps(schema, ensure_ascii=False)
+    head = messages[0]
+    if head["role"] == "system":
+        return [{"role": "system", "content": f"{head['content']}\n{told}"}, *messages[1:]]
+    return [{"role": "system", "content": told}, *messages]
+
+
+def read_completion(body: str, base_url: str) -> Answer:
+    """An answer from a reply's body, whatever a server may have left out. Raises Attempt for what is no completion."""
+    try:
+        value = json.loads(body)
+        choice = value["choices"][0]
+        message = choice.get("message") or {}
+        usage = value.get("usage") or {}
+        return Answer(
+            text=content_of(message), finish=choice.get("finish_reason") or "stop",
+            refusal=message.get("refusal") or None, model=str(value.get("model") or ""),
+            fingerprint=str(value.get("system_fingerprint") or ""), prompt_tokens=usage.get("prompt_tokens"),
+            completion_tokens=usage.get("completion_tokens"),
+        )  # fmt: skip
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        raise Attempt(ModelUnavailable(f"{base_url} answered what is no completion: {body[:120]!r}"), again=True,
+                      billed=True) from None  # fmt: skip
+
+
+def content_of(message: Mapping[str, Any]) -> str:
+    """The text, or the arguments of a tool call where a server answers by one."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(part.get("text", "") for part in content if isinstance(part, dict))
+    calls = message.get("tool_calls") or []
+    return str(calls[0]["function"]["arguments"]) if calls else ""
+
+
+def plain_message(failure: Exception) -> str:
+    """The server's own words where it has some, else the client's and what caused them."""
+    body = getattr(failure, "body", None)
+    if isinstance(body, Mapping) and isinstance(body.get("message"), str):
+        return f"{body['message']} {body.get('code') or ''}".strip()[:300]
+    cause = failure.__cause__
+    return str(cause or failure).strip()[:300] or type(cause or failure).__name__
+
+
+def waiting(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that a server asks to wait: `retry-after-ms`, or `retry-after` as seconds or date."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return float(milliseconds) / 1000
+        given = headers.get("retry-after")
+        if given is None:
+            return None
+        return float(given) if given.replace(".", "", 1).isdigit() else parsedate_to_datetime(given).timestamp() - now
+    except (ValueError, TypeError):
+        return None
+
+

@@ -1,0 +1,27 @@
+"""Recorded answers as a model: what a trace or an exploration already has.
+
+In: answers by key. Out: the same answers. Law: nothing is asked; what was not recorded is an error that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rlm_dsl.request import Answer, Request
+from rlm_dsl.run.model import NoRecordedAnswer
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A model over recorded answers; `used` are the keys that were asked for."""
+
+    answers: Mapping[str, Answer]
+    used: set[str] = field(default_factory=set)
+
+    async def answer(self, request: Request) -> Answer:
+        found = self.answers.get(request.key)
+        if found is None:
+            raise NoRecordedAnswer(request)
+        self.used.add(request.key)
+        return found

@@ -1,0 +1,182 @@
+"""The answer store: each answer is paid for once.
+
+In: answers by key. Out: the same answers, over runs and processes. Law: what was acknowledged is there after a crash;
+errors, refusals and answers cut short are never in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from pathlib import Path
+
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.request import Answer, Request
+from rlm_dsl.run.model import Model
+
+VERSION = 1
+APPLICATION = 0x524C4D53
+"""Marks the file as ours in its header."""
+TABLE = """CREATE TABLE IF NOT EXISTS answers (
+  key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, claimed_until REAL
+) WITHOUT ROWID"""
+GROUP = 256
+"""Answers that are committed together at most."""
+
+Put = tuple[str, str, str, Future[None]]
+
+
+def default_path() -> Path:
+    """RLM_DSL_STORE, or a file in the user's data folder."""
+    if given := os.environ.get("RLM_DSL_STORE"):
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("rlm-dsl", appauthor=False)) / "answers.sqlite"
+
+
+class AnswerStore:
+    """Owns one SQLite file: readers share a connection, one thread writes and commits in groups."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as failure:
+            raise store_error(path, failure) from None
+        self.reader = self.connected()
+        self.lock = threading.Lock()
+        self.waiting: queue.SimpleQueue[Put | None] = queue.SimpleQueue()
+        self.writer = threading.Thread(target=self.write, name="answer store", daemon=True)
+        self.writer.start()
+
+    def connected(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            found = connection.execute("PRAGMA application_id").fetchone()[0]
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables and found != APPLICATION:
+                raise UserError(f"{self.path} is another program's database", "name another file with --store")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                raise UserError(f"{self.path} was written by a newer rlm-dsl", "update, or name another with --store")
+            connection.execute(TABLE)
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            return connection
+        except (sqlite3.Error, OSError) as failure:
+            raise store_error(self.path, failure) from None
+
+    def get(self, key: str) -> Answer | None:
+        with self.lock:
+            row = self.reader.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Answer.from_json(json.loads(row[0]))
+
+    def held(self, keys: Iterable[str]) -> set[str]:
+        """Which of the keys have an answer."""
+        wanted = list(keys)
+        found: set[str] = set()
+        with self.lock:
+            for at in range(0, len(wanted), 500):
+                some = wanted[at : at + 500]
+                marks = ",".join("?" * len(some))
+                found |= {k for (k,) in self.reader.execute(f"SELECT key FROM answers WHERE key IN ({marks})", some)}
+        return found
+
+    def put(self, request: Request, answer: Answer) -> Future[None]:
+        """Keep an answer; the future is done once it is safe on disk. Raises ValueError for one that is not whole."""
+        if not answer.keepable:
+            raise ValueError("refusals and answers cut short are not kept")
+        done: Future[None] = Future()
+        self.waiting.put((request.key, as_text(request.as_json()), as_text(answer.as_json()), done))
+        return done
+
+    def write(self) -> None:
+        """Commit what waits, as much at once as there is."""
+        connection = self.connected()
+        while (first := self.waiting.get()) is not None:
+            group, last = [first], False
+            while len(group) < GROUP and not self.waiting.empty():
+                item = self.waiting.get()
+                if item is None:
+                    last = True
+                    break
+                group.append(item)
+            self.commit(connection, group)
+            if last:
+                break
+        connection.close()
+
+    def commit(self, connection: sqlite3.Connection, group: list[Put]) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT OR IGNORE INTO answers (key, request, answer) VALUES (?, ?, ?)", [put[:3] for put in group]
+            )
+            connection.execute("COMMIT")
+        except sqlite3.Error as failure:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for *_, done in group:
+                done.set_exception(store_error(self.path, failure))
+            return
+        for *_, done in group:
+            done.set_result(None)
+
+    def close(self) -> None:
+        """Finish what waits, then close."""
+        self.waiting.put(None)
+        self.writer.join()
+        self.reader.close()
+
+
+def as_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def store_error(path: Path, failure: Exception) -> UserError:
+    full = "full" in str(failure)
+    return UserError(f"the answer store {path} cannot be used: {failure}",
+                     "make room on the disk" if full else "name another file with --store",
+                     exit_code=3 if full else 2, code="store")  # fmt: skip
+
+
+class Stored:
+    """A model that looks in the store first. One request per key is in flight; those who ask meanwhile share it."""
+
+    def __init__(self, inner: Model, store: AnswerStore) -> None:
+        self.inner, self.store = inner, store
+        self.flying: dict[str, asyncio.Task[Answer]] = {}
+        self.origins: dict[str, str] = {}
+
+    async def answer(self, request: Request) -> Answer:
+        key = request.key
+        task = self.flying.get(key)
+        if task is None:
+            found = self.store.get(key)
+            if found is not None:
+                self.origins.setdefault(key, "store")
+                return found
+            task = asyncio.ensure_future(self.asked(request))
+            self.flying[key] = task
+            task.add_done_callback(lambda _: self.flying.pop(key, None))
+        return await task
+
+    async def asked(self, request: Request) -> Answer:
+        answer = await self.inner.answer(request)
+        if answer.keepable:
+            await asyncio.wrap_future(self.store.put(request, answer))
+        self.origins.setdefault(request.key, "live")
+        return answer
+
+    def origin(self, key: str) -> str:
+        """Where a key's answer came from: live or store."""
+        return self.origins.get(key, "live")
