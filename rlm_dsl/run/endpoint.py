@@ -63,9 +63,7 @@ class Endpoint:
             form = self.forms.get(request.settings.model, FORMS[0])
             try:
                 raw = await self.opened().chat.completions.with_raw_response.create(**self.body(request, form))
-                return read_completion(raw.text(), self.base_url) if isinstance(raw.text(), str) else read_completion(
-                    await raw.text(), self.base_url  # type: ignore[misc]
-                )
+                return read_completion(raw.http_response.text, self.base_url)
             except Attempt:
                 raise
             except Exception as failure:

@@ -168,7 +168,7 @@ class Stored:
             task = asyncio.ensure_future(self.asked(request))
             self.flying[key] = task
             task.add_done_callback(lambda _: self.flying.pop(key, None))
-        return await task
+        return await asyncio.shield(task)
 
     async def asked(self, request: Request) -> Answer:
         answer = await self.inner.answer(request)

@@ -1,0 +1,119 @@
+"""How a run reaches models: one stack of them, and a loop in which they are asked.
+
+In: settings, an environment, a log. Out: a caller for rounds and root turns. Law: from the outside in, a request is
+noted, looked up, tried again, budgeted, announced, sent; nothing reaches the network past any of these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from rlm_dsl.request import Answer, ModelSettings, Request
+from rlm_dsl.run.announce import Announced, Log
+from rlm_dsl.run.budget import Budgeted, Spending
+from rlm_dsl.run.endpoint import Endpoint
+from rlm_dsl.run.model import Model
+from rlm_dsl.run.recorded import Recorded
+from rlm_dsl.run.recording import Call, Recording
+from rlm_dsl.run.retry import Retrying
+from rlm_dsl.run.settings import Settings
+from rlm_dsl.run.store import AnswerStore, Stored, default_path
+
+T = TypeVar("T")
+
+
+class Calling:
+    """Owns a loop in a thread of its own, a client and the store. Use as a context manager; closing keeps all answers
+    that were acknowledged."""
+
+    def __init__(
+        self, settings: Settings, api_key: str | None, log: Log, redact: Callable[[str], str] = lambda text: text
+    ) -> None:  # fmt: skip
+        self.settings: Mapping[str, ModelSettings] = settings.by_alias()
+        self.window, self.limits = settings.window, settings.limits
+        self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
+        self.spending = Spending(settings.limits)
+        self.endpoint = Endpoint(settings.base_url, api_key, settings.timeout_seconds, redact, time.time)
+        announced = Announced(self.endpoint, log, time.monotonic, settings.concurrency)
+        retrying = Retrying(Budgeted(announced, self.spending), asyncio.sleep, random.random)
+        self.stored = Stored(retrying, self.store)
+        self.recording = Recording(self.stored, self.stored.origin)
+        self.loop = Loop()
+
+    @property
+    def model(self) -> Model:
+        return self.recording
+
+    def wait(self, work: Callable[[], Awaitable[T]]) -> T:
+        return self.loop.wait(work)
+
+    def ask(self, request: Request) -> Answer:
+        """One request, waited for: how the exploration asks its root model."""
+        return self.wait(lambda: self.model.answer(request))
+
+    def left(self) -> str:
+        """What is left of the budget, in words; the same for the same answers, wherever they come from."""
+        return f"Model calls left: {max(0, self.limits.calls - len(self.recording.calls)):,}."
+
+    def check(self, requests: Mapping[str, Request]) -> int:
+        """How many of the requests are not in the store."""
+        return len(requests) - len(self.store.held(request.key for request in requests.values()))
+
+    def __enter__(self) -> Calling:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.wait(self.endpoint.close)
+        finally:
+            self.loop.close()
+            self.store.close()
+
+
+class Replaying:
+    """A caller over recorded answers: it has no endpoint, no store and no budget to spend."""
+
+    def __init__(self, settings: Mapping[str, ModelSettings], calls: Mapping[str, Call], window: int) -> None:
+        self.settings, self.window = settings, window
+        self.recorded = Recorded({key: call.answer for key, call in calls.items()})
+        self.recording = Recording(self.recorded, lambda key: "trace")
+
+    @property
+    def model(self) -> Model:
+        return self.recording
+
+    def wait(self, work: Callable[[], Awaitable[T]]) -> T:
+        loop = Loop()
+        try:
+            return loop.wait(work)
+        finally:
+            loop.close()
+
+
+class Loop:
+    """An event loop in a thread of its own, so that it works inside notebooks and Ctrl-C stops what waits for it."""
+
+    def __init__(self) -> None:
+        from anyio.from_thread import start_blocking_portal
+
+        self.context = start_blocking_portal("asyncio")
+        self.portal = self.context.__enter__()
+
+    def wait(self, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of the work; interrupted, the work is cancelled and waited for before the interrupt goes on."""
+        future = self.portal.start_task_soon(work)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        self.context.__exit__(None, None, None)
+
+
