@@ -1,1 +1,16 @@
 """rlm-dsl: recursive language models as small typed programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Context", "Report", "Result", "UserError", "ask", "load", "run", "verify", "version"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when first used so that `import rlm_dsl` stays quick."""
+    if name in __all__:
+        from rlm_dsl import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'rlm_dsl' has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """Writes the example in OOLONG's form: `python examples/oolong/generate.py [FOLDER]`.
 
 In: the texts of `texts/`, one file a label, and one seed. Out: context.txt, rows.jsonl, gold.jsonl, questions.jsonl.
-Law: the same bytes on every machine and Python (of the generator, `random()` alone is used); a text never has two labels.
+Law: the same bytes on every machine and Python (only `Random.random()` is used); a text never has two labels.
 """
 
 from __future__ import annotations
@@ -32,20 +32,38 @@ FIRST_DAY, LAST_DAY = date(2023, 3, 1), date(2024, 6, 30)
 Item = TypeVar("Item")
 
 SLOTS: dict[str, tuple[str, ...]] = {
-    "time": ("six", "half past six", "7:15", "quarter to eight", "5 am", "8", "6:45", "noon", "ten past nine", "7 pm", "4:30"),
+    "time": (
+        "six", "half past six", "7:15", "quarter to eight", "5 am", "8", "6:45", "noon", "ten past nine",
+        "7 pm", "4:30",
+    ),
     "minutes": ("five", "ten", "12", "15", "20", "twenty-five", "40", "forty five", "90", "seven", "3"),
     "seconds": ("30", "45", "sixty", "90"),
-    "dish": ("pasta", "rice", "lasagne", "bread", "pizza", "soup", "pancakes", "potato salad", "curry", "apple pie", "stew"),
+    "dish": (
+        "pasta", "rice", "lasagne", "bread", "pizza", "soup", "pancakes", "potato salad", "curry", "apple pie",
+        "stew",
+    ),
     "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "artist": (
         "Nina Simone", "Miles Davis", "Mozart", "Bach", "Ella Fitzgerald", "Django Reinhardt", "Clara Schumann",
         "Édith Piaf", "Robert Johnson", "Erik Satie", "Cesária Évora", "Buddy Holly",
     ),
-    "genre": ("jazz", "techno", "bossa nova", "country", "piano music", "punk", "salsa", "soul", "film music", "reggae", "folk"),
-    "activity": ("cooking", "the gym", "homework", "the drive", "cleaning", "yoga", "running", "the bath", "dinner with friends"),
-    "topic": ("history", "football", "space", "money", "gardening", "true crime", "cooking", "chess", "language learning"),
+    "genre": (
+        "jazz", "techno", "bossa nova", "country", "piano music", "punk", "salsa", "soul", "film music",
+        "reggae", "folk",
+    ),
+    "activity": (
+        "cooking", "the gym", "homework", "the drive", "cleaning", "yoga", "running", "the bath",
+        "dinner with friends",
+    ),
+    "topic": (
+        "history", "football", "space", "money", "gardening", "true crime", "cooking", "chess",
+        "language learning",
+    ),
     "decade": ("sixties", "seventies", "eighties", "nineties", "2000s"),
-    "room": ("kitchen", "bedroom", "bathroom", "living room", "hall", "study", "nursery", "attic", "cellar", "guest room"),
+    "room": (
+        "kitchen", "bedroom", "bathroom", "living room", "hall", "study", "nursery", "attic", "cellar",
+        "guest room",
+    ),
     "lamp": ("ceiling light", "floor lamp", "desk lamp", "fairy lights", "bedside lamp", "porch light", "chandelier"),
     "appliance": ("dishwasher", "washing machine", "dryer", "oven", "coffee machine", "air purifier", "rice cooker"),
     "colour": ("red", "blue", "warm orange", "green", "purple", "pink"),
@@ -55,7 +73,8 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "number": ("two", "three", "four", "5", "six", "8"),
     "tens": ("20", "30", "fifty"),
     "city": (
-        "Lisbon", "Oslo", "Leeds", "Kraków", "Vienna", "Boston", "Nairobi", "Seville", "Cork", "Zürich", "Hanoi", "Quito",
+        "Lisbon", "Oslo", "Leeds", "Kraków", "Vienna", "Boston", "Nairobi", "Seville", "Cork", "Zürich", "Hanoi",
+        "Quito",
     ),
     "month": ("January", "February", "March", "April", "May", "July", "August", "October", "November"),
     "item": (
@@ -63,20 +82,28 @@ SLOTS: dict[str, tuple[str, ...]] = {
         "rye bread", "cat litter", "lemons", "batteries", "crème fraîche", "tea", "bin bags",
     ),
     "shop": ("supermarket", "bakery", "chemist's", "garden centre", "market", "hardware shop", "butcher's"),
-    "person": ("Mum", "Anna", "Uncle Bob", "Dr Lee", "José", "the plumber", "my sister", "Grandpa", "Ling", "Tomasz", "my boss"),
+    "person": (
+        "Mum", "Anna", "Uncle Bob", "Dr Lee", "José", "the plumber", "my sister", "Grandpa", "Ling", "Tomasz",
+        "my boss",
+    ),
     "event": (
-        "dentist", "haircut", "team meeting", "parents' evening", "yoga class", "choir rehearsal", "eye test", "book club",
+        "dentist", "haircut", "team meeting", "parents' evening", "yoga class", "choir rehearsal", "eye test",
+        "book club",
         "car inspection", "job interview", "piano lesson", "blood test",
     ),
-    "date": ("March 3", "the 4th of May", "June 21", "12 September", "the 30th", "October 9", "the first of August", "July 14"),
+    "date": (
+        "March 3", "the 4th of May", "June 21", "12 September", "the 30th", "October 9", "the first of August",
+        "July 14",
+    ),
     "chore": (
-        "pay the rent", "call the bank", "take my pills", "water the ferns", "feed the neighbour's cat", "hand in the form",
+        "pay the rent", "call the bank", "take my pills", "water the ferns", "feed the neighbour's cat",
+        "hand in the form",
         "renew my passport", "return the library books", "write to the school", "charge the car", "sign the contract",
     ),
 }  # fmt: skip
 
 
-ENOUGH = re.compile(r"^(I|it|there|the|we|who|did)\b|(\?|please|bitte|plaît)$")
+ENOUGH = re.compile(r"^(I|it|there|the|we|who|did)\b|\bplease\b|(\?|bitte|plaît)$")
 """Requests to which no word of courtesy is added."""
 
 

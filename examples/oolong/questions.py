@@ -2,7 +2,7 @@
 
 In: day (ISO), user and label of every row. Out: rows of `id`, `group`, `question`, `answer_type`, `answer`.
 Law: an answer lists every accepted one, counted in plain Python from the labels; for pairs it is all the pairs, sorted.
-Before and after are strict. "All of a user's alarms" is asked of users who have one only.
+Before and after are strict; what is asked of all of a user's instances of a label is asked of users who have one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import Any
 
 Row = tuple[str, int, str]
 """Day, user, label."""
@@ -85,8 +86,8 @@ def over_time(rows: list[Row]) -> list[Question]:
     span = f"Among the instances from {written(FROM)} to {written(TO)}, both included,"
     return [
         question("time", "Which date has the most instances? Answer as YYYY-MM-DD.", "DATE", most(dates)),
-        question("time", f"How many alarms before {written(CUT)}? {NUMBER}", "NUMERIC", [before["alarm"]]),
-        question("time", f"How many alarms after {written(CUT)}? {NUMBER}", "NUMERIC", [after["alarm"]]),
+        question("time", f"How many alarm instances before {written(CUT)}? {NUMBER}", "NUMERIC", [before["alarm"]]),
+        question("time", f"How many alarm instances after {written(CUT)}? {NUMBER}", "NUMERIC", [after["alarm"]]),
         share_before_and_after(before, after, "weather"),
         question("time", f"{span} how many have the label home? {NUMBER}", "NUMERIC", [within["home"]]),
         question("time", f"{span} which label is the least frequent? {ONE_LABEL}", "LABEL", least(within)),
@@ -99,8 +100,8 @@ def share_before_and_after(before: Counter[str], after: Counter[str], label: str
     """Compared as fractions over whole numbers, so that nothing is rounded."""
     day = written(CUT)
     asked = (
-        f"Is the label {label}, as a share of all instances, more common, less common or the same frequency before {day} "
-        f"as after it? Answer with one of: more common, less common, same frequency."
+        f"Is the label {label}, as a share of all instances, more common, less common or the same frequency before "
+        f"{day} as after it? Answer with one of: more common, less common, same frequency."
     )
     difference = before[label] * after.total() - after[label] * before.total()
     return question("time", asked, "COMPARISON", [compared(difference, "more common", "less common")])
@@ -133,7 +134,9 @@ def pairs(rows: list[Row]) -> list[Question]:
     """Three questions whose answers are pairs of users."""
     lead = "List all pairs of user IDs, the lower one first, each pair once,"
     return [
-        pair_question(rows, f"{lead} where both users have at least three instances of shopping.", many_shop, many_shop),
+        pair_question(
+            rows, f"{lead} where both users have at least three instances of shopping.", many_shop, many_shop
+        ),
         pair_question(
             rows,
             f"{lead} where both users have an instance of calendar, and all of their calendar instances are after "
@@ -188,17 +191,17 @@ def pair_question(
     return question("pairs", asked, "PAIRS", found)
 
 
-def most(counts: Counter) -> list:
+def most(counts: Counter[Any]) -> list[Any]:
     """All values that are the most frequent, sorted."""
     return with_count(counts, max(counts.values()))
 
 
-def least(counts: Counter) -> list:
+def least(counts: Counter[Any]) -> list[Any]:
     """All values that are the least frequent among those that occur, sorted."""
     return with_count(counts, min(counts.values()))
 
 
-def with_count(counts: Counter, wanted: int) -> list:
+def with_count(counts: Counter[Any], wanted: int) -> list[Any]:
     return sorted(value for value, count in counts.items() if count == wanted)
 
 

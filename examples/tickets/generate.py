@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 
-from chance import below, happens, pick, weighted
+from chance import happens, pick, weighted
 from people import TOPICS, Person, people
 from questions import questions
 from wording import body

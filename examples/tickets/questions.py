@@ -1,7 +1,7 @@
 """Questions about the tickets, with answers by construction.
 
 In: user, day and topic of every ticket. Out: rows of `id`, `question`, `answer`.
-Law: an answer is counted in plain Python from labels that were known before the texts were written; none hangs on a tie.
+Law: an answer is counted in plain Python from labels known before the texts were written; none hangs on a tie.
 """
 
 from __future__ import annotations

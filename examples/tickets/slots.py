@@ -1,7 +1,7 @@
 """What fills the slots of a text: `{order}`, `{amount}`, `{day}`, and so on.
 
 In: a generator, the writer and the day of writing. Out: a phrase as that writer would put it on that day.
-Law: a past day lies before the day of writing and a coming one after it; addresses and numbers are reserved, no one's own.
+Law: a past day lies before the day of writing and a coming one after it; addresses and phones are no one's own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
         "Android 14", "Macbook, Safari", "Fairphone 4", "iPad mini",
     ),
     "error": (
-        "E-17", "E-04", "500", "error 403", "0x80070057", "timeout (-1)", "ERR_CONNECTION_RESET", "something went wrong",
+        "E-17", "E-04", "500", "error 403", "0x80070057", "timeout (-1)", "ERR_CONNECTION_RESET",
+        "something went wrong",
         "not authorised", "HTTP 502", "code 88", "device busy",
     ),
     "url": (
@@ -111,7 +112,7 @@ def amount(rng: Random, writer: Person, sent: date) -> str:
 
 
 def past_day(rng: Random, writer: Person, sent: date) -> str:
-    """A day in the last three weeks, to be put after "on" or "since"; a weekday's name if it is less than a week ago."""
+    """A day in the last three weeks, to be put after "on" or "since"; a weekday's name if less than a week ago."""
     ago = 1 + below(rng, 20)
     then = sent - timedelta(days=ago)
     if ago < 7 and happens(rng, 80):
@@ -120,7 +121,7 @@ def past_day(rng: Random, writer: Person, sent: date) -> str:
     if writer.country == "us":
         return pick(rng, (f"{month} {then.day}", f"{month[:3]} {then.day}", f"{then.month}/{then.day}"))
     plain = (f"{then.day} {month}", f"the {ordinal(then.day)}", f"{ordinal(then.day)} {month}")
-    return pick(rng, (*plain, f"{then.day:02}/{then.month:02}", f"{then.day}.{then.month}", then.isoformat()))
+    return pick(rng, (*plain, f"{then.day:02}/{then.month:02}", f"{then.day}.{then.month}", f"{then.day} {month[:3]}"))
 
 
 def ordinal(number: int) -> str:

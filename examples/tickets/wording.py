@@ -15,7 +15,17 @@ from chance import below, happens, pick, weighted
 from people import Care, Person
 from slots import filled
 
-GREETINGS = ("Hi,", "Hi,", "Hello,", "Hi there,", "Hello there,", "Dear team,", "Good morning,", "Good afternoon,", "Hey,")
+GREETINGS = (
+    "Hi,",
+    "Hi,",
+    "Hello,",
+    "Hi there,",
+    "Hello there,",
+    "Dear team,",
+    "Good morning,",
+    "Good afternoon,",
+    "Hey,",
+)
 FORMAL_GREETINGS = ("Dear Sir or Madam,", "Dear Brindle team,", "To whom it may concern,", "Dear customer service,")
 CASUAL_GREETINGS = ("hi", "hey", "hello", "hi guys", "hey there", "hiya", "good evening", "morning")
 HOME_GREETINGS = {
@@ -45,7 +55,20 @@ CLOSINGS = (
     "{first}",
     "/{first}",
 )
-CASUAL_CLOSINGS = ("thx", "thanks", "ty", "pls answer", "asap", "cheers", "thanks {first}", ":(", "thank u", "??", "🙏", "!!")
+CASUAL_CLOSINGS = (
+    "thx",
+    "thanks",
+    "ty",
+    "pls answer",
+    "asap",
+    "cheers",
+    "thanks {first}",
+    ":(",
+    "thank u",
+    "??",
+    "🙏",
+    "!!",
+)
 HOME_CLOSINGS = {
     "de": ("Viele Grüße, {first}", "MfG {last}", "Danke! {first}"),
     "fr": ("Cordialement, {first} {last}", "Merci, {first}"),
@@ -63,7 +86,7 @@ BEFORE = (
     "I hope this is the right address.",
     "I couldn't find this on your help pages.",
     "The chat was of no help, so I try it by mail.",
-    "Quick question:",
+    "Just quickly:",
     "I'm a bit lost here.",
     "My {relative} told me to write to you.",
     "I've been in the queue on the phone for half an hour, so now like this.",
@@ -88,10 +111,21 @@ AFTER = (
 )
 DETAILS = {
     "billing": ("Order number is {order}.", "It's about {order}.", "Customer number {last4}.", "Order {order}, {day}."),
-    "shipping": ("Order number is {order}.", "It's about {order}.", "Customer number {last4}.", "Order {order}, {day}."),
+    "shipping": (
+        "Order number is {order}.",
+        "It's about {order}.",
+        "Customer number {last4}.",
+        "Order {order}, {day}.",
+    ),
     "technical": ("{device}, version {version}.", "Serial number {serial}.", "App {version}.", "I use {device}."),
     "account": ("My address is {email}.", "I'm registered as {email}.", "User name: {own}", "Customer number {last4}."),
-    "feedback": ("No need to answer.", "Just my two cents.", "My opinion, at least.", "That's all.", "Just so you know."),
+    "feedback": (
+        "No need to answer.",
+        "Just my two cents.",
+        "My opinion, at least.",
+        "That's all.",
+        "Just so you know.",
+    ),
 }
 LOOSE_WORDS = {"you": "u", "your": "ur", "please": "pls", "because": "cos", "thanks": "thx", "are": "r", "with": "w/"}
 MISSPELLINGS = dict(
@@ -107,7 +141,9 @@ MISSPELLINGS = dict(
     ).split()
 )
 SLOT = re.compile(r"\{\w+\}")
-OPENED = re.compile(r"(hi|hello|dear|good|hallo|hola|bonjour|olá|thank|happy|merry|sorry|re:|two things)\b", re.IGNORECASE)
+OPENED = re.compile(
+    r"(hi|hello|dear|good|hallo|hola|bonjour|olá|thank|happy|merry|sorry|re:|two things|first)\b", re.IGNORECASE
+)
 WORD = re.compile(r"(?<![\w@./:#-])[A-Za-z]+(?:'[a-z]+)?(?![\w@/:-]|\.\w)")
 LINKED = re.compile(r"@|https?:|\.example")
 

@@ -15,7 +15,7 @@ from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, messages
 from rlm_dsl.explore.reply import program_text
 from rlm_dsl.explore.session import Session, Turn, rests_on_data
 from rlm_dsl.program import Bound
-from rlm_dsl.request import Answer, ModelSettings, Request, prompt_tokens
+from rlm_dsl.request import Answer, Message, ModelSettings, Request, prompt_tokens
 from rlm_dsl.syntax import tree as t
 
 NOTHING = (
@@ -59,6 +59,7 @@ class Exploration:
     turns: tuple[Told, ...]
     answer: Bound | None = None
     tree: t.Tree | None = None
+    value: Any = None
 
 
 Tell = Callable[[str, Mapping[str, Any]], None]
@@ -66,7 +67,7 @@ Tell = Callable[[str, Mapping[str, Any]], None]
 
 def explore(
     question: str, session: Session, root: Root, *, turns: int, tell: Tell, shown: Callable[[Told], None],
-    limit: int = LIMIT,
+    limit: int = LIMIT, redact: Callable[[str], str] = str,
 ) -> Exploration:  # fmt: skip
     """Ask the root model turn by turn. `shown` is told of each turn as it ends; the last chance is one turn more."""
     told: list[Told] = []
@@ -75,7 +76,8 @@ def explore(
     for number in range(1, turns + 2):
         notice = LAST_TURN if number >= turns else ""
         situation = Situation(question, look, exchanges, session.summaries, number, turns + 1, root.left(), notice)
-        request = Request(root.settings, messages(situation, limit), purpose="root")
+        prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
+        request = Request(root.settings, prompt, purpose="root")
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": prompt_tokens(request)})
         answer = root.ask(request)
         reply = answer.text or (answer.refusal or "")
@@ -85,7 +87,7 @@ def explore(
                           "observation": turn.observation, "errors": turn.errors})  # fmt: skip
         shown(told[-1])
         if turn.answered is not None:
-            return Exploration("answered", tuple(told), turn.answered, sliced(session, turn))
+            return Exploration("answered", tuple(told), turn.answered, sliced(session, turn), session.answer)
         exchanges.append(Exchange(reply or "(nothing)", turn.observation))
     return Exploration("turns", tuple(told))
 

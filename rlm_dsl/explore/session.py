@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from rlm_dsl.check import Checked, Environment, check
 from rlm_dsl.diagnostics import Diagnostic, UserError, render
@@ -16,6 +17,7 @@ from rlm_dsl.operators.operator import Relation
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Target
 from rlm_dsl.program import Bound, ContextRows, Node, Param, Reference, children, resolved
+from rlm_dsl.run.execution import assembled, part_of
 from rlm_dsl.run.runner import Runner
 from rlm_dsl.source import Source
 from rlm_dsl.syntax import tree as t
@@ -48,6 +50,7 @@ class Session:
     trees: dict[str, t.Statement] = field(default_factory=dict)
     summaries: dict[str, str] = field(default_factory=dict)
     doubted: set[str] = field(default_factory=set)
+    answer: Any = None
 
     def submit(self, text: str, *, name: str = "reply") -> Turn:
         """Run a reply's statements. Problems are in the observation; only the engine's death is raised."""
@@ -103,6 +106,9 @@ class Session:
         plan = build((bound,), self.runner.warehouse.contexts, self.relations, whole=False)
         self.runner.run(plan)
         self.relations.update(plan.made)
+        if bound.kind == "answer":
+            leaves = plan.targets[0].leaves
+            self.answer = assembled([part_of(leaf, plan, self.runner.warehouse) for leaf in leaves])
         return "\n".join(self.view(plan.targets[0], leaf) for leaf in plan.targets[0].leaves)
 
     def view(self, target: Target, leaf: Leaf) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.run.announce import Announced, Log
 from rlm_dsl.run.budget import Budgeted, Spending
 from rlm_dsl.run.endpoint import Endpoint
-from rlm_dsl.run.model import Model
+from rlm_dsl.run.model import BudgetExceeded, Model
 from rlm_dsl.run.recorded import Recorded
 from rlm_dsl.run.recording import Call, Recording
 from rlm_dsl.run.retry import Retrying
@@ -32,10 +32,10 @@ class Calling:
     that were acknowledged."""
 
     def __init__(
-        self, settings: Settings, api_key: str | None, log: Log, redact: Callable[[str], str] = lambda text: text
+        self, settings: Settings, api_key: str | None, log: Log, redact: Callable[[str], str] = str
     ) -> None:  # fmt: skip
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
-        self.window, self.limits = settings.window, settings.limits
+        self.window, self.limits, self.redact = settings.window, settings.limits, redact
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
         self.spending = Spending(settings.limits)
         self.endpoint = Endpoint(settings.base_url, api_key, settings.timeout_seconds, redact, time.time)
@@ -60,9 +60,15 @@ class Calling:
         """What is left of the budget, in words; the same for the same answers, wherever they come from."""
         return f"Model calls left: {max(0, self.limits.calls - len(self.recording.calls)):,}."
 
-    def check(self, requests: Mapping[str, Request]) -> int:
-        """How many of the requests are not in the store."""
-        return len(requests) - len(self.store.held(request.key for request in requests.values()))
+    def afford(self, step: str, requests: Iterable[Request]) -> None:
+        """Raise BudgetExceeded if more requests are new than there are calls left: before any of them leaves."""
+        keys = {request.key for request in requests}
+        new = len(keys) - len(self.store.held(keys))
+        if new > self.spending.calls_left:
+            raise BudgetExceeded(
+                f"{step} needs {new:,} new model calls, and the budget of {self.limits.calls:,} has "
+                f"{max(0, self.spending.calls_left):,} left"
+            )
 
     def __enter__(self) -> Calling:
         return self
@@ -78,8 +84,11 @@ class Calling:
 class Replaying:
     """A caller over recorded answers: it has no endpoint, no store and no budget to spend."""
 
-    def __init__(self, settings: Mapping[str, ModelSettings], calls: Mapping[str, Call], window: int) -> None:
-        self.settings, self.window = settings, window
+    def __init__(
+        self, settings: Mapping[str, ModelSettings], calls: Mapping[str, Call], window: int,
+        redact: Callable[[str], str] = str,
+    ) -> None:  # fmt: skip
+        self.settings, self.window, self.redact = settings, window, redact
         self.recorded = Recorded({key: call.answer for key, call in calls.items()})
         self.recording = Recording(self.recorded, lambda key: "trace")
 
@@ -93,6 +102,9 @@ class Replaying:
             return loop.wait(work)
         finally:
             loop.close()
+
+    def afford(self, step: str, requests: Iterable[Request]) -> None:
+        """Recorded answers cost nothing."""
 
 
 class Loop:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ class Endpoint:
 
     def __init__(
         self, base_url: str, api_key: str | None, timeout_seconds: float = 120.0,
-        redact: Callable[[str], str] = lambda text: text, now: Callable[[], float] = lambda: 0.0,
+        redact: Callable[[str], str] = str, now: Callable[[], float] = lambda: 0.0,
     ) -> None:  # fmt: skip
         if not api_key and base_url.rstrip("/") == DEFAULT_URL:
             raise RequestRefused(
@@ -63,12 +64,17 @@ class Endpoint:
             form = self.forms.get(request.settings.model, FORMS[0])
             try:
                 raw = await self.opened().chat.completions.with_raw_response.create(**self.body(request, form))
-                return read_completion(raw.http_response.text, self.base_url)
+                return self.clean(read_completion(raw.http_response.text, self.base_url))
             except Attempt:
                 raise
             except Exception as failure:
                 if not self.learned(request, form, failure):
                     raise self.attempt(failure, request) from None
+
+    def clean(self, answer: Answer) -> Answer:
+        """The answer without secrets, before anything keeps it."""
+        text = self.redact(answer.text)
+        return answer if text == answer.text else replace(answer, text=text)
 
     def body(self, request: Request, form: str) -> dict[str, Any]:
         """The request as this server takes it."""

@@ -6,7 +6,7 @@ Law: the same program on the same contexts with the same answers gives the same 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,15 +64,20 @@ class Execution:
     @property
     def answer(self) -> Any:
         """The answer as plain Python: a value, a list of records for a table, a dict for a record of parts."""
-        if len(self.parts) == 1 and not self.parts[0].path:
-            return part_value(self.parts[0])
-        whole: dict[str, Any] = {}
-        for part in self.parts:
-            inner = whole
-            for name in part.path[:-1]:
-                inner = inner.setdefault(name, {})
-            inner[part.path[-1]] = part_value(part)
-        return whole
+        return assembled(self.parts)
+
+
+def assembled(parts: Sequence[Part]) -> Any:
+    """The parts of an answer as one value."""
+    if len(parts) == 1 and not parts[0].path:
+        return part_value(parts[0])
+    whole: dict[str, Any] = {}
+    for part in parts:
+        inner = whole
+        for name in part.path[:-1]:
+            inner = inner.setdefault(name, {})
+        inner[part.path[-1]] = part_value(part)
+    return whole
 
 
 def part_value(part: Part) -> Any:

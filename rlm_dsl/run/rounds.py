@@ -95,11 +95,12 @@ class Round:
     instruction: str
     result: Record
     window: int = WINDOW
+    redact: Callable[[str], str] = str
 
     def request(self, shown: str) -> Request:
         """The request for one text: the instruction first and the same for all, the text last and alone."""
         self.fits(shown)
-        messages = (Message("system", self.instruction), Message("user", shown))
+        messages = (Message("system", self.redact(self.instruction)), Message("user", self.redact(shown)))
         return Request(self.settings, messages, json_schema(self.result), purpose=self.stage.step_name)
 
     def fits(self, shown: str, share: int = 1) -> None:
@@ -115,10 +116,12 @@ class Round:
         return read_answer(text, self.result)
 
 
-def ready(stage: ModelStage, settings: ModelSettings, values: Mapping[str, Any], window: int = WINDOW) -> Round:
+def ready(
+    stage: ModelStage, settings: ModelSettings, values: Mapping[str, Any], window: int, redact: Callable[[str], str]
+) -> Round:
     """A round from its stage and the values of its arguments."""
     model = model_step(stage)
-    return Round(stage, settings, model.question(values), model.result(values), window)
+    return Round(stage, settings, model.question(values), model.result(values), window, redact)
 
 
 def model_step(stage: ModelStage) -> ModelStep:
@@ -148,6 +151,13 @@ async def ask_round(round_: Round, rows: Sequence[Row], model: Model, progress: 
     await in_turn(list(keys), one)
     progress.round_ended(name)
     return Answered(outcomes, len(requests))
+
+
+def first_requests(round_: Round, rows: Sequence[Row]) -> list[Request]:
+    """The requests a round begins with, each once: all of a round by rows, the first level of trees."""
+    if round_.stage.tree:
+        return [round_.request(as_list(batch)) for row in rows for batch in level_batches(round_, row.texts) if batch]
+    return [round_.request(text) for text in dict.fromkeys(text for row in rows for text in row.texts)]
 
 
 async def _ask_trees(round_: Round, rows: Sequence[Row], model: Model, progress: Progress) -> Answered:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,22 +21,27 @@ from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.explain import counting_query, query
 from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
 from rlm_dsl.program import Instruction, Literal, Node, Param, resolved, steps_of
-from rlm_dsl.request import ModelSettings
+from rlm_dsl.request import ModelSettings, Request
 from rlm_dsl.run.model import Model
-from rlm_dsl.run.rounds import Answered, Progress, RowsFailed, ask_round, failures, fields_of, plain, ready, shown_rows
+from rlm_dsl.run.rounds import Answered, Progress, RowsFailed, ask_round, failures, fields_of, first_requests, plain, ready, shown_rows
 from rlm_dsl.run.warehouse import Warehouse
 from rlm_dsl.types import INT, Field, Table, Type
 
 
 class Caller(Protocol):
-    """How rounds reach models: settings by alias, one model for all, and a way to wait for it."""
+    """How rounds reach models: settings by alias, one model for all, a way to wait for it, and what keeps secrets back.
+
+    `afford` is asked before a round leaves: it raises if the budget cannot pay for what is not known yet.
+    """
 
     settings: Mapping[str, ModelSettings]
     window: int
+    redact: Callable[[str], str]
 
     @property
     def model(self) -> Model: ...
     def wait(self, work: Callable[[], Awaitable[Answered]]) -> Answered: ...
+    def afford(self, step: str, requests: Iterable[Request]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +163,9 @@ class Runner:
     def ask(self, stage: ModelStage) -> None:
         """One round: words and rows of this run, answers as a table."""
         values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
-        round_ = ready(stage, self.settings(values["using"]), values, self.caller.window)
+        round_ = ready(stage, self.settings(values["using"]), values, self.caller.window, self.caller.redact)
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
+        self.caller.afford(stage.step_name, first_requests(round_, rows))
         model = self.caller.model
         answered = self.caller.wait(lambda: ask_round(round_, rows, model, self.progress))
         self.tell("round.end", {"step": stage.step_name, **asked_counts(answered)})

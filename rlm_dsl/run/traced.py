@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rlm_dsl.trace.file import Trace, TraceWriter
+from rlm_dsl.trace.secrets import Redaction
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.plan.build import physical_name
@@ -50,9 +51,10 @@ def program_digest(text: str) -> str:
 
 
 def write_execution(
-    writer: TraceWriter, execution: Execution, warehouse: Warehouse, calls: Iterable[Call], header: Mapping[str, Any]
-) -> None:
-    """Header, program, SQL, steps, answer and payload."""
+    writer: TraceWriter, execution: Execution, warehouse: Warehouse, calls: Iterable[Call], header: Mapping[str, Any],
+    clean: Callable[[Any], Any],
+) -> None:  # fmt: skip
+    """Header, program, SQL, steps, answer and payload; `clean` takes secrets out of a table."""
     import pyarrow as pa
 
     writer.write_json("trace.json", {**header, "program_sha256": program_digest(execution.text)})
@@ -63,10 +65,23 @@ def write_execution(
     for number, (name, stage) in enumerate(tables(execution), 1):
         assert stage.relation is not None
         rows = warehouse.arrow(warehouse.ordered(stage.relation, hidden=True))
-        writer.write_table(f"step-{number:03d}-{file_name(name)}", rows)
+        writer.write_table(f"step-{number:03d}-{file_name(name)}", clean(rows))
     text = pa.string()
     schema = pa.schema([(column, text) for column in ("key", "step", "request", "answer", "origin")])
     writer.write_table(CALLS, pa.Table.from_pylist(call_rows(calls), schema=schema))
+
+
+def redacted_table(table: Any, redaction: Redaction) -> Any:
+    """An Arrow table whose texts hold no secrets."""
+    import pyarrow as pa
+
+    for index, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            texts = table.column(index).to_pylist()
+            cleaned = [text if text is None else redaction.redact(text) for text in texts]
+            if cleaned != texts:
+                table = table.set_column(index, field, pa.array(cleaned, field.type))
+    return table
 
 
 def step_lines(execution: Execution) -> list[str]:

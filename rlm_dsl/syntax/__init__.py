@@ -1,1 +1,1 @@
-"""Text to tree and back: the one user of Lark is `parse`."""
+"""Text to tree and back."""

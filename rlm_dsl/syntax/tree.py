@@ -242,7 +242,11 @@ Statement: TypeAlias = ContextStatement | ParamStatement | Binding | Show | Answ
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A whole program. Comments stand in the order of their offsets and take no part in equality."""
+    """A whole program. Comments stand in the order of their offsets and take no part in equality.
+
+    `blank_lines` holds an offset within each run of blank lines, so that the formatter can keep one of them.
+    """
 
     statements: tuple[Statement, ...]
     comments: tuple[Comment, ...] = field(default=(), compare=False)
+    blank_lines: tuple[int, ...] = field(default=(), compare=False)

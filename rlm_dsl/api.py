@@ -1,0 +1,107 @@
+"""The Python interface: load, ask, run, verify.
+
+In: paths, questions, programs, settings as keywords. Out: contexts, results, reports.
+Law: each command of the command line is one call here; nothing is read from the environment but keys and addresses.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.loading import load as load_context
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.explore.asking import answer_question
+from rlm_dsl.explore.loop import Told
+from rlm_dsl.run.result import Result
+from rlm_dsl.run.rounds import Progress
+from rlm_dsl.run.running import run_program
+from rlm_dsl.run.settings import DEFAULT_URL, Limits, Price, Settings
+from rlm_dsl.run.verify import Silent
+from rlm_dsl.run.verify import verify as verify_trace
+from rlm_dsl.source import Source
+from rlm_dsl.trace.divergence import Report
+from rlm_dsl.trace.file import Trace
+from rlm_dsl.version import version
+
+__all__ = ["Context", "Report", "Result", "UserError", "ask", "load", "run", "verify", "version"]
+
+Contexts = Mapping[str, "str | os.PathLike[str] | Context"]
+
+
+def load(path: str | os.PathLike[str], name: str = "data", *, format: str | None = None) -> Context:
+    """Load a file, folder or glob. `format` is lines, documents, csv, tsv, jsonl or parquet, if its ending does not say.
+
+    Raises UserError with one clear message when it cannot be read.
+    """
+    return load_context(name, os.fspath(path), format=format)
+
+
+def loaded(contexts: Contexts) -> dict[str, Context]:
+    """Contexts by the names that programs know them by; paths are loaded."""
+    return {
+        name: renamed(given, name) if isinstance(given, Context) else load(given, name)
+        for name, given in contexts.items()
+    }
+
+
+def renamed(context: Context, name: str) -> Context:
+    return context if context.name == name else replace(context, name=name)
+
+
+def settings_of(
+    model: str | Mapping[str, str] | None, base_url: str | None, budget: Mapping[str, int] | None, **more: Any
+) -> Settings:
+    """Settings from keywords; `model` is one name for all, or names by alias (root, sub, ...)."""
+    models = {"root": model, "sub": model} if isinstance(model, str) else dict(model or {})
+    if "root" in models:
+        models.setdefault("sub", models["root"])
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
+    return Settings(models=models, base_url=url, limits=Limits(**dict(budget or {})), **more)
+
+
+def key_of(api_key: str | None) -> str | None:
+    return api_key or os.environ.get("OPENAI_API_KEY") or None
+
+
+def ask(
+    question: str, contexts: Contexts, *, model: str | Mapping[str, str], base_url: str | None = None,
+    api_key: str | None = None, budget: Mapping[str, int] | None = None, trace: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None, shown: Callable[[Told], None] = lambda told: None, **more: Any,
+) -> Result:  # fmt: skip
+    """Explore until the question is answered. `budget` holds calls and tokens; `more` are fields of Settings (turns,
+    concurrency, threads, memory, parameters, store, price, timeout_seconds, window).
+
+    Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
+    """
+    return answer_question(
+        question, loaded(contexts), settings_of(model, base_url, budget, **more), api_key=key_of(api_key),
+        environment=os.environ, progress=progress or Silent(), shown=shown, trace=Path(trace) if trace else None,
+    )  # fmt: skip
+
+
+def run(
+    program: str, contexts: Contexts, *, params: Mapping[str, Any] | None = None,
+    model: str | Mapping[str, str] | None = None, base_url: str | None = None, api_key: str | None = None,
+    budget: Mapping[str, int] | None = None, trace: str | os.PathLike[str] | None = None,
+    answers: str | os.PathLike[str] | None = None, progress: Progress | None = None, name: str = "program",
+    price: Price | None = None, **more: Any,
+) -> Result:  # fmt: skip
+    """Run a program's text. With `answers`, a trace, no model is asked: its recorded answers are used.
+
+    Raises ProgramError with every problem of the program, UserError for anything else.
+    """
+    return run_program(
+        Source(name, program), loaded(contexts), params or {}, settings_of(model, base_url, budget, price=price, **more),
+        api_key=key_of(api_key), environment=os.environ, progress=progress or Silent(),
+        trace=Path(trace) if trace else None, answers=Trace.open(Path(answers)) if answers else None,
+    )  # fmt: skip
+
+
+def verify(trace: str | os.PathLike[str], *, contexts: Mapping[str, str] | None = None) -> Report:
+    """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved."""
+    return verify_trace(Trace.open(Path(trace), unfinished=True), contexts or {}, os.environ)

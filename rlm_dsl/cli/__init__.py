@@ -1,0 +1,49 @@
+"""The command line: commands without logic, each a call of the Python interface.
+
+In: arguments. Out: text, and an exit code: 0 fine, 1 a finding, 2 bad input or usage, 3 stopped by budget or an outage,
+130 interrupted. Law: bad input gives one clear message and never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+COMMANDS = ("ask", "run", "verify", "show", "check", "fmt", "explain", "card")
+
+
+def main() -> None:
+    """The program's entry."""
+    sys.exit(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    import click
+
+    from rlm_dsl.cli.commands import group
+    from rlm_dsl.diagnostics import ProgramError, UserError
+
+    try:
+        code = group.main(arguments, prog_name="rlm-dsl", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as failure:
+        return failure.exit_code
+    except click.ClickException as failure:
+        failure.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("\ninterrupted; answers so far are kept\n")
+        return 130
+    except ProgramError as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 2
+    except UserError as failure:
+        from rlm_dsl.cli.output import safe
+
+        sys.stderr.write(f"error: {safe(str(failure))}\n")
+        return failure.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

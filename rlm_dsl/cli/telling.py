@@ -1,0 +1,164 @@
+"""What the commands say: turns, results, traces and plans told as a person would tell them.
+
+In: values of the run. Out: text. Law: all text of data, models and traces passes through `safe`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlm_dsl.cli.output import indented, safe, table_text
+from rlm_dsl.context.context import Context
+from rlm_dsl.explore.loop import Told
+from rlm_dsl.explore.view import cut
+from rlm_dsl.run.evidence import Evidence
+from rlm_dsl.run.result import Result
+from rlm_dsl.source import Source
+from rlm_dsl.trace.file import Trace
+
+EVIDENCE_SHOWN = 6
+
+
+def told_turn(told: Told) -> str:
+    """One turn as it happens: what the root model wrote and what came of it."""
+    program = told.program or "(no statement in the reply)"
+    return safe(f"turn {told.number}\n{indented(program, '  > ')}\n{indented(cut(told.observation, 2_000), '    ')}\n")
+
+
+def told_result(result: Result) -> str:
+    """Question, program, steps with their rows, answer, evidence, cost."""
+    execution = result.execution
+    parts = [f"question  {result.question}\n"] if result.question else []
+    parts += ["program", indented(result.program.rstrip("\n")), "", "steps", indented(steps_table(
+        [record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})), ""]  # fmt: skip
+    parts += [told_answer(execution.answer_json()["parts"]), told_evidence(result.evidence)]
+    parts.append(f"{result.spent.told()}, {result.seconds:.2f} s")
+    if result.trace is not None:
+        parts.append(f"trace  {result.trace}  head {result.head}")
+    return safe("\n".join(parts))
+
+
+def steps_table(steps: Sequence[Mapping[str, Any]], seconds: Mapping[str, float] | None = None) -> str:
+    """A line a step: name, operator, rows or value, what it asked, time."""
+    rows = [
+        [step["step"], step["operator"], rows_or_value(step), asked_words(step.get("asked")),
+         *([f"{seconds[step['step']] * 1000:,.0f} ms" if seconds.get(step["step"]) else ""] if seconds else [])]
+        for step in steps
+    ]  # fmt: skip
+    columns = ("step", "operator", "rows", "asked", "time") if seconds else ("step", "operator", "rows", "asked")
+    return table_text(columns, rows, limit=200, width=60)
+
+
+def rows_or_value(step: Mapping[str, Any]) -> str:
+    if "rows" in step:
+        return f"{step['rows']:,}"
+    return f"= {json.dumps(step['value'], ensure_ascii=False)}" if "value" in step else ""
+
+
+def asked_words(asked: Mapping[str, int] | None) -> str:
+    if asked is None:
+        return ""
+    bad = ", ".join(f"{asked[s]:,} {s}" for s in ("invalid", "refused", "error") if asked.get(s))
+    return f"{asked['requests']:,} requests" + (f", {bad}" if bad else "")
+
+
+def told_answer(parts: Sequence[Mapping[str, Any]]) -> str:
+    """The answer: a value on one line, a table as rows, several parts each under its name."""
+    lines = ["answer"]
+    for part in parts:
+        label = ".".join(part["part"])
+        if "columns" in part:
+            lines += [f"  {label}"] if label else []
+            lines.append(indented(table_text(tuple(part["columns"]), part["value"]), "    " if label else "  "))
+        else:
+            value = json.dumps(part["value"], ensure_ascii=False)
+            lines.append(f"  {label} = {value}" if label else f"  {value}")
+    return "\n".join(lines)
+
+
+def told_evidence(evidence: Sequence[Evidence]) -> str:
+    """The first places that each part of the answer rests on, and how many there are."""
+    lines = []
+    for one in evidence:
+        label = f" of {'.'.join(one.path)}" if one.path else ""
+        lines.append(f"\nevidence{label}: {one.count:,} {'place' if one.count == 1 else 'places'}")
+        for span in one.spans[:EVIDENCE_SHOWN]:
+            lines.append(f"  {place(span.source, span.first_line, span.last_line)}  {cut(span.text, 90)}".rstrip())
+        if one.count > EVIDENCE_SHOWN:
+            lines.append(f"  ... {one.count - min(len(one.spans), EVIDENCE_SHOWN):,} more")
+    return "\n".join(line.replace("\n\n", "\n") if not line.startswith("\n") else line for line in lines) + "\n"
+
+
+def place(source: str, first: int, last: int) -> str:
+    return f"{source}:{first}" if first == last else f"{source}:{first}-{last}"
+
+
+def told_trace(trace: Trace) -> str:
+    """A recorded run as a story: what was asked of what, each turn, the program, the steps, the answer."""
+    events = list(trace.events())
+    if not (trace.folder / "trace.json").is_file():
+        return safe("\n".join([f"{trace.name}: unfinished", *told_turns(events), *told_stop(events)]))
+    header = trace.header
+    lines = [f"{trace.name}  {header['created'][:19].replace('T', ' ')} UTC"]
+    if header.get("question"):
+        lines += ["", f"question  {header['question']}"]
+    lines += [f"context   {c['name']}: {c['rows']:,} rows from {c['given']} ({c['format']})" for c in header["contexts"]]
+    lines += [f"model     {alias}: {m['model']} at {m['base_url']}" for alias, m in header["models"].items()]
+    lines += [f"served by {s['model']} ({s['fingerprint']})" if s["fingerprint"] else f"served by {s['model']}"
+              for s in header["served"]]  # fmt: skip
+    lines += told_turns(events)
+    lines += ["", "program", indented(trace.program.rstrip("\n")), "", "steps", indented(steps_table(trace.steps)), ""]
+    answer = trace.json("answer.json")
+    lines += [told_answer(answer["parts"]), ""]
+    for one in answer["evidence"]:
+        label = f" of {'.'.join(one['part'])}" if one["part"] else ""
+        lines.append(f"evidence{label}: {one['count']:,} places")
+        lines += [f"  {place(s['source'], *s['lines'])}" for s in one["spans"][:EVIDENCE_SHOWN]]
+    lines += ["", *told_calls(events)]
+    return safe("\n".join(lines))
+
+
+def told_turns(events: Sequence[Any]) -> list[str]:
+    lines: list[str] = []
+    for event in events:
+        if event.type == "turn.end":
+            content = event.content
+            lines += ["", f"turn {content['turn']}", indented(content["program"] or "(no statement)", "  > "),
+                      indented(cut(content["observation"], 1_200), "    ")]  # fmt: skip
+    return lines
+
+
+def told_stop(events: Sequence[Any]) -> list[str]:
+    return [f"stopped: {e.content.get('message', '')}" for e in events if e.type == "run.stop"]
+
+
+def told_calls(events: Sequence[Any]) -> list[str]:
+    """How many attempts left, and how they ended."""
+    ended = [event.content for event in events if event.type == "call.end"]
+    failed = sum(1 for content in ended if content.get("outcome") == "failed")
+    tokens = sum(int(c.get("gen_ai.usage.input_tokens") or 0) + int(c.get("gen_ai.usage.output_tokens") or 0) for c in ended)
+    return [f"{len(ended):,} attempts at model calls, {failed:,} failed, {tokens:,} tokens"]
+
+
+def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+    """A program's canonical form, stages, bounds and SQL."""
+    from rlm_dsl.check import Environment, check_program
+    from rlm_dsl.operators.operator import Relation
+    from rlm_dsl.plan.bounds import bounds
+    from rlm_dsl.plan.build import build
+    from rlm_dsl.plan.explain import bound_lines, plan_sql, step_lines
+    from rlm_dsl.sql import name
+    from rlm_dsl.syntax.parse import parse
+    from rlm_dsl.syntax.show import show
+
+    types = {known: context.schema for known, context in contexts.items()}
+    program = check_program(parse(source), source, Environment(types, {}, params))
+    relations = {field.name: Relation(name(field.name), field.type, False) for field in program.contexts}  # type: ignore[arg-type]
+    plan = build(program.statements, relations, {})
+    counts = {known: context.rows.num_rows for known, context in contexts.items()}
+    return safe("\n".join([
+        "program", indented(show(parse(source)).rstrip("\n")), "", "stages", *(f"  {line}" for line in step_lines(plan)), "",
+        "model calls", *(f"  {line}" for line in bound_lines(bounds(plan, counts))), "", "sql", indented(plan_sql(plan)),
+    ]))  # fmt: skip

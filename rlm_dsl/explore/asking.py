@@ -1,0 +1,99 @@
+"""Answering a question for a user: exploring live, then running the program that came of it, all recorded.
+
+In: a question, contexts, settings. Out: a result and a sealed trace. Law: the result is that of the sliced program, run
+on the exploration's own answers without a further call; a program that gives another answer than the exploration did
+is an error, not a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rlm_dsl.check import Environment
+from rlm_dsl.context.context import Context
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.explore.loop import Exploration, NoAnswer, Told, explore
+from rlm_dsl.explore.prompt import LIMIT
+from rlm_dsl.explore.session import Session
+from rlm_dsl.request import Answer, ModelSettings, Request
+from rlm_dsl.run.calling import Calling, Replaying
+from rlm_dsl.run.execution import load_contexts
+from rlm_dsl.run.result import Result
+from rlm_dsl.run.rounds import Progress
+from rlm_dsl.run.runner import Runner
+from rlm_dsl.run.running import Ledger, finished, ledger, redaction_of, spent_of
+from rlm_dsl.run.settings import Settings
+from rlm_dsl.run.verify import Silent
+from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.source import Source
+from rlm_dsl.syntax.show import show
+from rlm_dsl.syntax.tree import ContextStatement
+
+
+class RootModel:
+    """The root model as the loop knows it."""
+
+    def __init__(self, calling: Calling) -> None:
+        self.calling = calling
+        self.settings: ModelSettings = calling.settings["root"]
+
+    def ask(self, request: Request) -> Answer:
+        return self.calling.ask(request)
+
+    def left(self) -> str:
+        return self.calling.left()
+
+
+def answer_question(
+    question: str, contexts: Mapping[str, Context], settings: Settings, *, api_key: str | None,
+    environment: Mapping[str, str], progress: Progress, shown: Callable[[Told], None], trace: Path | None,
+    limit: int = LIMIT,
+) -> Result:  # fmt: skip
+    """Explore until there is an answer. Raises NoAnswer when the turns are used up."""
+    if "root" not in settings.models:
+        raise UserError("no model is named", "name one: --model gpt-5-mini")
+    if not question.strip():
+        raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
+    redaction = redaction_of(environment, api_key)
+    with ledger(trace, redaction) as held:
+        held.tell("run.start", {"question": question})
+        with Calling(settings, api_key, held.tell, redaction.redact) as calling:
+            found = explored(question, contexts, settings, calling, progress, held, shown, limit)
+            if found.tree is None:
+                raise NoAnswer(settings.turns)
+            return settled(question, found, contexts, settings, calling, held)
+
+
+def explored(
+    question: str, contexts: Mapping[str, Context], settings: Settings, calling: Calling, progress: Progress,
+    held: Ledger, shown: Callable[[Told], None], limit: int,
+) -> Exploration:  # fmt: skip
+    """The turns, in a warehouse of their own."""
+    with Warehouse(settings.threads, settings.memory) as warehouse:
+        load_contexts(warehouse, contexts)
+        runner = Runner(warehouse, calling, progress, held.tell, digests=False)
+        types = {name: context.schema for name, context in contexts.items()}
+        session = Session(runner, Environment(types))
+        return explore(question, session, RootModel(calling), turns=settings.turns, tell=held.tell, shown=shown,
+                       limit=limit, redact=held.redaction.redact)  # fmt: skip
+
+
+def settled(
+    question: str, found: Exploration, contexts: Mapping[str, Context], settings: Settings, calling: Calling, held: Ledger
+) -> Result:
+    """The program of the answer, run once more on the answers that are there, recorded and sealed."""
+    assert found.tree is not None
+    source = Source("program.rlm", show(found.tree))
+    replaying = Replaying(calling.settings, calling.recording.calls, settings.window, held.redaction.redact)
+    named = {s.name for s in found.tree.statements if isinstance(s, ContextStatement)}
+    needed = {name: context for name, context in contexts.items() if name in named}
+    with Warehouse(settings.threads, settings.memory) as warehouse:
+        extra = {"question": question, "turns": len(found.turns), "spent": spent_of(calling.recording, settings).told()}
+        result = finished(source, needed, {}, settings, replaying, calling.recording, Silent(), held, warehouse, extra)
+    if found.value is not None and result.value != found.value:
+        raise UserError("the program gives another answer than the exploration did", "this is a fault of rlm-dsl; "
+                        "please report it with the trace", code="slice")  # fmt: skip
+    return result
+
+

@@ -1,0 +1,146 @@
+"""Running a program for a user: models opened, trace written, result handed back.
+
+In: a program, contexts, settings. Out: a result, and a sealed trace if one is wanted.
+Law: a run that ends early leaves an unfinished trace and every answer it was given; nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.context.context import Context
+from rlm_dsl.request import ModelSettings
+from rlm_dsl.run.calling import Calling, Replaying
+from rlm_dsl.run.execution import execute
+from rlm_dsl.run.recording import Recording
+from rlm_dsl.run.result import Result, Spent
+from rlm_dsl.run.rounds import WINDOW, Progress
+from rlm_dsl.run.runner import Caller
+from rlm_dsl.run.settings import Settings
+from rlm_dsl.run.traced import (
+    SCHEMA,
+    header_contexts,
+    recorded_calls,
+    recorded_settings,
+    redacted_table,
+    served,
+    write_execution,
+)
+from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.source import Source
+from rlm_dsl.trace.file import Trace, TraceWriter
+from rlm_dsl.trace.secrets import Redaction
+from rlm_dsl.version import version
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Where a run's events go: into its trace, if it has one. `started` is the clock's time at the start."""
+
+    writer: TraceWriter | None
+    redaction: Redaction
+    started: float = field(default_factory=time.perf_counter)
+
+    def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
+        if self.writer is not None:
+            self.writer.events.append(kind, fields)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+@contextmanager
+def ledger(trace: Path | None, redaction: Redaction) -> Iterator[Ledger]:
+    """A ledger over a trace's folder; what ends the run early is its last event, and the trace stays unsealed."""
+    writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json)
+    held = Ledger(writer, redaction)
+    try:
+        yield held
+    except BaseException as failure:
+        held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure)})
+        raise
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def redaction_of(environment: Mapping[str, str], api_key: str | None) -> Redaction:
+    """What to keep out of everything written: secrets of the environment, and the key in use."""
+    return Redaction.of({**environment, **({"API_KEY": api_key} if api_key else {})})
+
+
+def run_program(
+    source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any], settings: Settings, *,
+    api_key: str | None, environment: Mapping[str, str], progress: Progress, trace: Path | None = None,
+    answers: Trace | None = None,
+) -> Result:  # fmt: skip
+    """Run a program live, or on the answers of an earlier trace and then without any call."""
+    redaction = redaction_of(environment, api_key)
+    with ledger(trace, redaction) as held:
+        held.tell("run.start", {"program": source.text})
+        with Warehouse(settings.threads, settings.memory) as warehouse:
+            if answers is not None:
+                replaying = Replaying(recorded_settings(answers), recorded_calls(answers),
+                                      answers.header.get("window", WINDOW), redaction.redact)  # fmt: skip
+                return finished(source, contexts, params, settings, replaying, replaying.recording, progress, held,
+                                warehouse)  # fmt: skip
+            with Calling(settings, api_key, held.tell, redaction.redact) as calling:
+                return finished(source, contexts, params, settings, calling, calling.recording, progress, held,
+                                warehouse)  # fmt: skip
+
+
+def finished(
+    source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any], settings: Settings, caller: Caller,
+    recording: Recording, progress: Progress, held: Ledger, warehouse: Warehouse, extra: Mapping[str, Any] | None = None,
+) -> Result:  # fmt: skip
+    """Execute, record, seal."""
+    execution = execute(source, contexts, params, caller, progress, held.tell, warehouse)
+    spent = spent_of(recording, settings)
+    head = None
+    if held.writer is not None:
+        held.tell("run.end", {"outcome": "answered", "calls": spent.calls, "seconds": held.seconds})
+        header = header_of(contexts, warehouse, params, caller.settings, settings, recording, held, extra or {})
+        write_execution(held.writer, execution, warehouse, recording.calls.values(), header,
+                        lambda table: redacted_table(table, held.redaction))  # fmt: skip
+        head = held.writer.seal()
+    return Result(execution.answer, execution, spent, held.seconds, (extra or {}).get("question"),
+                  (extra or {}).get("turns"), held.writer.folder if held.writer else None, head)  # fmt: skip
+
+
+def spent_of(recording: Recording, settings: Settings) -> Spent:
+    live = [call for call in recording.calls.values() if call.origin == "live"]
+    prompt = sum(call.answer.prompt_tokens or 0 for call in live)
+    completion = sum(call.answer.completion_tokens or 0 for call in live)
+    usd = settings.price.of(prompt, completion) if settings.price else None
+    return Spent(len(live), len(recording.calls) - len(live), prompt, completion, usd)
+
+
+def header_of(
+    contexts: Mapping[str, Context], warehouse: Warehouse, params: Mapping[str, Any],
+    models: Mapping[str, ModelSettings], settings: Settings, recording: Recording, held: Ledger, extra: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """The header of a trace: what a stranger needs to run it again."""
+    import duckdb
+
+    return {
+        "schema": SCHEMA, "id": str(uuid.uuid4()), "created": now(), **extra,
+        "contexts": header_contexts(contexts, warehouse), "params": dict(params),
+        "models": {alias: model.as_json() for alias, model in models.items()},
+        "served": served(recording.calls.values()), "window": settings.window,
+        "budget": {"calls": settings.limits.calls, "tokens": settings.limits.tokens},
+        "versions": {"rlm_dsl": version(), "duckdb": duckdb.__version__}, "redaction": held.redaction.names(),
+    }  # fmt: skip
+
+

@@ -1,0 +1,322 @@
+"""Verify: a trace checked level by level, without a model and without a network.
+
+In: a trace, and where its contexts lie. Out: a report. Law: no endpoint exists here; every level that can be checked is
+checked, whatever failed before it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.loading import load
+from rlm_dsl.diagnostics import ProgramError, UserError
+from rlm_dsl.request import Request
+from rlm_dsl.run.calling import Replaying
+from rlm_dsl.run.execution import Execution, execute
+from rlm_dsl.run.model import NoRecordedAnswer
+from rlm_dsl.run.recording import Call
+from rlm_dsl.run.rounds import WINDOW
+from rlm_dsl.run.traced import SCHEMA, program_digest, recorded_calls, recorded_settings
+from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.source import Source
+from rlm_dsl.trace.divergence import LEVELS, Divergence, Level, Report
+from rlm_dsl.trace.events import check_chain
+from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.seal import EVENTS, check_seal, file_names
+from rlm_dsl.trace.secrets import Redaction
+from rlm_dsl.types import Table
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def round_started(self, step: str, rows: int, requests: int) -> None: ...
+    def answered(self, step: str) -> None: ...
+    def round_ended(self, step: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Check:
+    """What the levels so far came to, and what the later ones need of it."""
+
+    trace: Trace
+    paths: Mapping[str, str]
+    redaction: Redaction
+    levels: list[Level] = field(default_factory=list)
+    contexts: dict[str, Context] = field(default_factory=dict)
+    execution: Execution | None = None
+    why_not: str = ""
+    stopped: list[Divergence] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def add(self, name: str, checked: int, what: str, found: Sequence[Divergence] = (), skipped: str = "") -> None:
+        self.levels.append(Level(name, checked, tuple(found), skipped, what))
+
+
+def verify(trace: Trace, paths: Mapping[str, str], environment: Mapping[str, str]) -> Report:
+    """Check a trace. `paths` says where contexts lie that are no longer where they were."""
+    started = time.perf_counter()
+    check = _Check(trace, paths, Redaction.of(environment))
+    for level in (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer):
+        name = LEVELS[len(check.levels)]
+        try:
+            level(check)
+        except UserError as failure:
+            check.add(name, 0, "", [Divergence("D01", name, failure.message)])
+    head = check_chain(trace.folder / EVENTS)[1] if (trace.folder / EVENTS).is_file() else ""
+    return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
+
+
+def _chain(check: _Check) -> None:
+    path = check.trace.folder / EVENTS
+    if not path.is_file():
+        return check.add("chain", 0, "events", [Divergence("D01", "chain", "events.jsonl is missing")])
+    found, _, count = check_chain(path)
+    return check.add("chain", count, "events", found)
+
+
+def _files(check: _Check) -> None:
+    check.add("files", len(file_names(check.trace.folder)), "files and the seal", check_seal(check.trace.folder))
+
+
+def _context(check: _Check) -> None:
+    header = check.trace.header
+    if header.get("schema") != SCHEMA:
+        message = f"the trace is of schema {header.get('schema')!r}"
+        return check.add("context", 0, "", [Divergence("D15", "context", message, SCHEMA)])
+    found: list[Divergence] = []
+    count = 0
+    for recorded in header["contexts"]:
+        count += len(recorded["sources"])
+        try:
+            context = loaded(recorded, check)
+        except UserError as failure:
+            found.append(Divergence("D03", "context", f"{recorded['name']}: {failure.message}",
+                                    next_command=f"verify --context {recorded['name']}=PATH"))  # fmt: skip
+            check.why_not = f"context {recorded['name']} is not there"
+            continue
+        check.contexts[recorded["name"]] = context
+        found += differences(recorded, context)
+    return check.add("context", count, "source files", found)
+
+
+def loaded(recorded: Mapping[str, Any], check: _Check) -> Context:
+    """A recorded context from where it lies now: as given, as recorded, or beside the trace."""
+    name = recorded["name"]
+    given = check.paths.get(name) or found_near(recorded["given"], check.trace.folder)
+    return load(name, given, format=recorded["format"], declared=declared_type(recorded["schema"]))
+
+
+def found_near(given: str, folder: Path) -> str:
+    """A relative path from here, or else from a folder above the trace: traces travel with their project."""
+    fixed = given.split("*", 1)[0]
+    for base in (Path(), *folder.resolve().parents):
+        if (base / fixed).exists():
+            return (base / given).as_posix() if base != Path() else given
+    return given
+
+
+def declared_type(schema: str) -> Table | None:
+    """The table type that a header spells."""
+    from rlm_dsl.check import Environment
+    from rlm_dsl.check import check as check_tree
+    from rlm_dsl.syntax.parse import parse
+
+    source = Source("schema", f"context held: {schema}")
+    try:
+        return check_tree(parse(source), Environment()).environment.contexts.get("held")
+    except ProgramError:
+        return None
+
+
+def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergence]:
+    """The files that are not as they were: by their shown order, each named."""
+    now = {source.path: source for source in context.sources}
+    by_order = list(context.sources)
+    found = []
+    if len(by_order) != len(recorded["sources"]):
+        found.append(changed(context.name, "the number of files", str(len(recorded["sources"])), str(len(by_order))))
+    for index, source in enumerate(recorded["sources"]):
+        other = now.get(source["path"]) or (by_order[index] if index < len(by_order) else None)
+        if other is not None and other.sha256 != source["sha256"]:
+            found.append(changed(context.name, source["path"], f"{source['size']:,} bytes, sha256 {source['sha256']}",
+                                 f"{other.size:,} bytes, sha256 {other.sha256}"))  # fmt: skip
+    if not found and context.digest != recorded["digest"]:
+        found.append(changed(context.name, "what was read", recorded["digest"], context.digest))
+    return found
+
+
+def changed(name: str, what: str, recorded: str, now: str) -> Divergence:
+    return Divergence("D03", "context", f"{name}: {what} is not as it was", recorded, now)
+
+
+def _program(check: _Check) -> None:
+    text, recorded = check.trace.program, check.trace.header.get("program_sha256")
+    found = []
+    if program_digest(text) != recorded:
+        found.append(Divergence("D04", "program", "program.rlm is not the program that ran", recorded,
+                                program_digest(text)))  # fmt: skip
+    try:
+        _run(check, text)
+    except ProgramError as failure:
+        first = failure.diagnostics[0]
+        check.why_not = "the program does not check"
+        found.append(Divergence("D04", "program", first.message, line=failure.source.place(first.span.start).line))
+    check.add("program", text.count("\n"), "lines, parsed and checked", found)
+
+
+def _run(check: _Check, text: str) -> None:
+    """Run the program on the recorded answers; what stops it is kept for the level it belongs to."""
+    if check.why_not:
+        return
+    calls = recorded_calls(check.trace)
+    header = check.trace.header
+    replaying = Replaying(recorded_settings(check.trace), calls, header.get("window", WINDOW), check.redaction.redact)
+    with Warehouse() as warehouse:
+        try:
+            check.execution = execute(
+                Source("program.rlm", text), check.contexts, header.get("params", {}), replaying, Silent(),
+                lambda kind, fields: None, warehouse,
+            )  # fmt: skip
+        except NoRecordedAnswer as failure:
+            check.stopped.append(unanswered(failure.request, calls))
+            check.why_not = "a request has no recorded answer"
+        except ProgramError:
+            raise
+        except UserError as failure:
+            check.stopped.append(Divergence("D06", "rows", failure.message))
+            check.why_not = failure.message
+    check.used = replaying.recorded.used
+
+
+def unanswered(request: Request, calls: Mapping[str, Call]) -> Divergence:
+    """A request without an answer, beside the nearest recorded one of its step and the first part that differs."""
+    own = [call.request for call in calls.values() if call.request.purpose == request.purpose]
+    near = max(own, key=lambda other: likeness(request, other), default=None)
+    if near is None:
+        return Divergence("D09", "requests", "the trace has no answer for this step", now=last_words(request),
+                          step=request.purpose)  # fmt: skip
+    for part, code in (("model", "D08"), ("base_url", "D08"), ("parameters", "D08"), ("schema", "D07"),
+                       ("messages", "D07")):  # fmt: skip
+        recorded, now = near.as_json()[part], request.as_json()[part]
+        if recorded != now:
+            return Divergence(code, "requests", f"the {part} of the request differ", as_line(recorded), as_line(now),
+                              step=request.purpose, cause="nearest recorded request of this step")  # fmt: skip
+    return Divergence("D09", "requests", "the trace has no answer for this request", now=last_words(request),
+                      step=request.purpose)  # fmt: skip
+
+
+def likeness(a: Request, b: Request) -> int:
+    """How many parts of two requests are the same; the text shown weighs most."""
+    same_text = 4 * (a.messages[-1] == b.messages[-1])
+    return same_text + (a.messages[0] == b.messages[0]) + (a.schema == b.schema) + (a.settings == b.settings)
+
+
+def as_line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[-300:]
+
+
+def last_words(request: Request) -> str:
+    return request.messages[-1].content[:200]
+
+
+def _plan(check: _Check) -> None:
+    recorded = check.trace.text("plan.sql")
+    if check.execution is None:
+        return check.add("plan", 0, "", skipped=f"not checked: {check.why_not}")
+    now = check.execution.sql
+    found = [] if now == recorded else [
+        Divergence("D05", "plan", "the program compiles to other SQL", *first_difference(recorded, now))
+    ]
+    return check.add("plan", now.count(";\n"), "queries, compiled to the same SQL", found)
+
+
+def first_difference(recorded: str, now: str) -> tuple[str, str]:
+    pairs = zip([*recorded.splitlines(), "(end)"], [*now.splitlines(), "(end)"], strict=False)
+    return next(((a, b) for a, b in pairs if a != b), ("", ""))
+
+
+def _rows(check: _Check) -> None:
+    if check.execution is None:
+        found = [d for d in check.stopped if d.level == "rows"]
+        return check.add("rows", 0, "", found, "" if found else f"not checked: {check.why_not}")
+    recorded = {line["step"]: line for line in check.trace.steps}
+    now = {record.name: record.as_json() for record in check.execution.records}
+    found = [d for name in {**recorded, **now} for d in step_differences(name, recorded.get(name), now.get(name))]
+    return check.add("rows", len(now), "steps, same keys, counts and digests", found)
+
+
+def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> list[Divergence]:
+    """The first field in which a step's line differs."""
+    if recorded is None or now is None:
+        return [Divergence("D05", "rows", "the step is not in both runs", step=name)]
+    for part, code in (("key", "D05"), ("rows", "D06"), ("digest", "D06"), ("value", "D06"), ("asked", "D11")):
+        if recorded.get(part) != now.get(part):
+            return [Divergence(code, "rows", f"its {part} differ", str(recorded.get(part)), str(now.get(part)),
+                               step=name, line=now.get("line"))]  # fmt: skip
+    if recorded != now:
+        return [Divergence("D05", "rows", "its line in steps.jsonl differs", as_line(recorded), as_line(now), name)]
+    return []
+
+
+def _requests(check: _Check) -> None:
+    found = [d for d in check.stopped if d.level == "requests"]
+    calls = recorded_calls(check.trace)
+    for key, call in calls.items():
+        if call.request.key != key:
+            found.append(Divergence("D07", "requests", "a recorded request does not have its key", key,
+                                    call.request.key, call.request.purpose))  # fmt: skip
+    if check.execution is not None:
+        idle = [c for key, c in calls.items() if c.request.purpose != "root" and key not in check.used
+                and not explored_only(c, check.execution)]  # fmt: skip
+        found += [Divergence("D10", "requests", "this answer was never asked for", last_words(c.request),
+                             step=c.request.purpose) for c in idle]  # fmt: skip
+    if check.execution is None and not found:
+        return check.add("requests", 0, "", skipped=f"not checked: {check.why_not}")
+    return check.add("requests", len(check.used), "requests, rendered as recorded", found)
+
+
+def explored_only(call: Call, execution: Execution) -> bool:
+    """Whether a call belongs to a step that was tried while exploring and is no part of the program."""
+    return call.request.purpose not in {record.name for record in execution.records}
+
+
+def _answers(check: _Check) -> None:
+    if check.execution is None:
+        return check.add("answers", 0, "", skipped=f"not checked: {check.why_not}")
+    recorded = {line["step"]: line.get("asked") for line in check.trace.steps}
+    asked = [r for r in check.execution.records if r.asked is not None]
+    found = [
+        Divergence("D11", "answers", "the answers do not read as they did", str(recorded.get(r.name)), str(r.asked),
+                   r.name, r.line)
+        for r in asked if recorded.get(r.name) != r.asked
+    ]  # fmt: skip
+    return check.add("answers", sum(r.asked["ok"] for r in asked if r.asked), "answers, read as recorded", found)
+
+
+def _answer(check: _Check) -> None:
+    recorded = check.trace.json("answer.json")
+    if check.execution is None:
+        return check.add("answer", 0, "", skipped=f"not checked: {check.why_not}")
+    now = check.redaction.redact_json(check.execution.answer_json())
+    moved = without_paths(now) != without_paths(recorded)
+    found = [Divergence("D06", "answer", "the answer or its evidence differs", as_line(recorded), as_line(now))]
+    spans = sum(len(evidence["spans"]) for evidence in recorded.get("evidence", []))
+    return check.add("answer", spans, "places of evidence, and the answer", found if moved else [])
+
+
+def without_paths(answer: Any) -> Any:
+    """An answer whose evidence names no paths: the same bytes may lie elsewhere."""
+    spans = [
+        {**evidence, "spans": [{k: v for k, v in span.items() if k != "source"} for span in evidence["spans"]]}
+        for evidence in answer.get("evidence", [])
+    ]
+    return {**answer, "evidence": spans}
+
+
