@@ -81,8 +81,13 @@ def told_answer(parts: Sequence[Mapping[str, Any]]) -> str:
 def told_evidence(evidence: Sequence[Evidence]) -> str:
     """The first places that each part of the answer rests on, and how many there are."""
     lines = []
+    before: dict[tuple[object, ...], str] = {}
     for one in evidence:
-        label = f" of {'.'.join(one.path)}" if one.path else ""
+        part = ".".join(one.path)
+        label = f" of {part}" if part else ""
+        if (same := before.setdefault(one.spans, part)) != part:
+            lines.append(f"\nevidence{label}: the {one.count:,} places of {same}")
+            continue
         lines.append(f"\nevidence{label}: {one.count:,} {'place' if one.count == 1 else 'places'}")
         for span in one.spans[:EVIDENCE_SHOWN]:
             lines.append(f"  {place(span.source, span.first_line, span.last_line)}  {cut(span.text, 90)}".rstrip())

@@ -51,7 +51,8 @@ def view_value(name: str, type_: Type, value: Any, limits: Limits = Limits()) ->
 
 def cell(value: Any, width: int) -> str:
     """A value in one line; a text as it is, the rest as JSON."""
-    text = value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
+    told = plain(value)
+    text = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
     return cut(printable(text.replace("\n", "\\n")), width)
 
 

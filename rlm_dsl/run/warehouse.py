@@ -111,7 +111,8 @@ class Warehouse:
             yield batch
 
     def arrow(self, fragment: Sql) -> pa.Table:
-        return self.run(fragment).to_arrow_table()
+        text, values = render(fragment)
+        return self.connection.sql(text, params=dict(values)).to_arrow_table()
 
     def create(self, table: str, fragment: Sql) -> None:
         """A query's result as a table."""
