@@ -28,7 +28,17 @@ from rlm_dsl.trace.divergence import Report
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.version import version
 
-__all__ = ["Context", "Report", "Result", "UserError", "ask", "load", "run", "verify", "version"]
+__all__ = [
+    "Context",
+    "Report",
+    "Result",
+    "UserError",
+    "ask",
+    "load",
+    "run",
+    "verify",
+    "version",
+]
 
 Contexts = Mapping[str, "str | os.PathLike[str] | Context"]
 
@@ -69,37 +79,66 @@ def key_of(api_key: str | None) -> str | None:
 
 
 def ask(
-    question: str, contexts: Contexts, *, model: str | Mapping[str, str], base_url: str | None = None,
-    api_key: str | None = None, budget: Mapping[str, int] | None = None, trace: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None, shown: Callable[[Told], None] = lambda told: None, **more: Any,
-) -> Result:  # fmt: skip
+    question: str,
+    contexts: Contexts,
+    *,
+    model: str | Mapping[str, str],
+    base_url: str | None = None,
+    api_key: str | None = None,
+    budget: Mapping[str, int] | None = None,
+    trace: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    shown: Callable[[Told], None] = lambda told: None,
+    **more: Any,
+) -> Result:
     """Explore until the question is answered. `budget` holds calls and tokens; `more` are fields of Settings (turns,
     concurrency, threads, memory, parameters, store, price, timeout_seconds, window).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
     """
     return answer_question(
-        question, loaded(contexts), settings_of(model, base_url, budget, **more), api_key=key_of(api_key),
-        environment=os.environ, progress=progress or Silent(), shown=shown, trace=Path(trace) if trace else None,
-    )  # fmt: skip
+        question,
+        loaded(contexts),
+        settings_of(model, base_url, budget, **more),
+        api_key=key_of(api_key),
+        environment=os.environ,
+        progress=progress or Silent(),
+        shown=shown,
+        trace=Path(trace) if trace else None,
+    )
 
 
 def run(
-    program: str, contexts: Contexts, *, params: Mapping[str, Any] | None = None,
-    model: str | Mapping[str, str] | None = None, base_url: str | None = None, api_key: str | None = None,
-    budget: Mapping[str, int] | None = None, trace: str | os.PathLike[str] | None = None,
-    answers: str | os.PathLike[str] | None = None, progress: Progress | None = None, name: str = "program",
-    price: Price | None = None, **more: Any,
-) -> Result:  # fmt: skip
+    program: str,
+    contexts: Contexts,
+    *,
+    params: Mapping[str, Any] | None = None,
+    model: str | Mapping[str, str] | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    budget: Mapping[str, int] | None = None,
+    trace: str | os.PathLike[str] | None = None,
+    answers: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    name: str = "program",
+    price: Price | None = None,
+    **more: Any,
+) -> Result:
     """Run a program's text. With `answers`, a trace, no model is asked: its recorded answers are used.
 
     Raises ProgramError with every problem of the program, UserError for anything else.
     """
     return run_program(
-        Source(name, program), loaded(contexts), params or {}, settings_of(model, base_url, budget, price=price, **more),
-        api_key=key_of(api_key), environment=os.environ, progress=progress or Silent(),
-        trace=Path(trace) if trace else None, answers=Trace.open(Path(answers)) if answers else None,
-    )  # fmt: skip
+        Source(name, program),
+        loaded(contexts),
+        params or {},
+        settings_of(model, base_url, budget, price=price, **more),
+        api_key=key_of(api_key),
+        environment=os.environ,
+        progress=progress or Silent(),
+        trace=Path(trace) if trace else None,
+        answers=Trace.open(Path(answers)) if answers else None,
+    )
 
 
 def verify(trace: str | os.PathLike[str], *, contexts: Mapping[str, str] | None = None) -> Report:

@@ -21,7 +21,7 @@ Odd column names stand in backticks. `answer` takes any value: a number, text, l
 EXAMPLES = """\
 show tickets | take(3)
 mine = tickets | where(user in ["u17", "u42"] and sent >= @2024-01-01)
-topics = mine | classify(on=body, labels=["billing", "technical", "other"], into=topic, guide="What is it mainly about?")
+topics = mine | classify(on=body, labels=["billing", "technical", "other"], into=topic, guide="What is it about?")
 answer topics | where(topic == "billing") | count()
 
 rows = log | extract(r"user=(?P<user>\\w+) ms=(?P<ms>\\d+)", types={ms: int})
@@ -33,11 +33,16 @@ answer slow"""
 def card() -> str:
     """The whole card: form, operators, aggregates, functions, examples."""
     return "\n\n".join(
-        [FORM, "Operators on a table t (piped in):\n" + "\n".join(operator_lines(asking=False)),
-         "Operators that ask a model, one call per different text (narrow first; each call costs):\n"
-         + "\n".join(operator_lines(asking=True)),
-         aggregate_lines(), function_lines(), "Examples:\n" + EXAMPLES]
-    )  # fmt: skip
+        [
+            FORM,
+            "Operators on a table t (piped in):\n" + "\n".join(operator_lines(asking=False)),
+            "Operators that ask a model, one call per different text (narrow first; each call costs):\n"
+            + "\n".join(operator_lines(asking=True)),
+            aggregate_lines(),
+            function_lines(),
+            "Examples:\n" + EXAMPLES,
+        ]
+    )
 
 
 def operator_lines(*, asking: bool) -> list[str]:
@@ -55,8 +60,11 @@ def aggregate_lines() -> str:
 
 
 def function_lines() -> str:
-    told = ", ".join(shortened(entry.signature) for name, entry in functions().items() if name.isidentifier()
-                     and name not in ("and", "or", "not", "in", "between", "matches", "negate"))  # fmt: skip
+    told = ", ".join(
+        shortened(entry.signature)
+        for name, entry in functions().items()
+        if name.isidentifier() and name not in ("and", "or", "not", "in", "between", "matches", "negate")
+    )
     return f"Functions of values:\n{told}"
 
 

@@ -21,7 +21,7 @@ class BadPattern:
 
 
 LACKING: tuple[tuple[str, str, str], ...] = (
-    (r"\(\?<?[=!]", "look-around", "filter twice instead: grep(..) | grep(.., invert=true), or `extract` a wider group"),
+    (r"\(\?<?[=!]", "look-around", "filter twice: grep(..) | grep(.., invert=true), or `extract` a wider group"),
     (r"\\[1-9]", "back-references", "extract both parts and compare them with `where(a == b)`"),
     (r"\\k<", "back-references", "extract both parts and compare them with `where(a == b)`"),
     (r"\(\?>", "atomic groups", "use a plain group (?:...): RE2 never backtracks"),
@@ -75,7 +75,7 @@ def hint_for(message: str) -> tuple[str, ...]:
 @cache
 def named_groups(pattern: str) -> Mapping[str, int]:
     """The named groups of a valid pattern with their numbers, in order."""
-    return {name: index for name, index in sorted(compiled(pattern).groupindex.items(), key=lambda item: item[1])}
+    return dict(sorted(compiled(pattern).groupindex.items(), key=lambda item: int(item[1])))
 
 
 def group_count(pattern: str) -> int:

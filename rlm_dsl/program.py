@@ -254,6 +254,12 @@ def resolved(node: Node) -> Node:
     return node
 
 
+def known_value(node: Node) -> Any:
+    """The value of a literal or param, through names; None for what only a run can tell."""
+    inner = resolved(node)
+    return inner.value if isinstance(inner, Literal | Param) else None
+
+
 def children(node: Node) -> Iterator[Node]:
     """The nodes that a node is directly made of, inputs first."""
     match node:

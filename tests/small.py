@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from rlm_dsl.check import Environment, check_program
+from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.stages import Plan
 from rlm_dsl.request import ModelSettings
-from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.run.runner import Runner, StepRecord
 from rlm_dsl.run.warehouse import Warehouse
 from rlm_dsl.source import Source
@@ -20,8 +20,13 @@ from rlm_dsl.syntax.parse import parse
 from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Field, Table, Type, nullable
 
 KINDS: list[tuple[type, Type]] = [
-    (bool, BOOL), (int, INT), (float, FLOAT), (datetime.datetime, TIMESTAMP), (datetime.date, DATE), (str, TEXT),
-]  # fmt: skip
+    (bool, BOOL),
+    (int, INT),
+    (float, FLOAT),
+    (datetime.datetime, TIMESTAMP),
+    (datetime.date, DATE),
+    (str, TEXT),
+]
 
 
 def column_type(values: list[Any]) -> Type:
@@ -37,11 +42,12 @@ def loaded(warehouse: Warehouse, name: str, columns: Mapping[str, list[Any]]) ->
     schema = Table(tuple(Field(column, column_type(values)) for column, values in columns.items()))
     count = len(next(iter(columns.values())))
     hidden: dict[str, Any] = {
-        "#row": pa.array(range(count), pa.int64()), "#source": pa.array([0] * count, pa.int32()),
+        "#row": pa.array(range(count), pa.int64()),
+        "#source": pa.array([0] * count, pa.int32()),
         "#line": pa.array(range(1, count + 1), pa.int64()),
         "#lo": pa.array([10 * row for row in range(count)], pa.int64()),
         "#hi": pa.array([10 * row + 9 for row in range(count)], pa.int64()),
-    }  # fmt: skip
+    }
     typed = {c.name: pa.array(columns[c.name], arrow_type(c.type)) for c in schema.columns}
     warehouse.load(name, schema, pa.table({**hidden, **typed}))
     return schema
@@ -59,6 +65,7 @@ class Caller:
     def __init__(self, model: Any = None) -> None:
         self.settings = {alias: ModelSettings("m", "http://localhost/v1") for alias in ("root", "sub")}
         self.window = 32_000
+        self.redact = str
         self.model = model
 
     def wait(self, work: Callable[[], Awaitable[Any]]) -> Any:
@@ -66,8 +73,10 @@ class Caller:
 
         return asyncio.run(work())  # type: ignore[arg-type]
 
+    def afford(self, step: str, requests: Any) -> None: ...
 
-def planned(program: str, types: Mapping[str, Table], warehouse: Warehouse, params: Mapping[str, Any] = {}) -> Plan:  # noqa: B006
+
+def planned(program: str, types: Mapping[str, Table], warehouse: Warehouse, params: Mapping[str, Any] = {}) -> Plan:
     source = Source("test.rlm", program)
     checked = check_program(parse(source), source, Environment(types, {}, params))
     return build(checked.statements, warehouse.contexts, {})
@@ -84,8 +93,11 @@ def ran(
         parts: dict[tuple[str, ...], Any] = {}
         for leaf in plan.targets[0].leaves:
             if isinstance(leaf.type, Table):
-                relation = next(r for r in [*plan.made.values(), *warehouse.contexts.values()]
-                                if r.sql.parts[0] == f'"{leaf.table}"')  # fmt: skip
+                relation = next(
+                    r
+                    for r in [*plan.made.values(), *warehouse.contexts.values()]
+                    if r.sql.parts[0] == f'"{leaf.table}"'
+                )
                 parts[leaf.path] = [list(row) for row in warehouse.table(relation)]
             else:
                 parts[leaf.path] = warehouse.value(leaf.table)

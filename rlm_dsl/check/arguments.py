@@ -13,13 +13,13 @@ from typing import Any, assert_never
 
 from rlm_dsl.check import habits
 from rlm_dsl.check.scope import NO_ROW, Names, Scope
-from rlm_dsl.check.values import aggregate_kind, literal_value, value
+from rlm_dsl.check.values import aggregate_kind, value
 from rlm_dsl.check.written_types import written_type
 from rlm_dsl.diagnostics import did_you_mean
 from rlm_dsl.operators import operator as o
 from rlm_dsl.operators.registry import aggregates
 from rlm_dsl.patterns import problem
-from rlm_dsl.program import Column, Instruction, Literal, Node, SortKey, resolved
+from rlm_dsl.program import Column, Instruction, Literal, Node, SortKey, known_value, resolved
 from rlm_dsl.source import Span
 from rlm_dsl.syntax import tree as t
 from rlm_dsl.types import (
@@ -71,8 +71,9 @@ def placed_arguments(names: Names, operator: o.Operator, call: t.Call) -> Placed
             free.remove(parameter)
     for parameter in operator.parameters:
         if parameter.default is o.REQUIRED and parameter.name not in placed and not _may_lack(parameter):
-            names.report("C04", f"`{operator.name}` needs {o.written(parameter)}", call.span,
-                         f"usage: {operator.signature}")  # fmt: skip
+            names.report(
+                "C04", f"`{operator.name}` needs {o.written(parameter)}", call.span, f"usage: {operator.signature}"
+            )
             fine = False
     return placed if fine else None
 
@@ -88,7 +89,9 @@ def _parameter(operator: o.Operator, argument: t.Argument, free: Sequence[o.Para
             if parameter.name == argument.name and not parameter.variadic:
                 return parameter
         for parameter in operator.parameters:
-            if isinstance(parameter.kind, takes_names) or (isinstance(parameter.kind, o.Columns) and parameter.kind.named):
+            if isinstance(parameter.kind, takes_names) or (
+                isinstance(parameter.kind, o.Columns) and parameter.kind.named
+            ):
                 return parameter
         return None
     return next((p for p in free if not isinstance(p.kind, takes_names)), None)
@@ -112,9 +115,7 @@ def _misplaced(names: Names, operator: o.Operator, argument: t.Argument) -> bool
     return False
 
 
-def checked_arguments(
-    names: Names, operator: o.Operator, table: Table, placed: Placed, call: t.Call
-) -> Checked | None:
+def checked_arguments(names: Names, operator: o.Operator, table: Table, placed: Placed, call: t.Call) -> Checked | None:
     """Every argument by its kind; all problems are reported before giving up."""
     values: dict[str, Any] = {}
     tables: dict[str, Table] = {}
@@ -212,8 +213,12 @@ class _Argument:
     def single(self, node: Node, span: Span) -> Node:
         """A value that a column can hold."""
         if isinstance(node.type, Table):
-            raise self.fail("C03", "a table stands where a value per row is needed", span,
-                            "reduce it to a value: count(t), first(t, col)")  # fmt: skip
+            raise self.fail(
+                "C03",
+                "a table stands where a value per row is needed",
+                span,
+                "reduce it to a value: count(t), first(t, col)",
+            )
         return node
 
     def rows(self, expression: t.Expression) -> Node:
@@ -221,8 +226,9 @@ class _Argument:
         if node is None:
             raise Failed
         if not isinstance(node.type, Table):
-            raise self.fail("C11", f"`{self.operator.name}` wants another table here, and this is {node.type}",
-                            expression.span)  # fmt: skip
+            raise self.fail(
+                "C11", f"`{self.operator.name}` wants another table here, and this is {node.type}", expression.span
+            )
         return node
 
     def each(self, expression: t.Expression, of: str) -> Node:
@@ -232,11 +238,19 @@ class _Argument:
             if not aggregate_kind(self.names, self.operator.name, node, kind, expression.span):
                 raise Failed
         if of == "text" and not is_text(node.type):
-            raise self.fail("C16", f"`{self.parameter.name}` wants a text, and this is {node.type}", expression.span,
-                            *self.text_columns())  # fmt: skip
+            raise self.fail(
+                "C16",
+                f"`{self.parameter.name}` wants a text, and this is {node.type}",
+                expression.span,
+                *self.text_columns(),
+            )
         if of == "bool" and bare(node.type) != BOOL:
-            raise self.fail("C03", f"a condition is wanted, and this is {node.type}", expression.span,
-                            "compare it: x == ..., x > 0, x is not null")  # fmt: skip
+            raise self.fail(
+                "C03",
+                f"a condition is wanted, and this is {node.type}",
+                expression.span,
+                "compare it: x == ..., x > 0, x is not null",
+            )
         return node
 
     def text_columns(self) -> tuple[str, ...]:
@@ -247,8 +261,9 @@ class _Argument:
         """The table's one column of plain text; more than one, or none, must be said."""
         texts = [c for c in self.table.columns if bare(c.type) == TEXT]
         if len(texts) != 1:
-            raise self.fail("C16", f"say which column: {self.parameter.name}=", self.call.operator_span,
-                            *self.text_columns())  # fmt: skip
+            raise self.fail(
+                "C16", f"say which column: {self.parameter.name}=", self.call.operator_span, *self.text_columns()
+            )
         column = Column(texts[0].name, texts[0].type)
         return ((texts[0].name, column),) if isinstance(self.parameter.kind, o.Shown) else column
 
@@ -259,8 +274,12 @@ class _Argument:
             return self.keyed(expression.items)
         node = self.single(self.in_row(expression), expression.span)
         if not is_text(node.type):
-            raise self.fail("C16", f"one column shown must be a text, and this is {node.type}", expression.span,
-                            "show it by name: on=[a, b], or make it text: on=concat(x)")  # fmt: skip
+            raise self.fail(
+                "C16",
+                f"one column shown must be a text, and this is {node.type}",
+                expression.span,
+                "show it by name: on=[a, b], or make it text: on=concat(x)",
+            )
         return ((expression.name if isinstance(expression, t.Name) else "text", node),)
 
     def flat(self) -> list[t.Expression]:
@@ -290,8 +309,12 @@ class _Argument:
     def table_column(self, name: t.Name) -> Column:
         type_ = self.table.column(name.name)
         if type_ is None:
-            raise self.fail("C01", f"no column `{name.name}`", name.span,
-                            *did_you_mean(name.name, list(self.table.names), what="columns"))  # fmt: skip
+            raise self.fail(
+                "C01",
+                f"no column `{name.name}`",
+                name.span,
+                *did_you_mean(name.name, list(self.table.names), what="columns"),
+            )
         return Column(name.name, type_)
 
     def keys(self, expression: t.Expression) -> tuple[tuple[str, Node], ...]:
@@ -322,8 +345,11 @@ class _Argument:
         if node is None:
             raise Failed
         if not fits(bare(node.type), of):
-            raise self.fail("C03", f"`{self.parameter.name}` wants {'a whole number' if of == INT else of}, and this "
-                            f"is {node.type}", expression.span)  # fmt: skip
+            raise self.fail(
+                "C03",
+                f"`{self.parameter.name}` wants {'a whole number' if of == INT else of}, and this is {node.type}",
+                expression.span,
+            )
         return node
 
     def flag(self, expression: t.Expression) -> bool:
@@ -341,10 +367,11 @@ class _Argument:
         node = value(self.names, expression, NO_ROW)
         if node is None:
             raise Failed
-        text = literal_value(node)
+        text = known_value(node)
         if not isinstance(text, str):
-            raise self.fail("C12", "a pattern is a text written out, or a name bound to one", expression.span,
-                            'write r"pattern"')  # fmt: skip
+            raise self.fail(
+                "C12", "a pattern is a text written out, or a name bound to one", expression.span, 'write r"pattern"'
+            )
         if bad := problem(text):
             raise self.fail("C10", bad.message, expression.span, *bad.hints)
         return resolved(node)
@@ -358,8 +385,10 @@ class _Argument:
             hints: tuple[str, ...] = (f'put it in quotes: "{expression.name}"',)
         else:
             given = expression.value if isinstance(expression, t.Text) else ""
-            hints = did_you_mean(given, [f"{v}" for v in values], what="choices") if given else (
-                f"choices: {', '.join(values)}",
+            hints = (
+                did_you_mean(given, [f"{v}" for v in values], what="choices")
+                if given
+                else (f"choices: {', '.join(values)}",)
             )
         raise self.fail("C12", f"`{self.parameter.name}` is one of {', '.join(values)}", expression.span, *hints)
 
@@ -368,11 +397,14 @@ class _Argument:
         if type_ is None:
             raise Failed
         if record and not isinstance(type_, Record):
-            raise self.fail("C13", f"`{self.parameter.name}` is a record of columns", expression.span,
-                            f"write {self.parameter.name}={{name: {type_}}}")  # fmt: skip
+            raise self.fail(
+                "C13",
+                f"`{self.parameter.name}` is a record of columns",
+                expression.span,
+                f"write {self.parameter.name}={{name: {type_}}}",
+            )
         if isinstance(type_, Table):
-            raise self.fail("C13", "a model does not answer with a table", expression.span,
-                            "ask for list[{name: T}]")  # fmt: skip
+            raise self.fail("C13", "a model does not answer with a table", expression.span, "ask for list[{name: T}]")
         return type_
 
     def column_types(self, expression: t.Expression) -> tuple[tuple[str, Any], ...]:
@@ -387,7 +419,7 @@ class _Argument:
         """The instruction's text with its inserted values. A name bound to a text inserts nothing of its own."""
         if not isinstance(expression, t.Text):
             node = value(self.names, expression, NO_ROW)
-            text = None if node is None else literal_value(node)
+            text = None if node is None else known_value(node)
             if node is not None and not isinstance(text, str):
                 self.names.report("C12", f"`{self.parameter.name}` is a text", expression.span)
             if not isinstance(text, str):
@@ -413,13 +445,21 @@ class _Argument:
             raise self.fail("C17", f"{{{name}}} is no name", span, "double a brace to mean itself: {{ and }}")
         node = self.names.bindings.get(name)
         if node is None and self.table.column(name) is not None:
-            raise self.fail("C17", f"`{name}` is a column, and an instruction is the same for all rows", span,
-                            f"show it to the model instead: on=[{name}, ...]")  # fmt: skip
+            raise self.fail(
+                "C17",
+                f"`{name}` is a column, and an instruction is the same for all rows",
+                span,
+                f"show it to the model instead: on=[{name}, ...]",
+            )
         if node is None:
             if name not in self.names.bindings:
-                self.names.report("C17", f"nothing is bound to `{name}`", span,
-                                  *did_you_mean(name, self.names.known(), what="bound so far"),
-                                  "double a brace to mean itself: {{ and }}")  # fmt: skip
+                self.names.report(
+                    "C17",
+                    f"nothing is bound to `{name}`",
+                    span,
+                    *did_you_mean(name, self.names.known(), what="bound so far"),
+                    "double a brace to mean itself: {{ and }}",
+                )
             raise Failed
         if isinstance(node.type, Table):
             raise self.fail("C17", f"`{name}` is a table", span, "insert a value of it: text(t, col), values(t, col)")
@@ -431,16 +471,22 @@ class _Argument:
             raise Failed
         of = bare(node.type)
         if not isinstance(of, ListOf) or not is_text(of.of):
-            raise self.fail("C03", f"`labels` is a list of texts, and this is {node.type}", expression.span,
-                            'write labels=["a", "b"], or values(t, col)')  # fmt: skip
-        known = literal_value(node)
+            raise self.fail(
+                "C03",
+                f"`labels` is a list of texts, and this is {node.type}",
+                expression.span,
+                'write labels=["a", "b"], or values(t, col)',
+            )
+        known = known_value(node)
         if known is not None and len({str(label).strip().casefold() for label in known}) < max(2, len(known)):
             raise self.fail("C12", "`labels` is at least two texts that differ by more than case", expression.span)
         return node
 
     def new_name(self, expression: t.Expression) -> str:
-        name = expression.name if isinstance(expression, t.Name) else (
-            expression.value if isinstance(expression, t.Text) else ""
+        name = (
+            expression.name
+            if isinstance(expression, t.Name)
+            else (expression.value if isinstance(expression, t.Text) else "")
         )
         if not name or name.startswith("#"):
             raise self.fail("C12", f"`{self.parameter.name}` is a new column's name", expression.span)
@@ -457,23 +503,37 @@ class _Argument:
         if node is None:
             raise Failed
         if bare(node.type) != BOOL:
-            raise self.fail("C03", f"a condition is wanted, and this is {node.type}", expression.span,
-                            "write on=col, or on=left.a == right.b")  # fmt: skip
+            raise self.fail(
+                "C03",
+                f"a condition is wanted, and this is {node.type}",
+                expression.span,
+                "write on=col, or on=left.a == right.b",
+            )
         return node
 
     def join_key(self, expression: t.Expression, other: Table) -> str:
-        name = expression.value if isinstance(expression, t.Text) else (
-            expression.name if isinstance(expression, t.Name) else ""
+        name = (
+            expression.value
+            if isinstance(expression, t.Text)
+            else (expression.name if isinstance(expression, t.Name) else "")
         )
         ours, theirs = self.table.column(name), other.column(name)
         if ours is None or theirs is None:
-            where = "both tables" if ours is None and theirs is None else "the other table" if theirs is None else (
-                "this table"
+            where = (
+                "both tables"
+                if ours is None and theirs is None
+                else "the other table"
+                if theirs is None
+                else ("this table")
             )
             there = other if theirs is None else self.table
-            raise self.fail("C01", f"no column `{name}` in {where}", expression.span,
-                            *did_you_mean(name, list(there.names), what="columns"),
-                            "keys of different names: on=left.a == right.b")  # fmt: skip
+            raise self.fail(
+                "C01",
+                f"no column `{name}` in {where}",
+                expression.span,
+                *did_you_mean(name, list(there.names), what="columns"),
+                "keys of different names: on=left.a == right.b",
+            )
         if not comparable(ours, theirs):
             raise self.fail("C03", f"`{name}` is {ours} here and {theirs} there", expression.span)
         return name
@@ -509,5 +569,3 @@ class _Argument:
         if not fine:
             raise Failed
         return tuple(found)
-
-

@@ -42,11 +42,13 @@ def _call(names: Names, call: t.Call, scope: Scope) -> Node | None:
     if name in functions():
         return applied(names, name, [(a.value, a.name) for a in call.arguments], call.span, scope)
     if name == "table" and call.entries:
-        return names.report("C03", "a type stands where a value is needed", call.span)
+        names.report("C03", "a type stands where a value is needed", call.span)
+        return None
     if scope.row is None and name in table_operators():
         names.report("C11", f"`{name}` works on a table", call.operator_span, f"pipe one into it: t | {name}(...)")
         return None
-    return unknown_function(names, call, scope)
+    unknown_function(names, call, scope)
+    return None
 
 
 def _tabular(names: Names, expression: t.Expression, scope: Scope) -> bool:
@@ -73,10 +75,12 @@ def _piped(names: Names, node: Node, head: Span, call: t.Call, scope: Scope) -> 
     if call.operator in functions():
         return _function_of(names, node, head, call, scope)
     if call.operator in table_operators():
-        names.report("C11", f"`{call.operator}` works on a table, and what is piped into it is {node.type}",
-                     call.operator_span)  # fmt: skip
+        names.report(
+            "C11", f"`{call.operator}` works on a table, and what is piped into it is {node.type}", call.operator_span
+        )
         return None
-    return unknown_function(names, call, scope)
+    unknown_function(names, call, scope)
+    return None
 
 
 def _function_of(names: Names, node: Node, head: Span, call: t.Call, scope: Scope) -> Node | None:
@@ -96,7 +100,8 @@ def operated(names: Names, table: Node, call: t.Call, scope: Scope) -> Node | No
     assert isinstance(table.type, Table)
     operator = table_operators().get(call.operator)
     if operator is None:
-        return _unknown_operator(names, call, table.type)
+        _unknown_operator(names, call, table.type)
+        return None
     placed = placed_arguments(names, operator, call)
     if placed is None:
         return None
@@ -124,8 +129,12 @@ def _result(
         for column in result.names:
             if column.lower() in seen:
                 where = spans.get(f"column {column}", spans.get("into", call.span))
-                names.report("C09", f"there is a column `{column}` already (names differ by more than case)", where,
-                             "give the new one another name, or `drop` or rename the old one first")  # fmt: skip
+                names.report(
+                    "C09",
+                    f"there is a column `{column}` already (names differ by more than case)",
+                    where,
+                    "give the new one another name, or `drop` or rename the old one first",
+                )
                 return None
             seen.add(column.lower())
     return result
@@ -134,10 +143,19 @@ def _result(
 def _unknown_operator(names: Names, call: t.Call, table: Table) -> None:
     name = call.operator
     if name in habits.OPERATORS:
-        return names.report("C02", f"no operator is called `{name}`", call.operator_span,
-                            f"write {habits.OPERATORS[name]}")  # fmt: skip
+        return names.report(
+            "C02", f"no operator is called `{name}`", call.operator_span, f"write {habits.OPERATORS[name]}"
+        )
     if name in functions():
-        return names.report("C02", f"`{name}` is a function of values, not of tables", call.operator_span,
-                            f"use it on a column: derive(x={name}({table.names[0]}))")  # fmt: skip
-    return names.report("C02", f"no operator is called `{name}`", call.operator_span,
-                        *did_you_mean(name, sorted(table_operators()), what="operators"))  # fmt: skip
+        return names.report(
+            "C02",
+            f"`{name}` is a function of values, not of tables",
+            call.operator_span,
+            f"use it on a column: derive(x={name}({table.names[0]}))",
+        )
+    return names.report(
+        "C02",
+        f"no operator is called `{name}`",
+        call.operator_span,
+        *did_you_mean(name, sorted(table_operators()), what="operators"),
+    )

@@ -51,6 +51,7 @@ class Names:
     problems: list[Diagnostic] = field(default_factory=list)
 
     def report(self, code: str, message: str, span: Span, *hints: str) -> None:
+        """Note a problem; whoever reports gives up on what was wrong."""
         self.problems.append(Diagnostic(code, message, span, hints))
 
     def known(self) -> list[str]:

@@ -52,8 +52,11 @@ def check_program(tree: t.Tree, source: Source, environment: Environment) -> Pro
     for name in environment.params:
         if name not in {param.name for param in checked.params}:
             names = [param.name for param in checked.params]
-            problems.append(Diagnostic("C19", f"the program has no param `{name}`", Span(0, 0),
-                                       did_you_mean(name, names, what="params")))  # fmt: skip
+            problems.append(
+                Diagnostic(
+                    "C19", f"the program has no param `{name}`", Span(0, 0), did_you_mean(name, names, what="params")
+                )
+            )
     if problems:
         raise ProgramError(problems, source)
     contexts = tuple(Field(name, type_) for name, type_ in checked.environment.contexts.items())
@@ -95,8 +98,12 @@ class _Run:
             return
         given = self.data.get(statement.name)
         if self.data and given is None:
-            self.names.report("C18", f"no data is bound to `{statement.name}`", statement.name_span,
-                              *did_you_mean(statement.name, list(self.data), what="contexts"))  # fmt: skip
+            self.names.report(
+                "C18",
+                f"no data is bound to `{statement.name}`",
+                statement.name_span,
+                *did_you_mean(statement.name, list(self.data), what="contexts"),
+            )
             return
         if given is not None and not self.same(given, type_, statement):
             return
@@ -111,8 +118,12 @@ class _Run:
             if given.column(c.name) is None or not fits(given.column(c.name), c.type)  # type: ignore[arg-type]
         ]
         if wrong:
-            self.names.report("C18", f"the data of `{statement.name}` is not as declared: {', '.join(wrong)}",
-                              statement.type.span, f"the data: context {statement.name}: {given}")  # fmt: skip
+            self.names.report(
+                "C18",
+                f"the data of `{statement.name}` is not as declared: {', '.join(wrong)}",
+                statement.type.span,
+                f"the data: context {statement.name}: {given}",
+            )
         return not wrong
 
     def param(self, statement: t.ParamStatement) -> None:
@@ -130,8 +141,9 @@ class _Run:
         name = statement.name
         if statement.value is None:
             if name not in self.names.params:
-                self.names.report("C19", f"param `{name}` has no value", statement.name_span,
-                                  f"give one: --param {name}=...")  # fmt: skip
+                self.names.report(
+                    "C19", f"param `{name}` has no value", statement.name_span, f"give one: --param {name}=..."
+                )
             return None
         node = value(self.names, statement.value, NO_ROW)
         if node is None:
@@ -155,10 +167,10 @@ class _Run:
         node = value(self.names, statement.value, NO_ROW)
         if node is not None:
             node.identity  # noqa: B018 - computed while the stack is shallow; each binding's is kept
-        if node is not None and name in self.before and name not in self.here:
-            if self.before[name].identity == node.identity:
-                self.known.append(name)
-                return
+        again = name in self.before and name not in self.here
+        if node is not None and again and self.before[name].identity == node.identity:
+            self.known.append(name)
+            return
         if not self.free(name, statement.name_span):
             return
         self.here.add(name)
@@ -168,8 +180,12 @@ class _Run:
 
     def free(self, name: str, span: Span) -> bool:
         if name in self.names.bindings and (name in self.here or name in self.before):
-            self.names.report("C07", f"`{name}` is bound already, and a name is bound once", span,
-                              f"use another name, such as {name}_2")  # fmt: skip
+            self.names.report(
+                "C07",
+                f"`{name}` is bound already, and a name is bound once",
+                span,
+                f"use another name, such as {name}_2",
+            )
             return False
         if name in self.names.contexts:
             self.names.report("C07", f"`{name}` is a context", span, f"use another name, such as {name}_2")
@@ -178,9 +194,9 @@ class _Run:
 
     def answer(self, expression: t.Expression, span: Span) -> None:
         if self.answered:
-            self.names.report("C15", "a program has one answer", span,
-                              "put several values in a record: answer {a: x, b: y}")  # fmt: skip
+            self.names.report(
+                "C15", "a program has one answer", span, "put several values in a record: answer {a: x, b: y}"
+            )
         self.answered = True
         if (node := value(self.names, expression, NO_ROW)) is not None:
             self.bound.append(Bound("answer", "answer", node, span))
-

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from rlm_dsl.check import habits
 from rlm_dsl.check.scope import NO_ROW, Names, Scope
@@ -30,6 +29,7 @@ from rlm_dsl.program import (
     Param,
     RecordValue,
     Reference,
+    known_value,
     resolved,
 )
 from rlm_dsl.source import Span
@@ -124,20 +124,29 @@ def named(names: Names, name: str, span: Span, scope: Scope) -> Node | None:
     bound = names.bindings.get(name)
     if type_ is not None:
         if bound is not None and not isinstance(bound.type, Table):
-            names.report("C08", f"`{name}` is both a column of this table and an earlier value", span,
-                         f"rename the column first: select(..., {name}_column={quoted_name(name)}), or bind the value "
-                         "under another name")  # fmt: skip
+            names.report(
+                "C08",
+                f"`{name}` is both a column of this table and an earlier value",
+                span,
+                f"rename the column first: select(..., {name}_column={quoted_name(name)}), or bind the value "
+                "under another name",
+            )
             return None
         if scope.grouped:
-            names.report("C14", f"column `{name}` has many values in a group", span,
-                         f"say which: first({quoted_name(name)}), max({quoted_name(name)}), or make it a key in `by`")  # fmt: skip
+            names.report(
+                "C14",
+                f"column `{name}` has many values in a group",
+                span,
+                f"say which: first({quoted_name(name)}), max({quoted_name(name)}), or make it a key in `by`",
+            )
             return None
         return Column(name, type_)
     if name in names.bindings:
         return None if bound is None else Reference(name, bound) if not isinstance(bound, Param) else bound
     if name in names.contexts:
         return ContextRows(name, names.contexts[name])
-    return _unknown(names, name, span, scope)
+    _unknown(names, name, span, scope)
+    return None
 
 
 def _unknown(names: Names, name: str, span: Span, scope: Scope) -> None:
@@ -219,8 +228,12 @@ def _field(names: Names, dot: t.Dot, scope: Scope) -> Node | None:
     if isinstance(dot.value, t.Name) and (side := _side(dot.value.name, scope)):
         type_ = side.column(dot.name)
         if type_ is None:
-            names.report("C01", f"no column `{dot.name}` in the {dot.value.name} table", dot.name_span,
-                         *did_you_mean(dot.name, list(side.names), what="columns"))  # fmt: skip
+            names.report(
+                "C01",
+                f"no column `{dot.name}` in the {dot.value.name} table",
+                dot.name_span,
+                *did_you_mean(dot.name, list(side.names), what="columns"),
+            )
             return None
         return Column(dot.name, type_, dot.value.name)
     inner = value(names, dot.value, scope)
@@ -243,8 +256,12 @@ def _field_of(names: Names, inner: Node, dot: t.Dot) -> Node | None:
         found = type_.field(dot.name)
         if found is not None:
             return FieldOf(inner, dot.name, null_if(is_nullable(inner.type), found))
-        names.report("C01", f"no field `{dot.name}`", dot.name_span,
-                     *did_you_mean(dot.name, [f.name for f in type_.fields], what="fields"))  # fmt: skip
+        names.report(
+            "C01",
+            f"no field `{dot.name}`",
+            dot.name_span,
+            *did_you_mean(dot.name, [f.name for f in type_.fields], what="fields"),
+        )
         return None
     hint = "inside an argument, a bare column name is enough" if isinstance(type_, Table) else ""
     what = "table" if isinstance(type_, Table) else str(type_)
@@ -350,12 +367,20 @@ def _of_kind(names: Names, entry: Function, node: Node, wanted: Input, place: Sp
     if node.type == NULL and wanted.kind not in ("pattern", "fixed"):
         return True
     if isinstance(node.type, Table):
-        names.report("C03", f"`{entry.name}` works on values, and this is a table", place,
-                     "reduce it to a value first: count(t), first(t, col), values(t, col)")  # fmt: skip
+        names.report(
+            "C03",
+            f"`{entry.name}` works on values, and this is a table",
+            place,
+            "reduce it to a value first: count(t), first(t, col), values(t, col)",
+        )
         return False
     if not KINDS[wanted.kind](node.type):
-        names.report("C03", f"`{entry.name}` wants {_kind_words(wanted)}, and this is {node.type}", place,
-                     *_conversion(wanted.kind, node.type, entry.name))  # fmt: skip
+        names.report(
+            "C03",
+            f"`{entry.name}` wants {_kind_words(wanted)}, and this is {node.type}",
+            place,
+            *_conversion(wanted.kind, node.type, entry.name),
+        )
         return False
     if wanted.kind in ("pattern", "fixed"):
         return _written_out(names, entry, node, wanted, place)
@@ -363,8 +388,13 @@ def _of_kind(names: Names, entry: Function, node: Node, wanted: Input, place: Sp
 
 
 def _kind_words(wanted: Input) -> str:
-    return {"scalar": "one value", "moment": "a date or timestamp", "countable": "a text, number or bool",
-            "any": "a value", "int": "a whole number"}.get(wanted.kind, f"a {wanted.kind}")  # fmt: skip
+    return {
+        "scalar": "one value",
+        "moment": "a date or timestamp",
+        "countable": "a text, number or bool",
+        "any": "a value",
+        "int": "a whole number",
+    }.get(wanted.kind, f"a {wanted.kind}")
 
 
 def _conversion(kind: str, given: Type, function: str) -> tuple[str, ...]:
@@ -401,18 +431,26 @@ def _written_out(names: Names, entry: Function, node: Node, wanted: Input, place
 
 def _comparable(names: Names, a: Node, b: Node, span: Span) -> bool:
     if not comparable(a.type, b.type):
-        hints = _conversion("number" if is_numeric(a.type) or is_numeric(b.type) else "date",
-                            TEXT if is_text(a.type) or is_text(b.type) else a.type, "==")  # fmt: skip
+        hints = _conversion(
+            "number" if is_numeric(a.type) or is_numeric(b.type) else "date",
+            TEXT if is_text(a.type) or is_text(b.type) else a.type,
+            "==",
+        )
         names.report("C03", f"{a.type} and {b.type} cannot be compared", span, *hints)
         return False
     for enum, other in ((a, b), (b, a)):
         inner = resolved(other)
         kind = bare(enum.type)
-        if isinstance(kind, Enum) and isinstance(inner, Literal) and isinstance(inner.value, str):
-            if inner.value not in kind.values:
-                names.report("C03", f'"{inner.value}" is none of the values this column can have', span,
-                             *did_you_mean(inner.value, list(kind.values), what="its values"))  # fmt: skip
-                return False
+        if not isinstance(kind, Enum) or not isinstance(inner, Literal) or not isinstance(inner.value, str):
+            continue
+        if inner.value not in kind.values:
+            names.report(
+                "C03",
+                f'"{inner.value}" is none of the values this column can have',
+                span,
+                *did_you_mean(inner.value, list(kind.values), what="its values"),
+            )
+            return False
     return True
 
 
@@ -450,7 +488,7 @@ def _typed(names: Names, entry: Function, flat: tuple[Node, ...], span: Span) ->
         base = RESULTS[entry.result.rstrip("?")]
         absent = any(map(is_nullable, _operands(entry, flat))) and not entry.takes_null
         result = null_if(absent or entry.result.endswith("?"), base)
-    if entry.name == "/" and isinstance(resolved(flat[1]), Literal) and resolved(flat[1]).value not in (0, None):  # type: ignore[union-attr]
+    if entry.name == "/" and known_value(flat[1]) not in (0, None):
         result = null_if(any(map(is_nullable, types)), FLOAT)
     return Apply(entry.name, flat, result)
 
@@ -458,9 +496,10 @@ def _typed(names: Names, entry: Function, flat: tuple[Node, ...], span: Span) ->
 def _operands(entry: Function, flat: tuple[Node, ...]) -> list[Type]:
     """The types that carry null: all but defaults left out."""
     return [node.type for node in flat if not (isinstance(node, Literal) and node.value is None)] + [
-        NULL for node, wanted in zip(flat, entry.inputs, strict=False)
+        NULL
+        for node, wanted in zip(flat, entry.inputs, strict=False)
         if isinstance(node, Literal) and node.value is None and wanted.default is ...
-    ]  # fmt: skip
+    ]
 
 
 def aggregate(names: Names, call: t.Call, scope: Scope) -> Node | None:
@@ -479,7 +518,9 @@ def aggregate_arguments(
     usage = f"usage: {entry.signature}"
     if len(arguments) > len(entry.parameters):
         extra = "count rows that satisfy something with count_if(condition)" if entry.name == "count" else usage
-        names.report("C06", f"`{entry.name}` takes {len(entry.parameters) or 'no'} arguments", arguments[-1].span, extra)
+        names.report(
+            "C06", f"`{entry.name}` takes {len(entry.parameters) or 'no'} arguments", arguments[-1].span, extra
+        )
         return None
     for index, (parameter, kind) in enumerate(entry.parameters):
         written = next((a for a in arguments if a.name == parameter), None)
@@ -508,12 +549,21 @@ def aggregate_kind(names: Names, aggregate_name: str, node: Node, kind: str, spa
         "fraction": is_numeric(type_) and isinstance(resolved(node), Literal | Param),
     }.get(kind, not isinstance(type_, Table))
     if fits and kind == "fraction":
-        fits = 0 <= resolved(node).value <= 1  # type: ignore[union-attr]
+        fits = 0 <= known_value(node) <= 1
     if not fits:
-        wanted = {"number": "a number", "bool": "a condition", "ordered": "a value that can be ordered",
-                  "plain": "a text written out", "fraction": "a number from 0 to 1"}.get(kind, "a value")  # fmt: skip
-        names.report("C03", f"`{aggregate_name}` wants {wanted}, and this is {node.type}", span,
-                     *_conversion(kind, node.type, aggregate_name))  # fmt: skip
+        wanted = {
+            "number": "a number",
+            "bool": "a condition",
+            "ordered": "a value that can be ordered",
+            "plain": "a text written out",
+            "fraction": "a number from 0 to 1",
+        }.get(kind, "a value")
+        names.report(
+            "C03",
+            f"`{aggregate_name}` wants {wanted}, and this is {node.type}",
+            span,
+            *_conversion(kind, node.type, aggregate_name),
+        )
     return fits
 
 
@@ -521,22 +571,21 @@ def unknown_function(names: Names, call: t.Call, scope: Scope) -> None:
     """A call that is no scalar function: the nearest, the right form of a habit, or the operator it is."""
     name = call.operator
     if name in habits.FUNCTIONS:
-        return names.report("C02", f"no function is called `{name}`", call.operator_span,
-                            f"write {habits.FUNCTIONS[name]}")  # fmt: skip
+        return names.report(
+            "C02", f"no function is called `{name}`", call.operator_span, f"write {habits.FUNCTIONS[name]}"
+        )
     if name in table_operators():
         what = "an aggregate works on a group's rows" if name in aggregates() else "an operator works on a table"
-        return names.report("C02", f"`{name}` cannot stand here: {what}", call.operator_span,
-                            f"pipe a table into it: t | {name}(...)")  # fmt: skip
+        return names.report(
+            "C02", f"`{name}` cannot stand here: {what}", call.operator_span, f"pipe a table into it: t | {name}(...)"
+        )
     if name in habits.OPERATORS:
-        return names.report("C02", f"no function is called `{name}`", call.operator_span,
-                            f"write {habits.OPERATORS[name]}")  # fmt: skip
-    return names.report("C02", f"no function is called `{name}`", call.operator_span,
-                        *did_you_mean(name, function_names(), what="functions"))  # fmt: skip
-
-
-def literal_value(node: Node) -> Any:
-    """The value of a literal or param, through names; None for anything else."""
-    inner = resolved(node)
-    return inner.value if isinstance(inner, Literal | Param) else None
-
-
+        return names.report(
+            "C02", f"no function is called `{name}`", call.operator_span, f"write {habits.OPERATORS[name]}"
+        )
+    return names.report(
+        "C02",
+        f"no function is called `{name}`",
+        call.operator_span,
+        *did_you_mean(name, function_names(), what="functions"),
+    )

@@ -30,8 +30,12 @@ def written_type(names: Names, expression: t.Expression) -> Type | None:
             fields = _fields(names, entries)
             return None if fields is None else Table(fields)
         case _:
-            names.report("C13", "no type", expression.span, f"types: {', '.join(SCALARS)}, list[T], enum[\"a\", \"b\"], "
-                         "{name: T}, table(col: T), T?")  # fmt: skip
+            names.report(
+                "C13",
+                "no type",
+                expression.span,
+                f'types: {", ".join(SCALARS)}, list[T], enum["a", "b"], {{name: T}}, table(col: T), T?',
+            )
             return None
 
 
@@ -62,5 +66,3 @@ def _fields(names: Names, entries: tuple[t.Entry, ...]) -> tuple[Field, ...] | N
     if any(type_ is None for _, type_ in found):
         return None
     return tuple(Field(name, type_) for name, type_ in found if type_ is not None)
-
-

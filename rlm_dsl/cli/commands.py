@@ -14,8 +14,13 @@ from rlm_dsl.cli.output import Bar, note, safe, write
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.version import version
 
-CONTEXT = click.option("--context", "contexts", multiple=True, metavar="NAME=PATH",
-                       help="Data by name: a file, folder or glob; NAME:documents=PATH says the format.")  # fmt: skip
+CONTEXT = click.option(
+    "--context",
+    "contexts",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Data by name: a file, folder or glob; NAME:documents=PATH says the format.",
+)
 THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
 MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
 
@@ -23,20 +28,40 @@ MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engin
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that may ask a model."""
     options = (
-        click.option("--model", "models", multiple=True, metavar="[ALIAS=]NAME",
-                     help="The model; root=NAME and sub=NAME for different ones."),
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            metavar="[ALIAS=]NAME",
+            help="The model; root=NAME and sub=NAME for different ones.",
+        ),
         click.option("--base-url", help="Any OpenAI-compatible server; else OPENAI_BASE_URL."),
-        click.option("--parameter", "parameters", multiple=True, metavar="NAME=JSON",
-                     help="Sent with every request, such as temperature=0."),
-        click.option("--budget", default="calls=1000,tokens=2000000", show_default=True,
-                     help="The most to spend, checked before each call."),
+        click.option(
+            "--parameter",
+            "parameters",
+            multiple=True,
+            metavar="NAME=JSON",
+            help="Sent with every request, such as temperature=0.",
+        ),
+        click.option(
+            "--budget",
+            default="calls=1000,tokens=2000000",
+            show_default=True,
+            help="The most to spend, checked before each call.",
+        ),
         click.option("--price", metavar="IN/OUT", help="Dollars for a million tokens, to show cost."),
-        click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True,
-                     help="Requests in flight at most."),
-        click.option("--timeout", type=click.FloatRange(0.1), default=120.0, show_default=True,
-                     help="Seconds to wait for an answer."),
+        click.option(
+            "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Requests in flight at most."
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0.1),
+            default=120.0,
+            show_default=True,
+            help="Seconds to wait for an answer.",
+        ),
         click.option("--store", metavar="PATH", help="Where answers are kept; else RLM_DSL_STORE or the user's data."),
-    )  # fmt: skip
+    )
     for option in reversed(options):
         command = option(command)
     return command
@@ -83,12 +108,18 @@ def settings(given: dict[str, Any], **more: Any) -> Any:
     from rlm_dsl.run.settings import DEFAULT_URL, Limits, Price, Settings, read_models
 
     return Settings(
-        models=read_models(given["models"]), base_url=given["base_url"] or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL,
+        models=read_models(given["models"]),
+        base_url=given["base_url"] or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL,
         parameters={name: json_value(name, text) for name, text in pairs(given["parameters"])},
-        limits=Limits.read(given["budget"]), price=Price.read(given["price"]) if given["price"] else None,
-        concurrency=given["concurrency"], timeout_seconds=given["timeout"], store=given["store"],
-        threads=given["threads"], memory=given["memory"], **more,
-    )  # fmt: skip
+        limits=Limits.read(given["budget"]),
+        price=Price.read(given["price"]) if given["price"] else None,
+        concurrency=given["concurrency"],
+        timeout_seconds=given["timeout"],
+        store=given["store"],
+        threads=given["threads"],
+        memory=given["memory"],
+        **more,
+    )
 
 
 def pairs(given: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -117,8 +148,9 @@ def json_value(name: str, text: str) -> Any:
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
 @THREADS
 @MEMORY
-def ask(question: str, contexts: tuple[str, ...], turns: int, trace: str | None, no_trace: bool, as_json: bool,
-        **given: Any) -> None:  # fmt: skip
+def ask(
+    question: str, contexts: tuple[str, ...], turns: int, trace: str | None, no_trace: bool, as_json: bool, **given: Any
+) -> None:
     """Explore the contexts until QUESTION is answered."""
     from rlm_dsl.cli.telling import told_result, told_turn
     from rlm_dsl.explore.asking import answer_question
@@ -126,9 +158,15 @@ def ask(question: str, contexts: tuple[str, ...], turns: int, trace: str | None,
     folder = None if no_trace else Path(trace) if trace else new_trace()
     chosen = settings(given, turns=turns)
     result = answer_question(
-        question, load_all(contexts), chosen, api_key=os.environ.get("OPENAI_API_KEY"), environment=os.environ,
-        progress=Bar(), shown=lambda told: note(told_turn(told)), trace=folder,
-    )  # fmt: skip
+        question,
+        load_all(contexts),
+        chosen,
+        api_key=os.environ.get("OPENAI_API_KEY"),
+        environment=os.environ,
+        progress=Bar(),
+        shown=lambda told: note(told_turn(told)),
+        trace=folder,
+    )
     write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))
 
 
@@ -153,8 +191,15 @@ def new_trace() -> Path:
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
 @THREADS
 @MEMORY
-def run(program: str, contexts: tuple[str, ...], params: tuple[str, ...], answers: str | None, trace: str | None,
-        as_json: bool, **given: Any) -> None:  # fmt: skip
+def run(
+    program: str,
+    contexts: tuple[str, ...],
+    params: tuple[str, ...],
+    answers: str | None,
+    trace: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Run PROGRAM (a file, or - for standard input) over the contexts."""
     from rlm_dsl.cli.telling import told_result
     from rlm_dsl.run.running import run_program
@@ -163,10 +208,16 @@ def run(program: str, contexts: tuple[str, ...], params: tuple[str, ...], answer
     source = program_source(program)
     recorded = Trace.open(Path(answers)) if answers else None
     result = run_program(
-        source, load_all(contexts, declared_types(source)), {name: json_value(name, text) for name, text in pairs(params)},
-        settings(given), api_key=os.environ.get("OPENAI_API_KEY"), environment=os.environ, progress=Bar(),
-        trace=Path(trace) if trace else None, answers=recorded,
-    )  # fmt: skip
+        source,
+        load_all(contexts, declared_types(source)),
+        {name: json_value(name, text) for name, text in pairs(params)},
+        settings(given),
+        api_key=os.environ.get("OPENAI_API_KEY"),
+        environment=os.environ,
+        progress=Bar(),
+        trace=Path(trace) if trace else None,
+        answers=recorded,
+    )
     write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))
 
 
@@ -231,14 +282,14 @@ def show(trace: str) -> None:
 def check(program: str, contexts: tuple[str, ...], as_json: bool) -> int:
     """Report every problem of PROGRAM, against its data if named, else against its `context` lines."""
     from rlm_dsl.check import Environment, check_program
-    from rlm_dsl.diagnostics import ProgramError
+    from rlm_dsl.diagnostics import Diagnostic, ProgramError
     from rlm_dsl.syntax.parse import parse
 
     source = program_source(program)
     try:
         data = load_all(contexts, declared_types(source)) if contexts else {}
         check_program(parse(source), source, Environment({name: c.schema for name, c in data.items()}))
-        problems = ()
+        problems: tuple[Diagnostic, ...] = ()
     except ProgramError as failure:
         problems = failure.diagnostics
         if not as_json:

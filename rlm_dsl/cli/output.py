@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from rlm_dsl.diagnostics import printable
@@ -36,7 +35,9 @@ class Bar:
     """A progress bar on stderr while a round is asked; silent where stderr is no terminal."""
 
     def __init__(self, figures: Any = None) -> None:
-        self.figures, self.bar, self.task = figures, None, None
+        self.figures = figures
+        self.bar: Any = None
+        self.task: Any = None
         self.started = time.monotonic()
 
     def round_started(self, step: str, rows: int, requests: int) -> None:
@@ -45,8 +46,13 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[spent]}"),
-                   TimeRemainingColumn())  # fmt: skip
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[spent]}"),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.bar.start()
         self.task = self.bar.add_task(f"{step} ({rows:,} rows)", total=requests, spent="")
@@ -66,13 +72,13 @@ def table_text(columns: tuple[str, ...], rows: list[list[Any]], limit: int = 20,
     from rlm_dsl.explore.view import cell
 
     shown = [[cell(value, width) for value in row] for row in rows[:limit]]
-    widths = [max(len(name), *(len(row[i]) for row in shown), 0) for i, name in enumerate(columns)] if shown else [
-        len(name) for name in columns
-    ]
+    widths = (
+        [max(len(name), *(len(row[i]) for row in shown), 0) for i, name in enumerate(columns)]
+        if shown
+        else [len(name) for name in columns]
+    )
     lines = ["  ".join(name.ljust(w) for name, w in zip(columns, widths, strict=True)).rstrip()]
     lines += ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in shown]
     if len(rows) > limit:
         lines.append(f"... {len(rows) - limit:,} more rows")
     return "\n".join(lines)
-
-

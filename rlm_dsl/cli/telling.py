@@ -31,8 +31,14 @@ def told_result(result: Result) -> str:
     """Question, program, steps with their rows, answer, evidence, cost."""
     execution = result.execution
     parts = [f"question  {result.question}\n"] if result.question else []
-    parts += ["program", indented(result.program.rstrip("\n")), "", "steps", indented(steps_table(
-        [record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})), ""]  # fmt: skip
+    parts += [
+        "program",
+        indented(result.program.rstrip("\n")),
+        "",
+        "steps",
+        indented(steps_table([record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})),
+        "",
+    ]
     parts += [told_answer(execution.answer_json()["parts"]), told_evidence(result.evidence)]
     parts.append(f"{result.spent.told()}, {result.seconds:.2f} s")
     if result.trace is not None:
@@ -43,10 +49,15 @@ def told_result(result: Result) -> str:
 def steps_table(steps: Sequence[Mapping[str, Any]], seconds: Mapping[str, float] | None = None) -> str:
     """A line a step: name, operator, rows or value, what it asked, time."""
     rows = [
-        [step["step"], step["operator"], rows_or_value(step), asked_words(step.get("asked")),
-         *([f"{seconds[step['step']] * 1000:,.0f} ms" if seconds.get(step["step"]) else ""] if seconds else [])]
+        [
+            step["step"],
+            step["operator"],
+            rows_or_value(step),
+            asked_words(step.get("asked")),
+            *([f"{seconds[step['step']] * 1000:,.0f} ms" if seconds.get(step["step"]) else ""] if seconds else []),
+        ]
         for step in steps
-    ]  # fmt: skip
+    ]
     columns = ("step", "operator", "rows", "asked", "time") if seconds else ("step", "operator", "rows", "asked")
     return table_text(columns, rows, limit=200, width=60)
 
@@ -109,10 +120,14 @@ def told_trace(trace: Trace) -> str:
     lines = [f"{trace.name}  {header['created'][:19].replace('T', ' ')} UTC"]
     if header.get("question"):
         lines += ["", f"question  {header['question']}"]
-    lines += [f"context   {c['name']}: {c['rows']:,} rows from {c['given']} ({c['format']})" for c in header["contexts"]]
+    lines += [
+        f"context   {c['name']}: {c['rows']:,} rows from {c['given']} ({c['format']})" for c in header["contexts"]
+    ]
     lines += [f"model     {alias}: {m['model']} at {m['base_url']}" for alias, m in header["models"].items()]
-    lines += [f"served by {s['model']} ({s['fingerprint']})" if s["fingerprint"] else f"served by {s['model']}"
-              for s in header["served"]]  # fmt: skip
+    lines += [
+        f"served by {s['model']} ({s['fingerprint']})" if s["fingerprint"] else f"served by {s['model']}"
+        for s in header["served"]
+    ]
     lines += told_turns(events)
     lines += ["", "program", indented(trace.program.rstrip("\n")), "", "steps", indented(steps_table(trace.steps)), ""]
     answer = trace.json("answer.json")
@@ -130,8 +145,12 @@ def told_turns(events: Sequence[Any]) -> list[str]:
     for event in events:
         if event.type == "turn.end":
             content = event.content
-            lines += ["", f"turn {content['turn']}", indented(content["program"] or "(no statement)", "  > "),
-                      indented(cut(content["observation"], 1_200), "    ")]  # fmt: skip
+            lines += [
+                "",
+                f"turn {content['turn']}",
+                indented(content["program"] or "(no statement)", "  > "),
+                indented(cut(content["observation"], 1_200), "    "),
+            ]
     return lines
 
 
@@ -143,7 +162,9 @@ def told_calls(events: Sequence[Any]) -> list[str]:
     """How many attempts left, and how they ended."""
     ended = [event.content for event in events if event.type == "call.end"]
     failed = sum(1 for content in ended if content.get("outcome") == "failed")
-    tokens = sum(int(c.get("gen_ai.usage.input_tokens") or 0) + int(c.get("gen_ai.usage.output_tokens") or 0) for c in ended)
+    tokens = sum(
+        int(c.get("gen_ai.usage.input_tokens") or 0) + int(c.get("gen_ai.usage.output_tokens") or 0) for c in ended
+    )
     return [f"{len(ended):,} attempts at model calls, {failed:,} failed, {tokens:,} tokens"]
 
 
@@ -163,7 +184,20 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     relations = {field.name: Relation(name(field.name), field.type, False) for field in program.contexts}  # type: ignore[arg-type]
     plan = build(program.statements, relations, {})
     counts = {known: context.rows.num_rows for known, context in contexts.items()}
-    return safe("\n".join([
-        "program", indented(show(parse(source)).rstrip("\n")), "", "stages", *(f"  {line}" for line in step_lines(plan)), "",
-        "model calls", *(f"  {line}" for line in bound_lines(bounds(plan, counts))), "", "sql", indented(plan_sql(plan)),
-    ]))  # fmt: skip
+    return safe(
+        "\n".join(
+            [
+                "program",
+                indented(show(parse(source)).rstrip("\n")),
+                "",
+                "stages",
+                *(f"  {line}" for line in step_lines(plan)),
+                "",
+                "model calls",
+                *(f"  {line}" for line in bound_lines(bounds(plan, counts))),
+                "",
+                "sql",
+                indented(plan_sql(plan)),
+            ]
+        )
+    )

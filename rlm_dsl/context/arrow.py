@@ -37,9 +37,14 @@ def arrow_type(type_: Type) -> Any:
             return pa.struct([(f.name, arrow_type(f.type)) for f in fields])
         case Scalar(name):
             return {
-                "text": pa.large_string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(),
-                "date": pa.date32(), "timestamp": pa.timestamp("us"), "null": pa.string(),
-            }[name]  # fmt: skip
+                "text": pa.large_string(),
+                "int": pa.int64(),
+                "float": pa.float64(),
+                "bool": pa.bool_(),
+                "date": pa.date32(),
+                "timestamp": pa.timestamp("us"),
+                "null": pa.string(),
+            }[name]
         case Table():
             raise TypeError("a table is no value")
 
@@ -50,10 +55,16 @@ def language_type(type_: Any) -> Type | None:
 
     t = pa.types
     tests = (
-        (t.is_boolean, BOOL), (t.is_integer, INT), (t.is_floating, FLOAT), (t.is_decimal, FLOAT),
-        (t.is_string, TEXT), (t.is_large_string, TEXT), (t.is_string_view, TEXT), (t.is_date, DATE),
+        (t.is_boolean, BOOL),
+        (t.is_integer, INT),
+        (t.is_floating, FLOAT),
+        (t.is_decimal, FLOAT),
+        (t.is_string, TEXT),
+        (t.is_large_string, TEXT),
+        (t.is_string_view, TEXT),
+        (t.is_date, DATE),
         (t.is_timestamp, TIMESTAMP),
-    )  # fmt: skip
+    )
     for test, found in tests:
         if test(type_):
             return found

@@ -16,16 +16,20 @@ def load_documents(name: str, given: str, first_row: int, progress: Progress | N
     reads = [r for r in read_all(find(given), progress) if not (many and is_binary(r.content))]
     sources = tuple(replaced(read, index) for index, read in enumerate(reads))
     texts = [read.content.decode("utf-8", "replace") for read in reads]
-    bad = sum("\ufffd" in text and text.encode("utf-8") != read.content for text, read in zip(texts, reads, strict=True))
+    bad = sum(
+        "\ufffd" in text and text.encode("utf-8") != read.content for text, read in zip(texts, reads, strict=True)
+    )
     count = len(reads)
-    rows = pa.table({
-        "#row": pa.array(range(first_row, first_row + count), pa.int64()),
-        "#source": pa.array(range(count), pa.int32()),
-        "#line": pa.array([1] * count, pa.int64()),
-        "#lo": pa.array([0] * count, pa.int64()),
-        "#hi": pa.array([read.source.size for read in reads], pa.int64()),
-        "path": pa.array([source.shown for source in sources], pa.string()),
-        "text": pa.array(texts, pa.large_string()),
-    })  # fmt: skip
+    rows = pa.table(
+        {
+            "#row": pa.array(range(first_row, first_row + count), pa.int64()),
+            "#source": pa.array(range(count), pa.int32()),
+            "#line": pa.array([1] * count, pa.int64()),
+            "#lo": pa.array([0] * count, pa.int64()),
+            "#hi": pa.array([read.source.size for read in reads], pa.int64()),
+            "path": pa.array([source.shown for source in sources], pa.string()),
+            "text": pa.array(texts, pa.large_string()),
+        }
+    )
     noted = (f"{bad:,} files hold bytes that are not UTF-8 (shown as U+FFFD)",) if bad else ()
     return Context(name, "documents", given, Table((Field("path", TEXT), Field("text", TEXT))), rows, sources, noted)

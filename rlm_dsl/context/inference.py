@@ -47,8 +47,12 @@ def as_timestamp(cell: str) -> datetime.datetime:
 
 
 READERS: Sequence[tuple[Type, Callable[[str], Any]]] = (
-    (INT, as_int), (FLOAT, as_float), (BOOL, as_bool), (DATE, as_date), (TIMESTAMP, as_timestamp),
-)  # fmt: skip
+    (INT, as_int),
+    (FLOAT, as_float),
+    (BOOL, as_bool),
+    (DATE, as_date),
+    (TIMESTAMP, as_timestamp),
+)
 
 
 def typed_cells(cells: Sequence[str | None]) -> tuple[Type, list[Any]]:

@@ -92,7 +92,9 @@ def parsed(line: bytes, given: str, number: int) -> dict[str, Any]:
     except RecursionError:
         raise UserError(f"{given}:{number}: nested too deeply") from None
     except json.JSONDecodeError as failure:
-        raise UserError(f"{given}:{number}:{failure.colno}: no JSON: {failure.msg}", "a line is one JSON value") from None
+        raise UserError(
+            f"{given}:{number}:{failure.colno}: no JSON: {failure.msg}", "a line is one JSON value"
+        ) from None
     except ValueError as failure:
         raise UserError(f"{given}:{number}: no JSON: {failure}") from None
     cleaned = without_halves(value)

@@ -7,14 +7,11 @@ Law: texts and line feeds, one after the other, are the file; CR, BOM, NUL and b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.reading import Progress, Read, find, is_binary, is_many, read_all
 from rlm_dsl.types import INT, TEXT, Field, Table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def load_lines(name: str, given: str, first_row: int, progress: Progress | None) -> Context:
@@ -63,7 +60,7 @@ def replaced(read: Read, index: int) -> Any:
     return replace(read.source, index=index)
 
 
-def lines_of(content: bytes) -> tuple[Any, Any, pa.Array, int]:
+def lines_of(content: bytes) -> tuple[Any, Any, Any, int]:
     """Starts, ends (without the line feed), texts, and how many lines are no UTF-8."""
     import numpy as np
     import pyarrow as pa
@@ -83,7 +80,7 @@ def lines_of(content: bytes) -> tuple[Any, Any, pa.Array, int]:
     return starts, ends.astype(np.int64), array, 0
 
 
-def visible_bytes(content: bytes, starts: Any, ends: Any) -> tuple[pa.Array, int]:
+def visible_bytes(content: bytes, starts: Any, ends: Any) -> tuple[Any, int]:
     """Texts of lines some of which are no UTF-8: each bad sequence becomes U+FFFD, as Python's own reading does."""
     import pyarrow as pa
 

@@ -32,14 +32,23 @@ LOADERS: Mapping[str, Loader] = {
     "parquet": load_parquet,
 }
 ENDINGS: Mapping[str, str] = {
-    ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
-}  # fmt: skip
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
 
 
 def load(
-    name: str, given: str, *, format: str | None = None, first_row: int = 0, declared: Table | None = None,
+    name: str,
+    given: str,
+    *,
+    format: str | None = None,
+    first_row: int = 0,
+    declared: Table | None = None,
     progress: Progress | None = None,
-) -> Context:  # fmt: skip
+) -> Context:
     """Load a corpus. `given` is a file, folder or glob; `declared` is the type of a program's `context` line.
 
     Raises UserError with one clear message for anything that cannot be read.

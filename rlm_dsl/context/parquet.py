@@ -49,8 +49,10 @@ def converted(column: str, values: Any, given: str) -> tuple[Field, Any]:
 
     type_ = language_type(values.type)
     if type_ is None:
-        raise UserError(f"{given}: column `{column}` is {values.type}, which the language has no type for",
-                        "convert or leave out that column")  # fmt: skip
+        raise UserError(
+            f"{given}: column `{column}` is {values.type}, which the language has no type for",
+            "convert or leave out that column",
+        )
     try:
         return Field(column, null_if(values.null_count > 0, type_)), values.cast(arrow_type(type_))
     except pa.ArrowInvalid as failure:

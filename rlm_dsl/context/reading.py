@@ -37,7 +37,7 @@ class Read:
 
 def is_many(given: str) -> bool:
     """Whether what was given names several files: a folder or a glob."""
-    return any(mark in given for mark in MAGIC) and not Path(given).exists() or Path(given).is_dir()
+    return (any(mark in given for mark in MAGIC) and not Path(given).exists()) or Path(given).is_dir()
 
 
 def find(given: str) -> list[Found]:
@@ -49,8 +49,11 @@ def find(given: str) -> list[Found]:
         found = [Found(p, p.relative_to(path).as_posix()) for p in path.rglob("*") if p.is_file() and visible(p, path)]
     elif any(mark in given for mark in MAGIC):
         base = fixed_part(given)
-        found = [Found(p, p.relative_to(base).as_posix()) for p in map(Path, glob.glob(given, recursive=True))
-                 if p.is_file() and visible(p, base)]  # fmt: skip
+        found = [
+            Found(p, p.relative_to(base).as_posix())
+            for p in map(Path, glob.glob(given, recursive=True))
+            if p.is_file() and visible(p, base)
+        ]
     else:
         raise missing(given)
     if not found:

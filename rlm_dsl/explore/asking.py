@@ -46,10 +46,17 @@ class RootModel:
 
 
 def answer_question(
-    question: str, contexts: Mapping[str, Context], settings: Settings, *, api_key: str | None,
-    environment: Mapping[str, str], progress: Progress, shown: Callable[[Told], None], trace: Path | None,
+    question: str,
+    contexts: Mapping[str, Context],
+    settings: Settings,
+    *,
+    api_key: str | None,
+    environment: Mapping[str, str],
+    progress: Progress,
+    shown: Callable[[Told], None],
+    trace: Path | None,
     limit: int = LIMIT,
-) -> Result:  # fmt: skip
+) -> Result:
     """Explore until there is an answer. Raises NoAnswer when the turns are used up."""
     if "root" not in settings.models:
         raise UserError("no model is named", "name one: --model gpt-5-mini")
@@ -66,21 +73,40 @@ def answer_question(
 
 
 def explored(
-    question: str, contexts: Mapping[str, Context], settings: Settings, calling: Calling, progress: Progress,
-    held: Ledger, shown: Callable[[Told], None], limit: int,
-) -> Exploration:  # fmt: skip
+    question: str,
+    contexts: Mapping[str, Context],
+    settings: Settings,
+    calling: Calling,
+    progress: Progress,
+    held: Ledger,
+    shown: Callable[[Told], None],
+    limit: int,
+) -> Exploration:
     """The turns, in a warehouse of their own."""
     with Warehouse(settings.threads, settings.memory) as warehouse:
         load_contexts(warehouse, contexts)
         runner = Runner(warehouse, calling, progress, held.tell, digests=False)
         types = {name: context.schema for name, context in contexts.items()}
         session = Session(runner, Environment(types))
-        return explore(question, session, RootModel(calling), turns=settings.turns, tell=held.tell, shown=shown,
-                       limit=limit, redact=held.redaction.redact)  # fmt: skip
+        return explore(
+            question,
+            session,
+            RootModel(calling),
+            turns=settings.turns,
+            tell=held.tell,
+            shown=shown,
+            limit=limit,
+            redact=held.redaction.redact,
+        )
 
 
 def settled(
-    question: str, found: Exploration, contexts: Mapping[str, Context], settings: Settings, calling: Calling, held: Ledger
+    question: str,
+    found: Exploration,
+    contexts: Mapping[str, Context],
+    settings: Settings,
+    calling: Calling,
+    held: Ledger,
 ) -> Result:
     """The program of the answer, run once more on the answers that are there, recorded and sealed."""
     assert found.tree is not None
@@ -92,8 +118,9 @@ def settled(
         extra = {"question": question, "turns": len(found.turns), "spent": spent_of(calling.recording, settings).told()}
         result = finished(source, needed, {}, settings, replaying, calling.recording, Silent(), held, warehouse, extra)
     if found.value is not None and result.value != found.value:
-        raise UserError("the program gives another answer than the exploration did", "this is a fault of rlm-dsl; "
-                        "please report it with the trace", code="slice")  # fmt: skip
+        raise UserError(
+            "the program gives another answer than the exploration did",
+            "this is a fault of rlm-dsl; please report it with the trace",
+            code="slice",
+        )
     return result
-
-

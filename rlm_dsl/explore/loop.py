@@ -66,9 +66,16 @@ Tell = Callable[[str, Mapping[str, Any]], None]
 
 
 def explore(
-    question: str, session: Session, root: Root, *, turns: int, tell: Tell, shown: Callable[[Told], None],
-    limit: int = LIMIT, redact: Callable[[str], str] = str,
-) -> Exploration:  # fmt: skip
+    question: str,
+    session: Session,
+    root: Root,
+    *,
+    turns: int,
+    tell: Tell,
+    shown: Callable[[Told], None],
+    limit: int = LIMIT,
+    redact: Callable[[str], str] = str,
+) -> Exploration:
     """Ask the root model turn by turn. `shown` is told of each turn as it ends; the last chance is one turn more."""
     told: list[Told] = []
     exchanges: list[Exchange] = []
@@ -83,8 +90,16 @@ def explore(
         reply = answer.text or (answer.refusal or "")
         turn = taken(session, answer, number)
         told.append(Told(number, reply, program_text(reply), turn.observation, turn.errors, prompt_tokens(request)))
-        tell("turn.end", {"turn": number, "reply": reply, "program": told[-1].program,
-                          "observation": turn.observation, "errors": turn.errors})  # fmt: skip
+        tell(
+            "turn.end",
+            {
+                "turn": number,
+                "reply": reply,
+                "program": told[-1].program,
+                "observation": turn.observation,
+                "errors": turn.errors,
+            },
+        )
         shown(told[-1])
         if turn.answered is not None:
             return Exploration("answered", tuple(told), turn.answered, sliced(session, turn), session.answer)
@@ -98,10 +113,10 @@ def taken(session: Session, answer: Answer, number: int) -> Turn:
     if not program.strip():
         return Turn(CUT_SHORT if answer.finish == "length" else NOTHING, "", 1)
     turn = session.submit(program, name=f"turn {number}")
-    if turn.answered is not None and not rests_on_data(turn.answered.node):
-        if turn.accepted not in session.doubted:
-            session.doubted.add(turn.accepted)
-            return Turn(f"{turn.observation}\n\n{NO_DATA}", turn.accepted, turn.errors)
+    bare = turn.answered is not None and not rests_on_data(turn.answered.node)
+    if bare and turn.accepted not in session.doubted:
+        session.doubted.add(turn.accepted)
+        return Turn(f"{turn.observation}\n\n{NO_DATA}", turn.accepted, turn.errors)
     return turn
 
 
@@ -116,6 +131,8 @@ class NoAnswer(UserError):
 
     def __init__(self, turns: int) -> None:
         super().__init__(
-            f"no answer within {turns} turns", "give it more with --turns, or look at the trace for what it tried",
-            exit_code=3, code="turns",
-        )  # fmt: skip
+            f"no answer within {turns} turns",
+            "give it more with --turns, or look at the trace for what it tried",
+            exit_code=3,
+            code="turns",
+        )

@@ -58,7 +58,10 @@ def messages(situation: Situation, limit: int = LIMIT) -> tuple[Message, ...]:
     room = limit - sum(tokens(message.content) for message in head) - tokens(last)
     pairs: list[Message] = []
     for exchange in reversed(situation.exchanges):
-        pair = (Message("assistant", cut(exchange.reply, REPLY)), Message("user", cut(exchange.observation, OBSERVATION)))
+        pair = (
+            Message("assistant", cut(exchange.reply, REPLY)),
+            Message("user", cut(exchange.observation, OBSERVATION)),
+        )
         room -= sum(tokens(message.content) for message in pair)
         if room < 0:
             break

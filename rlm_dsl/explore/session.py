@@ -74,8 +74,9 @@ class Session:
     ) -> tuple[tuple[t.Statement, ...], Bound | None, int]:
         """Each checked statement in order; one that the engine refuses leaves its name unbound."""
         written = {statement.span: statement for statement in tree.statements}
-        accepted: list[t.Statement] = [s for s in tree.statements if isinstance(s, t.ParamStatement)
-                                       and s.name in checked.environment.bindings]  # fmt: skip
+        accepted: list[t.Statement] = [
+            s for s in tree.statements if isinstance(s, t.ParamStatement) and s.name in checked.environment.bindings
+        ]
         for statement in accepted:
             assert isinstance(statement, t.ParamStatement)
             self.bind(statement.name, checked.environment.bindings[statement.name], statement)
@@ -189,4 +190,3 @@ def context_statement(name: str, type_: Table) -> t.Statement:
     """The `context` line of a loaded table, as a tree."""
     tree = parse(Source(name, f"context {quoted_name(name)}: {type_}"))
     return tree.statements[0]
-

@@ -25,7 +25,7 @@ class Limits:
     characters: int = 2_400
 
 
-def view_table(name: str, type_: Table, count: int, rows: Sequence[Sequence[Any]], limits: Limits = Limits()) -> str:  # noqa: B008
+def view_table(name: str, type_: Table, count: int, rows: Sequence[Sequence[Any]], limits: Limits = Limits()) -> str:
     """Name, type and row count, then the first rows, a line each."""
     lines = [f"{name}: {type_}, {count:,} {'row' if count == 1 else 'rows'}"]
     room = limits.characters - len(lines[0])
@@ -43,7 +43,7 @@ def view_table(name: str, type_: Table, count: int, rows: Sequence[Sequence[Any]
     return "\n".join(lines)
 
 
-def view_value(name: str, type_: Type, value: Any, limits: Limits = Limits()) -> str:  # noqa: B008
+def view_value(name: str, type_: Type, value: Any, limits: Limits = Limits()) -> str:
     """Name, type and the value as JSON."""
     told = printable(json.dumps(plain(value), ensure_ascii=False))
     return f"{name}: {cut(str(type_), 400)} = {cut(told, limits.characters)}"

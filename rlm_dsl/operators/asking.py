@@ -27,9 +27,14 @@ def beside(lowering: Lowering, answers: Sql, columns: tuple[tuple[str, str], ...
     made = joined(", ", (sql("a.{f} AS {c}", f=name(field), c=name(column)) for field, column in columns))
     return sql(
         "SELECT {kept}, {made}, {hidden} FROM {t} AS t JOIN {answers} AS a ON t.{ord} = a.{key}",
-        kept=qualified(lowering.t.type.names), made=made, hidden=qualified(lowering.t.hidden), t=lowering.t.sql,
-        answers=answers, ord=name(ORD), key=name(KEY),
-    )  # fmt: skip
+        kept=qualified(lowering.t.type.names),
+        made=made,
+        hidden=qualified(lowering.t.hidden),
+        t=lowering.t.sql,
+        answers=answers,
+        ord=name(ORD),
+        key=name(KEY),
+    )
 
 
 def qualified(columns: tuple[str, ...]) -> Sql:

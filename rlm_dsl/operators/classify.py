@@ -20,7 +20,7 @@ from rlm_dsl.operators.operator import (
     Shown,
     Words,
 )
-from rlm_dsl.program import Instruction, ListValue, Literal, Param, resolved
+from rlm_dsl.program import Instruction, ListValue, Literal, Param, known_value, resolved
 from rlm_dsl.sql import Sql
 from rlm_dsl.types import TEXT, Enum, Field, Record, Type
 
@@ -33,7 +33,7 @@ def label_type(arguments: Arguments) -> Type:
         case Literal(values) | Param(_, values):
             return Enum(tuple(values))
         case ListValue(items) if all(isinstance(resolved(item), Literal | Param) for item in items):
-            return Enum(tuple(resolved(item).value for item in items))  # type: ignore[union-attr]
+            return Enum(tuple(known_value(item) for item in items))
         case _:
             return TEXT
 

@@ -10,8 +10,10 @@ def lower(lowering: Lowering) -> Sql:
     keys = tuple(column for column, _ in lowering["columns"]) or lowering.t.type.names
     return sql(
         "SELECT * FROM {t} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {ord}) = 1",
-        t=lowering.t.sql, keys=names(keys), ord=name(ORD),
-    )  # fmt: skip
+        t=lowering.t.sql,
+        keys=names(keys),
+        ord=name(ORD),
+    )
 
 
 distinct = Operator(

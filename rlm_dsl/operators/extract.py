@@ -22,7 +22,7 @@ from rlm_dsl.operators.operator import (
     Refused,
 )
 from rlm_dsl.patterns import named_groups
-from rlm_dsl.program import Column, resolved
+from rlm_dsl.program import Column, known_value
 from rlm_dsl.sql import Sql, bound, joined, name, names, sql
 from rlm_dsl.types import TEXT, Field, Type, bare
 
@@ -33,10 +33,10 @@ def groups(pattern: str) -> Mapping[str, int]:
 
 
 def result(arguments: Arguments) -> Type:
-    found = groups(resolved(arguments["pattern"]).value)
+    found = groups(known_value(arguments["pattern"]))
     types = dict(arguments["types"])
     if not found:
-        raise Refused("pattern", "the pattern names no group", "name what you want: r\"user=(?P<user>\\w+)\"")
+        raise Refused("pattern", "the pattern names no group", 'name what you want: r"user=(?P<user>\\w+)"')
     for column, type_ in types.items():
         if column not in found:
             raise Refused("types", f"the pattern has no group `{column}`", f"its groups: {', '.join(found)}")
@@ -60,53 +60,73 @@ def made(lowering: Lowering, texts: Mapping[str, Sql]) -> Sql:
 def first_match(lowering: Lowering) -> Sql:
     """One row a matching row. Its byte range narrows to the match where the text is the source's own."""
     on, pattern = lowering.value("on"), lowering.value("pattern")
-    found = groups(resolved(lowering["pattern"]).value)
+    found = groups(known_value(lowering["pattern"]))
     numbered = ", ".join(f"'g{number}'" for number in range(1, max(found.values()) + 1))
     texts = {g: sql(f'"#m".g{number}') for g, number in found.items()}
     t = lowering.t
     return sql(
         f'SELECT {{kept}}, {{made}}, {{hidden}} FROM (SELECT *, regexp_extract({{on}}, {{p}}, [{numbered}]) AS "#m" '
         "FROM {t} WHERE regexp_matches({on}, {p}))",
-        kept=names(t.type.names), made=made(lowering, texts), hidden=narrowed(lowering), on=on, p=pattern, t=t.sql,
-    )  # fmt: skip
+        kept=names(t.type.names),
+        made=made(lowering, texts),
+        hidden=narrowed(lowering),
+        on=on,
+        p=pattern,
+        t=t.sql,
+    )
 
 
 def narrowed(lowering: Lowering) -> Sql:
     """The hidden columns, `#lo` and `#hi` moved to the match's bytes where the row's text is its source's bytes."""
-    t, pattern = lowering.t, resolved(lowering["pattern"]).value
+    t, pattern = lowering.t, known_value(lowering["pattern"])
     whole = pattern.startswith("^") and pattern.endswith("$") and "|" not in pattern
     if t.united or whole or not isinstance(lowering["on"], Column):
         return names(t.hidden)
-    before = sql("strlen(regexp_extract({on}, {p}, 1))", on=lowering.value("on"),
-                 p=bound(f"^((?s:.*?))(?:{pattern})", "before_match"))  # fmt: skip
+    before = sql(
+        "strlen(regexp_extract({on}, {p}, 1))",
+        on=lowering.value("on"),
+        p=bound(f"^((?s:.*?))(?:{pattern})", "before_match"),
+    )
     matched = sql("strlen(regexp_extract({on}, {p}, 0))", on=lowering.value("on"), p=lowering.value("pattern"))
     own = sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
     return sql(
-        "{ord}, \"#row\", CASE WHEN {own} THEN {lo} + {before} ELSE {lo} END AS {lo}, "
+        '{ord}, "#row", CASE WHEN {own} THEN {lo} + {before} ELSE {lo} END AS {lo}, '
         "CASE WHEN {own} THEN {lo} + {before} + {matched} ELSE {hi} END AS {hi}",
-        ord=name(ORD), own=own, lo=name(LO), hi=name(HI), before=before, matched=matched,
-    )  # fmt: skip
+        ord=name(ORD),
+        own=own,
+        lo=name(LO),
+        hi=name(HI),
+        before=before,
+        matched=matched,
+    )
 
 
 def every_match(lowering: Lowering) -> Sql:
     """A row a match; all matches of a row keep the row's byte range."""
-    found, t = groups(resolved(lowering["pattern"]).value), lowering.t
+    found, t = groups(known_value(lowering["pattern"])), lowering.t
     lists = joined(
         ", ",
         (
-            sql(f"regexp_extract_all({{on}}, {{p}}, {number}) AS \"#g{number}\"", on=lowering.value("on"),
-                p=lowering.value("pattern"))
+            sql(
+                f'regexp_extract_all({{on}}, {{p}}, {number}) AS "#g{number}"',
+                on=lowering.value("on"),
+                p=lowering.value("pattern"),
+            )
             for number in found.values()
         ),
-    )  # fmt: skip
+    )
     texts = {g: sql(f'coalesce("#g{number}"["#i"], \'\')') for g, number in found.items()}
     any_group = next(iter(found.values()))
     return sql(
-        "SELECT {kept}, {made}, row_number() OVER (ORDER BY {ord}, \"#i\") AS {ord}, {origin} FROM "
-        f"(SELECT *, unnest(range(1, len(\"#g{any_group}\") + 1)) AS \"#i\" FROM (SELECT *, {{lists}} FROM {{t}}))",
-        kept=names(t.type.names), made=made(lowering, texts), ord=name(ORD), origin=names(t.origin), lists=lists,
+        'SELECT {kept}, {made}, row_number() OVER (ORDER BY {ord}, "#i") AS {ord}, {origin} FROM '
+        f'(SELECT *, unnest(range(1, len("#g{any_group}") + 1)) AS "#i" FROM (SELECT *, {{lists}} FROM {{t}}))',
+        kept=names(t.type.names),
+        made=made(lowering, texts),
+        ord=name(ORD),
+        origin=names(t.origin),
+        lists=lists,
         t=t.sql,
-    )  # fmt: skip
+    )
 
 
 extract = Operator(

@@ -27,8 +27,11 @@ def lower(lowering: Lowering) -> Sql:
     value = row_record(lowering.t.type.names) if column is None else lowering.value("column")
     return sql(
         "SELECT (SELECT {value} FROM {t} ORDER BY {ord} LIMIT 1) AS {v}",
-        value=value, t=lowering.t.sql, ord=name(ORD), v=name(VALUE),
-    )  # fmt: skip
+        value=value,
+        t=lowering.t.sql,
+        ord=name(ORD),
+        v=name(VALUE),
+    )
 
 
 def row_record(columns: tuple[str, ...]) -> Sql:

@@ -58,9 +58,14 @@ KINDS: Mapping[str, Callable[[Type], bool]] = {
 """What a parameter's kind admits. `fixed` must be a literal text, `pattern` a literal RE2 pattern."""
 
 RESULTS: Mapping[str, Type] = {
-    "text": TEXT, "int": INT, "float": FLOAT, "bool": BOOL, "date": DATE, "timestamp": TIMESTAMP,
+    "text": TEXT,
+    "int": INT,
+    "float": FLOAT,
+    "bool": BOOL,
+    "date": DATE,
+    "timestamp": TIMESTAMP,
     "list[text]": ListOf(TEXT),
-}  # fmt: skip
+}
 
 ARGUMENT = re.compile(r"(?P<name>\w+)(?P<rest>\.\.\.)?: (?P<kind>\w+)(?: = (?P<default>.+))?$")
 

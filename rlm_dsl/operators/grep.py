@@ -39,9 +39,13 @@ def with_neighbours(lowering: Lowering, matches: Sql) -> Sql:
     return sql(
         'SELECT * EXCLUDE ("#near") FROM (SELECT *, bool_or(coalesce({m}, false)) OVER (PARTITION BY {source} ORDER BY '
         '{ord} ROWS BETWEEN {after} PRECEDING AND {before} FOLLOWING) AS "#near" FROM {t}) WHERE "#near"',
-        m=matches, source=source, ord=name(ORD), t=lowering.t.sql,
-        after=lowering.value("after"), before=lowering.value("before"),
-    )  # fmt: skip
+        m=matches,
+        source=source,
+        ord=name(ORD),
+        t=lowering.t.sql,
+        after=lowering.value("after"),
+        before=lowering.value("before"),
+    )
 
 
 NONE = Literal(0, INT)

@@ -38,9 +38,13 @@ def lower(lowering: Lowering) -> Sql:
     by = sql(" GROUP BY {keys}", keys=key_list(keys, lowering)) if keys else sql(" HAVING count(*) > 0")
     return sql(
         "SELECT {columns}, min({ord}) AS {ord}, {origin} AS {from} FROM {t}{by}",
-        columns=columns, ord=name(ORD), origin=lowering.united_origin(grouped=True), t=lowering.t.sql, by=by,
+        columns=columns,
+        ord=name(ORD),
+        origin=lowering.united_origin(grouped=True),
+        t=lowering.t.sql,
+        by=by,
         **{"from": name(FROM)},
-    )  # fmt: skip
+    )
 
 
 group = Operator(

@@ -56,21 +56,26 @@ def lower(lowering: Lowering) -> Sql:
     if how in ("semi", "anti"):
         return sql(
             f'SELECT "left".* FROM {{t}} AS "left" {how.upper()} JOIN {{other}} AS "right" ON {{on}}',
-            t=t.sql, other=other.sql, on=on,
-        )  # fmt: skip
+            t=t.sql,
+            other=other.sql,
+            on=on,
+        )
     theirs = joined(
         "",
-        (
-            sql(', "right".{c} AS {n}', c=name(c), n=name(n))
-            for c, n, _ in renamed(t.type, other.type, lowering["on"])
-        ),
+        (sql(', "right".{c} AS {n}', c=name(c), n=name(n)) for c, n, _ in renamed(t.type, other.type, lowering["on"])),
     )
     return sql(
         f'SELECT {{own}}{{theirs}}, row_number() OVER (ORDER BY "left".{{ord}}, "right".{{ord}}) AS {{ord}}, '
         f'{{origin}} AS {{from}} FROM {{t}} AS "left" {how.upper()} JOIN {{other}} AS "right" ON {{on}}',
-        own=qualified_names(t), theirs=theirs, ord=name(ORD), origin=both_origins(t, other), t=t.sql, other=other.sql,
-        on=on, **{"from": name(FROM)},
-    )  # fmt: skip
+        own=qualified_names(t),
+        theirs=theirs,
+        ord=name(ORD),
+        origin=both_origins(t, other),
+        t=t.sql,
+        other=other.sql,
+        on=on,
+        **{"from": name(FROM)},
+    )
 
 
 def qualified_names(t: Relation) -> Sql:
@@ -81,8 +86,10 @@ def both_origins(t: Relation, other: Relation) -> Sql:
     """This row's origin and the other's; the other's is absent where a left join found none."""
     return sql(
         'CASE WHEN "right".{ord} IS NULL THEN {a} ELSE list_concat({a}, {b}) END',
-        ord=name(ORD), a=origin_list(t, "left", grouped=False), b=origin_list(other, "right", grouped=False),
-    )  # fmt: skip
+        ord=name(ORD),
+        a=origin_list(t, "left", grouped=False),
+        b=origin_list(other, "right", grouped=False),
+    )
 
 
 def condition(lowering: Lowering) -> Sql:
@@ -111,12 +118,19 @@ join = Operator(
     unites=unites,
     manual="A key stands once. Clashing names of the other table get `other_`. `left` keeps rows without a partner.",
     examples=(
-        Example("t | join(other, on=k)", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", 1, 9], ["a", 3, 9]],
-                other={"k": ["a", "c"], "m": [9, 8]}),
-        Example('t | join(other, on=[k], how="left")', {"k": ["a", "b"]}, [["a", 9], ["b", None]],
-                other={"k": ["a"], "m": [9]}),
+        Example(
+            "t | join(other, on=k)",
+            {"k": ["a", "b", "a"], "n": [1, 2, 3]},
+            [["a", 1, 9], ["a", 3, 9]],
+            other={"k": ["a", "c"], "m": [9, 8]},
+        ),
+        Example(
+            't | join(other, on=[k], how="left")',
+            {"k": ["a", "b"]},
+            [["a", 9], ["b", None]],
+            other={"k": ["a"], "m": [9]},
+        ),
         Example('t | join(other, on=k, how="anti")', {"k": ["a", "b"]}, [["b"]], other={"k": ["a"]}),
-        Example("t | join(other, on=left.n < right.n)", {"n": [1, 2]}, [[1, 2], [1, 3], [2, 3]],
-                other={"n": [2, 3]}),
+        Example("t | join(other, on=left.n < right.n)", {"n": [1, 2]}, [[1, 2], [1, 3], [2, 3]], other={"n": [2, 3]}),
     ),
-)  # fmt: skip
+)

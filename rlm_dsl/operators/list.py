@@ -13,5 +13,7 @@ listed = AggregateFunction(
     result=lambda types: ListOf(types[0]),
     lower=lambda values, types: sql("coalesce(list({v} ORDER BY {o}), [])", v=values[0], o=name("#ord")),
     never_null=True,
-    examples=(Example("t | group(by=k, l=list(n))", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", [1, 3]], ["b", [2]]]),),
+    examples=(
+        Example("t | group(by=k, l=list(n))", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", [1, 3]], ["b", [2]]]),
+    ),
 )

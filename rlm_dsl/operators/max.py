@@ -11,5 +11,8 @@ largest = AggregateFunction(
     parameters=(("value", "ordered"),),
     result=lambda types: types[0],
     lower=lambda values, types: sql("max({v})", v=values[0]),
-    examples=(Example("t | max(n)", {"n": [2, 1, None]}, 2), Example("t | group(m=max(w))", {"w": ["b", "a"]}, [["b"]])),
+    examples=(
+        Example("t | max(n)", {"n": [2, 1, None]}, 2),
+        Example("t | group(m=max(w))", {"w": ["b", "a"]}, [["b"]]),
+    ),
 )

@@ -11,5 +11,8 @@ smallest = AggregateFunction(
     parameters=(("value", "ordered"),),
     result=lambda types: types[0],
     lower=lambda values, types: sql("min({v})", v=values[0]),
-    examples=(Example("t | min(n)", {"n": [2, 1, None]}, 1), Example("t | group(m=min(w))", {"w": ["b", "a"]}, [["a"]])),
+    examples=(
+        Example("t | min(n)", {"n": [2, 1, None]}, 1),
+        Example("t | group(m=min(w))", {"w": ["b", "a"]}, [["a"]]),
+    ),
 )

@@ -133,9 +133,26 @@ class Aggregates:
 
 
 Kind: TypeAlias = (
-    Rows | Each | Shown | Columns | Keys | SortKeys | Constant | Flag | Plain | Pattern | Choice
-    | ResultType | ColumnTypes | Words | Labels | NewName | JoinCondition | Derived | Aggregates
-)  # fmt: skip
+    Rows
+    | Each
+    | Shown
+    | Columns
+    | Keys
+    | SortKeys
+    | Constant
+    | Flag
+    | Plain
+    | Pattern
+    | Choice
+    | ResultType
+    | ColumnTypes
+    | Words
+    | Labels
+    | NewName
+    | JoinCondition
+    | Derived
+    | Aggregates
+)
 
 VARIADIC = Columns | SortKeys | Derived | Aggregates
 
@@ -237,9 +254,12 @@ def origin_list(relation: Relation, of: str = "", *, grouped: bool) -> Sql:
         whole = sql("{p}{c}", p=prefix, c=name(FROM))
         return sql("flatten(list({w} ORDER BY {p}{o}))", w=whole, p=prefix, o=name(ORD)) if grouped else whole
     one = sql(
-        "struct_pack(\"row\" := {p}{row}, lo := {p}{lo}, hi := {p}{hi})",
-        p=prefix, row=name(ROW), lo=name(LO), hi=name(HI),
-    )  # fmt: skip
+        'struct_pack("row" := {p}{row}, lo := {p}{lo}, hi := {p}{hi})',
+        p=prefix,
+        row=name(ROW),
+        lo=name(LO),
+        hi=name(HI),
+    )
     return sql("list({one} ORDER BY {p}{o})", one=one, p=prefix, o=name(ORD)) if grouped else sql("[{one}]", one=one)
 
 
@@ -309,8 +329,10 @@ def written(parameter: Parameter) -> str:
     if parameter.default in (ONLY_TEXT, None) or isinstance(parameter.default, tuple | Instruction):
         return f"{parameter.name}="
     shown = {True: "true", False: "false"}.get(parameter.default, parameter.default)
-    return f'{parameter.name}="{shown}"' if isinstance(shown, str) and shown not in ("true", "false") else (
-        f"{parameter.name}={shown}"
+    return (
+        f'{parameter.name}="{shown}"'
+        if isinstance(shown, str) and shown not in ("true", "false")
+        else (f"{parameter.name}={shown}")
     )
 
 

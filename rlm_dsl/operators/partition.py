@@ -19,7 +19,7 @@ from rlm_dsl.operators.operator import (
     Refused,
 )
 from rlm_dsl.patterns import matches_empty
-from rlm_dsl.program import Column, Literal, resolved
+from rlm_dsl.program import Column, Literal, known_value, resolved
 from rlm_dsl.sql import Sql, bound, name, names, sql
 from rlm_dsl.types import INT, TEXT, Field, Type
 
@@ -36,7 +36,7 @@ up to six letters, three digits or three marks, with the blank before them."""
 def result(arguments: Arguments) -> Type:
     by = arguments["by"]
     size, overlap = resolved(arguments["size"]), resolved(arguments["overlap"])
-    if by not in UNITS and matches_empty(resolved(by).value):
+    if by not in UNITS and matches_empty(known_value(by)):
         raise Refused("by", "this separator also matches nothing at all", "make it match at least one character")
     if isinstance(size, Literal) and size.value < 1:
         raise Refused("size", "a chunk has at least one unit", "give size=1 or more")
@@ -50,15 +50,23 @@ def lower(lowering: Lowering) -> Sql:
     t = lowering.t
     return sql(
         "SELECT {kept}, array_to_string({chosen}, '') AS chunk, \"#i\" + 1 AS chunk_no, "
-        "row_number() OVER (ORDER BY {ord}, \"#i\") AS {ord}, {origin} FROM "
-        "(SELECT *, {start} + 1 AS \"#start\", {start} + \"#size\" AS \"#end\" FROM "
-        "(SELECT *, unnest(range({chunks})) AS \"#i\" FROM "
-        "(SELECT *, {units} AS \"#units\", {size} AS \"#size\", {size} - {overlap} AS \"#step\" FROM {t} "
+        'row_number() OVER (ORDER BY {ord}, "#i") AS {ord}, {origin} FROM '
+        '(SELECT *, {start} + 1 AS "#start", {start} + "#size" AS "#end" FROM '
+        '(SELECT *, unnest(range({chunks})) AS "#i" FROM '
+        '(SELECT *, {units} AS "#units", {size} AS "#size", {size} - {overlap} AS "#step" FROM {t} '
         "WHERE {on} <> '')))",
-        kept=names(t.type.names), chosen=CHOSEN, ord=name(ORD), origin=narrowed(lowering), start=START, chunks=CHUNKS,
-        units=units(lowering), size=lowering.value("size"), overlap=lowering.value("overlap"), t=t.sql,
+        kept=names(t.type.names),
+        chosen=CHOSEN,
+        ord=name(ORD),
+        origin=narrowed(lowering),
+        start=START,
+        chunks=CHUNKS,
+        units=units(lowering),
+        size=lowering.value("size"),
+        overlap=lowering.value("overlap"),
+        t=t.sql,
         on=lowering.value("on"),
-    )  # fmt: skip
+    )
 
 
 CHOSEN = sql('list_slice("#units", "#start", "#end")')
@@ -77,21 +85,27 @@ def units(lowering: Lowering) -> Sql:
     return sql(
         "list_filter(list_transform(list_zip([''] || regexp_extract_all({on}, {p}), "
         "string_split_regex({on}, {p})), lambda z: z[1] || z[2]), lambda u: u <> '')",
-        on=on, p=separator,
-    )  # fmt: skip
+        on=on,
+        p=separator,
+    )
 
 
 def narrowed(lowering: Lowering) -> Sql:
     """The chunk's own bytes, where the row's text is its source's bytes."""
     if lowering.t.united or not isinstance(lowering["on"], Column):
         return names(lowering.t.origin)
-    before = sql("strlen(array_to_string(list_slice(\"#units\", 1, \"#start\" - 1), ''))")
+    before = sql('strlen(array_to_string(list_slice("#units", 1, "#start" - 1), \'\'))')
     own = sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
     return sql(
         "{row}, CASE WHEN {own} THEN {lo} + {before} ELSE {lo} END AS {lo}, CASE WHEN {own} THEN {lo} + {before} + "
         "strlen(array_to_string({chosen}, '')) ELSE {hi} END AS {hi}",
-        row=name(ROW), own=own, lo=name(LO), hi=name(HI), before=before, chosen=CHOSEN,
-    )  # fmt: skip
+        row=name(ROW),
+        own=own,
+        lo=name(LO),
+        hi=name(HI),
+        before=before,
+        chosen=CHOSEN,
+    )
 
 
 partition = Operator(
@@ -111,12 +125,23 @@ partition = Operator(
         "null text gives no chunk."
     ),
     examples=(
-        Example('t | partition(by="lines", size=2) | select(chunk, chunk_no)', {"x": ["a\nb\n\nc"]},
-                [["a\nb\n", 1], ["\nc", 2]]),
-        Example('t | partition(by="chars", size=3, overlap=1) | select(chunk)', {"x": ["abcdefg"]},
-                [["abc"], ["cde"], ["efg"]]),
-        Example('t | partition(by=r"(?m)^# ") | select(chunk)', {"x": ["pre\n# A\na\n# B\nb"]},
-                [["pre\n"], ["# A\na\n"], ["# B\nb"]]),
-        Example('t | partition(by="paragraphs") | select(chunk)', {"x": ["a\nb\n\n\nc\n", ""]}, [["a\nb\n\n\n"], ["c\n"]]),
+        Example(
+            't | partition(by="lines", size=2) | select(chunk, chunk_no)',
+            {"x": ["a\nb\n\nc"]},
+            [["a\nb\n", 1], ["\nc", 2]],
+        ),
+        Example(
+            't | partition(by="chars", size=3, overlap=1) | select(chunk)',
+            {"x": ["abcdefg"]},
+            [["abc"], ["cde"], ["efg"]],
+        ),
+        Example(
+            't | partition(by=r"(?m)^# ") | select(chunk)',
+            {"x": ["pre\n# A\na\n# B\nb"]},
+            [["pre\n"], ["# A\na\n"], ["# B\nb"]],
+        ),
+        Example(
+            't | partition(by="paragraphs") | select(chunk)', {"x": ["a\nb\n\n\nc\n", ""]}, [["a\nb\n\n\n"], ["c\n"]]
+        ),
     ),
-)  # fmt: skip
+)

@@ -28,8 +28,12 @@ def lower(lowering: Lowering) -> Sql:
     by = sql("PARTITION BY {by} ", by=key_list(lowering["by"], lowering)) if lowering["by"] else sql("")
     return sql(
         "SELECT * FROM {t} QUALIFY row_number() OVER ({by}ORDER BY sha256(concat({seed}, ':', {ord})), {ord}) <= {n}",
-        t=lowering.t.sql, by=by, seed=lowering.value("seed"), ord=name(ORD), n=lowering.value("n"),
-    )  # fmt: skip
+        t=lowering.t.sql,
+        by=by,
+        seed=lowering.value("seed"),
+        ord=name(ORD),
+        n=lowering.value("n"),
+    )
 
 
 sample = Operator(

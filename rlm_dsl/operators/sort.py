@@ -10,9 +10,12 @@ def lower(lowering: Lowering) -> Sql:
     t = lowering.t
     return sql(
         "SELECT {kept}, row_number() OVER (ORDER BY {keys}) AS {ord}, {origin} FROM {t}",
-        kept=names(t.type.names), keys=sort_list(lowering["keys"], lowering), ord=name(ORD), origin=names(t.origin),
+        kept=names(t.type.names),
+        keys=sort_list(lowering["keys"], lowering),
+        ord=name(ORD),
+        origin=names(t.origin),
         t=t.sql,
-    )  # fmt: skip
+    )
 
 
 sort = Operator(
@@ -24,7 +27,10 @@ sort = Operator(
     order="the keys, then as before",
     manual="Texts compare by code point.",
     examples=(
-        Example("t | sort(-n, w)", {"w": ["b", "a", "c", "d"], "n": [1, 1, 2, None]},
-                [["c", 2], ["a", 1], ["b", 1], ["d", None]]),
+        Example(
+            "t | sort(-n, w)",
+            {"w": ["b", "a", "c", "d"], "n": [1, 1, 2, None]},
+            [["c", 2], ["a", 1], ["b", 1], ["d", None]],
+        ),
     ),
-)  # fmt: skip
+)

@@ -38,8 +38,12 @@ def lower(lowering: Lowering) -> Sql:
         return sql("SELECT * FROM {t} ORDER BY {ord} LIMIT {n} OFFSET {skip}", t=t, ord=name(ORD), n=n, skip=skip)
     return sql(
         "SELECT * FROM {t} QUALIFY row_number() OVER (PARTITION BY {by} ORDER BY {ord}) - {skip} BETWEEN 1 AND {n}",
-        t=t, by=key_list(lowering["by"], lowering), ord=name(ORD), skip=skip, n=n,
-    )  # fmt: skip
+        t=t,
+        by=key_list(lowering["by"], lowering),
+        ord=name(ORD),
+        skip=skip,
+        n=n,
+    )
 
 
 take = Operator(

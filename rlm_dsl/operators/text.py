@@ -10,9 +10,11 @@ from rlm_dsl.types import TEXT, Type
 def lower(values: tuple[Sql, ...], types: tuple[Type, ...]) -> Sql:
     separator = values[1] if len(values) > 1 else sql("chr(10)")
     return sql(
-        "coalesce(array_to_string(list(CAST({v} AS VARCHAR) ORDER BY {o}), {s}), '')", v=values[0], o=name("#ord"),
+        "coalesce(array_to_string(list(CAST({v} AS VARCHAR) ORDER BY {o}), {s}), '')",
+        v=values[0],
+        o=name("#ord"),
         s=separator,
-    )  # fmt: skip
+    )
 
 
 text = AggregateFunction(

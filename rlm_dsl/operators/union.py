@@ -23,8 +23,11 @@ def result(arguments: Arguments) -> Type:
     a, b = arguments.table, arguments.tables["other"]
     if set(a.names) != set(b.names):
         only = sorted(set(a.names) ^ set(b.names))
-        raise Refused("other", f"the tables do not have the same columns: {', '.join(only)}",
-                      "make them equal with `select` or `derive`")  # fmt: skip
+        raise Refused(
+            "other",
+            f"the tables do not have the same columns: {', '.join(only)}",
+            "make them equal with `select` or `derive`",
+        )
     return Table(tuple(Field(c.name, shared(c, b)) for c in a.columns))
 
 
@@ -33,8 +36,11 @@ def shared(column: Field, other: Table) -> Type:
     assert theirs is not None
     both = unify(column.type, theirs)
     if both is None:
-        raise Refused("other", f"column `{column.name}` is {column.type} in one table and {theirs} in the other",
-                      "convert one of them with `derive`")  # fmt: skip
+        raise Refused(
+            "other",
+            f"column `{column.name}` is {column.type} in one table and {theirs} in the other",
+            "convert one of them with `derive`",
+        )
     return both
 
 
@@ -44,8 +50,11 @@ def lower(lowering: Lowering) -> Sql:
     hidden = (FROM,) if lowering.united else lowering.t.origin
     return sql(
         'SELECT {columns}, row_number() OVER (ORDER BY "#half", {ord}) AS {ord}, {hidden} FROM ({halves})',
-        columns=names(columns), ord=name(ORD), hidden=names(hidden), halves=joined(" UNION ALL ", halves),
-    )  # fmt: skip
+        columns=names(columns),
+        ord=name(ORD),
+        hidden=names(hidden),
+        halves=joined(" UNION ALL ", halves),
+    )
 
 
 def half(relation: Relation, columns: tuple[str, ...], number: int, united: bool) -> Sql:
@@ -54,8 +63,11 @@ def half(relation: Relation, columns: tuple[str, ...], number: int, united: bool
     )
     return sql(
         f'SELECT {{columns}}, {{ord}}, {number} AS "#half", {{origin}} FROM {{t}}',
-        columns=names(columns), ord=name(ORD), origin=origin, t=relation.sql,
-    )  # fmt: skip
+        columns=names(columns),
+        ord=name(ORD),
+        origin=origin,
+        t=relation.sql,
+    )
 
 
 union = Operator(

@@ -147,7 +147,7 @@ class _Builder:
         if node.identity in self.made:
             return physical_name(self.made[node.identity])
         block = _Block(self, self.free_name(wanted))
-        value = sql("SELECT {v} AS \"value\"", v=block.writer("")(node))
+        value = sql('SELECT {v} AS "value"', v=block.writer("")(node))
         relation = Relation(name(block.name), Table(()), False)
         self.stages.append(
             QueryStage(block.name, (*block.parts, (block.name, value)), tuple(block.steps), None, node.type)
@@ -204,7 +204,7 @@ class _Block:
         operator = table_operators()[step.operator]
         if operator.model is not None:
             written, united = self.asked(step, operator, table)
-            inputs = (self.builder.made.get(resolved(step.inputs[0]).identity) or self.relation(step.inputs[0]),)
+            inputs: tuple[Relation, ...] = (self.relation(step.inputs[0]),)
         else:
             inputs = tuple(self.relation(node) for node in step.inputs)
             united = operator.united(step, inputs)
@@ -238,8 +238,13 @@ class _Block:
         assert operator.model is not None
         write = self.writer(f"{table}_")
         shown = tuple(column for column, _ in step.arguments["on"])
-        columns = joined(", ", (sql("{e} AS {n}", e=write(node), n=name(f"shown {index}"))
-                                for index, (_, node) in enumerate(step.arguments["on"])))  # fmt: skip
+        columns = joined(
+            ", ",
+            (
+                sql("{e} AS {n}", e=write(node), n=name(f"shown {index}"))
+                for index, (_, node) in enumerate(step.arguments["on"])
+            ),
+        )
         by = step.arguments.get("by", ()) if operator.model.tree else ()
         keys = joined(", ", (write(node) for _, node in by))
         if by:
@@ -248,8 +253,12 @@ class _Block:
             key = sql("0") if operator.model.tree else name(ORD)
         rows = sql(
             "SELECT {key} AS {k}, {columns} FROM {t} ORDER BY {k}, {ord}",
-            key=key, k=name(KEY), columns=columns, t=t.sql, ord=name(ORD),
-        )  # fmt: skip
+            key=key,
+            k=name(KEY),
+            columns=columns,
+            t=t.sql,
+            ord=name(ORD),
+        )
         return ModelStage(answers, step, table, t, rows, shown, operator.model.tree)
 
     def stage(self, step: Step, relation: Relation) -> QueryStage:
@@ -277,9 +286,7 @@ def parts(node: Node, path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, .
 
 
 def holds_table(type_: Record) -> bool:
-    return any(
-        isinstance(f.type, Table) or (isinstance(f.type, Record) and holds_table(f.type)) for f in type_.fields
-    )
+    return any(isinstance(f.type, Table) or (isinstance(f.type, Record) and holds_table(f.type)) for f in type_.fields)
 
 
 def physical_name(relation: Relation) -> str:
@@ -287,4 +294,3 @@ def physical_name(relation: Relation) -> str:
     quoted = relation.sql.parts[0]
     assert isinstance(quoted, str)
     return quoted[1:-1].replace('""', '"')
-

@@ -65,10 +65,13 @@ def bound_lines(bounds: Sequence[Bound]) -> list[str]:
         return ["no model calls"]
     return [
         f"{b.step} ({b.operator}): "
-        + (f"at most {b.calls:,} calls for {b.rows:,} rows" if b.calls is not None and b.rows is not None
-           else "calls are counted when its rows are there")
+        + (
+            f"at most {b.calls:,} calls for {b.rows:,} rows"
+            if b.calls is not None and b.rows is not None
+            else "calls are counted when its rows are there"
+        )
         for b in bounds
-    ]  # fmt: skip
+    ]
 
 
 def step_lines(plan: Plan) -> list[str]:
@@ -77,10 +80,11 @@ def step_lines(plan: Plan) -> list[str]:
     for number, stage in enumerate(plan.stages, 1):
         match stage:
             case ModelStage(_, step, step_name):
-                lines.append(f"{number}. ask    {step_name}: {step.operator}, {table_operators()[step.operator].summary}")
+                lines.append(
+                    f"{number}. ask    {step_name}: {step.operator}, {table_operators()[step.operator].summary}"
+                )
             case QueryStage(table, _, steps, _, type_):
                 chain = " -> ".join(step.operator for step in steps) or "value"
                 made = f"{len(type_.columns)} columns" if isinstance(type_, Table) else str(type_)
                 lines.append(f"{number}. query  {table}: {chain} ({made})")
     return lines
-

@@ -32,9 +32,14 @@ from rlm_dsl.sql import Sql, bound, joined, name, sql
 from rlm_dsl.types import NULL, Enum, ListOf, Nullable, Record, Scalar, Table, Type, is_nullable
 
 ENGINE = {
-    "text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN", "date": "DATE",
-    "timestamp": "TIMESTAMP", "null": "VARCHAR",
-}  # fmt: skip
+    "text": "VARCHAR",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "null": "VARCHAR",
+}
 
 
 def engine_type(type_: Type) -> str:
@@ -94,7 +99,7 @@ class Writer:
             case Reference(reference, inner):
                 return self(inner, reference)
             case Step():
-                return sql("(SELECT \"value\" FROM {t})", t=self.read(node))
+                return sql('(SELECT "value" FROM {t})', t=self.read(node))
             case ContextRows():
                 raise TypeError("a table is no value")
 

@@ -24,10 +24,16 @@ class Announced:
 
     async def answer(self, request: Request) -> Answer:
         async with self.gate:
-            self.log("call.start", {
-                "key": request.key, "step": request.purpose, "gen_ai.request.model": request.settings.model,
-                "server.address": request.settings.base_url, "prompt_tokens_estimate": prompt_tokens(request),
-            })  # fmt: skip
+            self.log(
+                "call.start",
+                {
+                    "key": request.key,
+                    "step": request.purpose,
+                    "gen_ai.request.model": request.settings.model,
+                    "server.address": request.settings.base_url,
+                    "prompt_tokens_estimate": prompt_tokens(request),
+                },
+            )
             started = self.clock()
             ended: dict[str, Any] = {"key": request.key, "outcome": "cancelled"}
             try:
@@ -45,6 +51,8 @@ def told(answer: Answer) -> dict[str, Any]:
     """An answer's outcome and figures, by OpenTelemetry's names where it has some."""
     outcome = "refused" if answer.refusal else "answered" if answer.finish == "stop" else answer.finish
     return {
-        "outcome": outcome, "gen_ai.response.model": answer.model,
-        "gen_ai.usage.input_tokens": answer.prompt_tokens, "gen_ai.usage.output_tokens": answer.completion_tokens,
-    }  # fmt: skip
+        "outcome": outcome,
+        "gen_ai.response.model": answer.model,
+        "gen_ai.usage.input_tokens": answer.prompt_tokens,
+        "gen_ai.usage.output_tokens": answer.completion_tokens,
+    }

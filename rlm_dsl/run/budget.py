@@ -52,8 +52,10 @@ class Spending:
         limits = self.limits
         if self.calls_left < 1:
             return f"the budget of {limits.calls:,} calls is used up"
-        return f"the budget of {limits.tokens:,} tokens has {limits.tokens - self.tokens:,} left, and the next call " \
-               f"may take {tokens:,}"  # fmt: skip
+        return (
+            f"the budget of {limits.tokens:,} tokens has {limits.tokens - self.tokens:,} left, and the next call "
+            f"may take {tokens:,}"
+        )
 
     async def settle(self, tokens: int, spent: tuple[int, int] | None, *, estimated: bool = False) -> None:
         """Give a reservation back, and count what was spent instead: prompt and completion tokens, or nothing."""

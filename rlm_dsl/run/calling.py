@@ -31,9 +31,7 @@ class Calling:
     """Owns a loop in a thread of its own, a client and the store. Use as a context manager; closing keeps all answers
     that were acknowledged."""
 
-    def __init__(
-        self, settings: Settings, api_key: str | None, log: Log, redact: Callable[[str], str] = str
-    ) -> None:  # fmt: skip
+    def __init__(self, settings: Settings, api_key: str | None, log: Log, redact: Callable[[str], str] = str) -> None:
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
         self.window, self.limits, self.redact = settings.window, settings.limits, redact
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
@@ -85,9 +83,12 @@ class Replaying:
     """A caller over recorded answers: it has no endpoint, no store and no budget to spend."""
 
     def __init__(
-        self, settings: Mapping[str, ModelSettings], calls: Mapping[str, Call], window: int,
+        self,
+        settings: Mapping[str, ModelSettings],
+        calls: Mapping[str, Call],
+        window: int,
         redact: Callable[[str], str] = str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.settings, self.window, self.redact = settings, window, redact
         self.recorded = Recorded({key: call.answer for key, call in calls.items()})
         self.recording = Recording(self.recorded, lambda key: "trace")
@@ -127,5 +128,3 @@ class Loop:
 
     def close(self) -> None:
         self.context.__exit__(None, None, None)
-
-

@@ -28,14 +28,19 @@ class Endpoint:
     """Owns one client for one server. `now` gives seconds since the epoch, for Retry-After dates."""
 
     def __init__(
-        self, base_url: str, api_key: str | None, timeout_seconds: float = 120.0,
-        redact: Callable[[str], str] = str, now: Callable[[], float] = lambda: 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        base_url: str,
+        api_key: str | None,
+        timeout_seconds: float = 120.0,
+        redact: Callable[[str], str] = str,
+        now: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         if not api_key and base_url.rstrip("/") == DEFAULT_URL:
             raise RequestRefused(
-                "there is no key for the model server", "set OPENAI_API_KEY, or name another server with --base-url",
+                "there is no key for the model server",
+                "set OPENAI_API_KEY, or name another server with --base-url",
                 code="key",
-            )  # fmt: skip
+            )
         self.base_url, self.redact, self.now = base_url, redact, now
         self.api_key, self.timeout = api_key or "none", timeout_seconds
         self.client: AsyncOpenAI | None = None
@@ -48,9 +53,12 @@ class Endpoint:
             import openai
 
             self.client = openai.AsyncOpenAI(
-                api_key=self.api_key, base_url=self.base_url, max_retries=0, timeout=self.timeout,
+                api_key=self.api_key,
+                base_url=self.base_url,
+                max_retries=0,
+                timeout=self.timeout,
                 http_client=openai.DefaultAioHttpClient(),
-            )  # fmt: skip
+            )
         return self.client
 
     async def close(self) -> None:
@@ -108,30 +116,42 @@ class Endpoint:
         told = self.redact(plain_message(failure))
         match failure:
             case openai.APITimeoutError():
-                return Attempt(ModelUnavailable(f"{self.base_url} did not answer in {self.timeout:g} s"), again=True,
-                               billed=True)  # fmt: skip
+                return Attempt(
+                    ModelUnavailable(f"{self.base_url} did not answer in {self.timeout:g} s"), again=True, billed=True
+                )
             case openai.APIConnectionError():
-                return Attempt(ModelUnavailable(f"{self.base_url} cannot be reached: {told}"), again=True,
-                               billed="refused" not in told.lower())  # fmt: skip
+                return Attempt(
+                    ModelUnavailable(f"{self.base_url} cannot be reached: {told}"),
+                    again=True,
+                    billed="refused" not in told.lower(),
+                )
             case openai.APIStatusError():
                 return self.status(failure, told, request)
             case _:
-                return Attempt(ModelUnavailable(f"{self.base_url} answered what is no completion: {told}"), again=True,
-                               billed=True)  # fmt: skip
+                return Attempt(
+                    ModelUnavailable(f"{self.base_url} answered what is no completion: {told}"), again=True, billed=True
+                )
 
     def status(self, failure: Any, told: str, request: Request) -> Attempt:
         status = failure.status_code
         if status in (401, 403):
             return refused(f"{self.base_url} refuses the key ({status})", "check OPENAI_API_KEY", "key")
         if status == 404:
-            return refused(f"{self.base_url} does not know the model `{request.settings.model}`: {told}",
-                           "check --model and --base-url", "model")  # fmt: skip
+            return refused(
+                f"{self.base_url} does not know the model `{request.settings.model}`: {told}",
+                "check --model and --base-url",
+                "model",
+            )
         if status == 429 and "insufficient_quota" in told:
             return Attempt(ModelUnavailable(f"{self.base_url}: the quota is used up: {told}"), again=False)
         if status in (408, 409, 425, 429) or status >= 500:
             wait = waiting(failure.response.headers, self.now())
-            return Attempt(ModelUnavailable(f"{self.base_url} answers {status}: {told}"), again=True,
-                           billed=status >= 500, wait=wait)  # fmt: skip
+            return Attempt(
+                ModelUnavailable(f"{self.base_url} answers {status}: {told}"),
+                again=True,
+                billed=status >= 500,
+                wait=wait,
+            )
         return refused(f"{self.base_url} refuses the request ({status}): {told}", "", "request")
 
     async def models(self) -> list[str]:
@@ -169,14 +189,18 @@ def read_completion(body: str, base_url: str) -> Answer:
         message = choice.get("message") or {}
         usage = value.get("usage") or {}
         return Answer(
-            text=content_of(message), finish=choice.get("finish_reason") or "stop",
-            refusal=message.get("refusal") or None, model=str(value.get("model") or ""),
-            fingerprint=str(value.get("system_fingerprint") or ""), prompt_tokens=usage.get("prompt_tokens"),
+            text=content_of(message),
+            finish=choice.get("finish_reason") or "stop",
+            refusal=message.get("refusal") or None,
+            model=str(value.get("model") or ""),
+            fingerprint=str(value.get("system_fingerprint") or ""),
+            prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
-        )  # fmt: skip
+        )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise Attempt(ModelUnavailable(f"{base_url} answered what is no completion: {body[:120]!r}"), again=True,
-                      billed=True) from None  # fmt: skip
+        raise Attempt(
+            ModelUnavailable(f"{base_url} answered what is no completion: {body[:120]!r}"), again=True, billed=True
+        ) from None
 
 
 def content_of(message: Mapping[str, Any]) -> str:
@@ -210,5 +234,3 @@ def waiting(headers: Mapping[str, str], now: float) -> float | None:
         return float(given) if given.replace(".", "", 1).isdigit() else parsedate_to_datetime(given).timestamp() - now
     except (ValueError, TypeError):
         return None
-
-

@@ -36,8 +36,11 @@ class Span:
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the text, which the source has."""
-        place: dict[str, Any] = {"context": self.context, "source": self.source,
-                                 "lines": [self.first_line, self.last_line]}  # fmt: skip
+        place: dict[str, Any] = {
+            "context": self.context,
+            "source": self.source,
+            "lines": [self.first_line, self.last_line],
+        }
         if self.start is not None:
             place |= {"bytes": [self.start, self.end], "sha256": self.sha256}
         return place

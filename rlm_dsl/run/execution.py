@@ -54,12 +54,16 @@ class Execution:
         return {
             "schema": "rlm-answer/1",
             "parts": [
-                {"part": list(p.path), "type": p.type, "value": p.value,
-                 **({"columns": list(p.columns)} if p.columns is not None else {})}
+                {
+                    "part": list(p.path),
+                    "type": p.type,
+                    "value": p.value,
+                    **({"columns": list(p.columns)} if p.columns is not None else {}),
+                }
                 for p in self.parts
             ],
             "evidence": [e.as_json() for e in self.evidence],
-        }  # fmt: skip
+        }
 
     @property
     def answer(self) -> Any:
@@ -98,9 +102,14 @@ def load_contexts(warehouse: Warehouse, contexts: Mapping[str, Context]) -> None
 
 
 def execute(
-    source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any], caller: Caller, progress: Progress,
-    tell: Told, warehouse: Warehouse,
-) -> Execution:  # fmt: skip
+    source: Source,
+    contexts: Mapping[str, Context],
+    params: Mapping[str, Any],
+    caller: Caller,
+    progress: Progress,
+    tell: Told,
+    warehouse: Warehouse,
+) -> Execution:
     """Check, plan and run a program in a fresh warehouse, which keeps its tables for whoever records them.
 
     What runs is the canonical text, so that layout changes nothing; problems are reported in the text as given.

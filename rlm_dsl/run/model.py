@@ -31,8 +31,9 @@ class ModelUnavailable(UserError):
     """The server cannot be reached or does not answer; the run stops and can be taken up again."""
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint or "run the same command again: answers so far are kept", exit_code=3,
-                         code="outage")  # fmt: skip
+        super().__init__(
+            message, hint or "run the same command again: answers so far are kept", exit_code=3, code="outage"
+        )
 
 
 class RequestRefused(UserError):
@@ -43,8 +44,12 @@ class BudgetExceeded(UserError):
     """The budget does not allow the next call; the run stops before it and can be taken up again."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, "narrow the rows first, or allow more with --budget calls=..,tokens=..; answers so "
-                         "far are kept", exit_code=3, code="budget")  # fmt: skip
+        super().__init__(
+            message,
+            "narrow the rows first, or allow more with --budget calls=..,tokens=..; answers so far are kept",
+            exit_code=3,
+            code="budget",
+        )
 
 
 class NoRecordedAnswer(Exception):

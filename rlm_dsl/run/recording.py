@@ -35,8 +35,11 @@ class Call:
 
     @staticmethod
     def from_json(row: Mapping[str, str]) -> Call:
-        return Call(request_from(json.loads(row["request"]), row["step"]), Answer.from_json(json.loads(row["answer"])),
-                    row["origin"])  # fmt: skip
+        return Call(
+            request_from(json.loads(row["request"]), row["step"]),
+            Answer.from_json(json.loads(row["answer"])),
+            row["origin"],
+        )
 
 
 def request_from(value: Mapping[str, Any], purpose: str) -> Request:

@@ -74,11 +74,12 @@ class Result:
             for r in self.steps
         )
         return (
-            "<div>" + "".join(part_html(part) for part in self.execution.parts)
+            "<div>"
+            + "".join(part_html(part) for part in self.execution.parts)
             + f"<details><summary>program, {len(self.steps)} steps, {escaped(self.spent.told())}</summary>"
             + f"<pre>{escaped(self.program)}</pre><table><tr><th>step</th><th>operator</th><th>rows</th></tr>{steps}"
             + "</table></details></div>"
-        )  # fmt: skip
+        )
 
 
 def part_html(part: Part) -> str:

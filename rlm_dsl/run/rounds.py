@@ -109,8 +109,9 @@ class Round:
             raise UserError(
                 f"{self.stage.step_name}: a text of about {tokens:,} tokens does not fit the model's window of "
                 f"{self.window // share:,}",
-                'cut it first: partition(by="paragraphs", size=20)', code="window",
-            )  # fmt: skip
+                'cut it first: partition(by="paragraphs", size=20)',
+                code="window",
+            )
 
     def read(self, text: str) -> dict[str, Any]:
         return read_answer(text, self.result)
@@ -244,8 +245,10 @@ class RowsFailed(UserError):
         status, problem = failed[0]
         super().__init__(
             f"{step}: {len(failed)} of {rows} rows have no valid answer; the first is {status}: {problem}",
-            'run again to ask them again, or let them be null: on_error="null"', exit_code=3, code="rows",
-        )  # fmt: skip
+            'run again to ask them again, or let them be null: on_error="null"',
+            exit_code=3,
+            code="rows",
+        )
 
 
 def failures(answered: Answered) -> list[tuple[str, str]]:
@@ -258,5 +261,3 @@ def fields_of(outcome: Outcome[dict[str, Any]] | None, result: Record) -> dict[s
     if outcome is None or outcome.status != "ok" or outcome.value is None:
         return {field.name: None for field in result.fields}
     return outcome.value
-
-

@@ -23,7 +23,18 @@ from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
 from rlm_dsl.program import Instruction, Literal, Node, Param, resolved, steps_of
 from rlm_dsl.request import ModelSettings, Request
 from rlm_dsl.run.model import Model
-from rlm_dsl.run.rounds import Answered, Progress, RowsFailed, ask_round, failures, fields_of, first_requests, plain, ready, shown_rows
+from rlm_dsl.run.rounds import (
+    Answered,
+    Progress,
+    RowsFailed,
+    ask_round,
+    failures,
+    fields_of,
+    first_requests,
+    plain,
+    ready,
+    shown_rows,
+)
 from rlm_dsl.run.warehouse import Warehouse
 from rlm_dsl.types import INT, Field, Table, Type
 
@@ -63,9 +74,13 @@ class StepRecord:
     def as_json(self) -> dict[str, Any]:
         """The deterministic line of `steps.jsonl`: no time in it."""
         line: dict[str, Any] = {
-            "step": self.name, "operator": self.operator, "key": self.key, "inputs": list(self.inputs),
-            "type": self.type, "line": self.line,
-        }  # fmt: skip
+            "step": self.name,
+            "operator": self.operator,
+            "key": self.key,
+            "inputs": list(self.inputs),
+            "type": self.type,
+            "line": self.line,
+        }
         if self.rows is not None:
             line["rows"] = self.rows
         if self.digest is not None:
@@ -133,31 +148,47 @@ class Runner:
         return self.warehouse.digest(stage.name, columns)
 
     def record(
-        self, step: PlannedStep, stage: QueryStage, counts: Mapping[str, int], digest: str | None, value: Any,
+        self,
+        step: PlannedStep,
+        stage: QueryStage,
+        counts: Mapping[str, int],
+        digest: str | None,
+        value: Any,
         seconds: float,
-    ) -> StepRecord:  # fmt: skip
+    ) -> StepRecord:
         last = step.name == stage.name
         answered = self.rounds.pop(step.identity, None)
         return StepRecord(
-            step.name, step.operator, self.key(step), step.inputs, str(step.type), self.place(step),
-            counts.get(step.name), digest if last else None, None if answered is None else asked_counts(answered),
-            value if last else None, seconds if last else 0.0,
-        )  # fmt: skip
+            step.name,
+            step.operator,
+            self.key(step),
+            step.inputs,
+            str(step.type),
+            self.place(step),
+            counts.get(step.name),
+            digest if last else None,
+            None if answered is None else asked_counts(answered),
+            value if last else None,
+            seconds if last else 0.0,
+        )
 
     def key(self, step: PlannedStep) -> str:
         """The step's identity together with the models that it and the steps before it ask."""
         used = {
-            inner.arguments["using"] for inner in steps_of(step.step)
+            inner.arguments["using"]
+            for inner in steps_of(step.step)
             if table_operators()[inner.operator].model is not None
-        }  # fmt: skip
+        }
         models = {alias: without_floats(self.settings(alias).as_json()) for alias in sorted(used)}
         return identity("step-v1", {"step": step.identity, "models": models})
 
     def settings(self, alias: str) -> ModelSettings:
         found = self.caller.settings.get(alias)
         if found is None:
-            raise UserError(f"no model is called `{alias}`", *did_you_mean(alias, list(self.caller.settings),
-                            what="models of this run"))  # fmt: skip
+            raise UserError(
+                f"no model is called `{alias}`",
+                *did_you_mean(alias, list(self.caller.settings), what="models of this run"),
+            )
         return found
 
     def ask(self, stage: ModelStage) -> None:

@@ -82,29 +82,50 @@ def redaction_of(environment: Mapping[str, str], api_key: str | None) -> Redacti
 
 
 def run_program(
-    source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any], settings: Settings, *,
-    api_key: str | None, environment: Mapping[str, str], progress: Progress, trace: Path | None = None,
+    source: Source,
+    contexts: Mapping[str, Context],
+    params: Mapping[str, Any],
+    settings: Settings,
+    *,
+    api_key: str | None,
+    environment: Mapping[str, str],
+    progress: Progress,
+    trace: Path | None = None,
     answers: Trace | None = None,
-) -> Result:  # fmt: skip
+) -> Result:
     """Run a program live, or on the answers of an earlier trace and then without any call."""
     redaction = redaction_of(environment, api_key)
     with ledger(trace, redaction) as held:
         held.tell("run.start", {"program": source.text})
         with Warehouse(settings.threads, settings.memory) as warehouse:
             if answers is not None:
-                replaying = Replaying(recorded_settings(answers), recorded_calls(answers),
-                                      answers.header.get("window", WINDOW), redaction.redact)  # fmt: skip
-                return finished(source, contexts, params, settings, replaying, replaying.recording, progress, held,
-                                warehouse)  # fmt: skip
+                replaying = Replaying(
+                    recorded_settings(answers),
+                    recorded_calls(answers),
+                    answers.header.get("window", WINDOW),
+                    redaction.redact,
+                )
+                return finished(
+                    source, contexts, params, settings, replaying, replaying.recording, progress, held, warehouse
+                )
             with Calling(settings, api_key, held.tell, redaction.redact) as calling:
-                return finished(source, contexts, params, settings, calling, calling.recording, progress, held,
-                                warehouse)  # fmt: skip
+                return finished(
+                    source, contexts, params, settings, calling, calling.recording, progress, held, warehouse
+                )
 
 
 def finished(
-    source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any], settings: Settings, caller: Caller,
-    recording: Recording, progress: Progress, held: Ledger, warehouse: Warehouse, extra: Mapping[str, Any] | None = None,
-) -> Result:  # fmt: skip
+    source: Source,
+    contexts: Mapping[str, Context],
+    params: Mapping[str, Any],
+    settings: Settings,
+    caller: Caller,
+    recording: Recording,
+    progress: Progress,
+    held: Ledger,
+    warehouse: Warehouse,
+    extra: Mapping[str, Any] | None = None,
+) -> Result:
     """Execute, record, seal."""
     execution = execute(source, contexts, params, caller, progress, held.tell, warehouse)
     spent = spent_of(recording, settings)
@@ -112,11 +133,25 @@ def finished(
     if held.writer is not None:
         held.tell("run.end", {"outcome": "answered", "calls": spent.calls, "seconds": held.seconds})
         header = header_of(contexts, warehouse, params, caller.settings, settings, recording, held, extra or {})
-        write_execution(held.writer, execution, warehouse, recording.calls.values(), header,
-                        lambda table: redacted_table(table, held.redaction))  # fmt: skip
+        write_execution(
+            held.writer,
+            execution,
+            warehouse,
+            recording.calls.values(),
+            header,
+            lambda table: redacted_table(table, held.redaction),
+        )
         head = held.writer.seal()
-    return Result(execution.answer, execution, spent, held.seconds, (extra or {}).get("question"),
-                  (extra or {}).get("turns"), held.writer.folder if held.writer else None, head)  # fmt: skip
+    return Result(
+        execution.answer,
+        execution,
+        spent,
+        held.seconds,
+        (extra or {}).get("question"),
+        (extra or {}).get("turns"),
+        held.writer.folder if held.writer else None,
+        head,
+    )
 
 
 def spent_of(recording: Recording, settings: Settings) -> Spent:
@@ -128,19 +163,29 @@ def spent_of(recording: Recording, settings: Settings) -> Spent:
 
 
 def header_of(
-    contexts: Mapping[str, Context], warehouse: Warehouse, params: Mapping[str, Any],
-    models: Mapping[str, ModelSettings], settings: Settings, recording: Recording, held: Ledger, extra: Mapping[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+    contexts: Mapping[str, Context],
+    warehouse: Warehouse,
+    params: Mapping[str, Any],
+    models: Mapping[str, ModelSettings],
+    settings: Settings,
+    recording: Recording,
+    held: Ledger,
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
     """The header of a trace: what a stranger needs to run it again."""
     import duckdb
 
     return {
-        "schema": SCHEMA, "id": str(uuid.uuid4()), "created": now(), **extra,
-        "contexts": header_contexts(contexts, warehouse), "params": dict(params),
+        "schema": SCHEMA,
+        "id": str(uuid.uuid4()),
+        "created": now(),
+        **extra,
+        "contexts": header_contexts(contexts, warehouse),
+        "params": dict(params),
         "models": {alias: model.as_json() for alias, model in models.items()},
-        "served": served(recording.calls.values()), "window": settings.window,
+        "served": served(recording.calls.values()),
+        "window": settings.window,
         "budget": {"calls": settings.limits.calls, "tokens": settings.limits.tokens},
-        "versions": {"rlm_dsl": version(), "duckdb": duckdb.__version__}, "redaction": held.redaction.names(),
-    }  # fmt: skip
-
-
+        "versions": {"rlm_dsl": version(), "duckdb": duckdb.__version__},
+        "redaction": held.redaction.names(),
+    }

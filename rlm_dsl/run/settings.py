@@ -51,7 +51,9 @@ class Price:
         try:
             return Price(float(given), float(answered or given))
         except ValueError:
-            raise UserError(f"no price: {text!r}", "write --price 0.25/2.00 (dollars for a million tokens, in/out)") from None
+            raise UserError(
+                f"no price: {text!r}", "write --price 0.25/2.00 (dollars for a million tokens, in/out)"
+            ) from None
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1_000_000
@@ -77,7 +79,9 @@ class Settings:
     def by_alias(self) -> dict[str, ModelSettings]:
         """The models' settings by alias; every alias sends the same parameters and the same bound of output."""
         parameters = {"max_completion_tokens": OUTPUT, **self.parameters}
-        return {alias: ModelSettings(model, self.base_url, parameters=parameters) for alias, model in self.models.items()}
+        return {
+            alias: ModelSettings(model, self.base_url, parameters=parameters) for alias, model in self.models.items()
+        }
 
 
 def read_models(given: Sequence[str]) -> dict[str, str]:

@@ -144,9 +144,12 @@ def as_text(value: object) -> str:
 
 def store_error(path: Path, failure: Exception) -> UserError:
     full = "full" in str(failure)
-    return UserError(f"the answer store {path} cannot be used: {failure}",
-                     "make room on the disk" if full else "name another file with --store",
-                     exit_code=3 if full else 2, code="store")  # fmt: skip
+    return UserError(
+        f"the answer store {path} cannot be used: {failure}",
+        "make room on the disk" if full else "name another file with --store",
+        exit_code=3 if full else 2,
+        code="store",
+    )
 
 
 class Stored:

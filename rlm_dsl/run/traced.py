@@ -12,9 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rlm_dsl.trace.file import Trace, TraceWriter
-from rlm_dsl.trace.secrets import Redaction
-
 from rlm_dsl.context.context import Context
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import QueryStage
@@ -22,6 +19,8 @@ from rlm_dsl.request import ModelSettings
 from rlm_dsl.run.execution import Execution
 from rlm_dsl.run.recording import Call, call_rows
 from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.trace.file import Trace, TraceWriter
+from rlm_dsl.trace.secrets import Redaction
 
 SCHEMA = "rlm-trace/1"
 CALLS = "calls"
@@ -31,13 +30,18 @@ def header_contexts(contexts: Mapping[str, Context], warehouse: Warehouse) -> li
     """What the run read: names, schemas, digests of files and rows."""
     return [
         {
-            "name": name, "format": context.format, "given": context.given, "schema": str(context.schema),
-            "rows": context.rows.num_rows, "digest": context.digest,
-            "rows_sha256": warehouse.digest(name, context.schema.columns), "notes": list(context.notes),
+            "name": name,
+            "format": context.format,
+            "given": context.given,
+            "schema": str(context.schema),
+            "rows": context.rows.num_rows,
+            "digest": context.digest,
+            "rows_sha256": warehouse.digest(name, context.schema.columns),
+            "notes": list(context.notes),
             "sources": [{"path": s.path, "size": s.size, "sha256": s.sha256} for s in context.sources],
         }
         for name, context in contexts.items()
-    ]  # fmt: skip
+    ]
 
 
 def served(calls: Iterable[Call]) -> list[dict[str, str]]:
@@ -51,9 +55,13 @@ def program_digest(text: str) -> str:
 
 
 def write_execution(
-    writer: TraceWriter, execution: Execution, warehouse: Warehouse, calls: Iterable[Call], header: Mapping[str, Any],
+    writer: TraceWriter,
+    execution: Execution,
+    warehouse: Warehouse,
+    calls: Iterable[Call],
+    header: Mapping[str, Any],
     clean: Callable[[Any], Any],
-) -> None:  # fmt: skip
+) -> None:
     """Header, program, SQL, steps, answer and payload; `clean` takes secrets out of a table."""
     import pyarrow as pa
 
@@ -90,8 +98,11 @@ def step_lines(execution: Execution) -> list[str]:
 
 def tables(execution: Execution) -> list[tuple[str, QueryStage]]:
     """The stages that made tables, in order."""
-    return [(physical_name(s.relation), s) for s in execution.plan.stages
-            if isinstance(s, QueryStage) and s.relation is not None]  # fmt: skip
+    return [
+        (physical_name(s.relation), s)
+        for s in execution.plan.stages
+        if isinstance(s, QueryStage) and s.relation is not None
+    ]
 
 
 def file_name(name: str) -> str:

@@ -97,8 +97,14 @@ def _context(check: _Check) -> None:
         try:
             context = loaded(recorded, check)
         except UserError as failure:
-            found.append(Divergence("D03", "context", f"{recorded['name']}: {failure.message}",
-                                    next_command=f"verify --context {recorded['name']}=PATH"))  # fmt: skip
+            found.append(
+                Divergence(
+                    "D03",
+                    "context",
+                    f"{recorded['name']}: {failure.message}",
+                    next_command=f"verify --context {recorded['name']}=PATH",
+                )
+            )
             check.why_not = f"context {recorded['name']} is not there"
             continue
         check.contexts[recorded["name"]] = context
@@ -145,8 +151,14 @@ def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergenc
     for index, source in enumerate(recorded["sources"]):
         other = now.get(source["path"]) or (by_order[index] if index < len(by_order) else None)
         if other is not None and other.sha256 != source["sha256"]:
-            found.append(changed(context.name, source["path"], f"{source['size']:,} bytes, sha256 {source['sha256']}",
-                                 f"{other.size:,} bytes, sha256 {other.sha256}"))  # fmt: skip
+            found.append(
+                changed(
+                    context.name,
+                    source["path"],
+                    f"{source['size']:,} bytes, sha256 {source['sha256']}",
+                    f"{other.size:,} bytes, sha256 {other.sha256}",
+                )
+            )
     if not found and context.digest != recorded["digest"]:
         found.append(changed(context.name, "what was read", recorded["digest"], context.digest))
     return found
@@ -160,8 +172,9 @@ def _program(check: _Check) -> None:
     text, recorded = check.trace.program, check.trace.header.get("program_sha256")
     found = []
     if program_digest(text) != recorded:
-        found.append(Divergence("D04", "program", "program.rlm is not the program that ran", recorded,
-                                program_digest(text)))  # fmt: skip
+        found.append(
+            Divergence("D04", "program", "program.rlm is not the program that ran", recorded, program_digest(text))
+        )
     try:
         _run(check, text)
     except ProgramError as failure:
@@ -181,9 +194,14 @@ def _run(check: _Check, text: str) -> None:
     with Warehouse() as warehouse:
         try:
             check.execution = execute(
-                Source("program.rlm", text), check.contexts, header.get("params", {}), replaying, Silent(),
-                lambda kind, fields: None, warehouse,
-            )  # fmt: skip
+                Source("program.rlm", text),
+                check.contexts,
+                header.get("params", {}),
+                replaying,
+                Silent(),
+                lambda kind, fields: None,
+                warehouse,
+            )
         except NoRecordedAnswer as failure:
             check.stopped.append(unanswered(failure.request, calls))
             check.why_not = "a request has no recorded answer"
@@ -200,16 +218,30 @@ def unanswered(request: Request, calls: Mapping[str, Call]) -> Divergence:
     own = [call.request for call in calls.values() if call.request.purpose == request.purpose]
     near = max(own, key=lambda other: likeness(request, other), default=None)
     if near is None:
-        return Divergence("D09", "requests", "the trace has no answer for this step", now=last_words(request),
-                          step=request.purpose)  # fmt: skip
-    for part, code in (("model", "D08"), ("base_url", "D08"), ("parameters", "D08"), ("schema", "D07"),
-                       ("messages", "D07")):  # fmt: skip
+        return Divergence(
+            "D09", "requests", "the trace has no answer for this step", now=last_words(request), step=request.purpose
+        )
+    for part, code in (
+        ("model", "D08"),
+        ("base_url", "D08"),
+        ("parameters", "D08"),
+        ("schema", "D07"),
+        ("messages", "D07"),
+    ):
         recorded, now = near.as_json()[part], request.as_json()[part]
         if recorded != now:
-            return Divergence(code, "requests", f"the {part} of the request differ", as_line(recorded), as_line(now),
-                              step=request.purpose, cause="nearest recorded request of this step")  # fmt: skip
-    return Divergence("D09", "requests", "the trace has no answer for this request", now=last_words(request),
-                      step=request.purpose)  # fmt: skip
+            return Divergence(
+                code,
+                "requests",
+                f"the {part} of the request differ",
+                as_line(recorded),
+                as_line(now),
+                step=request.purpose,
+                cause="nearest recorded request of this step",
+            )
+    return Divergence(
+        "D09", "requests", "the trace has no answer for this request", now=last_words(request), step=request.purpose
+    )
 
 
 def likeness(a: Request, b: Request) -> int:
@@ -231,9 +263,11 @@ def _plan(check: _Check) -> None:
     if check.execution is None:
         return check.add("plan", 0, "", skipped=f"not checked: {check.why_not}")
     now = check.execution.sql
-    found = [] if now == recorded else [
-        Divergence("D05", "plan", "the program compiles to other SQL", *first_difference(recorded, now))
-    ]
+    found = (
+        []
+        if now == recorded
+        else [Divergence("D05", "plan", "the program compiles to other SQL", *first_difference(recorded, now))]
+    )
     return check.add("plan", now.count(";\n"), "queries, compiled to the same SQL", found)
 
 
@@ -258,8 +292,17 @@ def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping
         return [Divergence("D05", "rows", "the step is not in both runs", step=name)]
     for part, code in (("key", "D05"), ("rows", "D06"), ("digest", "D06"), ("value", "D06"), ("asked", "D11")):
         if recorded.get(part) != now.get(part):
-            return [Divergence(code, "rows", f"its {part} differ", str(recorded.get(part)), str(now.get(part)),
-                               step=name, line=now.get("line"))]  # fmt: skip
+            return [
+                Divergence(
+                    code,
+                    "rows",
+                    f"its {part} differ",
+                    str(recorded.get(part)),
+                    str(now.get(part)),
+                    step=name,
+                    line=now.get("line"),
+                )
+            ]
     if recorded != now:
         return [Divergence("D05", "rows", "its line in steps.jsonl differs", as_line(recorded), as_line(now), name)]
     return []
@@ -270,13 +313,28 @@ def _requests(check: _Check) -> None:
     calls = recorded_calls(check.trace)
     for key, call in calls.items():
         if call.request.key != key:
-            found.append(Divergence("D07", "requests", "a recorded request does not have its key", key,
-                                    call.request.key, call.request.purpose))  # fmt: skip
+            found.append(
+                Divergence(
+                    "D07",
+                    "requests",
+                    "a recorded request does not have its key",
+                    key,
+                    call.request.key,
+                    call.request.purpose,
+                )
+            )
     if check.execution is not None:
-        idle = [c for key, c in calls.items() if c.request.purpose != "root" and key not in check.used
-                and not explored_only(c, check.execution)]  # fmt: skip
-        found += [Divergence("D10", "requests", "this answer was never asked for", last_words(c.request),
-                             step=c.request.purpose) for c in idle]  # fmt: skip
+        idle = [
+            c
+            for key, c in calls.items()
+            if c.request.purpose != "root" and key not in check.used and not explored_only(c, check.execution)
+        ]
+        found += [
+            Divergence(
+                "D10", "requests", "this answer was never asked for", last_words(c.request), step=c.request.purpose
+            )
+            for c in idle
+        ]
     if check.execution is None and not found:
         return check.add("requests", 0, "", skipped=f"not checked: {check.why_not}")
     return check.add("requests", len(check.used), "requests, rendered as recorded", found)
@@ -293,10 +351,18 @@ def _answers(check: _Check) -> None:
     recorded = {line["step"]: line.get("asked") for line in check.trace.steps}
     asked = [r for r in check.execution.records if r.asked is not None]
     found = [
-        Divergence("D11", "answers", "the answers do not read as they did", str(recorded.get(r.name)), str(r.asked),
-                   r.name, r.line)
-        for r in asked if recorded.get(r.name) != r.asked
-    ]  # fmt: skip
+        Divergence(
+            "D11",
+            "answers",
+            "the answers do not read as they did",
+            str(recorded.get(r.name)),
+            str(r.asked),
+            r.name,
+            r.line,
+        )
+        for r in asked
+        if recorded.get(r.name) != r.asked
+    ]
     return check.add("answers", sum(r.asked["ok"] for r in asked if r.asked), "answers, read as recorded", found)
 
 
@@ -318,5 +384,3 @@ def without_paths(answer: Any) -> Any:
         for evidence in answer.get("evidence", [])
     ]
     return {**answer, "evidence": spans}
-
-

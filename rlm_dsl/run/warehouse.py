@@ -77,15 +77,22 @@ class Warehouse:
         number = len(self.contexts)
         held = f"#arrow {context}"
         self.connection.register(held, rows)
-        columns = joined(", ", (sql(f"CAST({{c}} AS {engine_type(c.type)}) AS {{c}}", c=name(c.name))
-                                for c in schema.columns))  # fmt: skip
-        row = sql(f"({number}::BIGINT << {CONTEXT_BITS}) + (\"#source\"::BIGINT << {SOURCE_BITS}) + {{r}}", r=name(ROW))
+        columns = joined(
+            ", ", (sql(f"CAST({{c}} AS {engine_type(c.type)}) AS {{c}}", c=name(c.name)) for c in schema.columns)
+        )
+        row = sql(f'({number}::BIGINT << {CONTEXT_BITS}) + ("#source"::BIGINT << {SOURCE_BITS}) + {{r}}', r=name(ROW))
         self.run(
             sql(
                 "CREATE VIEW {v} AS SELECT {row} AS {ord}, {row} AS {r}, {lo}, {hi}, {columns} FROM {t}",
-                v=name(context), row=row, ord=name(ORD), r=name(ROW), lo=name(LO), hi=name(HI), columns=columns,
+                v=name(context),
+                row=row,
+                ord=name(ORD),
+                r=name(ROW),
+                lo=name(LO),
+                hi=name(HI),
+                columns=columns,
                 t=name(held),
-            )  # fmt: skip
+            )
         )
         visible = Table(schema.columns)
         self.contexts[context] = Relation(name(context), visible, False)
@@ -102,7 +109,8 @@ class Warehouse:
             raise EngineError(failure, text) from failure
 
     def rows(self, fragment: Sql) -> list[tuple[Any, ...]]:
-        return self.run(fragment).fetchall()
+        found: list[tuple[Any, ...]] = self.run(fragment).fetchall()
+        return found
 
     def batches(self, fragment: Sql, size: int = 10_000) -> Iterator[list[tuple[Any, ...]]]:
         """Rows in the query's order, `size` at a time."""
@@ -112,7 +120,8 @@ class Warehouse:
 
     def arrow(self, fragment: Sql) -> pa.Table:
         text, values = render(fragment)
-        return self.connection.sql(text, params=dict(values)).to_arrow_table()
+        found: pa.Table = self.connection.sql(text, params=dict(values)).to_arrow_table()
+        return found
 
     def create(self, table: str, fragment: Sql) -> None:
         """A query's result as a table."""
@@ -154,10 +163,11 @@ class Warehouse:
         inner = origin_rows(relation, chosen)
         last = sql(" LIMIT {n}", n=bound(limit, "rows")) if limit is not None else sql("")
         return [
-            (row, lo, hi) for row, lo, hi in self.rows(
+            (row, lo, hi)
+            for row, lo, hi in self.rows(
                 sql("SELECT DISTINCT r, lo, hi FROM ({inner}) ORDER BY r, lo, hi{last}", inner=inner, last=last)
             )
-        ]  # fmt: skip
+        ]
 
     def origin_count(self, relation: Relation, chosen: str = "") -> int:
         inner = origin_rows(relation, chosen)
@@ -173,8 +183,9 @@ class Warehouse:
             sql(
                 "SELECT sha256(string_agg(d, '' ORDER BY d)) AS bucket FROM (SELECT {d} AS d FROM {t}) "
                 "GROUP BY left(d, 2) ORDER BY left(d, 2)",
-                d=row_digest(columns), t=name(table),
-            )  # fmt: skip
+                d=row_digest(columns),
+                t=name(table),
+            )
         )
         return tagged("rows-v1", "".join(bucket for (bucket,) in buckets).encode("ascii"))
 
@@ -188,8 +199,9 @@ def row_digest(columns: Iterable[Field]) -> Sql:
 def value_form(value: Sql, type_: Type) -> Sql:
     text = sql("{v}" if is_text(type_) else "CAST({v} AS VARCHAR)", v=value)
     kind = "t" if bare(type_) == TEXT or is_text(type_) else "v"
-    return sql(f"CASE WHEN {{v}} IS NULL THEN 'n;' ELSE concat('{kind}', strlen({{t}}), ':', {{t}}, ';') END",
-               v=value, t=text)  # fmt: skip
+    return sql(
+        f"CASE WHEN {{v}} IS NULL THEN 'n;' ELSE concat('{kind}', strlen({{t}}), ':', {{t}}, ';') END", v=value, t=text
+    )
 
 
 def origin_rows(relation: Relation, chosen: str) -> Sql:
@@ -200,9 +212,10 @@ def origin_rows(relation: Relation, chosen: str) -> Sql:
         source = sql(f"(SELECT * FROM {{t}} ORDER BY {{o}}{order} LIMIT 1)", t=relation.sql, o=name(ORD))
     if relation.united:
         return sql(
-            "SELECT u.\"row\" AS r, u.lo AS lo, u.hi AS hi FROM (SELECT unnest({f}) AS u FROM {t})",
-            f=name(FROM), t=source,
-        )  # fmt: skip
+            'SELECT u."row" AS r, u.lo AS lo, u.hi AS hi FROM (SELECT unnest({f}) AS u FROM {t})',
+            f=name(FROM),
+            t=source,
+        )
     return sql("SELECT {r} AS r, {lo} AS lo, {hi} AS hi FROM {t}", r=name(ROW), lo=name(LO), hi=name(HI), t=source)
 
 
@@ -218,11 +231,14 @@ class EngineError(UserError):
 
 WORDS = (
     (r"[Oo]verflow|out of range", "a whole number left the range of 64 bits", "use floats: to_float(x)"),
-    (r"[Oo]ut of [Mm]emory|could not allocate", "the run needs more memory than it may take",
-     "narrow the rows first, or give more with --memory"),
+    (
+        r"[Oo]ut of [Mm]emory|could not allocate",
+        "the run needs more memory than it may take",
+        "narrow the rows first, or give more with --memory",
+    ),
     (r"could not parse string|strptime", "a date's format has a code that is none", "see strptime codes: %Y-%m-%d"),
     (r"[Ii]nterrupted", "interrupted", ""),
-)  # fmt: skip
+)
 
 
 def plain_words(told: str) -> tuple[str, str]:
@@ -230,5 +246,3 @@ def plain_words(told: str) -> tuple[str, str]:
         if re.search(seen, told):
             return message, hint
     return f"the query engine stopped: {told}", ""
-
-

@@ -61,8 +61,12 @@ def render(divergence: Divergence) -> str:
     where += [f"row {divergence.row}"] if divergence.row else []
     head = f"{divergence.code} {TITLES[divergence.code]}: {divergence.message}"
     lines = [head + (f" ({', '.join(where)})" if where else "")]
-    sides = (("recorded", divergence.recorded), ("now", divergence.now), ("cause", divergence.cause),
-             ("next", divergence.next_command))  # fmt: skip
+    sides = (
+        ("recorded", divergence.recorded),
+        ("now", divergence.now),
+        ("cause", divergence.cause),
+        ("next", divergence.next_command),
+    )
     lines += [f"  {name:<9}{printable(side[:300])}" for name, side in sides if side is not None]
     return "\n".join(lines)
 
@@ -112,14 +116,23 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "trace": self.trace, "ok": self.ok, "model_calls": self.calls, "head": self.head,
+            "trace": self.trace,
+            "ok": self.ok,
+            "model_calls": self.calls,
+            "head": self.head,
             "levels": [
-                {"level": level.name, "status": level.status, "checked": level.checked, "what": level.what,
-                 "skipped": level.skipped, "found": len(level.divergences),
-                 "divergences": [d.as_json() for d in capped(level.divergences)]}
+                {
+                    "level": level.name,
+                    "status": level.status,
+                    "checked": level.checked,
+                    "what": level.what,
+                    "skipped": level.skipped,
+                    "found": len(level.divergences),
+                    "divergences": [d.as_json() for d in capped(level.divergences)],
+                }
                 for level in self.levels
             ],
-        }  # fmt: skip
+        }
 
 
 def capped(divergences: Sequence[Divergence]) -> list[Divergence]:

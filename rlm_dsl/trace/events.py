@@ -53,8 +53,13 @@ class EventLog:
     def append(self, type_: str, fields: Mapping[str, Any] | None = None) -> None:
         """Append one event; it is with the operating system when this returns."""
         with self.lock:
-            content = {"seq": self.count, "time": self.now(), "type": type_, **self.redact(plain(fields or {})),
-                       "previous": self.head}  # fmt: skip
+            content = {
+                "seq": self.count,
+                "time": self.now(),
+                "type": type_,
+                **self.redact(plain(fields or {})),
+                "previous": self.head,
+            }
             content["hash"] = event_hash(content)
             self.file.write(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
             self.head, self.count = content["hash"], self.count + 1
@@ -106,8 +111,16 @@ def check_chain(path: Path) -> tuple[list[Divergence], str, int]:
     for number, line in enumerate(whole):
         content = parsed(line)
         if content is None or not sound(content, number, head):
-            found.append(Divergence("D01", "chain", f"event {number} is not the one that was written",
-                                    recorded=head, now=line[:80].decode("utf-8", "replace"), line=number + 1))  # fmt: skip
+            found.append(
+                Divergence(
+                    "D01",
+                    "chain",
+                    f"event {number} is not the one that was written",
+                    recorded=head,
+                    now=line[:80].decode("utf-8", "replace"),
+                    line=number + 1,
+                )
+            )
         head = str(content.get("hash", "")) if content is not None else head
         count += 1
     if tail:

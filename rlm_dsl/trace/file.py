@@ -29,7 +29,9 @@ LARGEST = 8 * 2**30
 class TraceWriter:
     """Owns the folder of a trace while it is written."""
 
-    def __init__(self, folder: Path, now: Callable[[], str], redact: Callable[[Any], Any] = lambda value: value) -> None:
+    def __init__(
+        self, folder: Path, now: Callable[[], str], redact: Callable[[Any], Any] = lambda value: value
+    ) -> None:
         if (folder / SEAL).exists():
             raise UserError(f"{folder} is a finished trace", "name another with --trace, or remove it first")
         if folder.exists() and any(folder.iterdir()) and not (folder / EVENTS).exists():
@@ -96,7 +98,8 @@ class Trace:
 
     @property
     def header(self) -> Mapping[str, Any]:
-        return self.json(HEADER)
+        header: Mapping[str, Any] = self.json(HEADER)
+        return header
 
     def json(self, name: str) -> Any:
         try:
@@ -132,7 +135,9 @@ class Trace:
         try:
             return pq.read_table(self.folder / "payload" / f"{name}.parquet")
         except (OSError, pa.ArrowInvalid):
-            raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", "see: rlm-dsl verify") from None
+            raise UserError(
+                f"{self.name}: payload/{name}.parquet is missing or damaged", "see: rlm-dsl verify"
+            ) from None
 
 
 def pack(folder: Path, target: Path | None = None) -> Path:

@@ -92,8 +92,11 @@ def predicate_differs(folder: Path, predicate: dict[str, Any]) -> list[Divergenc
         return []
     _, head, count = check_chain(folder / EVENTS)
     now = {"head": head, "events": count, "merkle_root": events_root(folder)}
-    return [broken(f"the log's {key} is not the sealed one", str(predicate.get(key)), str(value))
-            for key, value in now.items() if predicate.get(key) != value]  # fmt: skip
+    return [
+        broken(f"the log's {key} is not the sealed one", str(predicate.get(key)), str(value))
+        for key, value in now.items()
+        if predicate.get(key) != value
+    ]
 
 
 def broken(message: str, recorded: str | None = None, now: str | None = None) -> Divergence:

@@ -43,10 +43,14 @@ class Redaction:
     def of(environment: Mapping[str, str]) -> Redaction:
         """From an environment: values of variables whose names tell, at least 8 characters, no paths or plain words."""
         found = {
-            value for name, value in environment.items()
-            if TELLING.search(name) and len(value) >= LEAST and value.lower() not in COMMON
-            and not value.startswith(("/", "./", "~")) and not value.isdigit()
-        }  # fmt: skip
+            value
+            for name, value in environment.items()
+            if TELLING.search(name)
+            and len(value) >= LEAST
+            and value.lower() not in COMMON
+            and not value.startswith(("/", "./", "~"))
+            and not value.isdigit()
+        }
         return Redaction(tuple(sorted(found, key=lambda value: (-len(value), value))))
 
     @cached_property

@@ -18,9 +18,13 @@ def common(types: tuple[Type, ...]) -> Type:
 
 def arithmetic(symbol: str, summary: str, example: tuple[str, object]) -> Function:
     return Function(
-        f"{symbol}(a: number, b: number) -> number", summary, f"({{a}} {symbol} {{b}})", gives=common, symbol=symbol,
+        f"{symbol}(a: number, b: number) -> number",
+        summary,
+        f"({{a}} {symbol} {{b}})",
+        gives=common,
+        symbol=symbol,
         examples=(example,),
-    )  # fmt: skip
+    )
 
 
 def parsed(types: tuple[Type, ...], to: Type) -> Type:
@@ -35,8 +39,9 @@ def floor_divided(arguments: Mapping[str, Any]) -> Sql:
         return sql("floor({a}::DOUBLE / nullif({b}, 0))", a=a, b=b)
     return sql(
         "(({a} // nullif({b}, 0)) - CASE WHEN {a} % nullif({b}, 0) <> 0 AND ({a} < 0) <> ({b} < 0) THEN 1 ELSE 0 END)",
-        a=a, b=b,
-    )  # fmt: skip
+        a=a,
+        b=b,
+    )
 
 
 def floor_remainder(arguments: Mapping[str, Any]) -> Sql:
@@ -75,8 +80,11 @@ FUNCTIONS = [
     arithmetic("-", "difference", ("1 - 2.5", -1.5)),
     arithmetic("*", "product", ("2 * 3", 6)),
     Function(
-        "/(a: number, b: number) -> float?", "quotient as a float; null when divided by zero",
-        "({a}::DOUBLE / nullif({b}, 0))", symbol="/", examples=(("7 / 2", 3.5), ("1 / 0", None)),
+        "/(a: number, b: number) -> float?",
+        "quotient as a float; null when divided by zero",
+        "({a}::DOUBLE / nullif({b}, 0))",
+        symbol="/",
+        examples=(("7 / 2", 3.5), ("1 / 0", None)),
     ),
     Function(
         "//(a: number, b: number) -> number",
@@ -95,7 +103,11 @@ FUNCTIONS = [
         examples=(("7 % 4", 3), ("-7 % 4", 1)),
     ),
     Function(
-        "negate(a: number) -> number", "the number with its sign turned", "(-{a})", gives=common, symbol="negate",
+        "negate(a: number) -> number",
+        "the number with its sign turned",
+        "(-{a})",
+        gives=common,
+        symbol="negate",
         examples=(("-(2 + 1)", -3),),
     ),
     Function(
@@ -108,10 +120,18 @@ FUNCTIONS = [
         gives=lambda types: null_if(is_nullable(types[0]), bare(types[0])),
         examples=(("round(2.345, 1)", 2.3), ("round(2.5)", 3.0)),
     ),
-    Function("floor(value: number) -> int", "the next whole number below", "floor({value})::BIGINT",
-             examples=(("floor(-1.5)", -2),)),
-    Function("ceil(value: number) -> int", "the next whole number above", "ceil({value})::BIGINT",
-             examples=(("ceil(1.2)", 2),)),
+    Function(
+        "floor(value: number) -> int",
+        "the next whole number below",
+        "floor({value})::BIGINT",
+        examples=(("floor(-1.5)", -2),),
+    ),
+    Function(
+        "ceil(value: number) -> int",
+        "the next whole number above",
+        "ceil({value})::BIGINT",
+        examples=(("ceil(1.2)", 2),),
+    ),
     Function(
         "to_int(value: countable) -> int",
         "as a whole number; null if a text is none; a fraction is cut off",
@@ -126,4 +146,4 @@ FUNCTIONS = [
         gives=lambda types: parsed(types, FLOAT),
         examples=(('to_float("1.5")', 1.5), ('to_float("x")', None)),
     ),
-]  # fmt: skip
+]

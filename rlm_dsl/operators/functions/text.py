@@ -73,8 +73,10 @@ def extracted(arguments: Mapping[str, Any]) -> Sql:
     """The wanted group of the first match; null, and not '', where the pattern does not match."""
     return sql(
         "CASE WHEN regexp_matches({value}, {pattern}) THEN regexp_extract({value}, {pattern}, {group}) END",
-        value=arguments["value"], pattern=arguments["pattern"], group=arguments["group"],
-    )  # fmt: skip
+        value=arguments["value"],
+        pattern=arguments["pattern"],
+        group=arguments["group"],
+    )
 
 
 def concatenated(arguments: Mapping[str, Any]) -> Sql:

@@ -1,0 +1,44 @@
+# Everything runs in .venv, made on first use; nothing else is needed but Python 3.11+, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check proof examples traces bench clean
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("rlm-dsl needs Python 3.11 or newer; say which: make PYTHON=python3.12 $@") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/developing: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed  ## verify a recorded exploration, then run its program on the recorded answers
+	@$(BIN)/python examples/demo.py
+
+examples: $(VENV)/installed  ## the demo of every example
+	@$(BIN)/python examples/demo.py --all
+
+test: $(VENV)/installed  ## the whole suite
+	@$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/developing  ## what CI runs: format, lint, types, layers, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2
+
+proof: $(VENV)/installed  ## the heavy proofs: long fuzzing, hundreds of kills, large corpora
+	$(BIN)/python -m pytest -n 2 -m proof
+
+traces: $(VENV)/installed  ## record the examples' traces anew
+	$(BIN)/python examples/record.py
+
+bench: $(VENV)/installed  ## every benchmark, each printing ratios against a named peer in the same run
+	for each in benchmarks/*.py; do $(BIN)/python $$each; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Running plans: the warehouse, models, and what a run leaves behind."""
