@@ -44,7 +44,7 @@ Contexts = Mapping[str, "str | os.PathLike[str] | Context"]
 
 
 def load(path: str | os.PathLike[str], name: str = "data", *, format: str | None = None) -> Context:
-    """Load a file, folder or glob. `format` is lines, documents, csv, tsv, jsonl or parquet, if its ending does not say.
+    """Load a file, folder or glob. `format` (lines, documents, csv, tsv, jsonl, parquet) if its ending does not say it.
 
     Raises UserError with one clear message when it cannot be read.
     """

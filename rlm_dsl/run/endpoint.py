@@ -35,25 +35,22 @@ class Endpoint:
         redact: Callable[[str], str] = str,
         now: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        if not api_key and base_url.rstrip("/") == DEFAULT_URL:
-            raise RequestRefused(
-                "there is no key for the model server",
-                "set OPENAI_API_KEY, or name another server with --base-url",
-                code="key",
-            )
         self.base_url, self.redact, self.now = base_url, redact, now
-        self.api_key, self.timeout = api_key or "none", timeout_seconds
+        self.api_key, self.timeout = api_key, timeout_seconds
         self.client: AsyncOpenAI | None = None
         self.forms: dict[str, str] = {}
         self.old_limit: set[str] = set()
 
     def opened(self) -> AsyncOpenAI:
-        """The client, made on first use: inside the loop that uses it."""
+        """The client, made on first use: inside the loop that uses it, and only by runs that ask a model."""
         if self.client is None:
+            if not self.api_key and self.base_url.rstrip("/") == DEFAULT_URL:
+                hint = "set OPENAI_API_KEY, or name another server with --base-url"
+                raise RequestRefused("there is no key for the model server", hint, code="key")
             import openai
 
             self.client = openai.AsyncOpenAI(
-                api_key=self.api_key,
+                api_key=self.api_key or "none",
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=self.timeout,
@@ -73,7 +70,7 @@ class Endpoint:
             try:
                 raw = await self.opened().chat.completions.with_raw_response.create(**self.body(request, form))
                 return self.clean(read_completion(raw.http_response.text, self.base_url))
-            except Attempt:
+            except (Attempt, RequestRefused):
                 raise
             except Exception as failure:
                 if not self.learned(request, form, failure):
@@ -115,16 +112,14 @@ class Endpoint:
 
         told = self.redact(plain_message(failure))
         match failure:
+            case openai.APIConnectionError() if never_sent(failure):
+                return Attempt(ModelUnavailable(f"{self.base_url} cannot be reached: {told}"), again=True)
             case openai.APITimeoutError():
-                return Attempt(
-                    ModelUnavailable(f"{self.base_url} did not answer in {self.timeout:g} s"), again=True, billed=True
-                )
+                error = ModelUnavailable(f"{self.base_url} did not answer in {self.timeout:g} s")
+                return Attempt(error, again=True, billed=True)
             case openai.APIConnectionError():
-                return Attempt(
-                    ModelUnavailable(f"{self.base_url} cannot be reached: {told}"),
-                    again=True,
-                    billed="refused" not in told.lower(),
-                )
+                error = ModelUnavailable(f"{self.base_url} broke the connection: {told}")
+                return Attempt(error, again=True, billed=True)
             case openai.APIStatusError():
                 return self.status(failure, told, request)
             case _:
@@ -157,6 +152,11 @@ class Endpoint:
     async def models(self) -> list[str]:
         """The names of the models that the server lists."""
         return [model.id async for model in self.opened().models.list()]
+
+
+def never_sent(failure: Exception) -> bool:
+    """Whether the connection itself failed; aiohttp's transport reports a refused one as a timeout of connecting."""
+    return type(failure.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
 
 
 def refused(message: str, hint: str, code: str) -> Attempt:

@@ -183,6 +183,8 @@ class Runner:
         return identity("step-v1", {"step": step.identity, "models": models})
 
     def settings(self, alias: str) -> ModelSettings:
+        if not self.caller.settings:
+            raise UserError("this program asks a model, and none is named", "name one: --model gpt-5-mini")
         found = self.caller.settings.get(alias)
         if found is None:
             raise UserError(

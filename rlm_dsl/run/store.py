@@ -12,6 +12,7 @@ import os
 import queue
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -153,25 +154,36 @@ def store_error(path: Path, failure: Exception) -> UserError:
 
 
 class Stored:
-    """A model that looks in the store first. One request per key is in flight; those who ask meanwhile share it."""
+    """A model that looks in the store first. One request per key is in flight; those who ask meanwhile share it, and
+    it is given up when none of them waits any more."""
 
     def __init__(self, inner: Model, store: AnswerStore) -> None:
         self.inner, self.store = inner, store
         self.flying: dict[str, asyncio.Task[Answer]] = {}
+        self.waiting: Counter[str] = Counter()
         self.origins: dict[str, str] = {}
 
     async def answer(self, request: Request) -> Answer:
         key = request.key
-        task = self.flying.get(key)
-        if task is None:
+        if key not in self.flying:
             found = self.store.get(key)
             if found is not None:
                 self.origins.setdefault(key, "store")
                 return found
-            task = asyncio.ensure_future(self.asked(request))
-            self.flying[key] = task
-            task.add_done_callback(lambda _: self.flying.pop(key, None))
-        return await asyncio.shield(task)
+            self.flying[key] = asyncio.ensure_future(self.asked(request))
+        return await self.shared(key, self.flying[key])
+
+    async def shared(self, key: str, task: asyncio.Task[Answer]) -> Answer:
+        """The answer of a request in flight; cancelling one who waits leaves it to the others."""
+        self.waiting[key] += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self.waiting[key] -= 1
+            if not self.waiting[key]:
+                del self.waiting[key]
+                self.flying.pop(key, None)
+                task.cancel()
 
     async def asked(self, request: Request) -> Answer:
         answer = await self.inner.answer(request)

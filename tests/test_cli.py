@@ -1,0 +1,204 @@
+"""The command line as a user meets it: each command, each clear refusal, each exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rlm_dsl.testing import serve
+from rlm_dsl.testing.server import Server
+
+ROWS = "id,user,body\n" + "".join(
+    f'{n},u{n % 3},"{"my card was charged twice" if n % 4 == 0 else "how do I log in"} ({n})"\n' for n in range(1, 41)
+)
+GOLD = [
+    {"text": f"{'my card was charged twice' if n % 4 == 0 else 'how do I log in'} ({n})",
+     "label": "billing" if n % 4 == 0 else "other"}
+    for n in range(1, 41)
+]  # fmt: skip
+PROGRAM = """\
+mine = tickets | where(user == "u1")
+topics = mine | classify(on=body, labels=["billing", "other"], into=topic)
+answer topics | where(topic == "billing") | count()
+"""
+TURNS = [
+    "Let me look.\n```\nshow tickets | take(2)\n```",
+    "```\nmine = tickets | where(user == 'u1')\ntopics = mine | classify(on=body, labels=['billing', 'other'], into=topic)\n```",
+    "answer topics | where(topic == 'billing') | count()",
+]
+
+
+class Ran:
+    """What one command came to."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+
+class Shell:
+    """Runs rlm-dsl in a folder of its own, with a store of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "tickets.csv").write_text(ROWS)
+        (folder / "p.rlm").write_text(PROGRAM)
+        hidden = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
+        self.env = {k: v for k, v in os.environ.items() if k not in hidden} | {"RLM_DSL_STORE": str(folder / "s.sqlite")}
+
+    def __call__(self, *arguments: str, stdin: str | None = None, **env: str) -> Ran:
+        command = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env={**self.env, "PYTHONPATH": str(Path.cwd()), **env}, capture_output=True,
+            text=True, input=stdin, timeout=60,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        return Ran(done)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serve(gold=GOLD, script=TURNS) as started:
+        yield started
+
+
+def test_ask_explores_answers_and_leaves_a_trace_that_verifies(shell: Shell, server: Server) -> None:
+    asked = shell("ask", "How many billing questions did u1 send?", "--context", "tickets=tickets.csv", "--model", "m",
+                  "--base-url", server.base_url, "--trace", "t.trace")  # fmt: skip
+    assert asked.code == 0, asked.err
+    assert "turn 1" in asked.err and "turn 3" in asked.err
+    expected = sum(1 for n in range(1, 41) if n % 3 == 1 and n % 4 == 0)
+    assert f"answer\n  {expected}\n" in asked.out and "tickets.csv:" in asked.out
+    server.stop()
+    verified = shell("verify", "t.trace")
+    assert verified.code == 0 and verified.out.count("✓") == 9 and "0 model calls" in verified.out
+    told = shell("show", "t.trace")
+    assert told.code == 0 and "turn 2" in told.out and "not a model" in told.out
+    again = shell("run", "t.trace/program.rlm", "--context", "tickets=tickets.csv", "--answers", "t.trace", "--json")
+    assert (again.code, again.out) == (0, f"{expected}\n")
+
+
+def test_a_program_runs_and_a_second_run_asks_nothing(shell: Shell, server: Server) -> None:
+    arguments = ("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url, "--json")
+    first, calls = shell(*arguments), server.calls
+    second = shell(*arguments)
+    assert first.code == second.code == 0 and first.out == second.out
+    assert calls == 14 and server.calls == calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("run", "nowhere.rlm", "--context", "t=tickets.csv"), 2, "there is no file nowhere.rlm"),
+        (("run", "p.rlm", "--context", "tickets=ticket.csv"), 2, "did you mean tickets.csv?"),
+        (("run", "p.rlm", "--context", "tickets"), 2, "write --context tickets=tickets.csv"),
+        (("run", "p.rlm"), 2, "no data is named"),
+        (("run", "p.rlm", "--context", "tickets=tickets.csv"), 2, "asks a model, and none is named"),
+        (("run", "p.rlm", "--context", "tickets:nope=tickets.csv"), 2, "no format is called 'nope'"),
+        (("run", "p.rlm", "--context", "tickets=tickets.csv", "--budget", "calls=x"), 2, "write --budget"),
+        (("run", "p.rlm", "--context", "tickets=tickets.csv", "--memory", "lots"), 2, "write it as 2GB"),
+        (("run", "p.rlm", "--context", "tickets=tickets.csv", "--param", "x=1", "--model", "m"), 2, "no param `x`"),
+        (("ask", "", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", "http://x"), 2, "question is empty"),
+        (("ask", "q", "--context", "tickets=tickets.csv"), 2, "no model is named"),
+        (("ask", "q", "--context", "tickets=tickets.csv", "--model", "gpt-5-mini"), 2, "set OPENAI_API_KEY"),
+        (("verify", "none.trace"), 2, "there is no trace none.trace"),
+        (("verify", "tickets.csv"), 2, "is no trace"),
+        (("show", "p.rlm"), 2, "is no trace"),
+        (("explain",), 2, "Missing argument"),
+        (("frobnicate",), 2, "No such command"),
+    ],
+)  # fmt: skip
+def test_bad_input_gives_one_clear_message(shell: Shell, arguments: tuple[str, ...], code: int, says: str) -> None:
+    ran = shell(*arguments)
+    assert (ran.code, ran.out) == (code, "") and says in ran.err
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("answer tickets | where(usr == 'u1') | count()", "did you mean `user`?"),
+        ("answer tickets | where(id == 'x') | count()", "int and text cannot be compared"),
+        ("answer tickets | grep(r'(?<=a)b', on=body) | count()", "RE2 has no look-around"),
+        ("answer tickets |", "p.rlm:1"),
+    ],
+)
+def test_a_wrong_program_is_told_with_its_place(shell: Shell, program: str, says: str) -> None:
+    (shell.folder / "p.rlm").write_text(program)
+    ran = shell("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m")
+    assert ran.code == 2 and says in ran.err and "^" in ran.err
+    as_json = json.loads(shell("check", "p.rlm", "--context", "tickets=tickets.csv", "--json").out)
+    assert as_json[0]["line"] == 1 and as_json[0]["code"]
+
+
+def test_a_wrong_key_and_an_unreachable_server(shell: Shell) -> None:
+    arguments = ("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m")
+    with serve(gold=GOLD, key="right-key") as server:
+        ran = shell(*arguments, "--base-url", server.base_url, OPENAI_API_KEY="wrong-key-12345678")
+    assert ran.code == 2 and "refuses the key (401)" in ran.err and "wrong-key" not in ran.err
+    ran = shell(*arguments, "--base-url", server.base_url, "--timeout", "2")
+    assert ran.code == 3 and "cannot be reached" in ran.err
+
+
+def test_a_budget_stops_before_the_first_call_that_it_cannot_pay(shell: Shell, server: Server) -> None:
+    ran = shell("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url,
+                "--budget", "calls=13")  # fmt: skip
+    assert ran.code == 3 and "needs 14 new model calls" in ran.err and server.calls == 0
+
+
+def test_turns_that_run_out_end_without_an_answer(shell: Shell) -> None:
+    with serve(script=["show tickets | take(1)"]) as server:
+        ran = shell("ask", "q?", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url,
+                    "--turns", "2", "--trace", "u.trace")  # fmt: skip
+        assert ran.code == 3 and "no answer within 2 turns" in ran.err and server.calls == 3
+    assert shell("verify", "u.trace").code == 1
+    assert "stopped: no answer" in shell("show", "u.trace").out
+
+
+def test_fmt_check_and_standard_input(shell: Shell) -> None:
+    (shell.folder / "p.rlm").write_text("answer   tickets|count( )  # all")
+    assert shell("fmt", "p.rlm", "--check").code == 1
+    assert shell("fmt", "p.rlm", "--write").code == 0
+    assert (shell.folder / "p.rlm").read_text() == "answer tickets | count()  # all\n"
+    assert shell("fmt", "p.rlm", "--check").code == 0
+    ran = shell("run", "-", "--context", "tickets=tickets.csv", stdin="answer tickets | count()")
+    assert ran.code == 0 and "40" in ran.out
+
+
+def test_explain_shows_program_sql_and_bounds(shell: Shell) -> None:
+    ran = shell("explain", "p.rlm", "--context", "tickets=tickets.csv")
+    assert ran.code == 0
+    assert "at most 80 calls for 40 rows" in ran.out and 'CREATE TABLE "mine" AS' in ran.out
+
+
+def test_interrupted_a_run_ends_with_130_and_goes_on_where_it_was(shell: Shell) -> None:
+    with serve(gold=GOLD, latency=0.5) as server:
+        command = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", "run", "p.rlm", "--context",
+                   "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url, "--concurrency", "4"]  # fmt: skip
+        env = {**shell.env, "PYTHONPATH": str(Path.cwd())}
+        process = subprocess.Popen(command, cwd=shell.folder, env=env, stderr=subprocess.PIPE, text=True)
+        while server.calls < 6:
+            time.sleep(0.02)
+        process.send_signal(2)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130 and "Traceback" not in err, err
+        before = server.calls
+        assert shell(*command[3:]).code == 0
+        assert before < 14 and server.calls <= 14 + 4
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    code = "import sys, rlm_dsl, rlm_dsl.cli; rlm_dsl.cli.run(['--help']); print(sorted(m for m in sys.modules if m in " \
+           "{'openai', 'duckdb', 'pyarrow', 'dspy', 'numpy', 'lark', 'rich'}), file=sys.stderr)"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]" and "verify" in done.stdout
