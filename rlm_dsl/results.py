@@ -14,7 +14,7 @@ from typing import Any
 
 from rlm_dsl.types import Enum, ListOf, Nullable, Record, Scalar, Table, Type, bare
 
-FENCE = re.compile(r"\A\s*```[a-zA-Z]*\s*\n(?P<inside>.*?)\n?\s*```\s*\Z", re.DOTALL)
+FENCE = re.compile(r"```[a-zA-Z]*\s*\n(?P<inside>.*?)\n?\s*```", re.DOTALL)
 
 
 class NotOfType(Exception):
@@ -56,7 +56,7 @@ SCALAR_SCHEMAS: Mapping[str, Mapping[str, str]] = {
 
 def read_answer(text: str, type_: Record) -> dict[str, Any]:
     """The typed value of an answer's text. Raises NotOfType with what is wrong and where."""
-    fenced = FENCE.match(text)
+    fenced = None if text.lstrip().startswith("{") else FENCE.search(text)
     try:
         value = json.loads(fenced["inside"] if fenced else text, parse_constant=_no_constant)
     except RecursionError:

@@ -50,7 +50,9 @@ class Shell:
         (folder / "tickets.csv").write_text(ROWS)
         (folder / "p.rlm").write_text(PROGRAM)
         hidden = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
-        self.env = {k: v for k, v in os.environ.items() if k not in hidden} | {"RLM_DSL_STORE": str(folder / "s.sqlite")}
+        self.env = {k: v for k, v in os.environ.items() if k not in hidden} | {
+            "RLM_DSL_STORE": str(folder / "s.sqlite")
+        }
 
     def __call__(self, *arguments: str, stdin: str | None = None, **env: str) -> Ran:
         command = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", *arguments]
@@ -90,7 +92,17 @@ def test_ask_explores_answers_and_leaves_a_trace_that_verifies(shell: Shell, ser
 
 
 def test_a_program_runs_and_a_second_run_asks_nothing(shell: Shell, server: Server) -> None:
-    arguments = ("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url, "--json")
+    arguments = (
+        "run",
+        "p.rlm",
+        "--context",
+        "tickets=tickets.csv",
+        "--model",
+        "m",
+        "--base-url",
+        server.base_url,
+        "--json",
+    )
     first, calls = shell(*arguments), server.calls
     second = shell(*arguments)
     assert first.code == second.code == 0 and first.out == second.out

@@ -7,7 +7,7 @@ Law: every reply gets an observation; the loop ends by an answer, by its turns o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rlm_dsl.diagnostics import UserError
@@ -113,6 +113,8 @@ def taken(session: Session, answer: Answer, number: int) -> Turn:
     if not program.strip():
         return Turn(CUT_SHORT if answer.finish == "length" else NOTHING, "", 1)
     turn = session.submit(program, name=f"turn {number}")
+    if answer.finish == "length":
+        turn = replace(turn, observation=f"{turn.observation}\n\n{CUT_SHORT}")
     bare = turn.answered is not None and not rests_on_data(turn.answered.node)
     if bare and turn.accepted not in session.doubted:
         session.doubted.add(turn.accepted)

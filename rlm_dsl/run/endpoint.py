@@ -66,38 +66,45 @@ class Endpoint:
     async def answer(self, request: Request) -> Answer:
         """One attempt; more only where the server turns out not to know a form of asking, which costs no answer."""
         while True:
-            form = self.forms.get(request.settings.model, FORMS[0])
+            manner = self.manner(request)
             try:
-                raw = await self.opened().chat.completions.with_raw_response.create(**self.body(request, form))
+                raw = await self.opened().chat.completions.with_raw_response.create(**self.body(request))
                 return self.clean(read_completion(raw.http_response.text, self.base_url))
             except (Attempt, RequestRefused):
                 raise
             except Exception as failure:
-                if not self.learned(request, form, failure):
+                if manner == self.manner(request) and not self.learned(request, failure):
                     raise self.attempt(failure, request) from None
+
+    def manner(self, request: Request) -> tuple[str, bool]:
+        """How this model is asked for results, and whether by the old name of the output's limit; others that are
+        under way may find out more meanwhile."""
+        model = request.settings.model
+        return self.forms.get(model, FORMS[0]), model in self.old_limit
 
     def clean(self, answer: Answer) -> Answer:
         """The answer without secrets, before anything keeps it."""
         text = self.redact(answer.text)
         return answer if text == answer.text else replace(answer, text=text)
 
-    def body(self, request: Request, form: str) -> dict[str, Any]:
+    def body(self, request: Request) -> dict[str, Any]:
         """The request as this server takes it."""
+        form, old = self.manner(request)
         parameters = dict(request.settings.parameters)
-        if request.settings.model in self.old_limit and "max_completion_tokens" in parameters:
+        if old and "max_completion_tokens" in parameters:
             parameters["max_tokens"] = parameters.pop("max_completion_tokens")
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
         if request.schema is not None and form != "schema":
             messages = in_words(messages, request.schema)
         return {"model": request.settings.model, "messages": messages, **parameters, **asked_as(request.schema, form)}
 
-    def learned(self, request: Request, form: str, failure: Exception) -> bool:
+    def learned(self, request: Request, failure: Exception) -> bool:
         """Whether the failure says that the server lacks a form of asking, so that the next one is worth trying."""
         status = getattr(failure, "status_code", None)
-        told = str(failure).lower()
+        told, (form, old) = str(failure).lower(), self.manner(request)
         if status not in (400, 404, 415, 422, 501):
             return False
-        if "max_completion_tokens" in told and request.settings.model not in self.old_limit:
+        if "max_completion_tokens" in told and not old:
             self.old_limit.add(request.settings.model)
             return True
         lacks = any(word in told for word in ("response_format", "json_schema", "json_object", "structured"))

@@ -7,7 +7,6 @@ Law: everything but the header's id and time is the same for the same run.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -68,7 +67,7 @@ def write_execution(
     writer.write_json("trace.json", {**header, "program_sha256": program_digest(execution.text)})
     writer.write_text("program.rlm", execution.text)
     writer.write_text("plan.sql", execution.sql)
-    writer.write_lines("steps.jsonl", step_lines(execution))
+    writer.write_lines("steps.jsonl", [record.as_json() for record in execution.records])
     writer.write_json("answer.json", execution.answer_json())
     for number, (name, stage) in enumerate(tables(execution), 1):
         assert stage.relation is not None
@@ -90,10 +89,6 @@ def redacted_table(table: Any, redaction: Redaction) -> Any:
             if cleaned != texts:
                 table = table.set_column(index, field, pa.array(cleaned, field.type))
     return table
-
-
-def step_lines(execution: Execution) -> list[str]:
-    return [json.dumps(record.as_json(), ensure_ascii=False) for record in execution.records]
 
 
 def tables(execution: Execution) -> list[tuple[str, QueryStage]]:

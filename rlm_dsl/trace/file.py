@@ -7,8 +7,10 @@ without a seal is unfinished; the same files pack to the same bytes.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HEADER = "trace.json"
+NAMES = (HEADER, "program.rlm", "plan.sql", "steps.jsonl", "answer.json", SEAL)
+FIRST = b'{"seq": 0, "time": '
+"""How a log begins, so that another's `events.jsonl` is never taken for ours."""
 LARGEST = 8 * 2**30
 """Bytes that a zip may unpack to."""
 
@@ -34,26 +39,30 @@ class TraceWriter:
     ) -> None:
         if (folder / SEAL).exists():
             raise UserError(f"{folder} is a finished trace", "name another with --trace, or remove it first")
-        if folder.exists() and any(folder.iterdir()) and not (folder / EVENTS).exists():
-            raise UserError(f"{folder} is no trace and not empty", "name another folder with --trace")
         try:
+            left = begun(folder)
             (folder / "payload").mkdir(parents=True, exist_ok=True)
-            for left in [*folder.glob("payload/*"), *(path for path in folder.iterdir() if path.is_file())]:
-                left.unlink()
+            for path in left:
+                path.unlink()
         except OSError as failure:
             raise UserError(f"the trace {folder} cannot be written: {failure.strerror}") from None
         self.folder, self.redact = folder, redact
         self.events = EventLog(folder / EVENTS, now, redact)
 
     def write_json(self, name: str, value: Any) -> None:
-        self.write_text(name, json.dumps(self.redact(value), ensure_ascii=False, indent=1) + "\n")
+        self.put(name, json.dumps(self.redact(value), ensure_ascii=False, indent=1) + "\n")
 
-    def write_lines(self, name: str, lines: Iterable[str]) -> None:
-        self.write_text(name, "".join(f"{line}\n" for line in lines))
+    def write_lines(self, name: str, values: Iterable[Any]) -> None:
+        """JSON Lines, one value a line."""
+        self.put(name, "".join(json.dumps(self.redact(value), ensure_ascii=False) + "\n" for value in values))
 
     def write_text(self, name: str, text: str) -> None:
+        self.put(name, self.redact(text))
+
+    def put(self, name: str, text: str) -> None:
+        """A file from a text that holds no secrets: redacting JSON's own text would miss escaped secrets."""
         partial = self.folder / f"{name}.partial"
-        partial.write_text(self.redact(text), encoding="utf-8", newline="\n")
+        partial.write_bytes(text.encode("utf-8", "replace"))
         partial.replace(self.folder / name)
 
     def write_table(self, name: str, table: pa.Table) -> None:
@@ -71,6 +80,25 @@ class TraceWriter:
 
     def close(self) -> None:
         self.events.close()
+
+
+def begun(folder: Path) -> list[Path]:
+    """The files of an unfinished trace, for a writer to begin again. A folder that holds anything else is refused."""
+    found = list(folder.rglob("*")) if folder.exists() and any(folder.iterdir()) else []
+    files = [path for path in found if path != folder / "payload"]
+    if not all(is_ours(path, path.relative_to(folder).as_posix()) for path in files):
+        raise UserError(f"{folder} is no trace and not empty", "name another folder with --trace")
+    return files
+
+
+def is_ours(path: Path, name: str) -> bool:
+    """Whether a file is one that a writer left."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    if name == EVENTS:
+        with path.open("rb") as file:
+            return file.read(len(FIRST)) in (FIRST, b"")
+    return name.removesuffix(".partial") in NAMES or bool(re.fullmatch(r"payload/[\w-]+\.(parquet|partial)", name))
 
 
 @dataclass(frozen=True)
@@ -167,6 +195,6 @@ def unpacked(path: Path) -> tuple[Path, Any]:
                     raise UserError(f"{path} is no trace: it holds {entry.filename!r}")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(archive.read(entry))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, UnicodeError):
         raise UserError(f"{path} is no trace", "a trace is a folder, or a zip of one") from None
     return folder, held

@@ -65,7 +65,7 @@ def check_seal(folder: Path) -> list[Divergence]:
         content = {key: value for key, value in sealed.items() if key != "digest"}
         own = identity("seal-v1", content) == sealed.get("digest") and text == sealed_form(sealed)
         subjects = {s["name"]: s["digest"]["sha256"] for s in sealed["subject"]}
-        predicate = sealed["predicate"]
+        predicate = dict(sealed["predicate"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return [broken("the seal cannot be read")]
     found = [] if own else [broken("the seal is not the one that was written")]
@@ -81,9 +81,8 @@ def files_differ(folder: Path, subjects: dict[str, str]) -> list[Divergence]:
     found = [broken(f"{name} is missing") for name in subjects if name not in present]
     found += [broken(f"{name} was added") for name in present if name not in subjects]
     for name in present:
-        digest = file_digest(folder / name)
-        if subjects.get(name, digest) != digest:
-            found.append(broken(f"{name} was changed", subjects[name], digest))
+        if name in subjects and (digest := file_digest(folder / name)) != subjects[name]:
+            found.append(broken(f"{name} was changed", str(subjects[name]), digest))
     return found
 
 

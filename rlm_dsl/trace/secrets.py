@@ -17,6 +17,9 @@ from typing import Any
 TELLING = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
 LABEL = b"rlm-dsl redaction v1"
 """The HMAC's key. It is public: the tag only tells secrets apart, and must be the same on every machine."""
+MARK = r"(?P<mark>‹secret:[a-z-]+:[0-9a-f]{4}›)"
+"""What stands for a secret; never itself redacted, even where an environment has `openai-key` as a value."""
+ROUNDS = 8
 LEAST = 8
 COMMON = frozenset({"true", "false", "none", "default", "disabled", "enabled"})
 
@@ -57,10 +60,15 @@ class Redaction:
     def pattern(self) -> re.Pattern[str]:
         named = [f"(?P<env>{'|'.join(map(re.escape, self.values))})"] if self.values else []
         shapes = [f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES.items()]
-        return re.compile("|".join(named + shapes), re.DOTALL)
+        return re.compile("|".join([MARK, *named, *shapes]), re.DOTALL)
 
     def redact(self, text: str) -> str:
-        return self.pattern.sub(replacement, text)
+        """The text without secrets. Looked at again after a change: a mark can lay bare a secret beside it."""
+        for _ in range(ROUNDS):
+            before, text = text, self.pattern.sub(replacement, text)
+            if text == before:
+                break
+        return text
 
     def redact_json(self, value: Any) -> Any:
         match value:
@@ -79,6 +87,8 @@ class Redaction:
 
 
 def replacement(found: re.Match[str]) -> str:
+    if found.lastgroup == "mark":
+        return found[0]
     kind = (found.lastgroup or "env").replace("_", "-")
     tag = hmac.new(LABEL, found[0].encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:4]
     return f"‹secret:{kind}:{tag}›"
