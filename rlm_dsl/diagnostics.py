@@ -69,7 +69,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     lowered = {candidate.lower(): candidate for candidate in candidates}
     if name.lower() in lowered:
         return lowered[name.lower()]
-    found = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.66)
     return lowered[found[0]] if found else None
 
 

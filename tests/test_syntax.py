@@ -42,6 +42,7 @@ from rlm_dsl.syntax.tree import (
     Unary,
 )
 from rlm_dsl.syntax.walk import walk
+from tests.cases import accept, corpus_cases
 from tests.strategies import expressions, mutated, program_like, trees
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -180,24 +181,6 @@ def test_the_grammar_alone_reads_it(name: str) -> None:
 @functools.cache
 def plain_parser() -> Lark:
     return Lark(grammar_text(), parser="lalr")
-
-
-def corpus_cases(path: Path) -> dict[str, tuple[str, str]]:
-    """`=== title`, a program, `--- expected`, what is expected; blank lines at the ends do not count."""
-    cases = {}
-    for case in path.read_text(encoding="utf-8").removeprefix("=== ").split("\n=== "):
-        title, _, rest = case.partition("\n")
-        program, _, expected = rest.partition("\n--- ")
-        cases[title] = (program, expected.partition("\n")[2].strip("\n"))
-    return cases
-
-
-def accept(path: Path, title: str, kind: str, got: str) -> None:
-    """Writes what a case gave as what it expects."""
-    cases = corpus_cases(path)
-    cases[title] = (cases[title][0], got)
-    texts = [f"=== {title}\n{program}\n--- {kind}\n{expected}\n" for title, (program, expected) in cases.items()]
-    path.write_text("\n".join(texts), encoding="utf-8")
 
 
 ERRORS = CORPUS / "syntax_errors.txt"

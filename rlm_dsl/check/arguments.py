@@ -53,7 +53,7 @@ class Failed(Exception):
     """An argument is wrong and has been reported."""
 
 
-def placed_arguments(names: Names, operator: o.Operator, call: t.Call) -> Placed | None:
+def placed_arguments(names: Names, operator: o.Operator, table: Table, call: t.Call) -> Placed | None:
     """Which argument goes to which parameter."""
     placed: Placed = {}
     fine = True
@@ -61,7 +61,7 @@ def placed_arguments(names: Names, operator: o.Operator, call: t.Call) -> Placed
     for argument in call.arguments:
         parameter = _parameter(operator, argument, free)
         if parameter is None:
-            fine = _misplaced(names, operator, argument)
+            fine = _misplaced(names, operator, argument, table)
             continue
         if parameter.name in placed and not parameter.variadic:
             names.report("C05", f"`{parameter.name}` is given twice", argument.span)
@@ -70,7 +70,8 @@ def placed_arguments(names: Names, operator: o.Operator, call: t.Call) -> Placed
         if not parameter.variadic and parameter in free:
             free.remove(parameter)
     for parameter in operator.parameters:
-        if parameter.default is o.REQUIRED and parameter.name not in placed and not _may_lack(parameter):
+        missing = parameter.default is o.REQUIRED and parameter.name not in placed and not _may_lack(parameter)
+        if fine and missing:
             names.report(
                 "C04", f"`{operator.name}` needs {o.written(parameter)}", call.span, f"usage: {operator.signature}"
             )
@@ -97,7 +98,7 @@ def _parameter(operator: o.Operator, argument: t.Argument, free: Sequence[o.Para
     return next((p for p in free if not isinstance(p.kind, takes_names)), None)
 
 
-def _misplaced(names: Names, operator: o.Operator, argument: t.Argument) -> bool:
+def _misplaced(names: Names, operator: o.Operator, argument: t.Argument, table: Table) -> bool:
     if argument.name is None:
         named = any(isinstance(p.kind, o.Derived | o.Aggregates) for p in operator.parameters)
         what = "give it a name: name=..." if named else f"usage: {operator.signature}"
@@ -105,8 +106,10 @@ def _misplaced(names: Names, operator: o.Operator, argument: t.Argument) -> bool
         return False
     known = [p.name for p in operator.parameters if not p.variadic]
     habit = habits.ARGUMENTS.get(argument.name.lower())
-    if operator.name == "sort" and habit in ("-col", "col"):
-        hints: tuple[str, ...] = ("write sort(-col) for descending, sort(col) for ascending",)
+    if table.column(argument.name) is not None and any(isinstance(p.kind, o.Each) for p in operator.parameters):
+        hints: tuple[str, ...] = (f"to compare, write two signs: {argument.name} == ...",)
+    elif operator.name == "sort" and habit in ("-col", "col"):
+        hints = ("write sort(-col) for descending, sort(col) for ascending",)
     elif habit in known:
         hints = (f"it is called `{habit}` here",)
     else:
@@ -493,6 +496,8 @@ class _Argument:
         return name
 
     def join_condition(self, expression: t.Expression) -> Any:
+        if "other" not in self.tables:
+            raise Failed
         other = self.tables["other"]
         if isinstance(expression, t.Name | t.Text | t.Items):
             items = [i.value for i in expression.items] if isinstance(expression, t.Items) else [expression]

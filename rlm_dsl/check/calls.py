@@ -102,7 +102,7 @@ def operated(names: Names, table: Node, call: t.Call, scope: Scope) -> Node | No
     if operator is None:
         _unknown_operator(names, call, table.type)
         return None
-    placed = placed_arguments(names, operator, call)
+    placed = placed_arguments(names, operator, table.type, call)
     if placed is None:
         return None
     arguments = checked_arguments(names, operator, table.type, placed, call)

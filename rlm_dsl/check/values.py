@@ -431,11 +431,7 @@ def _written_out(names: Names, entry: Function, node: Node, wanted: Input, place
 
 def _comparable(names: Names, a: Node, b: Node, span: Span) -> bool:
     if not comparable(a.type, b.type):
-        hints = _conversion(
-            "number" if is_numeric(a.type) or is_numeric(b.type) else "date",
-            TEXT if is_text(a.type) or is_text(b.type) else a.type,
-            "==",
-        )
+        hints = _comparison_hints(a, b)
         names.report("C03", f"{a.type} and {b.type} cannot be compared", span, *hints)
         return False
     for enum, other in ((a, b), (b, a)):
@@ -452,6 +448,19 @@ def _comparable(names: Names, a: Node, b: Node, span: Span) -> bool:
             )
             return False
     return True
+
+
+def _comparison_hints(a: Node, b: Node) -> tuple[str, ...]:
+    """What to write where two types do not compare."""
+    types = (bare(a.type), bare(b.type))
+    if DATE in types or TIMESTAMP in types:
+        return ("write a date as @2024-01-31, a timestamp as @2024-01-31T10:00:00",)
+    if any(map(is_numeric, types)) and any(map(is_text, types)):
+        literal = next((known_value(node) for node in (a, b) if isinstance(known_value(node), str)), None)
+        if literal is not None and literal.lstrip("-").isdigit():
+            return (f"write the number: {literal}",)
+        return ("convert the text: to_int(x) or to_float(x)",)
+    return ()
 
 
 def _template(names: Names, flat: tuple[Node, ...], place: Span) -> bool:

@@ -36,6 +36,9 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("\ninterrupted; answers so far are kept\n")
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ProgramError as failure:
         sys.stderr.write(f"{failure}\n")
         return 2
@@ -44,6 +47,9 @@ def run(arguments: list[str] | None = None) -> int:
 
         sys.stderr.write(f"error: {safe(str(failure))}\n")
         return failure.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except Exception as failure:
+        if os.environ.get("RLM_DSL_DEBUG"):
+            raise
+        told = f"{type(failure).__name__}: {failure}".splitlines()[0][:300]
+        sys.stderr.write(f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1\n")
+        return 2

@@ -87,11 +87,29 @@ class _Builder:
         for statement in statements:
             inner = resolved(statement.node)
             if statement.kind == "binding" and isinstance(inner, Step) and self.uses[inner.identity]:
-                depth = 1 + max((self.depth.get(i.identity, 0) for i in map(resolved, children(inner))), default=0)
+                depth = self.fused(inner)
                 self.depth[inner.identity] = depth
                 if self.own_table(inner) or depth > DEEPEST:
                     self.table(inner, statement.name)
                     self.depth[inner.identity] = 0
+
+    def fused(self, step: Step) -> int:
+        """How many steps would be fused into the query of this one."""
+        count = 0
+        stack: list[Node] = [step]
+        seen: set[str] = set()
+        while stack:
+            inner = resolved(stack.pop())
+            if isinstance(inner, Step):
+                if inner.identity in seen or inner.identity in self.made:
+                    continue
+                seen.add(inner.identity)
+                if inner.identity in self.depth:
+                    count += self.depth[inner.identity]
+                    continue
+                count += 1
+            stack.extend(children(inner))
+        return count
 
     def own_table(self, step: Step) -> bool:
         return self.uses[step.identity] > 1
@@ -112,7 +130,7 @@ class _Builder:
         """The step as a physical table, made now if it is not there."""
         if step.identity not in self.made:
             block = _Block(self, self.free_name(self.names.get(step.identity, wanted)))
-            relation = block.lowered(step, block.name)
+            relation = block.lowered(step, block.name, block.name)
             self.stages.append(block.stage(step, relation))
             self.made[step.identity] = relation
         return self.made[step.identity]
@@ -147,7 +165,7 @@ class _Builder:
         if node.identity in self.made:
             return physical_name(self.made[node.identity])
         block = _Block(self, self.free_name(wanted))
-        value = sql('SELECT {v} AS "value"', v=block.writer("")(node))
+        value = sql('SELECT {v} AS "value"', v=block.writer("", block.name)(node))
         relation = Relation(name(block.name), Table(()), False)
         self.stages.append(
             QueryStage(block.name, (*block.parts, (block.name, value)), tuple(block.steps), None, node.type)
@@ -182,11 +200,13 @@ class _Block:
         self.steps: list[PlannedStep] = []
         self.here: dict[str, Relation] = {}
 
-    def writer(self, prefix: str) -> Writer:
-        return Writer(lambda step: self.relation(step).sql, prefix)
+    def writer(self, table: str, outer: str) -> Writer:
+        """Writes values; a step's own constants are named after it."""
+        return Writer(lambda step: self.relation(step, outer).sql, f"{table}_" if table else "")
 
-    def relation(self, node: Node) -> Relation:
-        """Where a node's rows are read: a context, a table, or a part of this query."""
+    def relation(self, node: Node, outer: str) -> Relation:
+        """Where a node's rows are read: a context, a table, or a part of this query. A step without a name of its own
+        is called after `outer`, the nearest bound step that uses it."""
         inner = resolved(node)
         if isinstance(inner, ContextRows):
             return self.builder.contexts[inner.name]
@@ -196,20 +216,21 @@ class _Block:
         if inner.identity in self.here:
             return self.here[inner.identity]
         if self.builder.own_table(inner):
-            return self.builder.table(inner, f"{self.name}_{inner.operator}")
-        return self.lowered(inner, self.builder.step_name(inner, self.name))
+            return self.builder.table(inner, f"{outer}_{inner.operator}")
+        return self.lowered(inner, self.builder.step_name(inner, outer), outer)
 
-    def lowered(self, step: Step, table: str) -> Relation:
+    def lowered(self, step: Step, table: str, outer: str) -> Relation:
         """The step written as a part of this query."""
+        outer = self.builder.names.get(step.identity, outer)
         operator = table_operators()[step.operator]
         if operator.model is not None:
             written, united = self.asked(step, operator, table)
-            inputs: tuple[Relation, ...] = (self.relation(step.inputs[0]),)
+            inputs: tuple[Relation, ...] = (self.relation(step.inputs[0], outer),)
         else:
-            inputs = tuple(self.relation(node) for node in step.inputs)
+            inputs = tuple(self.relation(node, outer) for node in step.inputs)
             united = operator.united(step, inputs)
             assert operator.lower is not None
-            written = operator.lower(Lowering(step, inputs, self.writer(f"{table}_"), united))
+            written = operator.lower(Lowering(step, inputs, self.writer(table, outer), united))
         self.parts.append((table, written))
         self.steps.append(PlannedStep(table, step, tuple(physical_name(relation) for relation in inputs)))
         type_ = step.type if isinstance(step.type, Table) else Table(())
@@ -221,7 +242,7 @@ class _Block:
         """A model step: its input becomes a table, a round of calls is planned, and its answers are joined back."""
         assert operator.model is not None
         source = resolved(step.inputs[0])
-        t = self.builder.table(source, f"{table}_rows") if isinstance(source, Step) else self.relation(source)
+        t = self.builder.table(source, f"{table}_rows") if isinstance(source, Step) else self.relation(source, table)
         united = operator.united(step, (t,))
         for value in values_before(step):
             self.builder.known_value(value, f"{table}_value")
@@ -231,12 +252,12 @@ class _Block:
             answers = Relation(name(answer_name), Table(()), False)
             self.builder.answers[step.identity] = answers
             self.builder.stages.append(self.round(step, operator, table, answer_name, t))
-        lowering = Lowering(step, (t,), self.writer(f"{table}_"), united)
+        lowering = Lowering(step, (t,), self.writer(table, table), united)
         return operator.model.combine(lowering, answers.sql), united
 
     def round(self, step: Step, operator: Operator, table: str, answers: str, t: Relation) -> ModelStage:
         assert operator.model is not None
-        write = self.writer(f"{table}_")
+        write = self.writer(table, table)
         shown = tuple(column for column, _ in step.arguments["on"])
         columns = joined(
             ", ",

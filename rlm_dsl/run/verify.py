@@ -58,6 +58,11 @@ class _Check:
     def add(self, name: str, checked: int, what: str, found: Sequence[Divergence] = (), skipped: str = "") -> None:
         self.levels.append(Level(name, checked, tuple(found), skipped, what))
 
+    def failed(self, name: str, message: str) -> None:
+        """A level that could not be checked; those that rest on it say so."""
+        self.add(name, 0, "", [Divergence("D01", name, message[:500])])
+        self.why_not = self.why_not or f"level {name} fails"
+
 
 def verify(trace: Trace, paths: Mapping[str, str], environment: Mapping[str, str]) -> Report:
     """Check a trace. `paths` says where contexts lie that are no longer where they were."""
@@ -68,7 +73,9 @@ def verify(trace: Trace, paths: Mapping[str, str], environment: Mapping[str, str
         try:
             level(check)
         except UserError as failure:
-            check.add(name, 0, "", [Divergence("D01", name, failure.message)])
+            check.failed(name, failure.message)
+        except (LookupError, TypeError, ValueError, AttributeError) as failure:
+            check.failed(name, f"a file of the trace is not of its form: {type(failure).__name__}: {failure}")
     head = check_chain(trace.folder / EVENTS)[1] if (trace.folder / EVENTS).is_file() else ""
     return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
 
@@ -281,7 +288,7 @@ def _rows(check: _Check) -> None:
         found = [d for d in check.stopped if d.level == "rows"]
         return check.add("rows", 0, "", found, "" if found else f"not checked: {check.why_not}")
     recorded = {line["step"]: line for line in check.trace.steps}
-    now = {record.name: record.as_json() for record in check.execution.records}
+    now = {record.name: check.redaction.redact_json(record.as_json()) for record in check.execution.records}
     found = [d for name in {**recorded, **now} for d in step_differences(name, recorded.get(name), now.get(name))]
     return check.add("rows", len(now), "steps, same keys, counts and digests", found)
 

@@ -97,7 +97,7 @@ def is_ours(path: Path, name: str) -> bool:
         return False
     if name == EVENTS:
         with path.open("rb") as file:
-            return file.read(len(FIRST)) in (FIRST, b"")
+            return FIRST.startswith(file.read(len(FIRST)))
     return name.removesuffix(".partial") in NAMES or bool(re.fullmatch(r"payload/[\w-]+\.(parquet|partial)", name))
 
 
