@@ -24,6 +24,10 @@ FORMS = ("schema", "json", "words")
 """How a result's type is asked for: by strict schema, by JSON mode with the schema in words, by words alone."""
 
 
+LONGEST = 300
+"""Characters of a server's words that an error shows."""
+
+
 class Endpoint:
     """Owns one client for one server. `now` gives seconds since the epoch, for Retry-After dates."""
 
@@ -69,7 +73,7 @@ class Endpoint:
             manner = self.manner(request)
             try:
                 raw = await self.opened().chat.completions.with_raw_response.create(**self.body(request))
-                return self.clean(read_completion(raw.http_response.text, self.base_url))
+                return self.clean(read_completion(raw.http_response.text, self.base_url, self.redact))
             except (Attempt, RequestRefused):
                 raise
             except Exception as failure:
@@ -84,8 +88,8 @@ class Endpoint:
 
     def clean(self, answer: Answer) -> Answer:
         """The answer without secrets, before anything keeps it."""
-        text = self.redact(answer.text)
-        return answer if text == answer.text else replace(answer, text=text)
+        refusal = None if answer.refusal is None else self.redact(answer.refusal)
+        return replace(answer, text=self.redact(answer.text), refusal=refusal)
 
     def body(self, request: Request) -> dict[str, Any]:
         """The request as this server takes it."""
@@ -117,7 +121,7 @@ class Endpoint:
         """What a failure of the client means."""
         import openai
 
-        told = self.redact(plain_message(failure))
+        told = self.redact(plain_message(failure))[:LONGEST]
         match failure:
             case openai.APIConnectionError() if never_sent(failure):
                 return Attempt(ModelUnavailable(f"{self.base_url} cannot be reached: {told}"), again=True)
@@ -188,7 +192,7 @@ def in_words(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[
     return [{"role": "system", "content": told}, *messages]
 
 
-def read_completion(body: str, base_url: str) -> Answer:
+def read_completion(body: str, base_url: str, redact: Callable[[str], str]) -> Answer:
     """An answer from a reply's body, whatever a server may have left out. Raises Attempt for what is no completion."""
     try:
         value = json.loads(body)
@@ -206,7 +210,7 @@ def read_completion(body: str, base_url: str) -> Answer:
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise Attempt(
-            ModelUnavailable(f"{base_url} answered what is no completion: {body[:120]!r}"), again=True, billed=True
+            ModelUnavailable(f"{base_url} answered what is no completion: {redact(body)[:120]!r}"), again=True, billed=True
         ) from None
 
 
@@ -225,9 +229,9 @@ def plain_message(failure: Exception) -> str:
     """The server's own words where it has some, else the client's and what caused them."""
     body = getattr(failure, "body", None)
     if isinstance(body, Mapping) and isinstance(body.get("message"), str):
-        return f"{body['message']} {body.get('code') or ''}".strip()[:300]
+        return f"{body['message']} {body.get('code') or ''}".strip()
     cause = failure.__cause__
-    return str(cause or failure).strip()[:300] or type(cause or failure).__name__
+    return str(cause or failure).strip() or type(cause or failure).__name__
 
 
 def waiting(headers: Mapping[str, str], now: float) -> float | None:

@@ -116,6 +116,9 @@ def execute(
     """
     checked_program(source, contexts, params)
     source = Source(source.name, show(parse(source)))
+    if (cleaned := caller.redact(source.text)) != source.text:
+        mark = cleaned[cleaned.index("‹secret:") :].split("›")[0] + "›"
+        raise UserError(f"{source.name} holds a secret: {mark}", "take it out: programs are recorded", code="secret")
     program = checked_program(source, contexts, params)
     if program.answer is None:
         raise UserError(f"{source.name} has no answer", "end it with: answer expression", code="program")

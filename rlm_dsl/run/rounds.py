@@ -122,7 +122,15 @@ def ready(
 ) -> Round:
     """A round from its stage and the values of its arguments."""
     model = model_step(stage)
-    return Round(stage, settings, model.question(values), model.result(values), window, redact)
+    cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
+    return Round(stage, settings, model.question(cleaned), model.result(cleaned), window, redact)
+
+
+def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:
+    """A text or list of texts, such as labels that come from the data, as a model may be told it."""
+    if isinstance(value, list):
+        return [without_secrets(item, redact) for item in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def model_step(stage: ModelStage) -> ModelStep:

@@ -129,7 +129,7 @@ class Runner:
         if stage.relation is not None:
             counts[stage.name] = self.warehouse.count(stage.name)
         digest = self.digest(stage) if self.digests else None
-        value = None if stage.relation is not None else shortened(self.warehouse.value(stage.name))
+        value = None if stage.relation is not None else shortened(self.warehouse.value(stage.name), self.caller.redact)
         seconds = time.perf_counter() - started
         records = [self.record(step, stage, counts, digest, value, seconds) for step in stage.steps]
         for record in records:
@@ -229,10 +229,10 @@ LONGEST = 300
 """Characters of a step's value that its record shows; the digest is of the whole."""
 
 
-def shortened(value: Any) -> Any:
+def shortened(value: Any, redact: Callable[[str], str]) -> Any:
     """A value for a step's record: as JSON has it, a long one cut."""
     told = plain(value)
-    text = json.dumps(told, ensure_ascii=False)
+    text = redact(json.dumps(told, ensure_ascii=False))
     return told if len(text) <= LONGEST else text[:LONGEST] + "..."
 
 
