@@ -81,13 +81,36 @@ def test_any_tree_is_checked_or_refused(tree: object) -> None:
 
 
 WORDS = [*table_operators(), *function_names(), "id", "user", "body", "sent", "t", "left.id", "right.user", "-id"]
-ARGUMENTS = st.sampled_from([*WORDS, '"a"', 'r"(?P<g>a)b"', "1", "0.5", "null", "[id, user]", '["a", "b"]', "{x: int}",
-                             "on=body", "by=user", "n=count()", "x=id + 1", "into=z", "returns={y: bool}", "all=true",
-                             "how=\"left\"", "t", "t | take(1)", "user == \"a\"", "id > 1 and user in [\"a\"]"])  # fmt: skip
+ARGUMENTS = st.sampled_from(
+    [
+        *WORDS,
+        '"a"',
+        'r"(?P<g>a)b"',
+        "1",
+        "0.5",
+        "null",
+        "[id, user]",
+        '["a", "b"]',
+        "{x: int}",
+        "on=body",
+        "by=user",
+        "n=count()",
+        "x=id + 1",
+        "into=z",
+        "returns={y: bool}",
+        "all=true",
+        'how="left"',
+        "t",
+        "t | take(1)",
+        'user == "a"',
+        'id > 1 and user in ["a"]',
+    ]
+)
 CALLS = st.builds(
     lambda operator, arguments: f"{operator}({', '.join(arguments)})",
-    st.sampled_from([*table_operators(), *function_names()]), st.lists(ARGUMENTS, max_size=4),
-)  # fmt: skip
+    st.sampled_from([*table_operators(), *function_names()]),
+    st.lists(ARGUMENTS, max_size=4),
+)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -115,7 +138,9 @@ def likely_program(pipeline: str) -> None:
 
 
 def test_a_thousand_statements_check_and_plan_in_a_moment() -> None:
-    lines = ["s0 = tickets | where(id > 0)"] + [f"s{n} = s{n - 1} | derive(c{n}=id + {n}) | drop(c{n})" for n in range(1, 1000)]
+    lines = ["s0 = tickets | where(id > 0)"] + [
+        f"s{n} = s{n - 1} | derive(c{n}=id + {n}) | drop(c{n})" for n in range(1, 1000)
+    ]
     source = Source("p", "\n".join([*lines, "answer s999 | count()"]))
     program = check_program(parse(source), source, Environment({"tickets": TICKETS}))
     plan = build(program.statements, {"tickets": Relation(name("tickets"), TICKETS, False)}, {})
@@ -125,8 +150,11 @@ def test_a_thousand_statements_check_and_plan_in_a_moment() -> None:
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_order_and_values_do_not_depend_on_threads(threads: int) -> None:
     count = 20_000
-    columns = {"k": [n * 7919 % 101 for n in range(count)], "x": [(n * 31 % 1000) / 7 for n in range(count)],
-               "w": [f"w{n * 13 % 17}" for n in range(count)]}  # fmt: skip
+    columns = {
+        "k": [n * 7919 % 101 for n in range(count)],
+        "x": [(n * 31 % 1000) / 7 for n in range(count)],
+        "w": [f"w{n * 13 % 17}" for n in range(count)],
+    }
     program = """
         g = t | group(by=k, s=sum(x), a=avg(x), first=first(w), all=text(w, sep=","), d=count_distinct(w))
         answer {g: g, top: t | sort(-x) | take(50), some: t | sample(20, seed=3), one: t | distinct(w),

@@ -19,10 +19,12 @@ ROWS = "id,user,body\n" + "".join(
     f'{n},u{n % 3},"{"my card was charged twice" if n % 4 == 0 else "how do I log in"} ({n})"\n' for n in range(1, 41)
 )
 GOLD = [
-    {"text": f"{'my card was charged twice' if n % 4 == 0 else 'how do I log in'} ({n})",
-     "label": "billing" if n % 4 == 0 else "other"}
+    {
+        "text": f"{'my card was charged twice' if n % 4 == 0 else 'how do I log in'} ({n})",
+        "label": "billing" if n % 4 == 0 else "other",
+    }
     for n in range(1, 41)
-]  # fmt: skip
+]
 PROGRAM = """\
 mine = tickets | where(user == "u1")
 topics = mine | classify(on=body, labels=["billing", "other"], into=topic)
@@ -30,7 +32,8 @@ answer topics | where(topic == "billing") | count()
 """
 TURNS = [
     "Let me look.\n```\nshow tickets | take(2)\n```",
-    "```\nmine = tickets | where(user == 'u1')\ntopics = mine | classify(on=body, labels=['billing', 'other'], into=topic)\n```",
+    "```\nmine = tickets | where(user == 'u1')\n"
+    "topics = mine | classify(on=body, labels=['billing', 'other'], into=topic)\n```",
     "answer topics | where(topic == 'billing') | count()",
 ]
 
@@ -57,9 +60,14 @@ class Shell:
     def __call__(self, *arguments: str, stdin: str | None = None, **env: str) -> Ran:
         command = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, env={**self.env, "PYTHONPATH": str(Path.cwd()), **env}, capture_output=True,
-            text=True, input=stdin, timeout=60,
-        )  # fmt: skip
+            command,
+            cwd=self.folder,
+            env={**self.env, "PYTHONPATH": str(Path.cwd()), **env},
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=60,
+        )
         assert "Traceback" not in done.stderr, done.stderr
         return Ran(done)
 
@@ -76,8 +84,18 @@ def server() -> Iterator[Server]:
 
 
 def test_ask_explores_answers_and_leaves_a_trace_that_verifies(shell: Shell, server: Server) -> None:
-    asked = shell("ask", "How many billing questions did u1 send?", "--context", "tickets=tickets.csv", "--model", "m",
-                  "--base-url", server.base_url, "--trace", "t.trace")  # fmt: skip
+    asked = shell(
+        "ask",
+        "How many billing questions did u1 send?",
+        "--context",
+        "tickets=tickets.csv",
+        "--model",
+        "m",
+        "--base-url",
+        server.base_url,
+        "--trace",
+        "t.trace",
+    )
     assert asked.code == 0, asked.err
     assert "turn 1" in asked.err and "turn 3" in asked.err
     expected = sum(1 for n in range(1, 41) if n % 3 == 1 and n % 4 == 0)
@@ -121,7 +139,11 @@ def test_a_program_runs_and_a_second_run_asks_nothing(shell: Shell, server: Serv
         (("run", "p.rlm", "--context", "tickets=tickets.csv", "--budget", "calls=x"), 2, "write --budget"),
         (("run", "p.rlm", "--context", "tickets=tickets.csv", "--memory", "lots"), 2, "write it as 2GB"),
         (("run", "p.rlm", "--context", "tickets=tickets.csv", "--param", "x=1", "--model", "m"), 2, "no param `x`"),
-        (("ask", "", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", "http://x"), 2, "question is empty"),
+        (
+            ("ask", "", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", "http://x"),
+            2,
+            "question is empty",
+        ),
         (("ask", "q", "--context", "tickets=tickets.csv"), 2, "no model is named"),
         (("ask", "q", "--context", "tickets=tickets.csv", "--model", "gpt-5-mini"), 2, "set OPENAI_API_KEY"),
         (("verify", "none.trace"), 2, "there is no trace none.trace"),
@@ -130,7 +152,7 @@ def test_a_program_runs_and_a_second_run_asks_nothing(shell: Shell, server: Serv
         (("explain",), 2, "Missing argument"),
         (("frobnicate",), 2, "No such command"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_gives_one_clear_message(shell: Shell, arguments: tuple[str, ...], code: int, says: str) -> None:
     ran = shell(*arguments)
     assert (ran.code, ran.out) == (code, "") and says in ran.err
@@ -163,15 +185,37 @@ def test_a_wrong_key_and_an_unreachable_server(shell: Shell) -> None:
 
 
 def test_a_budget_stops_before_the_first_call_that_it_cannot_pay(shell: Shell, server: Server) -> None:
-    ran = shell("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url,
-                "--budget", "calls=13")  # fmt: skip
+    ran = shell(
+        "run",
+        "p.rlm",
+        "--context",
+        "tickets=tickets.csv",
+        "--model",
+        "m",
+        "--base-url",
+        server.base_url,
+        "--budget",
+        "calls=13",
+    )
     assert ran.code == 3 and "needs 14 new model calls" in ran.err and server.calls == 0
 
 
 def test_turns_that_run_out_end_without_an_answer(shell: Shell) -> None:
     with serve(script=["show tickets | take(1)"]) as server:
-        ran = shell("ask", "q?", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url,
-                    "--turns", "2", "--trace", "u.trace")  # fmt: skip
+        ran = shell(
+            "ask",
+            "q?",
+            "--context",
+            "tickets=tickets.csv",
+            "--model",
+            "m",
+            "--base-url",
+            server.base_url,
+            "--turns",
+            "2",
+            "--trace",
+            "u.trace",
+        )
         assert ran.code == 3 and "no answer within 2 turns" in ran.err and server.calls == 3
     assert shell("verify", "u.trace").code == 1
     assert "stopped: no answer" in shell("show", "u.trace").out
@@ -195,8 +239,21 @@ def test_explain_shows_program_sql_and_bounds(shell: Shell) -> None:
 
 def test_interrupted_a_run_ends_with_130_and_goes_on_where_it_was(shell: Shell) -> None:
     with serve(gold=GOLD, latency=0.5) as server:
-        command = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", "run", "p.rlm", "--context",
-                   "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url, "--concurrency", "4"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-c",
+            "from rlm_dsl.cli import main; main()",
+            "run",
+            "p.rlm",
+            "--context",
+            "tickets=tickets.csv",
+            "--model",
+            "m",
+            "--base-url",
+            server.base_url,
+            "--concurrency",
+            "4",
+        ]
         env = {**shell.env, "PYTHONPATH": str(Path.cwd())}
         process = subprocess.Popen(command, cwd=shell.folder, env=env, stderr=subprocess.PIPE, text=True)
         while server.calls < 6:
@@ -210,7 +267,9 @@ def test_interrupted_a_run_ends_with_130_and_goes_on_where_it_was(shell: Shell) 
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    code = "import sys, rlm_dsl, rlm_dsl.cli; rlm_dsl.cli.run(['--help']); print(sorted(m for m in sys.modules if m in " \
-           "{'openai', 'duckdb', 'pyarrow', 'dspy', 'numpy', 'lark', 'rich'}), file=sys.stderr)"  # fmt: skip
+    code = (
+        "import sys, rlm_dsl, rlm_dsl.cli; rlm_dsl.cli.run(['--help']); print(sorted(m for m in sys.modules if m in "
+        "{'openai', 'duckdb', 'pyarrow', 'dspy', 'numpy', 'lark', 'rich'}), file=sys.stderr)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]" and "verify" in done.stdout

@@ -187,8 +187,13 @@ def largest_prompts(tmp_path: Path, megabytes: list[int], monkeypatch: pytest.Mo
         corpus(tmp_path / "log.txt", size * 1_000_000)
         told: list[Told] = []
         with serve(script=TURNS) as server:
-            ask("Who is slow?", {"log": str(tmp_path / "log.txt")}, model="m", base_url=server.base_url,
-                shown=told.append)  # fmt: skip
+            ask(
+                "Who is slow?",
+                {"log": str(tmp_path / "log.txt")},
+                model="m",
+                base_url=server.base_url,
+                shown=told.append,
+            )
         largest[size] = max(turn.prompt_tokens for turn in told)
     return largest
 

@@ -61,8 +61,9 @@ def retrying(waits: list[float]) -> Callable[[Endpoint], Retrying]:
     return lambda endpoint: Retrying(endpoint, sleep, lambda: 1.0)
 
 
-@pytest.mark.parametrize("lacks", [{}, {"no_json_schema": True}, {"no_response_format": True},
-                                   {"no_max_completion_tokens": True}])  # fmt: skip
+@pytest.mark.parametrize(
+    "lacks", [{}, {"no_json_schema": True}, {"no_response_format": True}, {"no_max_completion_tokens": True}]
+)
 def test_a_typed_answer_comes_from_servers_of_every_ability(lacks: dict[str, bool]) -> None:
     with serve(gold=GOLD, **lacks) as server:
         first, second = answers(server.base_url, request(server.base_url), request(server.base_url, "text 2"))
@@ -142,8 +143,11 @@ def test_fenced_answers_are_read() -> None:
 def test_the_budget_is_exact_under_concurrency() -> None:
     with serve(gold=GOLD, latency=0.02) as server:
         spending = Spending(Limits(calls=50))
-        found = answers(server.base_url, *(request(server.base_url, f"text {n}") for n in range(60)),
-                        around=lambda endpoint: Budgeted(endpoint, spending))  # fmt: skip
+        found = answers(
+            server.base_url,
+            *(request(server.base_url, f"text {n}") for n in range(60)),
+            around=lambda endpoint: Budgeted(endpoint, spending),
+        )
         assert sum(isinstance(a, Answer) for a in found) == server.calls == spending.calls == 50
         assert sum(isinstance(a, BudgetExceeded) for a in found) == 10
 
@@ -151,21 +155,32 @@ def test_the_budget_is_exact_under_concurrency() -> None:
 def test_the_token_budget_is_never_passed_and_refunds_what_was_not_billed() -> None:
     with serve(gold=GOLD) as server:
         spending = Spending(Limits(tokens=1_000))
-        found = answers(server.base_url, *(request(server.base_url, f"text {n}") for n in range(100)),
-                        around=lambda endpoint: Budgeted(endpoint, spending))  # fmt: skip
+        found = answers(
+            server.base_url,
+            *(request(server.base_url, f"text {n}") for n in range(100)),
+            around=lambda endpoint: Budgeted(endpoint, spending),
+        )
         assert 0 < sum(isinstance(a, Answer) for a in found) < 100 and spending.tokens <= 1_000
     spending = Spending(Limits(calls=1))
     with serve(gold=GOLD, at={"429": [1, 2]}, retry_after=0) as server:
-        (found,) = answers(server.base_url, request(server.base_url),
-                           around=lambda endpoint: retrying([])(Budgeted(endpoint, spending)))  # type: ignore[arg-type]  # fmt: skip
+        (found,) = answers(
+            server.base_url,
+            request(server.base_url),
+            around=lambda endpoint: retrying([])(Budgeted(endpoint, spending)),
+        )  # type: ignore[arg-type]
         assert isinstance(found, Answer) and spending.calls == 1 and server.calls == 3
 
 
 def test_every_attempt_is_announced_before_it_leaves_and_concurrency_is_bounded() -> None:
     log: list[tuple[str, Any]] = []
     with serve(gold=GOLD, latency=0.02, at={"500": [3]}) as server:
-        answers(server.base_url, *(request(server.base_url, f"text {n}") for n in range(20)),
-                around=lambda endpoint: Announced(endpoint, lambda kind, fields: log.append((kind, fields)), time.monotonic, 4))  # fmt: skip
+        answers(
+            server.base_url,
+            *(request(server.base_url, f"text {n}") for n in range(20)),
+            around=lambda endpoint: Announced(
+                endpoint, lambda kind, fields: log.append((kind, fields)), time.monotonic, 4
+            ),
+        )
         assert server.max_in_flight <= 4
         kinds = [kind for kind, _ in log]
         assert kinds.count("call.start") == kinds.count("call.end") == server.calls == 20
@@ -233,8 +248,12 @@ def killed_writers(folder: Path, times: int) -> None:
     path = folder / "s.sqlite"
     acknowledged: list[str] = []
     for number in range(times):
-        process = subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number)], stdout=subprocess.PIPE, text=True,
-                                   env={**os.environ, "PYTHONPATH": str(Path.cwd())})  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), str(number)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        )
         assert process.stdout is not None
         for _ in range(1 + number * 7 % 40):
             acknowledged.append(process.stdout.readline().strip())
@@ -285,8 +304,14 @@ def test_types_and_schemas_agree() -> None:
 
 def test_a_request_key_leaves_nothing_out_that_matters() -> None:
     base = request("http://x/v1")
-    others = [request("http://y/v1"), request("http://x/v1", "text 2"), request("http://x/v1", model="n"),
-              request("http://x/v1", temperature=0.5), request("http://x/v1", anything_new=1),
-              Request(base.settings, base.messages, None), Request(base.settings, base.messages, base.schema, sample=1)]  # fmt: skip
+    others = [
+        request("http://y/v1"),
+        request("http://x/v1", "text 2"),
+        request("http://x/v1", model="n"),
+        request("http://x/v1", temperature=0.5),
+        request("http://x/v1", anything_new=1),
+        Request(base.settings, base.messages, None),
+        Request(base.settings, base.messages, base.schema, sample=1),
+    ]
     assert len({base.key, *(other.key for other in others)}) == 1 + len(others)
     assert Request(base.settings, base.messages, base.schema, purpose="elsewhere").key == base.key

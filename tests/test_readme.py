@@ -28,8 +28,13 @@ def without_times(text: str) -> str:
 
 
 def test_the_session_is_what_the_demo_prints(request: pytest.FixtureRequest) -> None:
-    done = subprocess.run([sys.executable, "examples/demo.py"], capture_output=True, text=True, check=True,
-                          env={"PYTHONPATH": str(Path.cwd()), "PATH": ""})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "examples/demo.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(Path.cwd()), "PATH": ""},
+    )
     (session,) = blocks("text")
     if request.config.getoption("--accept"):
         Path("README.md").write_text(README.replace(session, done.stdout.strip("\n") + "\n"), encoding="utf-8")
@@ -56,7 +61,9 @@ def test_the_number_of_operators_is_right() -> None:
     assert f"{len(table_operators())} operators" in README
 
 
-@pytest.mark.parametrize("path", [*Path("examples").glob("*/program.rlm"), *Path("traces").glob("*/program.rlm")], ids=str)
+@pytest.mark.parametrize(
+    "path", [*Path("examples").glob("*/program.rlm"), *Path("traces").glob("*/program.rlm")], ids=str
+)
 def test_every_shipped_program_is_in_canonical_form(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert show(parse(Source(str(path), text))) == text
@@ -70,4 +77,6 @@ def test_every_shipped_trace_verifies_and_names_no_place_of_ours(path: Path) -> 
     assert report.ok, report.divergences
     for file in path.rglob("*"):
         if file.is_file():
-            assert str(Path.cwd()).encode() not in file.read_bytes() and str(Path.home()).encode() not in file.read_bytes()
+            assert (
+                str(Path.cwd()).encode() not in file.read_bytes() and str(Path.home()).encode() not in file.read_bytes()
+            )

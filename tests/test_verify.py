@@ -510,7 +510,9 @@ def test_a_program_that_holds_a_secret_is_refused(secret: Path, program: str) ->
 
 
 def test_labels_that_come_from_rows_with_secrets_do_not_reach_the_disk(secret: Path) -> None:
-    program = 'kinds = tickets | distinct(body) | values(body)\nanswer tickets | classify(on=body, labels=kinds, into=l)'
+    program = (
+        "kinds = tickets | distinct(body) | values(body)\nanswer tickets | classify(on=body, labels=kinds, into=l)"
+    )
     with serve(fallback="first") as server:
         api.run(program, **secretly(secret, server))
         assert not any(each in json.dumps([r.body for r in server.requests]) for each in CANARIES), "sent to the server"

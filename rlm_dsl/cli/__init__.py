@@ -51,5 +51,7 @@ def run(arguments: list[str] | None = None) -> int:
         if os.environ.get("RLM_DSL_DEBUG"):
             raise
         told = f"{type(failure).__name__}: {failure}".splitlines()[0][:300]
-        sys.stderr.write(f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1\n")
+        sys.stderr.write(
+            f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1\n"
+        )
         return 2

@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-from rlm_dsl.operators.operator import (
-    ORD,
-    VALUE,
-    AggregateFunction,
-    Arguments,
-    Each,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-)
-from rlm_dsl.sql import Sql, joined, name, sql
-from rlm_dsl.types import Record, Type, nullable
+from rlm_dsl.operators.end_row import end_row, end_value
+from rlm_dsl.operators.operator import Example
 
-
-def result(arguments: Arguments) -> Type:
-    column = arguments["column"]
-    return nullable(Record(arguments.table.columns) if column is None else column.type)
-
-
-def lower(lowering: Lowering) -> Sql:
-    column = lowering["column"]
-    value = row_record(lowering.t.type.names) if column is None else lowering.value("column")
-    return sql(
-        "SELECT (SELECT {value} FROM {t} ORDER BY {ord} LIMIT 1) AS {v}",
-        value=value,
-        t=lowering.t.sql,
-        ord=name(ORD),
-        v=name(VALUE),
-    )
-
-
-def row_record(columns: tuple[str, ...]) -> Sql:
-    return sql("struct_pack({fields})", fields=joined(", ", (sql("{c} := {c}", c=name(c)) for c in columns)))
-
-
-first_row = Operator(
-    name="first",
-    summary="the first row as a record, or one column's value of it; null if there is none",
-    parameters=(Parameter("column", Each(), None, shown="col"),),
-    result=result,
-    lower=lower,
-    order="a value",
-    origin="the first row",
-    examples=(
+first_row = end_row(
+    "first",
+    "",
+    (
         Example("t | first(n)", {"n": [1, 2]}, 1),
         Example("t | first()", {"n": [1, 2], "w": ["a", "b"]}, {"n": 1, "w": "a"}),
         Example("t | where(n > 9) | first(n)", {"n": [1]}, None),
     ),
 )
-
-first_value = AggregateFunction(
-    name="first",
-    summary="the first row's value",
-    parameters=(("value", "any"),),
-    result=lambda types: types[0],
-    lower=lambda values, types: sql("first({v} ORDER BY {o})", v=values[0], o=name(ORD)),
-)
+first_value = end_value("first", "")

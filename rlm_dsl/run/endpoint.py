@@ -210,7 +210,9 @@ def read_completion(body: str, base_url: str, redact: Callable[[str], str]) -> A
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise Attempt(
-            ModelUnavailable(f"{base_url} answered what is no completion: {redact(body)[:120]!r}"), again=True, billed=True
+            ModelUnavailable(f"{base_url} answered what is no completion: {redact(body)[:120]!r}"),
+            again=True,
+            billed=True,
         ) from None
 
 
