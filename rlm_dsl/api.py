@@ -17,12 +17,12 @@ from rlm_dsl.context.loading import load as load_context
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.explore.asking import answer_question
 from rlm_dsl.explore.loop import Told
-from rlm_dsl.run.result import Result
-from rlm_dsl.run.rounds import Progress
-from rlm_dsl.run.running import run_program
-from rlm_dsl.run.settings import DEFAULT_URL, Limits, Price, Settings
-from rlm_dsl.run.verify import Silent
-from rlm_dsl.run.verify import verify as verify_trace
+from rlm_dsl.runtime.result import Result
+from rlm_dsl.runtime.rounds import Progress
+from rlm_dsl.runtime.running import run_program
+from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings
+from rlm_dsl.runtime.verify import Silent
+from rlm_dsl.runtime.verify import verify as verify_trace
 from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import Report
 from rlm_dsl.trace.file import Trace

@@ -13,8 +13,8 @@ from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.stages import Plan
 from rlm_dsl.request import ModelSettings
-from rlm_dsl.run.runner import Runner, StepRecord
-from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.runtime.runner import Runner, StepRecord
+from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.syntax.parse import parse
 from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Field, Table, Type, nullable

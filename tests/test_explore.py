@@ -15,8 +15,8 @@ from rlm_dsl.explore.loop import CUT_SHORT, LAST_TURN, NO_DATA, NOTHING, Explora
 from rlm_dsl.explore.reply import program_text
 from rlm_dsl.explore.session import Session
 from rlm_dsl.request import Answer, ModelSettings, Request, prompt_tokens
-from rlm_dsl.run.runner import Runner
-from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.runtime.runner import Runner
+from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.syntax.show import show
 from rlm_dsl.testing import serve
 from tests.small import Caller, NoProgress, loaded
@@ -236,3 +236,11 @@ def test_no_answer_within_the_turns_is_an_error_of_its_own(tmp_path: Path, monke
     (tmp_path / "t.csv").write_text("id\n1\n")
     with serve(script=["show t"]) as server, pytest.raises(NoAnswer):
         ask("Again?", {"t": str(tmp_path / "t.csv")}, model="m", base_url=server.base_url, turns=1)
+
+
+def test_the_public_names_are_functions_whatever_was_imported_before() -> None:
+    import rlm_dsl
+    import rlm_dsl.runtime.warehouse
+
+    for public in ("ask", "load", "run", "verify"):
+        assert callable(getattr(rlm_dsl, public))

@@ -18,14 +18,14 @@ import pytest
 
 from rlm_dsl.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.results import json_schema, read_answer
-from rlm_dsl.run.announce import Announced
-from rlm_dsl.run.budget import Budgeted, Spending
-from rlm_dsl.run.endpoint import Endpoint
-from rlm_dsl.run.model import Attempt, BudgetExceeded, ModelUnavailable, RequestRefused
-from rlm_dsl.run.retry import Retrying
-from rlm_dsl.run.settings import Limits
-from rlm_dsl.run.store import AnswerStore, Stored
-from rlm_dsl.run.typed import ask_typed
+from rlm_dsl.runtime.announce import Announced
+from rlm_dsl.runtime.budget import Budgeted, Spending
+from rlm_dsl.runtime.endpoint import Endpoint
+from rlm_dsl.runtime.model import Attempt, BudgetExceeded, ModelUnavailable, RequestRefused
+from rlm_dsl.runtime.retry import Retrying
+from rlm_dsl.runtime.settings import Limits
+from rlm_dsl.runtime.store import AnswerStore, Stored
+from rlm_dsl.runtime.typed import ask_typed
 from rlm_dsl.testing import serve
 from rlm_dsl.types import INT, TEXT, Enum, Field, ListOf, Nullable, Record
 
@@ -234,7 +234,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from rlm_dsl.request import *
-from rlm_dsl.run.store import AnswerStore
+from rlm_dsl.runtime.store import AnswerStore
 store = AnswerStore(Path(sys.argv[1]))
 for n in range(100_000):
     asked = Request(ModelSettings("m", "u"), (Message("user", f"{sys.argv[2]} {n}"),))

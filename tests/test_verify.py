@@ -219,7 +219,7 @@ def turned_answer(rows: list[dict[str, Any]]) -> None:
 
 
 def never_used(rows: list[dict[str, Any]]) -> None:
-    from rlm_dsl.run.recording import Call
+    from rlm_dsl.runtime.recording import Call
 
     request = json.loads(rows[0]["request"])
     request["messages"][-1]["content"] = "a text that no row has"

@@ -105,7 +105,7 @@ def load_all(contexts: tuple[str, ...], declared: dict[str, Any] | None = None) 
 
 
 def settings(given: dict[str, Any], **more: Any) -> Any:
-    from rlm_dsl.run.settings import DEFAULT_URL, Limits, Price, Settings, read_models
+    from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings, read_models
 
     return Settings(
         models=read_models(given["models"]),
@@ -202,7 +202,7 @@ def run(
 ) -> None:
     """Run PROGRAM (a file, or - for standard input) over the contexts."""
     from rlm_dsl.cli.telling import told_result
-    from rlm_dsl.run.running import run_program
+    from rlm_dsl.runtime.running import run_program
     from rlm_dsl.trace.file import Trace
 
     source = program_source(program)
@@ -255,7 +255,7 @@ def declared_types(source: Any) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(trace: str, contexts: tuple[str, ...], as_json: bool) -> int:
     """Check TRACE level by level, without a model and without a network."""
-    from rlm_dsl.run.verify import verify as verify_trace
+    from rlm_dsl.runtime.verify import verify as verify_trace
     from rlm_dsl.trace.divergence import render_report
     from rlm_dsl.trace.file import Trace
 

@@ -13,8 +13,8 @@ from rlm_dsl.cli.output import indented, safe, table_text
 from rlm_dsl.context.context import Context
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.view import cut
-from rlm_dsl.run.evidence import Evidence
-from rlm_dsl.run.result import Result
+from rlm_dsl.runtime.evidence import Evidence
+from rlm_dsl.runtime.result import Result
 from rlm_dsl.source import Source
 from rlm_dsl.trace.file import Trace
 

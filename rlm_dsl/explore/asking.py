@@ -17,15 +17,15 @@ from rlm_dsl.explore.loop import Exploration, NoAnswer, Told, explore
 from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.session import Session
 from rlm_dsl.request import Answer, ModelSettings, Request
-from rlm_dsl.run.calling import Calling, Replaying
-from rlm_dsl.run.execution import load_contexts
-from rlm_dsl.run.result import Result
-from rlm_dsl.run.rounds import Progress
-from rlm_dsl.run.runner import Runner
-from rlm_dsl.run.running import Ledger, finished, ledger, redaction_of, spent_of
-from rlm_dsl.run.settings import Settings
-from rlm_dsl.run.verify import Silent
-from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.runtime.calling import Calling, Replaying
+from rlm_dsl.runtime.execution import load_contexts
+from rlm_dsl.runtime.result import Result
+from rlm_dsl.runtime.rounds import Progress
+from rlm_dsl.runtime.runner import Runner
+from rlm_dsl.runtime.running import Ledger, finished, ledger, redaction_of, spent_of
+from rlm_dsl.runtime.settings import Settings
+from rlm_dsl.runtime.verify import Silent
+from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.syntax.show import show
 from rlm_dsl.syntax.tree import ContextStatement

@@ -17,8 +17,8 @@ from rlm_dsl.operators.operator import Relation
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Target
 from rlm_dsl.program import Bound, ContextRows, Node, Param, Reference, children, resolved
-from rlm_dsl.run.execution import assembled, part_of
-from rlm_dsl.run.runner import Runner
+from rlm_dsl.runtime.execution import assembled, part_of
+from rlm_dsl.runtime.runner import Runner
 from rlm_dsl.source import Source
 from rlm_dsl.syntax import tree as t
 from rlm_dsl.syntax.parse import parse, parse_prefix

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.diagnostics import printable
-from rlm_dsl.run.rounds import plain
+from rlm_dsl.runtime.rounds import plain
 from rlm_dsl.types import Table, Type
 
 

@@ -22,8 +22,8 @@ from rlm_dsl.plan.explain import counting_query, query
 from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
 from rlm_dsl.program import Instruction, Literal, Node, Param, resolved, steps_of
 from rlm_dsl.request import ModelSettings, Request
-from rlm_dsl.run.model import Model
-from rlm_dsl.run.rounds import (
+from rlm_dsl.runtime.model import Model
+from rlm_dsl.runtime.rounds import (
     Answered,
     Progress,
     RowsFailed,
@@ -35,7 +35,7 @@ from rlm_dsl.run.rounds import (
     ready,
     shown_rows,
 )
-from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.types import INT, Field, Table, Type
 
 

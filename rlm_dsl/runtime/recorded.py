@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rlm_dsl.request import Answer, Request
-from rlm_dsl.run.model import NoRecordedAnswer
+from rlm_dsl.runtime.model import NoRecordedAnswer
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from rlm_dsl.request import Answer, Request
 from rlm_dsl.results import NotOfType
-from rlm_dsl.run.model import Model
+from rlm_dsl.runtime.model import Model
 
 T = TypeVar("T")
 CUT_SHORT = "the answer was cut off before it was finished; answer more shortly"

@@ -18,10 +18,10 @@ from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.explain import plan_sql
 from rlm_dsl.plan.stages import Leaf, Plan, PlannedStep
 from rlm_dsl.program import Program
-from rlm_dsl.run.evidence import Evidence, evidence
-from rlm_dsl.run.rounds import Progress, plain
-from rlm_dsl.run.runner import Caller, Runner, StepRecord, Told
-from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.runtime.evidence import Evidence, evidence
+from rlm_dsl.runtime.rounds import Progress, plain
+from rlm_dsl.runtime.runner import Caller, Runner, StepRecord, Told
+from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.syntax.parse import parse
 from rlm_dsl.syntax.show import show

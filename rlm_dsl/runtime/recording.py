@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.request import Answer, Message, ModelSettings, Request
-from rlm_dsl.run.model import Model
+from rlm_dsl.runtime.model import Model
 
 
 @dataclass(frozen=True, slots=True)

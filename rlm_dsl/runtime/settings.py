@@ -11,7 +11,7 @@ from typing import Any
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.request import ModelSettings
-from rlm_dsl.run.rounds import WINDOW
+from rlm_dsl.runtime.rounds import WINDOW
 
 DEFAULT_URL = "https://api.openai.com/v1"
 OUTPUT = 4_096

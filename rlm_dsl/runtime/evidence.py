@@ -15,7 +15,7 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.reading import read_span
 from rlm_dsl.operators.grep import SOURCE_BITS
 from rlm_dsl.plan.stages import Leaf
-from rlm_dsl.run.warehouse import CONTEXT_BITS, Warehouse
+from rlm_dsl.runtime.warehouse import CONTEXT_BITS, Warehouse
 
 LISTED = 100
 """How many spans of evidence an answer lists; the count beside them is of all."""

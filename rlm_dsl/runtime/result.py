@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.diagnostics import printable
-from rlm_dsl.run.evidence import Evidence
-from rlm_dsl.run.execution import Execution, Part
-from rlm_dsl.run.runner import StepRecord
+from rlm_dsl.runtime.evidence import Evidence
+from rlm_dsl.runtime.execution import Execution, Part
+from rlm_dsl.runtime.runner import StepRecord
 
 SHOWN_ROWS = 20
 

@@ -10,8 +10,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from rlm_dsl.request import Answer, Request, prompt_tokens
-from rlm_dsl.run.model import Attempt, BudgetExceeded, Model
-from rlm_dsl.run.settings import OUTPUT, Limits
+from rlm_dsl.runtime.model import Attempt, BudgetExceeded, Model
+from rlm_dsl.runtime.settings import OUTPUT, Limits
 
 
 @dataclass(slots=True)

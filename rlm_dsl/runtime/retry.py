@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from rlm_dsl.request import Answer, Request
-from rlm_dsl.run.model import Attempt, Model
+from rlm_dsl.runtime.model import Attempt, Model
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0

@@ -15,9 +15,9 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import QueryStage
 from rlm_dsl.request import ModelSettings
-from rlm_dsl.run.execution import Execution
-from rlm_dsl.run.recording import Call, call_rows
-from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.runtime.execution import Execution
+from rlm_dsl.runtime.recording import Call, call_rows
+from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.trace.file import Trace, TraceWriter
 from rlm_dsl.trace.secrets import Redaction
 

@@ -17,14 +17,14 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.request import ModelSettings
-from rlm_dsl.run.calling import Calling, Replaying
-from rlm_dsl.run.execution import execute
-from rlm_dsl.run.recording import Recording
-from rlm_dsl.run.result import Result, Spent
-from rlm_dsl.run.rounds import WINDOW, Progress
-from rlm_dsl.run.runner import Caller
-from rlm_dsl.run.settings import Settings
-from rlm_dsl.run.traced import (
+from rlm_dsl.runtime.calling import Calling, Replaying
+from rlm_dsl.runtime.execution import execute
+from rlm_dsl.runtime.recording import Recording
+from rlm_dsl.runtime.result import Result, Spent
+from rlm_dsl.runtime.rounds import WINDOW, Progress
+from rlm_dsl.runtime.runner import Caller
+from rlm_dsl.runtime.settings import Settings
+from rlm_dsl.runtime.traced import (
     SCHEMA,
     header_contexts,
     recorded_calls,
@@ -33,7 +33,7 @@ from rlm_dsl.run.traced import (
     served,
     write_execution,
 )
-from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.trace.file import Trace, TraceWriter
 from rlm_dsl.trace.secrets import Redaction

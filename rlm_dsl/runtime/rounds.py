@@ -21,8 +21,8 @@ from rlm_dsl.plan.bounds import ASKS
 from rlm_dsl.plan.stages import ModelStage
 from rlm_dsl.request import Message, ModelSettings, Request, estimated_tokens
 from rlm_dsl.results import json_schema, read_answer
-from rlm_dsl.run.model import Model
-from rlm_dsl.run.typed import Outcome, ask_typed
+from rlm_dsl.runtime.model import Model
+from rlm_dsl.runtime.typed import Outcome, ask_typed
 from rlm_dsl.types import Record
 
 WINDOW = 32_000

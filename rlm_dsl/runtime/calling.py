@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from rlm_dsl.request import Answer, ModelSettings, Request
-from rlm_dsl.run.announce import Announced, Log
-from rlm_dsl.run.budget import Budgeted, Spending
-from rlm_dsl.run.endpoint import Endpoint
-from rlm_dsl.run.model import BudgetExceeded, Model
-from rlm_dsl.run.recorded import Recorded
-from rlm_dsl.run.recording import Call, Recording
-from rlm_dsl.run.retry import Retrying
-from rlm_dsl.run.settings import Settings
-from rlm_dsl.run.store import AnswerStore, Stored, default_path
+from rlm_dsl.runtime.announce import Announced, Log
+from rlm_dsl.runtime.budget import Budgeted, Spending
+from rlm_dsl.runtime.endpoint import Endpoint
+from rlm_dsl.runtime.model import BudgetExceeded, Model
+from rlm_dsl.runtime.recorded import Recorded
+from rlm_dsl.runtime.recording import Call, Recording
+from rlm_dsl.runtime.retry import Retrying
+from rlm_dsl.runtime.settings import Settings
+from rlm_dsl.runtime.store import AnswerStore, Stored, default_path
 
 T = TypeVar("T")
 

@@ -17,13 +17,13 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.request import Request
-from rlm_dsl.run.calling import Replaying
-from rlm_dsl.run.execution import Execution, execute
-from rlm_dsl.run.model import NoRecordedAnswer
-from rlm_dsl.run.recording import Call
-from rlm_dsl.run.rounds import WINDOW
-from rlm_dsl.run.traced import SCHEMA, program_digest, recorded_calls, recorded_settings
-from rlm_dsl.run.warehouse import Warehouse
+from rlm_dsl.runtime.calling import Replaying
+from rlm_dsl.runtime.execution import Execution, execute
+from rlm_dsl.runtime.model import NoRecordedAnswer
+from rlm_dsl.runtime.recording import Call
+from rlm_dsl.runtime.rounds import WINDOW
+from rlm_dsl.runtime.traced import SCHEMA, program_digest, recorded_calls, recorded_settings
+from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import LEVELS, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.request import Answer, Request
-from rlm_dsl.run.model import Model
+from rlm_dsl.runtime.model import Model
 
 VERSION = 1
 APPLICATION = 0x524C4D53

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlm_dsl.request import Answer, Request, prompt_tokens
-from rlm_dsl.run.model import Attempt, Model
+from rlm_dsl.runtime.model import Attempt, Model
 
 Log = Callable[[str, Mapping[str, Any]], None]
 

@@ -14,8 +14,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.request import Answer, Request
-from rlm_dsl.run.model import Attempt, ModelUnavailable, RequestRefused
-from rlm_dsl.run.settings import DEFAULT_URL
+from rlm_dsl.runtime.model import Attempt, ModelUnavailable, RequestRefused
+from rlm_dsl.runtime.settings import DEFAULT_URL
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
