@@ -149,7 +149,10 @@ def test_real_csv_files_mean_what_their_authors_say() -> None:
             next(csv.reader(io.StringIO(raw[lo:hi].decode(), newline="")))
             for lo, hi in zip(column(context, "#lo"), column(context, "#hi"), strict=True)
         ]  # type: ignore[misc]
-        assert [dict(zip(meaning[0], fields, strict=True)) for fields in texts] == meaning, path.name
+        rows = [dict(zip(meaning[0], fields, strict=True)) for fields in texts]
+        for row in [*rows, *meaning]:
+            row.pop("Contact Phone Number", None)  # made anonymous in one CSV file and not in its JSON
+        assert rows == meaning, path.name
 
 
 @needs_real_data
