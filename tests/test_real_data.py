@@ -21,7 +21,8 @@ pytestmark = needs_real_data
 
 WORLD = """
 rows = world
-     | extract(r"^Date: (?P<day>.+?) \\|\\| User: (?P<user_id>\\d+) \\|\\| Instance: (?P<instance>.*)$", on=text, types={user_id: int})
+     | extract(r"^Date: (?P<day>.+?) \\|\\| User: (?P<user_id>\\d+) \\|\\| Instance: (?P<instance>.*)$",
+               on=text, types={user_id: int})
      | derive(sent=to_date(day, "%b %d, %Y"))
 labelled = rows | classify(on=instance, labels=LABELS, into=label, guide="What is it about?")
 """
@@ -68,7 +69,8 @@ def expression(question: dict[str, Any]) -> str | None:
         return most(key, balanced(scope(sql)), "max" if task == "MOST_FREQ" else "min")
     if task == "RELATIVE_FREQ" and sql.startswith("WITH s AS"):
         b, nb, a, na = (f"(labelled | where({each}) | count())" for each in cases(sql))
-        return f'if({b} * {na} > {a} * {nb}, "more common", if({b} * {na} < {a} * {nb}, "less common", "the same frequency"))'
+        more, less = f"{b} * {na} > {a} * {nb}", f"{b} * {na} < {a} * {nb}"
+        return f'if({more}, "more common", if({less}, "less common", "the same frequency"))'
     if task == "RELATIVE_FREQ":
         first, second = dict.fromkeys(cases(sql))
         a, b = (f"(labelled | where({balanced(scope(sql))} and ({each})) | count())" for each in (first, second))
@@ -92,13 +94,16 @@ def pairs(sql: str) -> str:
     assert roles
     a, b = (
         re.sub(r"sum\(CASE WHEN (.+?) THEN 1 ELSE 0 END\)", lambda m: f"count_if({condition(m[1])})", role)
-        .replace(" AND ", " and ").replace(")=", ") == ")
+        .replace(" AND ", " and ")
+        .replace(")=", ") == ")
         for role in roles.groups()
-    )  # fmt: skip
+    )
     users = f"(labelled | group(by=user_id, a={a}, b={b}))"
     both = "left.user_id < right.user_id and ((left.a and right.b) or (left.b and right.a))"
-    return (f"({users} | join({users}, on={both}) | select(one=user_id, two=other_user_id) | sort(one, two) "
-            "| derive(pair=concat(one, \",\", two)) | values(pair))")  # fmt: skip
+    return (
+        f"({users} | join({users}, on={both}) | select(one=user_id, two=other_user_id) | sort(one, two) "
+        '| derive(pair=concat(one, ",", two)) | values(pair))'
+    )
 
 
 def labels_of(rows: list[dict[str, Any]]) -> list[str]:
@@ -113,8 +118,14 @@ def answers(world: Path, store: Path) -> tuple[list[dict[str, Any]], dict[str, A
     parts = ",\n".join(f"{name}: {text}" for name, text in made.items() if text)
     program = WORLD.replace("LABELS", json.dumps(labels_of(rows))) + f"answer {{{parts}}}"
     with serve(gold=[{"text": row["text"], "label": row["label"]} for row in rows]) as server:
-        result = run(program, {"world": str(world / "context.txt")}, model="gold", base_url=server.base_url,
-                     store=str(store), budget={"calls": 5_000})  # fmt: skip
+        result = run(
+            program,
+            {"world": str(world / "context.txt")},
+            model="gold",
+            base_url=server.base_url,
+            store=str(store),
+            budget={"calls": 5_000},
+        )
         assert server.calls == len({row["text"] for row in rows})
     return questions, result.value
 
@@ -134,8 +145,11 @@ def is_right(question: dict[str, Any], found: Any) -> bool:
 def check_world(name: str, folder: Path) -> None:
     questions, found = answers(REAL / "worlds" / name, folder / "s.sqlite")
     covered = [question for question in questions if question["id"] in found]
-    wrong = [(q["id"], q["task"], q["question"], q["answer"], found[q["id"]]) for q in covered
-             if not is_right(q, found[q["id"]])]  # fmt: skip
+    wrong = [
+        (q["id"], q["task"], q["question"], q["answer"], found[q["id"]])
+        for q in covered
+        if not is_right(q, found[q["id"]])
+    ]
     assert not wrong, wrong[:3]
     assert len(covered) >= 48
 
@@ -150,9 +164,20 @@ def test_larger_worlds_are_answered_exactly(name: str, tmp_path: Path) -> None:
     check_world(name, tmp_path)
 
 
-TOPICS = {"card": "card", "atm": "card", "pin": "card", "transfer": "transfer", "beneficiary": "transfer",
-          "identity": "identity", "verify": "identity", "fee": "billing", "charge": "billing", "refund": "billing",
-          "payment": "billing", "direct_debit": "billing"}  # fmt: skip
+TOPICS = {
+    "card": "card",
+    "atm": "card",
+    "pin": "card",
+    "transfer": "transfer",
+    "beneficiary": "transfer",
+    "identity": "identity",
+    "verify": "identity",
+    "fee": "billing",
+    "charge": "billing",
+    "refund": "billing",
+    "payment": "billing",
+    "direct_debit": "billing",
+}
 
 
 def topic(intent: str) -> str:
@@ -164,8 +189,10 @@ def test_banking77_as_tickets(tmp_path: Path) -> None:
     chance = random.Random(7)
     with (REAL / "banking77" / "test.csv").open(newline="") as file:
         source = list(csv.DictReader(file))
-    rows = [{"id": n, "user": f"u{chance.randrange(120)}", "sent": f"2025-{1 + n % 12:02}-{1 + n % 28:02}", **row}
-            for n, row in enumerate(source)]  # fmt: skip
+    rows = [
+        {"id": n, "user": f"u{chance.randrange(120)}", "sent": f"2025-{1 + n % 12:02}-{1 + n % 28:02}", **row}
+        for n, row in enumerate(source)
+    ]
     with (tmp_path / "tickets.csv").open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["id", "user", "sent", "body"])
@@ -178,8 +205,13 @@ def test_banking77_as_tickets(tmp_path: Path) -> None:
         answer topics | group(by=topic, n=count()) | sort(topic)
     """
     with serve(gold=lambda text, schema: {"label": gold[text.strip()]}) as server:
-        result = run(program, {"tickets": str(tmp_path / "tickets.csv")}, model="m", base_url=server.base_url,
-                     store=str(tmp_path / "s.sqlite"))  # fmt: skip
+        result = run(
+            program,
+            {"tickets": str(tmp_path / "tickets.csv")},
+            model="m",
+            base_url=server.base_url,
+            store=str(tmp_path / "s.sqlite"),
+        )
     mine = [row for row in rows if row["user"] in ("u17", "u42", "u88")]
     expected = Counter(gold[row["text"].strip()] for row in mine)
     assert {row["topic"]: row["n"] for row in result.value} == expected
