@@ -217,7 +217,8 @@ def test_turns_that_run_out_end_without_an_answer(shell: Shell) -> None:
             "u.trace",
         )
         assert ran.code == 3 and "no answer within 2 turns" in ran.err and server.calls == 3
-    assert shell("verify", "u.trace").code == 1
+    unfinished = shell("verify", "u.trace")
+    assert unfinished.code == 1 and "unfinished" in unfinished.out and unfinished.out.count("not checked") == 7
     assert "stopped: no answer" in shell("show", "u.trace").out
 
 

@@ -27,8 +27,8 @@ from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import LEVELS, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import EVENTS, check_seal, file_names
+from rlm_dsl.trace.file import HEADER, Trace
+from rlm_dsl.trace.seal import EVENTS, SEAL, check_seal, file_names
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.types import Table
 
@@ -58,6 +58,11 @@ class _Check:
     def add(self, name: str, checked: int, what: str, found: Sequence[Divergence] = (), skipped: str = "") -> None:
         self.levels.append(Level(name, checked, tuple(found), skipped, what))
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the run stopped early: neither its seal nor its header, which come last, are there."""
+        return not any((self.trace.folder / last).exists() for last in (SEAL, HEADER))
+
     def failed(self, name: str, message: str) -> None:
         """A level that could not be checked; those that rest on it say so."""
         self.add(name, 0, "", [Divergence("D01", name, message[:500])])
@@ -70,6 +75,9 @@ def verify(trace: Trace, paths: Mapping[str, str], environment: Mapping[str, str
     check = _Check(trace, paths, Redaction.of(environment))
     for level in (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer):
         name = LEVELS[len(check.levels)]
+        if check.unfinished and level not in (_chain, _files):
+            check.add(name, 0, "", skipped="not checked: the trace is unfinished")
+            continue
         try:
             level(check)
         except UserError as failure:
@@ -89,7 +97,12 @@ def _chain(check: _Check) -> None:
 
 
 def _files(check: _Check) -> None:
-    check.add("files", len(file_names(check.trace.folder)), "files and the seal", check_seal(check.trace.folder))
+    if check.unfinished:
+        message = "the trace is unfinished: the run stopped before its seal"
+        again = "the command that made it: answers so far are kept"
+        return check.add("files", 0, "", [Divergence("D02", "files", message, next_command=again)])
+    found = check_seal(check.trace.folder)
+    return check.add("files", len(file_names(check.trace.folder)), "files and the seal", found)
 
 
 def _context(check: _Check) -> None:
