@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from rlm_dsl.operators.registry import aggregates, functions, table_operators
+from rlm_dsl.operators.registry import aggregates, function_names, functions, table_operators
 
 FORM = """\
 A program is statements: `name = expression`, `show expression`, `answer expression`; `#` begins a comment.
@@ -60,11 +60,7 @@ def aggregate_lines() -> str:
 
 
 def function_lines() -> str:
-    told = ", ".join(
-        shortened(entry.signature)
-        for name, entry in functions().items()
-        if name.isidentifier() and name not in ("and", "or", "not", "in", "between", "matches", "negate")
-    )
+    told = ", ".join(shortened(functions()[name].signature) for name in function_names())
     return f"Functions of values:\n{told}"
 
 

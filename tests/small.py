@@ -91,7 +91,7 @@ def ran(
         plan = planned(program, types, warehouse)
         records = Runner(warehouse, Caller(model), NoProgress()).run(plan)
         parts: dict[tuple[str, ...], Any] = {}
-        for leaf in plan.targets[0].leaves:
+        for leaf in plan.targets[-1].leaves:
             if isinstance(leaf.type, Table):
                 relation = next(
                     r

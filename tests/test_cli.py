@@ -228,8 +228,9 @@ def test_fmt_check_and_standard_input(shell: Shell) -> None:
     assert shell("fmt", "p.rlm", "--write").code == 0
     assert (shell.folder / "p.rlm").read_text() == "answer tickets | count()  # all\n"
     assert shell("fmt", "p.rlm", "--check").code == 0
-    ran = shell("run", "-", "--context", "tickets=tickets.csv", stdin="answer tickets | count()")
-    assert ran.code == 0 and "40" in ran.out
+    program = "show tickets | take(1)\nanswer tickets | count()"
+    ran = shell("run", "-", "--context", "tickets=tickets.csv", stdin=program)
+    assert ran.code == 0 and "40" in ran.out and "show tickets | take(1)\n  id  user  body\n  1   u1" in ran.out
 
 
 def test_explain_shows_program_sql_and_bounds(shell: Shell) -> None:

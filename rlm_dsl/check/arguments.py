@@ -261,8 +261,8 @@ class _Argument:
         return (f"text columns: {', '.join(found)}",) if found else ("this table has no text column",)
 
     def only_text(self) -> Any:
-        """The table's one column of plain text; more than one, or none, must be said."""
-        texts = [c for c in self.table.columns if bare(c.type) == TEXT]
+        """The table's one column of plain text, a file's `path` apart; more than one, or none, must be said."""
+        texts = [c for c in self.table.columns if bare(c.type) == TEXT and c.name != "path"]
         if len(texts) != 1:
             raise self.fail(
                 "C16", f"say which column: {self.parameter.name}=", self.call.operator_span, *self.text_columns()

@@ -39,6 +39,8 @@ def told_result(result: Result) -> str:
         indented(steps_table([record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})),
         "",
     ]
+    for statement, part in execution.shown:
+        parts += [cut(" ".join(statement.split()), 100), *told_part(part.as_json()), ""]
     parts += [told_answer(execution.answer_json()["parts"]), told_evidence(result.evidence)]
     parts.append(f"{result.spent.told()}, {result.seconds:.2f} s")
     if result.trace is not None:
@@ -77,16 +79,16 @@ def asked_words(asked: Mapping[str, int] | None) -> str:
 
 def told_answer(parts: Sequence[Mapping[str, Any]]) -> str:
     """The answer: a value on one line, a table as rows, several parts each under its name."""
-    lines = ["answer"]
-    for part in parts:
-        label = ".".join(part["part"])
-        if "columns" in part:
-            lines += [f"  {label}"] if label else []
-            lines.append(indented(table_text(tuple(part["columns"]), part["value"]), "    " if label else "  "))
-        else:
-            value = json.dumps(part["value"], ensure_ascii=False)
-            lines.append(f"  {label} = {value}" if label else f"  {value}")
-    return "\n".join(lines)
+    return "\n".join(["answer", *(line for part in parts for line in told_part(part))])
+
+
+def told_part(part: Mapping[str, Any]) -> list[str]:
+    label = ".".join(part["part"])
+    if "columns" not in part:
+        value = json.dumps(part["value"], ensure_ascii=False)
+        return [f"  {label} = {value}" if label else f"  {value}"]
+    rows = table_text(tuple(part["columns"]), part["value"])
+    return [f"  {label}", indented(rows, "    ")] if label else [indented(rows)]
 
 
 def told_evidence(evidence: Sequence[Evidence]) -> str:

@@ -59,4 +59,5 @@ def functions() -> Mapping[str, Function]:
 
 
 def function_names() -> list[str]:
-    return [name for name in functions() if name.isidentifier()]
+    """The functions that are called by name; the others are written as operators of expressions."""
+    return [name for name, entry in functions().items() if not entry.symbol]

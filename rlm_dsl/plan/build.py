@@ -35,11 +35,10 @@ DEEPEST = 24
 def build(
     statements: Sequence[Bound], contexts: Mapping[str, Relation], made: Mapping[str, Relation], *, whole: bool = True
 ) -> Plan:
-    """The plan of checked statements. With `whole`, the answer alone is the target (shows too, if there is none),
-    and bindings are named steps on the way; without, every statement is a target, as in an exploration."""
+    """The plan of checked statements. With `whole`, what is shown and the answer are the targets, and bindings are
+    named steps on the way; without, every statement is a target, as in an exploration."""
     builder = _Builder(contexts, made, statements)
-    targets = [s for s in statements if not whole or s.kind == "answer"]
-    targets = targets or [s for s in statements if s.kind == "show"] or list(statements[-1:])
+    targets = [s for s in statements if not whole or s.kind != "binding"] or list(statements[-1:])
     builder.count_uses(s.node for s in targets)
     if whole:
         builder.bindings_first(statements)

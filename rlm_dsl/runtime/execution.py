@@ -37,6 +37,10 @@ class Part:
     value: Any
     columns: tuple[str, ...] | None
 
+    def as_json(self) -> dict[str, Any]:
+        columns = {} if self.columns is None else {"columns": list(self.columns)}
+        return {"part": list(self.path), "type": self.type, "value": self.value, **columns}
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -48,20 +52,14 @@ class Execution:
     records: tuple[StepRecord, ...]
     parts: tuple[Part, ...]
     evidence: tuple[Evidence, ...]
+    shown: tuple[tuple[str, Part], ...] = ()
+    """What the program shows on its way: the statement, and a part of its value."""
 
     def answer_json(self) -> dict[str, Any]:
         """The typed answer and its evidence, as `answer.json` keeps it."""
         return {
             "schema": "rlm-answer/1",
-            "parts": [
-                {
-                    "part": list(p.path),
-                    "type": p.type,
-                    "value": p.value,
-                    **({"columns": list(p.columns)} if p.columns is not None else {}),
-                }
-                for p in self.parts
-            ],
+            "parts": [part.as_json() for part in self.parts],
             "evidence": [e.as_json() for e in self.evidence],
         }
 
@@ -126,11 +124,16 @@ def execute(
     plan = build(program.statements, warehouse.contexts, {})
     runner = Runner(warehouse, caller, progress, tell, place=lambda step: line_of(step, source))
     records = runner.run(plan)
-    leaves = plan.targets[0].leaves
+    leaves = next(target for target in plan.targets if target.kind == "answer").leaves
     parts = tuple(part_of(leaf, plan, warehouse) for leaf in leaves)
-    return Execution(
-        source.text, plan_sql(plan), plan, records, parts, tuple(evidence(leaf, warehouse, contexts) for leaf in leaves)
+    places = tuple(evidence(leaf, warehouse, contexts) for leaf in leaves)
+    shown = tuple(
+        (source.text[target.span.start : target.span.end], part_of(leaf, plan, warehouse))
+        for target in plan.targets
+        if target.kind == "show"
+        for leaf in target.leaves
     )
+    return Execution(source.text, plan_sql(plan), plan, records, parts, places, shown)
 
 
 def line_of(step: PlannedStep, source: Source) -> int:
