@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import csv
 import hashlib
 import json
@@ -53,6 +54,10 @@ def balanced(text: str) -> str:
     return text + ")" * (text.count("(") - text.count(")"))
 
 
+MONTH = "m=left(concat(sent), 7)"
+SINGLE_MOST = "left.m == right.m and left.label != right.label and left.k <= right.k"
+
+
 def most(key: str, where: str, best: str) -> str:
     """All keys that tie for the most (or fewest) rows."""
     counted = f"labelled | where({where}) | group(by=[key={key}], n=count())"
@@ -81,8 +86,14 @@ def expression(question: dict[str, Any]) -> str | None:
         return f"(rows | group(by=sent, n=count()) | where(n == {times[1]}) | count())"
     if task == "MONTHS_MORE_FREQ":
         p, q = cases(sql)
-        month = "m=concat(year(sent), month(sent))"
-        return f"(labelled | group(by=[{month}], p=count_if({p}), q=count_if({q})) | where(p > q) | count())"
+        return f"(labelled | group(by=[{MONTH}], p=count_if({p}), q=count_if({q})) | where(p > q) | count())"
+    if task == "FIRST_MONTH":
+        p, q = cases(sql)
+        return f"(labelled | group(by=[{MONTH}], p=count_if({p}), q=count_if({q})) | where(p > q) | min(m))"
+    if task == "MONTHS_SINGLE_MOST":
+        counted = f"labelled | group(by=[{MONTH}, label], k=count())"
+        label = condition(sql.split("x.")[1].split(" AND")[0])
+        return f'({counted} | join({counted}, on={SINGLE_MOST}, how="anti") | where({label}) | count())'
     if task.startswith("PAIRS"):
         return pairs(sql)
     return None
@@ -136,7 +147,11 @@ def is_right(question: dict[str, Any], found: Any) -> bool:
         got = [[int(user) for user in pair.split(",")] for pair in found]
         if question["answer"] is not None:
             return got == question["answer"]
-        return len(got) == question["answer_count"]
+        listed = "\n".join(f"({one}, {two})" for one, two in got)
+        digest = hashlib.sha256(listed.encode()).hexdigest()
+        return (len(got), digest) == (question["answer_count"], question["answer_sha256"])
+    if question["answer_type"] == "MONTH_YEAR":
+        found = f"{calendar.month_name[int(found[5:])]} {found[:4]}"
     if question["answer_type"] == "DATE":
         found = [f"{day[5:7]}/{day[8:]}/{day[:4]}" for day in found]
     return sorted(map(str, found if isinstance(found, list) else [found])) == sorted(map(str, question["answer"]))
@@ -151,7 +166,7 @@ def check_world(name: str, folder: Path) -> None:
         if not is_right(q, found[q["id"]])
     ]
     assert not wrong, wrong[:3]
-    assert len(covered) >= 48
+    assert covered == questions
 
 
 def test_a_world_of_300_lines_is_answered_exactly(tmp_path: Path) -> None:
@@ -187,8 +202,10 @@ def topic(intent: str) -> str:
 def test_banking77_as_tickets(tmp_path: Path) -> None:
     """Real customers' questions by 120 made-up users over a year: topics of three users, counted."""
     chance = random.Random(7)
-    with (REAL / "banking77" / "test.csv").open(newline="") as file:
-        source = list(csv.DictReader(file))
+    source = []
+    for name in ("train.csv", "test.csv"):
+        with (REAL / "banking77" / name).open(newline="") as file:
+            source += csv.DictReader(file)
     rows = [
         {"id": n, "user": f"u{chance.randrange(120)}", "sent": f"2025-{1 + n % 12:02}-{1 + n % 28:02}", **row}
         for n, row in enumerate(source)
@@ -222,23 +239,22 @@ def test_apache_levels_and_failed_logins() -> None:
     logs = REAL / "loghub"
     program = r"""
         lines = log | extract(r"^\[(?P<at>[^\]]+)\] \[(?P<level>\w+)\] (?P<message>.*)$", on=text)
-        answer lines | group(by=level, n=count()) | sort(level)
+        answer {levels: lines | group(by=level, n=count()), lines: lines | select(level, message)}
     """
     found = run(program, {"log": str(logs / "Apache_2k.log")}).value
     with (logs / "Apache_2k.log_structured.csv").open(newline="") as file:
-        expected = Counter(row["Level"] for row in csv.DictReader(file))
-    assert {row["level"]: row["n"] for row in found} == expected
+        expected = [(row["Level"], row["Content"]) for row in csv.DictReader(file)]
+    assert [(row["level"], row["message"]) for row in found["lines"]] == expected
+    assert {row["level"]: row["n"] for row in found["levels"]} == Counter(level for level, _ in expected)
     program = r"""
         failed = log | extract(r"Failed password for .* from (?P<ip>[\d.]+) port", on=text)
-        answer {n: failed | count(), worst: failed | group(by=ip, n=count()) | sort(-n, ip) | take(5)}
+        answer {n: failed | count(), worst: failed | group(by=ip, n=count()) | sort(-n, ip)}
     """
     result = run(program, {"log": str(logs / "OpenSSH_2k.log")})
     text = (logs / "OpenSSH_2k.log").read_bytes()
     ips = Counter(re.findall(r"Failed password for .* from ([\d.]+) port", text.decode()))
     assert result.value["n"] == sum(ips.values())
-    assert [(row["ip"], row["n"]) for row in result.value["worst"]] == sorted(ips.items(), key=lambda i: (-i[1], i[0]))[
-        :5
-    ]
+    assert [(row["ip"], row["n"]) for row in result.value["worst"]] == sorted(ips.items(), key=lambda i: (-i[1], i[0]))
     for span in result.evidence[0].spans:
         assert span.start is not None and hashlib.sha256(text[span.start : span.end]).hexdigest() == span.sha256
         assert text[span.start : span.end].startswith(b"Failed password") and span.first_line == span.last_line

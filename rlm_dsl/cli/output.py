@@ -6,7 +6,7 @@ In: results, diagnostics, progress. Out: text. Law: nothing of the data reaches 
 from __future__ import annotations
 
 import sys
-import time
+from collections.abc import Callable
 from typing import Any
 
 from rlm_dsl.diagnostics import printable
@@ -34,11 +34,13 @@ def indented(text: str, by: str = "  ") -> str:
 class Bar:
     """A progress bar on stderr while a round is asked; silent where stderr is no terminal."""
 
-    def __init__(self, figures: Any = None) -> None:
-        self.figures = figures
+    def __init__(self) -> None:
+        self.spent: Callable[[], str] = str
         self.bar: Any = None
         self.task: Any = None
-        self.started = time.monotonic()
+
+    def watch(self, spent: Callable[[], str]) -> None:
+        self.spent = spent
 
     def round_started(self, step: str, rows: int, requests: int) -> None:
         if not sys.stderr.isatty():
@@ -59,7 +61,7 @@ class Bar:
 
     def answered(self, step: str) -> None:
         if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, advance=1, spent=self.figures() if self.figures else "")
+            self.bar.update(self.task, advance=1, spent=self.spent())
 
     def round_ended(self, step: str) -> None:
         if self.bar is not None:

@@ -66,6 +66,7 @@ def answer_question(
     with ledger(trace, redaction) as held:
         held.tell("run.start", {"question": question})
         with Calling(settings, api_key, held.tell, redaction.redact) as calling:
+            progress.watch(calling.spent)
             found = explored(question, contexts, settings, calling, progress, held, shown, limit)
             if found.tree is None:
                 raise NoAnswer(settings.turns)

@@ -34,6 +34,7 @@ class Calling:
     def __init__(self, settings: Settings, api_key: str | None, log: Log, redact: Callable[[str], str] = str) -> None:
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
         self.window, self.limits, self.redact = settings.window, settings.limits, redact
+        self.price = settings.price
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
         self.spending = Spending(settings.limits)
         self.endpoint = Endpoint(settings.base_url, api_key, settings.timeout_seconds, redact, time.time)
@@ -53,6 +54,14 @@ class Calling:
     def ask(self, request: Request) -> Answer:
         """One request, waited for: how the exploration asks its root model."""
         return self.wait(lambda: self.model.answer(request))
+
+    def spent(self) -> str:
+        """What was spent so far, in words: for people who watch."""
+        spending = self.spending
+        usd = (
+            "" if self.price is None else f", ${self.price.of(spending.prompt_tokens, spending.completion_tokens):.4f}"
+        )
+        return f"{spending.calls:,} calls, {spending.tokens:,} tokens{usd}"
 
     def left(self) -> str:
         """What is left of the budget, in words; the same for the same answers, wherever they come from."""

@@ -109,6 +109,7 @@ def run_program(
                     source, contexts, params, settings, replaying, replaying.recording, progress, held, warehouse
                 )
             with Calling(settings, api_key, held.tell, redaction.redact) as calling:
+                progress.watch(calling.spent)
                 return finished(
                     source, contexts, params, settings, calling, calling.recording, progress, held, warehouse
                 )

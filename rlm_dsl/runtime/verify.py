@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from rlm_dsl.types import Table
 class Silent:
     """Progress that nobody watches."""
 
+    def watch(self, spent: Callable[[], str]) -> None: ...
     def round_started(self, step: str, rows: int, requests: int) -> None: ...
     def answered(self, step: str) -> None: ...
     def round_ended(self, step: str) -> None: ...
