@@ -238,7 +238,7 @@ def test_banking77_as_tickets(tmp_path: Path) -> None:
 def test_apache_levels_and_failed_logins() -> None:
     logs = REAL / "loghub"
     program = r"""
-        lines = log | extract(r"^\[(?P<at>[^\]]+)\] \[(?P<level>\w+)\] (?P<message>.*)$", on=text)
+        lines = log | extract(r"^\[(?P<at>[^\]]+)\] \[(?P<level>\w+)\] (?P<message>.*?)\r?$", on=text)
         answer {levels: lines | group(by=level, n=count()), lines: lines | select(level, message)}
     """
     found = run(program, {"log": str(logs / "Apache_2k.log")}).value
