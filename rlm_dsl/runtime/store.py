@@ -97,6 +97,7 @@ class AnswerStore:
         if not answer.keepable:
             raise ValueError("refusals and answers cut short are not kept")
         done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # whoever stops waiting does not stop the writing
         self.waiting.put((request.key, as_text(request.as_json()), as_text(answer.as_json()), done))
         return done
 
