@@ -133,7 +133,8 @@ class Runner:
         seconds = time.perf_counter() - started
         records = [self.record(step, stage, counts, digest, value, seconds) for step in stage.steps]
         for record in records:
-            self.tell("step.end", {**record.as_json(), "seconds": record.seconds})
+            told = {"result_type" if name == "type" else name: value for name, value in record.as_json().items()}
+            self.tell("step.end", {**told, "seconds": record.seconds})
         return records
 
     def inner_counts(self, stage: QueryStage) -> dict[str, int]:

@@ -1,43 +1,56 @@
 """What a check of a trace finds: divergences with codes, and a report by levels.
 
 In: what was recorded and what is now. Out: values and their renderings.
-Law: every divergence names its code, level and both sides; totals are kept when a list is cut.
+Law: every divergence names its code, level and both sides; totals are kept when a list is cut; nothing that stands in a
+trace can forge a line of a rendering.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from typing import Any
 
 from rlm_dsl.diagnostics import printable
 
-TITLES: Mapping[str, str] = {
-    "D01": "chain or seal broken",
-    "D02": "torn tail",
-    "D03": "context changed",
-    "D04": "program changed",
-    "D05": "plan changed under the same program",
-    "D06": "rows differ under the same SQL and data",
-    "D07": "prompt differs for a row",
-    "D08": "parameters differ",
-    "D09": "no recorded answer",
-    "D10": "recorded answer never used",
-    "D11": "answer no longer parses",
-    "D12": "served model changed",
-    "D13": "prices changed",
-    "D14": "redaction differs",
-    "D15": "version unsupported",
-}
+
+class Code(Enum):
+    """The kinds of divergence: stable names with their titles."""
+
+    D01 = "chain or seal broken"
+    D02 = "torn tail"
+    D03 = "context changed"
+    D04 = "program changed"
+    D05 = "plan changed under the same program"
+    D06 = "rows differ under the same SQL and data"
+    D07 = "prompt differs for a row"
+    D08 = "parameters differ"
+    D09 = "no recorded answer"
+    D10 = "recorded answer never used"
+    D11 = "answer no longer parses"
+    D12 = "served model changed"
+    D13 = "prices changed"
+    D14 = "redaction differs"
+    D15 = "version unsupported"
+
+    @property
+    def title(self) -> str:
+        return self.value
+
 
 LEVELS = ("chain", "files", "context", "program", "plan", "rows", "requests", "answers", "answer")
 CAP = 20
 """Divergences of one code that a report lists; the count is of all."""
+LONGEST = 300
+"""Characters of one side that a rendering shows; the JSON form has them all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One difference between what was recorded and what is now."""
+    """One difference between what was recorded and what is now. `code` is the name of a `Code`, `level` one of
+    `LEVELS`; ValueError for others."""
 
     code: str
     level: str
@@ -50,25 +63,37 @@ class Divergence:
     cause: str | None = None
     next_command: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.code not in Code.__members__ or self.level not in LEVELS:
+            raise ValueError(f"there is no divergence {self.code} at level {self.level}")
+
+    @property
+    def title(self) -> str:
+        return Code[self.code].title
+
     def as_json(self) -> dict[str, Any]:
-        return {"title": TITLES[self.code], **{k: v for k, v in asdict(self).items() if v is not None}}
+        return {"title": self.title, **{k: v for k, v in asdict(self).items() if v is not None}}
 
 
 def render(divergence: Divergence) -> str:
-    """The one text form: code and message, where, the two sides, what to do next."""
+    """The one text form: code and message, where, the two sides, cause, what to do next."""
     where = [f"step {divergence.step}"] if divergence.step else []
     where += [f"line {divergence.line}"] if divergence.line else []
     where += [f"row {divergence.row}"] if divergence.row else []
-    head = f"{divergence.code} {TITLES[divergence.code]}: {divergence.message}"
-    lines = [head + (f" ({', '.join(where)})" if where else "")]
+    head = f"{divergence.code} {divergence.title}: {divergence.message}"
     sides = (
         ("recorded", divergence.recorded),
         ("now", divergence.now),
         ("cause", divergence.cause),
         ("next", divergence.next_command),
     )
-    lines += [f"  {name:<9}{printable(side[:300])}" for name, side in sides if side is not None]
+    lines = [printable(head + (f" ({', '.join(where)})" if where else ""))]
+    lines += [f"  {name:<9}{printable(shortened(side))}" for name, side in sides if side is not None]
     return "\n".join(lines)
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +109,23 @@ class Level:
     @property
     def status(self) -> str:
         return "skipped" if self.skipped else "failed" if self.divergences else "ok"
+
+    @property
+    def found(self) -> dict[str, int]:
+        """How many divergences of each code, in the order of codes."""
+        return dict(sorted(Counter(divergence.code for divergence in self.divergences).items()))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "level": self.name,
+            "status": self.status,
+            "checked": self.checked,
+            "what": self.what,
+            "skipped": self.skipped,
+            "found": len(self.divergences),
+            "found_by_code": self.found,
+            "divergences": [divergence.as_json() for divergence in capped(self.divergences)],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +160,20 @@ class Report:
         return {
             "trace": self.trace,
             "ok": self.ok,
+            "first_failed": self.first_failed,
+            "holds_after": self.holds_after,
             "model_calls": self.calls,
             "head": self.head,
-            "levels": [
-                {
-                    "level": level.name,
-                    "status": level.status,
-                    "checked": level.checked,
-                    "what": level.what,
-                    "skipped": level.skipped,
-                    "found": len(level.divergences),
-                    "divergences": [d.as_json() for d in capped(level.divergences)],
-                }
-                for level in self.levels
-            ],
+            "levels": [level.as_json() for level in self.levels],
         }
 
 
 def capped(divergences: Sequence[Divergence]) -> list[Divergence]:
-    seen: dict[str, int] = {}
+    """The first `CAP` of each code, in order."""
+    seen: Counter[str] = Counter()
     kept = []
     for divergence in divergences:
-        seen[divergence.code] = seen.get(divergence.code, 0) + 1
+        seen[divergence.code] += 1
         if seen[divergence.code] <= CAP:
             kept.append(divergence)
     return kept
@@ -150,16 +184,24 @@ MARKS = {"ok": "✓", "failed": "✗", "skipped": "-"}
 
 def render_report(report: Report) -> str:
     """A line a level, then what was found, then one line of verdict."""
-    lines = [
-        f"{MARKS[level.status]} {level.name:<9} " + (level.skipped or f"{level.checked:,} {level.what}".strip())
-        for level in report.levels
-    ]
+    lines = [level_line(level) for level in report.levels]
     for level in report.levels:
         lines += [f"\n{render(divergence)}" for divergence in capped(level.divergences)]
-        if (left := len(level.divergences) - len(capped(level.divergences))) > 0:
-            lines.append(f"... {left:,} more of these")
+        lines += [
+            f"... {count - CAP:,} more {code} in {level.name}" for code, count in level.found.items() if count > CAP
+        ]
+    return "\n".join([*lines, "", verdict(report)])
+
+
+def level_line(level: Level) -> str:
+    told = level.skipped or f"{level.checked:,} {level.what}".strip()
+    faults = ", ".join(f"{count:,} {code}" for code, count in level.found.items())
+    return f"{MARKS[level.status]} {level.name:<9} {printable(told)}" + (f" · found {faults}" if faults else "")
+
+
+def verdict(report: Report) -> str:
     if report.ok:
-        verdict = f"verified: {len(report.levels)} levels hold, {report.calls} model calls, {report.seconds:.1f} s"
-    else:
-        verdict = f"NOT verified: level {report.first_failed or 'skipped'} fails, {report.holds_after} later ones hold"
-    return "\n".join([*lines, "", verdict])
+        return f"verified: {len(report.levels)} levels hold, {report.calls} model calls, {report.seconds:.1f} s"
+    if report.first_failed is None:
+        return "NOT verified: nothing fails, and not every level could be checked"
+    return f"NOT verified: level {report.first_failed} fails, {report.holds_after} later ones hold"

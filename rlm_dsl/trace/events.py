@@ -1,10 +1,16 @@
 """The event log: append-only, each line bound to the one before by its hash.
 
-In: typed events. Out: `events.jsonl`. Law: a changed, moved or missing line breaks the chain where it is; what was
-appended before a crash of the process is readable after it.
+In: typed events. Out: `events.jsonl`. Law: a changed, moved or missing line breaks the chain where it is, and what
+`append` has handed over is readable after a kill of the process. Two things the chain alone cannot see, and the seal
+can: that its last lines are gone, and that the same fields of a line stand in another order.
 
-Types: run.start, turn.start, turn.end, step.start, step.end, round.end, call.start, call.end, run.end, run.stop.
-Field names follow OpenTelemetry's conventions for generative AI where those have one.
+A line is one JSON object: `seq` (from 0), `time` (UTC, ISO), `type`, the event's fields, `previous`, `hash`. Digests of
+what was sent and received belong here, their bodies in `payload/`: an event outlives the erasure of what it is about.
+
+Types: run.start, turn.start, turn.end, step.start, step.end, round.end, call.start, call.end, run.end, run.stop,
+and log.mended, which this log writes itself when it goes on after a torn tail. `call.start` stands before its request
+leaves, so one without a `call.end` may have been billed. Field names follow OpenTelemetry's conventions for generative
+AI where those have one.
 """
 
 from __future__ import annotations
@@ -12,23 +18,30 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.hashing import canonical, tagged, without_floats
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.hashing import canonical, tagged
 from rlm_dsl.trace.divergence import Divergence
 
 START = "0" * 64
+"""The predecessor of the first event."""
+OWN = frozenset({"seq", "time", "type", "previous", "hash"})
+"""Fields that the log writes itself; one that is handed in under such a name is kept as `field.NAME`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the log. `content` is the whole line as JSON; `sound` whether its hash is its own."""
+    """One line of the log. `content` is the whole line as JSON, empty for a line that is none; `sound` says whether its
+    hash is its own, `torn` whether the log breaks off in it."""
 
     content: Mapping[str, Any]
     sound: bool
+    torn: bool = False
 
     @property
     def type(self) -> str:
@@ -42,49 +55,101 @@ def event_hash(content: Mapping[str, Any]) -> str:
 
 
 class EventLog:
-    """Owns `events.jsonl`. `now` gives the time as ISO text; `redact` is applied to every text."""
+    """Owns `events.jsonl`. `now` gives the time as ISO text; `redact` is applied to all fields.
 
-    def __init__(self, path: Path, now: Callable[[], str], redact: Callable[[Any], Any] = lambda value: value) -> None:
-        self.path, self.now, self.redact = path, now, redact
-        self.head, self.count = START, 0
+    `durable` names the types that are with the operating system when `append` returns; by default all are. A log that
+    is already there is gone on with: its chain is checked (UserError if it is broken) and a torn tail cut off.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        now: Callable[[], str],
+        redact: Callable[[Any], Any] = lambda value: value,
+        durable: Collection[str] | None = None,
+    ) -> None:
+        self.path, self.now, self.redact, self.durable = path, now, redact, durable
         self.lock = threading.Lock()
-        self.file = path.open("ab", buffering=0)
+        self.head, self.count, torn = left(path)
+        self.file = path.open("ab")
+        if torn:
+            self.file.truncate(path.stat().st_size - len(torn))
+            self.append("log.mended", {"bytes": len(torn), "sha256": sha256(torn).hexdigest()})
 
-    def append(self, type_: str, fields: Mapping[str, Any] | None = None) -> None:
-        """Append one event; it is with the operating system when this returns."""
+    def append(self, type: str, fields: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Append one event, from any thread. Floats become decimal text. Raises OSError where the disk refuses."""
+        told = beside_own(self.redact(plain({**(fields or {}), **more})))
         with self.lock:
-            content = {
-                "seq": self.count,
-                "time": self.now(),
-                "type": type_,
-                **self.redact(plain(fields or {})),
-                "previous": self.head,
-            }
+            content = {"seq": self.count, "time": self.now(), "type": type, **told, "previous": self.head}
             content["hash"] = event_hash(content)
-            self.file.write(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            self.file.write(written(content) + b"\n")
             self.head, self.count = content["hash"], self.count + 1
+            if self.durable is None or type in self.durable:
+                self.file.flush()
 
     def close(self) -> None:
-        if not self.file.closed:
-            os.fsync(self.file.fileno())
-            self.file.close()
+        """Hand everything over to the disk itself."""
+        with self.lock:
+            if not self.file.closed:
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                self.file.close()
 
 
-def plain(fields: Mapping[str, Any]) -> Any:
-    """Fields as hashable JSON: floats as text, halves of surrogate pairs replaced."""
-    return json.loads(json.dumps(without_floats(fields), default=str).encode("utf-8", "replace"))
+def left(path: Path) -> tuple[str, int, bytes]:
+    """Head, count and torn tail of the log that is there, if any. Raises UserError for a broken one."""
+    if not path.exists():
+        return START, 0, b""
+    found, head, count = check_chain(path)
+    if any(divergence.code == "D01" for divergence in found):
+        raise UserError(f"{path} is damaged and cannot be gone on with", "write another trace")
+    last = b"\n"
+    for line in lines(path):
+        last = line
+    return head, count, b"" if last.endswith(b"\n") else last
 
 
-def lines(path: Path) -> list[bytes]:
-    """The raw lines of a log, without line ends; a last line without its end is the torn tail."""
-    return path.read_bytes().split(b"\n")
+def beside_own(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of which none can pass for one of the log's own: a step has a `type` too."""
+    return {f"field.{name}" if name in OWN else name: value for name, value in fields.items()}
+
+
+def plain(value: Any) -> Any:
+    """A value as hashable JSON: floats as text, keys in ASCII, halves of surrogate pairs as escapes."""
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case Mapping():
+            return {
+                str(key).encode("ascii", "backslashreplace").decode("ascii"): plain(item) for key, item in value.items()
+            }
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case float():
+            return repr(value)
+        case _:
+            return plain(str(value))
+
+
+def written(content: Mapping[str, Any]) -> bytes:
+    """The one spelling of an event, without its line end."""
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """The raw lines of a log with their line ends; a last one without its end is the torn tail."""
+    with path.open("rb") as file:
+        yield from file
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """Every readable event, in order."""
+    """Every line as an event, in order. One that cannot be read is empty and unsound, a torn one says so."""
     for line in lines(path):
-        if (content := parsed(line)) is not None:
-            yield Event(content, hash_of(content) == content.get("hash"))
+        content = parsed(line)
+        torn = not line.endswith(b"\n")
+        yield Event(content or {}, content is not None and has_own_hash(content), torn)
 
 
 def parsed(line: bytes) -> Mapping[str, Any] | None:
@@ -95,39 +160,44 @@ def parsed(line: bytes) -> Mapping[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def hash_of(content: Mapping[str, Any]) -> str | None:
-    """The hash the content should have; None for what cannot be hashed, such as a float that someone put there."""
+def has_own_hash(content: Mapping[str, Any]) -> bool:
+    """Whether an event's hash is that of its content; what cannot be hashed, such as a float, has none."""
     try:
-        return event_hash(content)
-    except (TypeError, ValueError):
-        return None
+        return event_hash(content) == content.get("hash")
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def check_chain(path: Path) -> tuple[list[Divergence], str, int]:
-    """Breaks of the chain, its head and its count of events."""
+    """Breaks of the chain, its head and its count of whole lines. Raises OSError where there is no log."""
     found: list[Divergence] = []
     head, count = START, 0
-    *whole, tail = lines(path)
-    for number, line in enumerate(whole):
+    for line in lines(path):
+        if not line.endswith(b"\n"):
+            found.append(Divergence("D02", "chain", f"the log breaks off in event {count}", line=count + 1))
+            break
         content = parsed(line)
-        if content is None or not sound(content, number, head):
-            found.append(
-                Divergence(
-                    "D01",
-                    "chain",
-                    f"event {number} is not the one that was written",
-                    recorded=head,
-                    now=line[:80].decode("utf-8", "replace"),
-                    line=number + 1,
-                )
-            )
-        head = str(content.get("hash", "")) if content is not None else head
+        if (cause := fault(line, content, count, head)) is not None:
+            found.append(broken(line, count, head, cause))
+        head = head if content is None else str(content.get("hash", ""))
         count += 1
-    if tail:
-        found.append(Divergence("D02", "chain", f"the log breaks off in event {count}", line=count + 1))
     return found, head, count
 
 
-def sound(content: Mapping[str, Any], number: int, head: str) -> bool:
-    whole = content.get("seq") == number and content.get("previous") == head
-    return whole and hash_of(content) == content.get("hash")
+def fault(line: bytes, content: Mapping[str, Any] | None, number: int, head: str) -> str | None:
+    """Why a line is not the event that was written there; None if it is."""
+    if content is None:
+        return "the line is no JSON object"
+    if content.get("seq") != number:
+        return f"it says that it is event {content.get('seq')}"
+    if content.get("previous") != head:
+        return "it follows another event than the one before it"
+    if not has_own_hash(content):
+        return "its hash is not that of its content"
+    return None if line == written(content) + b"\n" else "its spelling was changed"
+
+
+def broken(line: bytes, number: int, head: str, cause: str) -> Divergence:
+    message = f"event {number} is not the one that was written"
+    shown = line.rstrip(b"\n")[:80].decode("utf-8", "replace")
+    return Divergence("D01", "chain", message, recorded=f"follows {head}", now=shown, line=number + 1, cause=cause)

@@ -1,13 +1,16 @@
 """The files of a trace: writing a folder, reading it, and packing it into one zip.
 
 In: JSON, text and Arrow tables. Out: a folder `NAME.trace`, or a zip of it. Law: a file is whole or not there; a folder
-without a seal is unfinished; the same files pack to the same bytes.
+without a seal is unfinished; the same files pack to the same bytes (under one version of zlib); unpacking writes
+nothing outside a folder of its own. Text is UTF-8 with "\n".
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.trace.events import Event, EventLog, read_events
-from rlm_dsl.trace.seal import EVENTS, SEAL, write_seal
+from rlm_dsl.trace.seal import EVENTS, SEAL, file_names, write_seal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,25 +32,39 @@ FIRST = b'{"seq": 0, "time": '
 """How a log begins, so that another's `events.jsonl` is never taken for ours."""
 LARGEST = 8 * 2**30
 """Bytes that a zip may unpack to."""
+MOST = 100_000
+"""Files that a zip may hold."""
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+SEE = "see: rlm-dsl verify"
 
 
 class TraceWriter:
-    """Owns the folder of a trace while it is written."""
+    """Owns the folder of a trace while it is written.
+
+    An unfinished trace that is there is begun anew, or with `continued` gone on with: its files and the events of its
+    log stay. Raises UserError for a finished one, for a folder with files of others, and where the disk refuses.
+    """
 
     def __init__(
-        self, folder: Path, now: Callable[[], str], redact: Callable[[Any], Any] = lambda value: value
+        self,
+        folder: Path,
+        now: Callable[[], str],
+        redact: Callable[[Any], Any] = lambda value: value,
+        *,
+        continued: bool = False,
     ) -> None:
         if (folder / SEAL).exists():
             raise UserError(f"{folder} is a finished trace", "name another with --trace, or remove it first")
         try:
-            left = begun(folder)
+            found = begun(folder)
             (folder / "payload").mkdir(parents=True, exist_ok=True)
-            for path in left:
-                path.unlink()
+            for path in found:
+                if not continued or path.suffix == ".partial":
+                    path.unlink()
+            self.events = EventLog(folder / EVENTS, now, redact)
         except OSError as failure:
             raise UserError(f"the trace {folder} cannot be written: {failure.strerror}") from None
         self.folder, self.redact = folder, redact
-        self.events = EventLog(folder / EVENTS, now, redact)
 
     def write_json(self, name: str, value: Any) -> None:
         self.put(name, json.dumps(self.redact(value), ensure_ascii=False, indent=1) + "\n")
@@ -66,9 +83,11 @@ class TraceWriter:
         partial.replace(self.folder / name)
 
     def write_table(self, name: str, table: pa.Table) -> None:
-        """`payload/NAME.parquet`; the same rows give the same bytes."""
+        """`payload/NAME.parquet`; the same rows give the same bytes. Nothing in it is redacted: hand in clean rows."""
         import pyarrow.parquet as pq
 
+        if not re.fullmatch(r"[\w-]+", name):
+            raise ValueError(f"{name!r} is no name of a table")
         partial = self.folder / "payload" / f"{name}.partial"
         pq.write_table(table, partial, compression="zstd")
         partial.replace(self.folder / "payload" / f"{name}.parquet")
@@ -125,76 +144,120 @@ class Trace:
         return Trace(folder, path.name, held)
 
     @property
+    def finished(self) -> bool:
+        return (self.folder / SEAL).is_file()
+
+    @property
     def header(self) -> Mapping[str, Any]:
         header: Mapping[str, Any] = self.json(HEADER)
         return header
-
-    def json(self, name: str) -> Any:
-        try:
-            return json.loads(self.text(name))
-        except ValueError:
-            raise UserError(f"{self.name}: {name} is damaged", "see: rlm-dsl verify") from None
-
-    def text(self, name: str) -> str:
-        try:
-            return (self.folder / name).read_bytes().decode("utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise UserError(f"{self.name}: {name} is missing or damaged", "see: rlm-dsl verify") from None
 
     @property
     def program(self) -> str:
         return self.text("program.rlm")
 
     @property
+    def plan_sql(self) -> str:
+        return self.text("plan.sql")
+
+    @property
     def steps(self) -> list[dict[str, Any]]:
+        return [self.parsed("steps.jsonl", line) for line in self.text("steps.jsonl").split("\n") if line]
+
+    @property
+    def answer(self) -> Any:
+        return self.json("answer.json")
+
+    def json(self, name: str) -> Any:
+        """A file of the trace as JSON. Raises UserError where it is missing or damaged."""
+        return self.parsed(name, self.text(name))
+
+    def parsed(self, name: str, text: str) -> Any:
         try:
-            return [json.loads(line) for line in self.text("steps.jsonl").splitlines()]
-        except ValueError:
-            raise UserError(f"{self.name}: steps.jsonl is damaged", "see: rlm-dsl verify") from None
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise UserError(f"{self.name}: {name} is damaged", SEE) from None
+
+    def text(self, name: str) -> str:
+        """A file of the trace as text. Raises UserError where it is missing or damaged."""
+        try:
+            return (self.folder / name).read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise UserError(f"{self.name}: {name} is missing or damaged", SEE) from None
 
     def events(self) -> Iterable[Event]:
         return read_events(self.folder / EVENTS)
 
     def table(self, name: str) -> pa.Table:
-        """`payload/NAME.parquet`."""
+        """`payload/NAME.parquet`. Raises UserError where it is missing or damaged."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             return pq.read_table(self.folder / "payload" / f"{name}.parquet")
-        except (OSError, pa.ArrowInvalid):
-            raise UserError(
-                f"{self.name}: payload/{name}.parquet is missing or damaged", "see: rlm-dsl verify"
-            ) from None
+        except (OSError, pa.ArrowException):
+            raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None
 
 
 def pack(folder: Path, target: Path | None = None) -> Path:
-    """A trace's folder as one zip: names in order, no times, so that the same trace gives the same bytes."""
+    """A trace's folder as one zip: names in order, no times, so that the same trace gives the same bytes.
+
+    Raises UserError for a folder that holds links, and where the disk refuses.
+    """
     target = target or folder.with_name(folder.name + ".zip")
     partial = target.with_name(target.name + ".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
-    return partial.replace(target)
+    names = [*file_names(folder), *([SEAL] if (folder / SEAL).exists() else [])]
+    if odd := [name for name in names if (folder / name).is_symlink() or not (folder / name).is_file()]:
+        raise UserError(f"{folder} cannot be packed: {odd[0]} is no file")
+    try:
+        with zipfile.ZipFile(partial, "w") as archive:
+            for name in sorted(names):
+                add(archive, name, folder / name)
+        return partial.replace(target)
+    except OSError as failure:
+        raise UserError(f"{target} cannot be written: {failure.strerror}") from None
+
+
+def add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    """One file into a zip, with the same system, rights and time on every machine."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+    entry.file_size = path.stat().st_size
+    with path.open("rb") as file, archive.open(entry, "w") as held:
+        shutil.copyfileobj(file, held)
+
+
+UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
+"""What zipfile raises for bytes that are no whole zip."""
 
 
 def unpacked(path: Path) -> tuple[Path, Any]:
     """A zip's files in a folder of their own, which goes when it is no longer held. No name may leave that folder."""
     held = tempfile.TemporaryDirectory(prefix="rlm-trace-")
-    folder = Path(held.name)
+    folder = Path(held.name).resolve()
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > LARGEST:
-                raise UserError(f"{path} unpacks to more than {LARGEST:,} bytes")
-            for entry in entries:
-                target = (folder / entry.filename).resolve()
-                if not target.is_relative_to(folder.resolve()) or entry.is_dir():
-                    raise UserError(f"{path} is no trace: it holds {entry.filename!r}")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(entry))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, UnicodeError):
+            for entry in admitted(path, archive.infolist()):
+                take(archive, entry, path, folder)
+    except UNREADABLE:
         raise UserError(f"{path} is no trace", "a trace is a folder, or a zip of one") from None
     return folder, held
+
+
+def admitted(path: Path, entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """A zip's entries if they may be unpacked: not too many or too large, each name once."""
+    if len(entries) > MOST or sum(entry.file_size for entry in entries) > LARGEST:
+        raise UserError(f"{path} unpacks to more than {MOST:,} files or {LARGEST:,} bytes")
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise UserError(f"{path} is no trace: it holds a file twice")
+    return entries
+
+
+def take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, folder: Path) -> None:
+    """One file out of a zip. zipfile reads no more than the size that the entry declares."""
+    target = (folder / entry.filename).resolve()
+    if not target.is_relative_to(folder) or entry.is_dir() or entry.compress_type not in METHODS:
+        raise UserError(f"{path} is no trace: it holds {entry.filename!r}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(entry) as file, target.open("wb") as out:
+        shutil.copyfileobj(file, out)

@@ -1,12 +1,12 @@
 """Merkle trees after RFC 6962: one root over many leaves, and short proofs that a leaf is among them.
 
 In: leaves as bytes. Out: digests as bytes. Law: `check_proof(leaf, i, n, prove(leaves, i), root(leaves))` holds exactly
-for the leaf at i.
+for the leaf at i. A verifier must know the count: it comes from the seal, beside the root.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 
@@ -18,7 +18,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def root(leaves: Sequence[bytes]) -> bytes:
+def root(leaves: Iterable[bytes]) -> bytes:
     """The root; of no leaves, the digest of nothing. A level without a partner for its last node passes it up."""
     level = [leaf_hash(leaf) for leaf in leaves]
     if not level:
@@ -34,7 +34,9 @@ def raised(level: Sequence[bytes]) -> list[bytes]:
 
 
 def prove(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The digests beside the path from a leaf to the root, from the leaf up."""
+    """The digests beside the path from a leaf to the root, from the leaf up. Raises IndexError outside the leaves."""
+    if not 0 <= index < len(leaves):
+        raise IndexError(f"there is no leaf {index} of {len(leaves)}")
     level = [leaf_hash(leaf) for leaf in leaves]
     proof: list[bytes] = []
     while len(level) > 1:

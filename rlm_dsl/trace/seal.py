@@ -1,14 +1,19 @@
 """The seal: an in-toto statement over every other file of a trace, written last.
 
 In: a finished trace's folder. Out: `seal.json`, and what is wrong with a folder under its seal.
-Law: any changed byte, moved line, missing or added file of a sealed trace is found. The seal cannot cover itself beyond
-its own digest: without a signature or a copy of its head elsewhere, an owner can rewrite everything.
+Law: any changed byte, moved line, missing or added file of a sealed trace is found; a link never passes for a file.
+
+What it does not prove: the list of subjects cannot hold the seal itself. Its own `digest` over its canonical content
+finds a careless edit, and no more: without a signature, or a copy of the chain's head kept elsewhere, whoever owns a
+trace can rewrite all of it and seal it anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +27,56 @@ PREDICATE = "urn:rlm-dsl:trace:v1"
 
 
 def statement(folder: Path) -> dict[str, Any]:
-    """The statement over what lies in a folder now."""
-    _, head, count = check_chain(folder / EVENTS)
+    """The statement over what lies in a folder now. Raises OSError for what cannot be read."""
+    return formed({name: file_digest(folder / name) for name in file_names(folder)}, log_now(folder))
+
+
+def formed(subjects: Mapping[str, str], log: Mapping[str, Any]) -> dict[str, Any]:
+    """The one form of a statement over files with their sha256 and a log with its head, count and root."""
     content = {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": name, "digest": {"sha256": file_digest(folder / name)}} for name in file_names(folder)],
+        "subject": [{"name": name, "digest": {"sha256": subjects[name]}} for name in sorted(subjects)],
         "predicateType": PREDICATE,
-        "predicate": {"head": head, "events": count, "merkle_root": events_root(folder)},
+        "predicate": {key: log[key] for key in ("head", "events", "merkle_root")},
     }
     return {**content, "digest": identity("seal-v1", content)}
 
 
+def log_now(folder: Path) -> dict[str, Any]:
+    """The log's head, count of whole lines and Merkle root. Raises OSError where there is none."""
+    _, head, count = check_chain(folder / EVENTS)
+    return {"head": head, "events": count, "merkle_root": events_root(folder)}
+
+
 def events_root(folder: Path) -> str:
-    return merkle.root(lines(folder / EVENTS)[:-1]).hex()
+    """The Merkle root over the log's whole lines, without their line ends."""
+    return merkle.root(line[:-1] for line in lines(folder / EVENTS) if line.endswith(b"\n")).hex()
 
 
 def file_names(folder: Path) -> list[str]:
-    """Every file but the seal, by path."""
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink())
+    """Everything but the seal and folders, by path: links, pipes and what else there may be are named too."""
+    found = (
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
+    )
     return sorted(name for name in found if name != SEAL)
 
 
 def file_digest(path: Path) -> str:
+    """The sha256 of a file's bytes in hex. Raises OSError for what is no file of the trace's own, such as a link."""
+    if path.is_symlink() or not path.is_file():
+        raise OSError(f"{path.name} is no file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_seal(folder: Path) -> str:
-    """Seal a folder; returns the chain's head."""
+    """Seal a folder; returns the chain's head. Raises OSError where a file cannot be read or written."""
     made = statement(folder)
     path = folder / f"{SEAL}.partial"
-    path.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    with path.open("wb") as file:
+        file.write(sealed_form(made))
+        file.flush()
+        os.fsync(file.fileno())
     path.replace(folder / SEAL)
     return str(made["predicate"]["head"])
 
@@ -60,16 +84,25 @@ def write_seal(folder: Path) -> str:
 def check_seal(folder: Path) -> list[Divergence]:
     """Everything in which a folder differs from its seal."""
     try:
-        text = (folder / SEAL).read_bytes()
-        sealed = json.loads(text)
-        content = {key: value for key, value in sealed.items() if key != "digest"}
-        own = identity("seal-v1", content) == sealed.get("digest") and text == sealed_form(sealed)
-        subjects = {s["name"]: s["digest"]["sha256"] for s in sealed["subject"]}
-        predicate = dict(sealed["predicate"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        own, subjects, log = read_seal(folder / SEAL)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return [broken("the seal cannot be read")]
     found = [] if own else [broken("the seal is not the one that was written")]
-    return found + files_differ(folder, subjects) + predicate_differs(folder, predicate)
+    return found + files_differ(folder, subjects) + log_differs(folder, log)
+
+
+def read_seal(path: Path) -> tuple[bool, dict[str, str], dict[str, Any]]:
+    """Whether the seal is as it was written, its files with their sha256, and what it says of the log.
+
+    It is formed anew and compared byte for byte: another order of its keys is another seal.
+    """
+    if path.is_symlink():
+        raise OSError(f"{path.name} is a link")
+    text = path.read_bytes()
+    sealed = json.loads(text)
+    subjects = {str(subject["name"]): str(subject["digest"]["sha256"]) for subject in sealed["subject"]}
+    log = dict(sealed["predicate"])
+    return text == sealed_form(formed(subjects, log)), subjects, log
 
 
 def sealed_form(sealed: dict[str, Any]) -> bytes:
@@ -77,24 +110,30 @@ def sealed_form(sealed: dict[str, Any]) -> bytes:
 
 
 def files_differ(folder: Path, subjects: dict[str, str]) -> list[Divergence]:
-    present = file_names(folder)
+    present = set(file_names(folder))
     found = [broken(f"{name} is missing") for name in subjects if name not in present]
-    found += [broken(f"{name} was added") for name in present if name not in subjects]
-    for name in present:
-        if name in subjects and (digest := file_digest(folder / name)) != subjects[name]:
-            found.append(broken(f"{name} was changed", str(subjects[name]), digest))
-    return found
+    found += [broken(f"{name} was added") for name in sorted(present - subjects.keys())]
+    both = ((name, digest) for name, digest in subjects.items() if name in present)
+    return found + [fault for name, digest in both if (fault := file_differs(folder / name, name, digest))]
 
 
-def predicate_differs(folder: Path, predicate: dict[str, Any]) -> list[Divergence]:
-    if not (folder / EVENTS).is_file():
-        return []
-    _, head, count = check_chain(folder / EVENTS)
-    now = {"head": head, "events": count, "merkle_root": events_root(folder)}
+def file_differs(path: Path, name: str, sealed: str) -> Divergence | None:
+    try:
+        digest = file_digest(path)
+    except OSError:
+        return broken(f"{name} cannot be read, or is no longer a file", sealed)
+    return None if digest == sealed else broken(f"{name} was changed", sealed, digest)
+
+
+def log_differs(folder: Path, sealed: Mapping[str, Any]) -> list[Divergence]:
+    try:
+        now = log_now(folder)
+    except OSError:
+        return [broken("the log cannot be read", str(sealed["head"]))]
     return [
-        broken(f"the log's {key} is not the sealed one", str(predicate.get(key)), str(value))
+        broken(f"the log's {key} is not the sealed one", str(sealed[key]), str(value))
         for key, value in now.items()
-        if predicate.get(key) != value
+        if sealed[key] != value
     ]
 
 

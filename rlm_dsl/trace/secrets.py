@@ -1,7 +1,15 @@
 """Secrets out of everything that is written: replaced by a name, always the same for the same secret.
 
 In: texts and JSON values, an environment. Out: the same without secrets. Law: redaction is idempotent, and equal
-secrets stay equal, so that a run on redacted texts replays; the 16 bits shown do not give a secret away.
+secrets stay equal, so that a run on redacted texts replays on another machine.
+
+A mark shows 16 bits of an HMAC under a public key. Public, since a replay elsewhere must come to the same mark; so the
+bits are no protection in themselves. They tell nothing of a random key, which has a hundred bits and more left. They do
+thin out guesses at a weak password, by a factor of 65,536: with a short list of candidates at hand, a mark can confirm
+one. And two secrets out of 65,536 share a mark by chance.
+
+What is not found: a secret in another form than it has in the environment (encoded, split over rows), the end of a
+private key whose beginning is not in the same text, and keys of shapes that are not listed.
 """
 
 from __future__ import annotations
@@ -16,24 +24,37 @@ from typing import Any
 
 TELLING = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
 LABEL = b"rlm-dsl redaction v1"
-"""The HMAC's key. It is public: the tag only tells secrets apart, and must be the same on every machine."""
+"""The HMAC's public key."""
 MARK = r"(?P<mark>‹secret:[a-z-]+:[0-9a-f]{4}›)"
 """What stands for a secret; never itself redacted, even where an environment has `openai-key` as a value."""
 ROUNDS = 8
 LEAST = 8
 COMMON = frozenset({"true", "false", "none", "default", "disabled", "enabled"})
 
+ALONE = r"(?<![A-Za-z0-9])"
+"""Not within a word of ASCII: `risk-` begins no key, but one may follow an underscore or a letter of another script."""
+MIXED = r"(?=[a-z._~+/=-]{0,200}[A-Z0-9])"
+"""A capital or a digit: `sk-learn-contributor-guide` is prose. Bounded, so that no text takes quadratic time."""
+PEM_LINES = r"(?:(?:\s|\\[nr])*+[A-Za-z0-9+/=]{16,}+)++"
+"""Lines of a private key whose end was cut off."""
+
 SHAPES: Mapping[str, str] = {
-    "anthropic-key": r"sk-ant-[A-Za-z0-9_-]{16,}",
-    "openai-key": r"sk-[A-Za-z0-9_-]{20,}",
-    "aws-key": r"\bAKIA[0-9A-Z]{16}\b",
-    "github-token": r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
-    "google-key": r"\bAIza[0-9A-Za-z_-]{35}",
-    "slack-token": r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
-    "jwt": r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}",
-    "bearer": r"(?<=Bearer )[A-Za-z0-9._~+/=-]{16,}",
-    "private-key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----",
+    "anthropic-key": ALONE + r"sk-ant-[A-Za-z0-9_-]{16,}",
+    "openai-key": ALONE + r"sk-" + MIXED + r"[A-Za-z0-9_-]{20,}",
+    "aws-key": ALONE + r"AKIA[0-9A-Z]{16}(?![A-Za-z0-9])",
+    "github-token": ALONE + r"(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
+    "google-key": ALONE + r"AIza[0-9A-Za-z_-]{35}",
+    "slack-token": ALONE + r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
+    "jwt": ALONE + r"eyJ[A-Za-z0-9_-]{10,600}+\.[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{5,}",
+    "bearer": r"(?:(?<=[Bb]earer )|(?<=BEARER ))" + MIXED + r"[A-Za-z0-9._~+/=-]{16,}",
+    "private-key": r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
+    rf"(?:(?:(?!-----).)*+-----END [A-Z ]{{0,40}}PRIVATE KEY-----|{PEM_LINES})",
 }
+NEEDLES = re.compile(
+    r"sk-[A-Za-z0-9_-]{20}|AKIA|gh[pousr]_|github_pat_|AIza|xox[abeoprs]-|eyJ"
+    r"|[Bb]earer [A-Za-z0-9._~+/=-]{16}|BEARER |-----BEGIN "
+)
+"""What every shape holds; a text without any has nothing to be taken out."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +67,7 @@ class Redaction:
     def of(environment: Mapping[str, str]) -> Redaction:
         """From an environment: values of variables whose names tell, at least 8 characters, no paths or plain words."""
         found = {
-            value
-            for name, value in environment.items()
-            if TELLING.search(name)
-            and len(value) >= LEAST
-            and value.lower() not in COMMON
-            and not value.startswith(("/", "./", "~"))
-            and not value.isdigit()
+            value.strip() for name, value in environment.items() if TELLING.search(name) and telling(value.strip())
         }
         return Redaction(tuple(sorted(found, key=lambda value: (-len(value), value))))
 
@@ -64,18 +79,25 @@ class Redaction:
 
     def redact(self, text: str) -> str:
         """The text without secrets. Looked at again after a change: a mark can lay bare a secret beside it."""
+        if not self.may_hold(text):
+            return text
         for _ in range(ROUNDS):
             before, text = text, self.pattern.sub(replacement, text)
             if text == before:
                 break
         return text
 
+    def may_hold(self, text: str) -> bool:
+        """Whether it is worth looking for secrets in a text; quick, and never wrong when it says no."""
+        return any(value in text for value in self.values) or NEEDLES.search(text) is not None
+
     def redact_json(self, value: Any) -> Any:
+        """JSON without secrets in any text of it, keys too."""
         match value:
             case str():
                 return self.redact(value)
             case Mapping():
-                return {self.redact(key): self.redact_json(item) for key, item in value.items()}
+                return {self.redact_json(key): self.redact_json(item) for key, item in value.items()}
             case list() | tuple():
                 return [self.redact_json(item) for item in value]
             case _:
@@ -84,6 +106,12 @@ class Redaction:
     def names(self) -> list[str]:
         """The rules in force, for a trace's header; never a value."""
         return ["environment", *SHAPES]
+
+
+def telling(value: str) -> bool:
+    """Whether a variable's value is worth hiding: long enough, no number, plain word or path."""
+    path = re.match(r"/|\./|\.\./|~|[A-Za-z]:\\", value) is not None
+    return len(value) >= LEAST and not path and not value.isdigit() and value.lower() not in COMMON
 
 
 def replacement(found: re.Match[str]) -> str:
