@@ -111,6 +111,11 @@ def test_wrong_key_unknown_model_and_silence_are_each_told() -> None:
     with serve(gold=GOLD, latency=5.0) as server:
         (slow,) = answers(server.base_url, request(server.base_url), timeout_seconds=0.3)
     assert isinstance(slow, Attempt) and slow.billed and "did not answer in 0.3 s" in str(slow)
+    with serve(gold=GOLD, rate_drop=1.0) as server:
+        (broken,) = answers(server.base_url, request(server.base_url))
+    assert isinstance(broken, Attempt) and broken.billed and "broke the connection" in str(broken)
+    (unreached,) = answers(server.base_url, request(server.base_url))
+    assert isinstance(unreached, Attempt) and not unreached.billed and "cannot be reached" in str(unreached)
 
 
 @pytest.mark.parametrize("fault", ["malformed", "truncated", "off_schema", "empty"])

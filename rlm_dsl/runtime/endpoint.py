@@ -125,7 +125,7 @@ class Endpoint:
         match failure:
             case openai.APIConnectionError() if never_sent(failure):
                 return Attempt(ModelUnavailable(f"{self.base_url} cannot be reached: {told}"), again=True)
-            case openai.APITimeoutError():
+            case openai.APITimeoutError() if not broken(failure):
                 error = ModelUnavailable(f"{self.base_url} did not answer in {self.timeout:g} s")
                 return Attempt(error, again=True, billed=True)
             case openai.APIConnectionError():
@@ -166,8 +166,30 @@ class Endpoint:
 
 
 def never_sent(failure: Exception) -> bool:
-    """Whether the connection itself failed; aiohttp's transport reports a refused one as a timeout of connecting."""
-    return type(failure.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
+    """Whether the connection itself failed, so that nothing can have been billed.
+
+    aiohttp's transport reports a refused connection, and one that the server closed later, as a timeout of connecting;
+    which it was, only aiohttp's own error behind it tells.
+    """
+    names = causes(failure)
+    return any(name.startswith("ClientConnector") or name in NOT_CONNECTED for name in names)
+
+
+def broken(failure: Exception) -> bool:
+    """Whether the server ended the connection after the request was sent."""
+    return not causes(failure).isdisjoint({"ServerDisconnectedError", "ClientOSError", "ClientConnectionResetError"})
+
+
+NOT_CONNECTED = frozenset({"ConnectError", "ConnectionTimeoutError", "ConnectionRefusedError"})
+
+
+def causes(failure: BaseException | None) -> set[str]:
+    """The names of the errors' types behind a failure, its own among them."""
+    names: set[str] = set()
+    while failure is not None:
+        names.add(type(failure).__name__)
+        failure = failure.__cause__ or failure.__context__
+    return names
 
 
 def refused(message: str, hint: str, code: str) -> Attempt:
