@@ -7,11 +7,11 @@ from rlm_dsl.sql import Sql, sql
 from rlm_dsl.types import FLOAT, INT, Type, bare, is_nullable, null_if
 
 
-def lower(values: tuple[Sql, ...], types: tuple[Type, ...]) -> Sql:
+def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
     """Ints are added exactly and divided once; floats are added in the table's order."""
     if bare(types[0]) == INT:
-        return sql("(sum({v})::DOUBLE / nullif(count({v}), 0))", v=values[0])
-    return sql('(sum({v} ORDER BY "#ord") / nullif(count({v}), 0))', v=values[0])
+        return sql("(sum({v}){o}::DOUBLE / nullif(count({v}){o}, 0))", v=values[0], o=over)
+    return sql('(sum({v} ORDER BY "#ord"){o} / nullif(count({v}){o}, 0))', v=values[0], o=over)
 
 
 avg = AggregateFunction(

@@ -11,7 +11,7 @@ count = AggregateFunction(
     summary="number of rows",
     parameters=(),
     result=lambda types: INT,
-    lower=lambda values, types: sql("count(*)"),
+    lower=lambda values, types, over: sql("count(*){o}", o=over),
     never_null=True,
     examples=(Example("t | count()", {"n": [1, None]}, 2), Example("t | where(n > 9) | count()", {"n": [1]}, 0)),
 )

@@ -11,7 +11,7 @@ count_distinct = AggregateFunction(
     summary="number of different values, null not counted",
     parameters=(("value", "any"),),
     result=lambda types: INT,
-    lower=lambda values, types: sql("count(DISTINCT {v})", v=values[0]),
+    lower=lambda values, types, over: sql("count(DISTINCT {v}){o}", v=values[0], o=over),
     never_null=True,
     examples=(Example("t | count_distinct(x)", {"x": ["a", "b", "a", None]}, 2),),
 )

@@ -11,7 +11,7 @@ count_if = AggregateFunction(
     summary="number of rows for which it holds",
     parameters=(("condition", "bool"),),
     result=lambda types: INT,
-    lower=lambda values, types: sql("count(*) FILTER (WHERE {c})", c=values[0]),
+    lower=lambda values, types, over: sql("count(*) FILTER (WHERE {c}){o}", c=values[0], o=over),
     never_null=True,
     examples=(Example("t | group(n=count_if(x > 1))", {"x": [1, 2, None, 3]}, [[2]]),),
 )

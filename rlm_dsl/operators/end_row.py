@@ -62,5 +62,7 @@ def end_value(end: str, order: str) -> AggregateFunction:
         summary=f"the {end} row's value",
         parameters=(("value", "any"),),
         result=lambda types: types[0],
-        lower=lambda values, types: sql(f"first({{v}} ORDER BY {{o}}{order})", v=values[0], o=name(ORD)),
+        lower=lambda values, types, over: sql(
+            f"first({{v}} ORDER BY {{o}}{order}){{over}}", v=values[0], o=name(ORD), over=over
+        ),
     )

@@ -140,6 +140,7 @@ extract = Operator(
     ),
     result=result,
     lower=lower,
+    most_rows=lambda arguments, rows: None if arguments["all"] else rows[0],
     origin="narrowed to the match",
     manual="A group that took no part in the match is ''. A text that does not fit its type in `types` is null.",
     examples=(

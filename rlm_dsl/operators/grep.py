@@ -5,7 +5,6 @@ from __future__ import annotations
 from rlm_dsl.operators.operator import (
     ONLY_TEXT,
     ORD,
-    ROW,
     Constant,
     Each,
     Example,
@@ -15,13 +14,11 @@ from rlm_dsl.operators.operator import (
     Parameter,
     Pattern,
     same_table,
+    source_of,
 )
 from rlm_dsl.program import Literal
 from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import INT
-
-SOURCE_BITS = 36
-"""A row's number stands in the lower bits of its id, its source and context above them."""
 
 
 def lower(lowering: Lowering) -> Sql:
@@ -35,12 +32,11 @@ def lower(lowering: Lowering) -> Sql:
 
 def with_neighbours(lowering: Lowering, matches: Sql) -> Sql:
     """A row is taken if one of the rows from `after` before it to `before` after it, in its source, matches."""
-    source = sql("1") if lowering.t.united else sql(f"{{row}} >> {SOURCE_BITS}", row=name(ROW))
     return sql(
         'SELECT * EXCLUDE ("#near") FROM (SELECT *, bool_or(coalesce({m}, false)) OVER (PARTITION BY {source} ORDER BY '
         '{ord} ROWS BETWEEN {after} PRECEDING AND {before} FOLLOWING) AS "#near" FROM {t}) WHERE "#near"',
         m=matches,
-        source=source,
+        source=source_of(lowering.t),
         ord=name(ORD),
         t=lowering.t.sql,
         after=lowering.value("after"),

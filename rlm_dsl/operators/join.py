@@ -99,6 +99,10 @@ def condition(lowering: Lowering) -> Sql:
     return joined(" AND ", (sql('"left".{c} = "right".{c}', c=name(column)) for column in on))
 
 
+def most_rows(arguments: Arguments, rows: list[int]) -> int | None:
+    return max(rows[0] * rows[1], rows[0]) if arguments["how"] in ("inner", "left") else rows[0]
+
+
 def unites(step: Step, inputs: tuple[Relation, ...]) -> bool:
     return step.arguments["how"] in ("inner", "left") or inputs[0].united
 
@@ -113,6 +117,7 @@ join = Operator(
     ),
     result=result,
     lower=lower,
+    most_rows=most_rows,
     order="this table's, then the other's",
     origin="both rows; this one's with semi and anti",
     unites=unites,

@@ -11,7 +11,9 @@ listed = AggregateFunction(
     summary="the values in the table's order, nulls among them",
     parameters=(("value", "any"),),
     result=lambda types: ListOf(types[0]),
-    lower=lambda values, types: sql("coalesce(list({v} ORDER BY {o}), [])", v=values[0], o=name("#ord")),
+    lower=lambda values, types, over: sql(
+        "coalesce(list({v} ORDER BY {o}){over}, [])", v=values[0], o=name("#ord"), over=over
+    ),
     never_null=True,
     examples=(
         Example("t | group(by=k, l=list(n))", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", [1, 3]], ["b", [2]]]),

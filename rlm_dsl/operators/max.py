@@ -10,7 +10,7 @@ largest = AggregateFunction(
     summary="largest value, nulls left out",
     parameters=(("value", "ordered"),),
     result=lambda types: types[0],
-    lower=lambda values, types: sql("max({v})", v=values[0]),
+    lower=lambda values, types, over: sql("max({v}){o}", v=values[0], o=over),
     examples=(
         Example("t | max(n)", {"n": [2, 1, None]}, 2),
         Example("t | group(m=max(w))", {"w": ["b", "a"]}, [["b"]]),

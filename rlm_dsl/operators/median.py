@@ -11,6 +11,6 @@ median = AggregateFunction(
     summary="middle value, or the mean of the two middle ones; nulls left out",
     parameters=(("value", "number"),),
     result=lambda types: null_if(is_nullable(types[0]), FLOAT),
-    lower=lambda values, types: sql("quantile_cont({v}::DOUBLE, 0.5)", v=values[0]),
+    lower=lambda values, types, over: sql("quantile_cont({v}::DOUBLE, 0.5){o}", v=values[0], o=over),
     examples=(Example("t | median(n)", {"n": [4, 1, 2, None]}, 2.0), Example("t | median(n)", {"n": [1, 2]}, 1.5)),
 )

@@ -10,7 +10,7 @@ smallest = AggregateFunction(
     summary="smallest value, nulls left out",
     parameters=(("value", "ordered"),),
     result=lambda types: types[0],
-    lower=lambda values, types: sql("min({v})", v=values[0]),
+    lower=lambda values, types, over: sql("min({v}){o}", v=values[0], o=over),
     examples=(
         Example("t | min(n)", {"n": [2, 1, None]}, 1),
         Example("t | group(m=min(w))", {"w": ["b", "a"]}, [["a"]]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from rlm_dsl.program import Instruction, Node, SortKey, Step
 from rlm_dsl.sql import Sql, joined, name, names, sql
@@ -22,6 +22,8 @@ ROW, LO, HI = "#row", "#lo", "#hi"
 """The context row that a row came from, and the byte range in its source, which extract and partition narrow."""
 FROM = "#from"
 """Instead of the three: a list of {row, lo, hi}, for a row that unites several."""
+SOURCE_BITS = 36
+"""A row's number stands in the lower bits of its id (`#row`), its source and context above them."""
 VALUE = "value"
 """The one column of a step whose result is a value and no table."""
 
@@ -222,13 +224,20 @@ def qualified(columns: tuple[str, ...], of: str) -> Sql:
     return joined(", ", (sql("{t}.{c}", t=name(of), c=name(c)) for c in columns)) if of else names(columns)
 
 
+class Expressions(Protocol):
+    """Writes values as SQL; `over_rows` gives one whose aggregates are followed by a window."""
+
+    def __call__(self, node: Node, hint: str = "value") -> Sql: ...
+    def over_rows(self, over: Sql) -> Expressions: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Lowering:
     """What an operator's lowering works from: its step, its inputs, and how to write a value as SQL."""
 
     step: Step
     inputs: tuple[Relation, ...]
-    expression: Callable[..., Sql]
+    expression: Expressions
     united: bool = False
 
     @property
@@ -238,9 +247,9 @@ class Lowering:
     def __getitem__(self, argument: str) -> Any:
         return self.step.arguments[argument]
 
-    def value(self, argument: str, **context: Any) -> Sql:
+    def value(self, argument: str) -> Sql:
         """The SQL of an argument that is one value."""
-        return self.expression(self.step.arguments[argument], hint=argument, **context)
+        return self.expression(self.step.arguments[argument], hint=argument)
 
     def united_origin(self, of: str = "", *, grouped: bool) -> Sql:
         """`#from` for a row made of a whole group (`grouped`) or of one row."""
@@ -292,9 +301,15 @@ class ModelStep:
     tree: bool = False
 
 
+def as_many(arguments: Arguments, rows: list[int]) -> int | None:
+    """As many rows as the piped table at most, which is so for most operators."""
+    return rows[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One operator on tables. `summary` is the manual's first line and what a model reads."""
+    """One operator on tables. `summary` is the manual's first line and what a model reads. `most_rows` says how many
+    rows it makes at most of tables with so many, None if that shows only in the run."""
 
     name: str
     summary: str
@@ -305,6 +320,7 @@ class Operator:
     order: str = "kept"
     origin: str = "kept"
     unites: bool | Callable[[Step, tuple[Relation, ...]], bool] = False
+    most_rows: Callable[[Arguments, list[int]], int | None] = as_many
     manual: str = ""
     examples: tuple[Example, ...] = ()
     version: int = 1
@@ -342,14 +358,15 @@ class AggregateFunction:
 
     `parameters` name its expressions (`any`, `number`, `bool`, `text`, `ordered`, or `fraction` for a constant from
     0 to 1); `result` gives the type over a group with at least one row; over a whole table, which may be empty, it is
-    nullable unless `never_null`. `lower` writes it from its arguments' SQL and the argument types.
+    nullable unless `never_null`. `lower` writes it from its arguments' SQL, the argument types, and what follows each
+    of the engine's aggregates in it: nothing in a group, ` OVER (...)` for the rows so far.
     """
 
     name: str
     summary: str
     parameters: tuple[tuple[str, str], ...]
     result: Callable[[tuple[Type, ...]], Type]
-    lower: Callable[[tuple[Sql, ...], tuple[Type, ...]], Sql]
+    lower: Callable[[tuple[Sql, ...], tuple[Type, ...], Sql], Sql]
     never_null: bool = False
     optional: int = 0
     examples: tuple[Example, ...] = ()
@@ -368,6 +385,17 @@ def same_table(arguments: Arguments) -> Type:
 def key_list(keys: tuple[tuple[str, Node], ...], lowering: Lowering) -> Sql:
     """The SQL of grouping keys, without names."""
     return joined(", ", (lowering.expression(node, hint=key) for key, node in keys))
+
+
+def partition_by(lowering: Lowering) -> Sql:
+    """The head of a window over each group of `by`, empty without one."""
+    by = lowering["by"]
+    return sql("PARTITION BY {by} ", by=key_list(by, lowering)) if by else sql("")
+
+
+def source_of(relation: Relation) -> Sql:
+    """The source that a row comes from (a file of a context); all rows of united tables count as one source."""
+    return sql("1") if relation.united else sql(f"{{row}} >> {SOURCE_BITS}", row=name(ROW))
 
 
 def sort_list(keys: tuple[SortKey, ...], lowering: Lowering) -> Sql:

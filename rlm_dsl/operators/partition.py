@@ -119,6 +119,7 @@ partition = Operator(
     ),
     result=result,
     lower=lower,
+    most_rows=lambda arguments, rows: None,
     origin="narrowed to the chunk",
     manual=(
         "Without overlap the chunks, one after the other, are the text. Numbers start at 1 for each row. An empty or "

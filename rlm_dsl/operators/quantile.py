@@ -11,6 +11,8 @@ quantile = AggregateFunction(
     summary="the value at fraction q (0 to 1), interpolated; nulls left out",
     parameters=(("value", "number"), ("q", "fraction")),
     result=lambda types: null_if(is_nullable(types[0]), FLOAT),
-    lower=lambda values, types: sql("quantile_cont({v}::DOUBLE, {q}::DOUBLE)", v=values[0], q=values[1]),
+    lower=lambda values, types, over: sql(
+        "quantile_cont({v}::DOUBLE, {q}::DOUBLE){o}", v=values[0], q=values[1], o=over
+    ),
     examples=(Example("t | group(p=quantile(n, 0.5))", {"n": [1, 2, 3]}, [[2.0]]),),
 )

@@ -11,9 +11,9 @@ from rlm_dsl.operators.operator import (
     Lowering,
     Operator,
     Parameter,
-    key_list,
+    partition_by,
 )
-from rlm_dsl.operators.take import not_negative
+from rlm_dsl.operators.take import first_few, not_negative
 from rlm_dsl.program import Literal
 from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import INT, Type
@@ -25,11 +25,10 @@ def result(arguments: Arguments) -> Type:
 
 def lower(lowering: Lowering) -> Sql:
     """Rows are drawn by the sha256 of seed and place: the same on every machine, with any number of threads."""
-    by = sql("PARTITION BY {by} ", by=key_list(lowering["by"], lowering)) if lowering["by"] else sql("")
     return sql(
         "SELECT * FROM {t} QUALIFY row_number() OVER ({by}ORDER BY sha256(concat({seed}, ':', {ord})), {ord}) <= {n}",
         t=lowering.t.sql,
-        by=by,
+        by=partition_by(lowering),
         seed=lowering.value("seed"),
         ord=name(ORD),
         n=lowering.value("n"),
@@ -46,6 +45,7 @@ sample = Operator(
     ),
     result=result,
     lower=lower,
+    most_rows=first_few,
     examples=(
         Example("t | sample(9) | count()", {"n": [1, 2, 3]}, 3),
         Example("t | sample(1, by=k) | count()", {"k": ["a", "b", "a"]}, 2),

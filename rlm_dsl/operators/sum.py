@@ -7,11 +7,11 @@ from rlm_dsl.sql import Sql, sql
 from rlm_dsl.types import INT, Type, bare
 
 
-def lower(values: tuple[Sql, ...], types: tuple[Type, ...]) -> Sql:
+def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
     """Floats are added in the table's order: in another order the last bit may differ."""
     if bare(types[0]) == INT:
-        return sql("CAST(coalesce(sum({v}), 0) AS BIGINT)", v=values[0])
-    return sql('coalesce(sum({v} ORDER BY "#ord"), 0.0::DOUBLE)', v=values[0])
+        return sql("CAST(coalesce(sum({v}){o}, 0) AS BIGINT)", v=values[0], o=over)
+    return sql('coalesce(sum({v} ORDER BY "#ord"){o}, 0.0::DOUBLE)', v=values[0], o=over)
 
 
 total = AggregateFunction(

@@ -14,7 +14,7 @@ from rlm_dsl.operators.operator import (
     Refused,
     key_list,
 )
-from rlm_dsl.program import Literal
+from rlm_dsl.program import Literal, known_value
 from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import INT, Type
 
@@ -30,6 +30,12 @@ def not_negative(arguments: Arguments, *counts: str) -> Type:
 
 def result(arguments: Arguments) -> Type:
     return not_negative(arguments, "n", "skip")
+
+
+def first_few(arguments: Arguments, rows: list[int]) -> int | None:
+    """At most `n` rows, unless they are `n` of each group."""
+    n = known_value(arguments["n"])
+    return rows[0] if arguments["by"] or n is None else min(rows[0], int(n))
 
 
 def lower(lowering: Lowering) -> Sql:
@@ -56,6 +62,7 @@ take = Operator(
     ),
     result=result,
     lower=lower,
+    most_rows=first_few,
     examples=(
         Example("t | take(2, skip=1)", {"n": [1, 2, 3, 4]}, [[2], [3]]),
         Example("t | sort(-n) | take(1, by=k)", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", 3], ["b", 2]]),

@@ -7,13 +7,14 @@ from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import TEXT, Type
 
 
-def lower(values: tuple[Sql, ...], types: tuple[Type, ...]) -> Sql:
+def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
     separator = values[1] if len(values) > 1 else sql("chr(10)")
     return sql(
-        "coalesce(array_to_string(list(CAST({v} AS VARCHAR) ORDER BY {o}), {s}), '')",
+        "coalesce(array_to_string(list(CAST({v} AS VARCHAR) ORDER BY {o}){over}, {s}), '')",
         v=values[0],
         o=name("#ord"),
         s=separator,
+        over=over,
     )
 
 

@@ -76,6 +76,7 @@ union = Operator(
     parameters=(Parameter("other", Rows()),),
     result=result,
     lower=lower,
+    most_rows=lambda arguments, rows: sum(rows),
     order="this table's rows, then the other's",
     examples=(Example("t | union(other)", {"a": [1, 2]}, [[1], [2], [2]], other={"a": [2]}),),
 )

@@ -32,7 +32,7 @@ def whole_table(aggregate: AggregateFunction) -> Operator:
     def lower(lowering: Lowering) -> Sql:
         nodes = [lowering[p] for p, _ in aggregate.parameters if lowering[p] is not None]
         written = tuple(lowering.expression(node, hint=aggregate.name) for node in nodes)
-        value = aggregate.lower(written, tuple(node.type for node in nodes))
+        value = aggregate.lower(written, tuple(node.type for node in nodes), sql(""))
         return sql("SELECT {value} AS {v} FROM {t}", value=value, v=name(VALUE), t=lowering.t.sql)
 
     return Operator(

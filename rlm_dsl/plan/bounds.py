@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rlm_dsl.operators.operator import Arguments
+from rlm_dsl.operators.registry import table_operators
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import ModelStage, Plan
-from rlm_dsl.program import ContextRows, Literal, Node, Step, resolved
+from rlm_dsl.program import ContextRows, Node, Step, resolved
+from rlm_dsl.types import Table
 
 ASKS = 2
 """How often a row is asked at most: once, and once more with what was wrong."""
@@ -33,37 +36,27 @@ def bounds(plan: Plan, counts: Mapping[str, int]) -> tuple[Bound, ...]:
 
 
 def _bound(stage: ModelStage, plan: Plan, counts: Mapping[str, int]) -> Bound:
-    known = {i: counts[n] for i, relation in plan.made.items() if (n := physical_name(relation)) in counts}
+    known: dict[str, int | None] = {
+        i: counts[n] for i, relation in plan.made.items() if (n := physical_name(relation)) in counts
+    }
     rows = most_rows(stage.step.inputs[0], counts, known)
     return Bound(stage.step_name, stage.step.operator, rows, None if rows is None else rows * ASKS)
 
 
-def most_rows(node: Node, counts: Mapping[str, int], known: Mapping[str, int]) -> int | None:
-    """The most rows a table can have. Only `extract(all=true)` and `partition` can add rows without a bound."""
+def most_rows(node: Node, counts: Mapping[str, int], known: dict[str, int | None]) -> int | None:
+    """The most rows a table can have: its operator says how many, given its inputs. `known` grows by what is found."""
     inner = resolved(node)
     if isinstance(inner, ContextRows):
         return counts.get(inner.name)
     assert isinstance(inner, Step)
     if inner.identity in known:
         return known[inner.identity]
-    inputs = [most_rows(table, counts, known) for table in inner.inputs]
-    if any(rows is None for rows in inputs):
-        return None
-    rows = [r for r in inputs if r is not None]
-    return _after(inner, rows)
+    rows = [most_rows(table, counts, known) for table in inner.inputs]
+    known[inner.identity] = None if None in rows else _made_of(inner, [r for r in rows if r is not None])
+    return known[inner.identity]
 
 
-def _after(step: Step, rows: list[int]) -> int | None:
-    match step.operator:
-        case "partition":
-            return None
-        case "extract" if step.arguments["all"]:
-            return None
-        case "join" if step.arguments["how"] in ("inner", "left"):
-            return max(rows[0] * rows[1], rows[0])
-        case "union":
-            return sum(rows)
-        case "take" | "sample" if not step.arguments["by"] and isinstance(step.arguments["n"], Literal):
-            return min(rows[0], int(step.arguments["n"].value))
-        case _:
-            return rows[0]
+def _made_of(step: Step, rows: list[int]) -> int | None:
+    table = resolved(step.inputs[0]).type
+    assert isinstance(table, Table)
+    return table_operators()[step.operator].most_rows(Arguments(table, step.arguments), rows)

@@ -7,7 +7,7 @@ Law: the fragment's value is the node's, whatever the names and texts of the pro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rlm_dsl.check.values import template_pieces
@@ -68,6 +68,9 @@ def constant(value: Any, type_: Type, hint: str) -> Sql:
     return bound(value, hint, "" if plain else engine_type(type_))
 
 
+NO_WINDOW = sql("")
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """Writes expressions. `read` gives the relation of a step whose result is a value; `prefix` heads the names of
@@ -75,6 +78,11 @@ class Writer:
 
     read: Callable[[Step], Sql]
     prefix: str = ""
+    over: Sql = NO_WINDOW
+
+    def over_rows(self, over: Sql) -> Writer:
+        """The same writer, whose aggregates are over the window `over`."""
+        return replace(self, over=over)
 
     def __call__(self, node: Node, hint: str = "value") -> Sql:
         match node:
@@ -88,7 +96,7 @@ class Writer:
                 return self.applied(node, hint)
             case Aggregate(function, arguments):
                 written = tuple(self(a, hint) for a in arguments)
-                return aggregates()[function].lower(written, tuple(a.type for a in arguments))
+                return aggregates()[function].lower(written, tuple(a.type for a in arguments), self.over)
             case ListValue(items):
                 return sql("[{items}]", items=joined(", ", (self(item, hint) for item in items)))
             case RecordValue(fields):

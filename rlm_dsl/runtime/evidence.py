@@ -13,7 +13,7 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.reading import read_span
-from rlm_dsl.operators.grep import SOURCE_BITS
+from rlm_dsl.operators.operator import SOURCE_BITS
 from rlm_dsl.plan.stages import Leaf
 from rlm_dsl.runtime.warehouse import CONTEXT_BITS, Warehouse
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.hashing import tagged
-from rlm_dsl.operators.grep import SOURCE_BITS
-from rlm_dsl.operators.operator import FROM, HI, LO, ORD, ROW, VALUE, Relation
+from rlm_dsl.operators.operator import FROM, HI, LO, ORD, ROW, SOURCE_BITS, VALUE, Relation
 from rlm_dsl.plan.expressions import engine_type
 from rlm_dsl.sql import Sql, bound, joined, name, names, render, sql
 from rlm_dsl.types import TEXT, Field, Table, Type, bare, is_text
