@@ -17,15 +17,17 @@ from rlm_dsl.context.loading import load as load_context
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.explore.asking import answer_question
 from rlm_dsl.explore.loop import Told
+from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.runtime.execution import declared_types
 from rlm_dsl.runtime.result import Result
-from rlm_dsl.runtime.rounds import Progress
+from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.running import run_program
 from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings
-from rlm_dsl.runtime.verify import Silent
 from rlm_dsl.runtime.verify import verify as verify_trace
 from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import Report
 from rlm_dsl.trace.file import Trace
+from rlm_dsl.types import Table
 from rlm_dsl.version import version
 
 __all__ = [
@@ -51,10 +53,12 @@ def load(path: str | os.PathLike[str], name: str = "data", *, format: str | None
     return load_context(name, os.fspath(path), format=format)
 
 
-def loaded(contexts: Contexts) -> dict[str, Context]:
-    """Contexts by the names that programs know them by; paths are loaded."""
+def loaded(contexts: Contexts, declared: Mapping[str, Table] | None = None) -> dict[str, Context]:
+    """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does."""
     return {
-        name: renamed(given, name) if isinstance(given, Context) else load(given, name)
+        name: renamed(given, name)
+        if isinstance(given, Context)
+        else load_context(name, os.fspath(given), declared=(declared or {}).get(name))
         for name, given in contexts.items()
     }
 
@@ -128,9 +132,10 @@ def run(
 
     Raises ProgramError with every problem of the program, UserError for anything else.
     """
+    source = Source(name, program)
     return run_program(
-        Source(name, program),
-        loaded(contexts),
+        source,
+        loaded(contexts, declared_types(source)),
         params or {},
         settings_of(model, base_url, budget, price=price, **more),
         api_key=key_of(api_key),
@@ -138,6 +143,7 @@ def run(
         progress=progress or Silent(),
         trace=Path(trace) if trace else None,
         answers=Trace.open(Path(answers)) if answers else None,
+        explorer=explore_text,
     )
 
 

@@ -52,7 +52,8 @@ class ModelSettings:
 class Request:
     """One question to one model. `schema` is the JSON Schema that the answer's JSON must meet, or None for prose.
 
-    `purpose` says where it comes from (a step's name, "root"); it is for logs alone.
+    `purpose` says where it comes from (a step's name, "root"); it is for logs alone. With `explore` more than 0 the
+    last message is no text to read but a corpus to explore, in sub-runs that may go so deep.
     """
 
     settings: ModelSettings
@@ -60,6 +61,7 @@ class Request:
     schema: Mapping[str, Any] | None = None
     sample: int = 0
     purpose: str = ""
+    explore: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -74,6 +76,7 @@ class Request:
             "messages": [{"role": message.role, "content": message.content} for message in self.messages],
             "schema": None if self.schema is None else dict(self.schema),
             "sample": self.sample,
+            **({"explore": self.explore} if self.explore else {}),
         }
 
     def again(self, answer: str, problem: str) -> Request:
@@ -84,7 +87,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `finish` is the server's finish_reason; tokens are the server's counts, or None."""
+    """What came back. `finish` is the server's finish_reason; tokens are the server's counts, or None; `program` is
+    what a sub-run came to its answer by."""
 
     text: str
     finish: str = "stop"
@@ -93,6 +97,7 @@ class Answer:
     fingerprint: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    program: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -103,6 +108,7 @@ class Answer:
             "fingerprint": self.fingerprint,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            **({"program": self.program} if self.program else {}),
         }
 
     @staticmethod

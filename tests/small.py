@@ -67,6 +67,7 @@ class Caller:
         self.settings = {alias: ModelSettings("m", "http://localhost/v1") for alias in ("root", "sub")}
         self.window = 32_000
         self.redact = str
+        self.depth = 3
         self.model = model
 
     def wait(self, work: Callable[[], Awaitable[Any]]) -> Any:

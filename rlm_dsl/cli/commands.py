@@ -202,6 +202,7 @@ def run(
 ) -> None:
     """Run PROGRAM (a file, or - for standard input) over the contexts."""
     from rlm_dsl.cli.telling import told_result
+    from rlm_dsl.explore.sub_run import explore_text
     from rlm_dsl.runtime.running import run_program
     from rlm_dsl.trace.file import Trace
 
@@ -209,7 +210,7 @@ def run(
     recorded = Trace.open(Path(answers)) if answers else None
     result = run_program(
         source,
-        load_all(contexts, declared_types(source)),
+        load_all(contexts, declared(source)),
         {name: json_value(name, text) for name, text in pairs(params)},
         settings(given),
         api_key=os.environ.get("OPENAI_API_KEY"),
@@ -217,8 +218,16 @@ def run(
         progress=Bar(),
         trace=Path(trace) if trace else None,
         answers=recorded,
+        explorer=explore_text,
     )
     write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))
+
+
+def declared(source: Any) -> dict[str, Any]:
+    """The types of a program's `context` lines, which say how its data is to be loaded."""
+    from rlm_dsl.runtime.execution import declared_types
+
+    return declared_types(source)
 
 
 def program_source(path: str) -> Any:
@@ -237,16 +246,6 @@ def program_source(path: str) -> Any:
         raise UserError(f"{path} is no UTF-8 text", "programs are UTF-8") from None
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from None
-
-
-def declared_types(source: Any) -> dict[str, Any]:
-    """The types of a program's `context` lines, which say how its data is to be loaded."""
-    from rlm_dsl.check import Environment, check
-    from rlm_dsl.syntax.parse import parse
-    from rlm_dsl.syntax.tree import ContextStatement, Tree
-
-    heads = tuple(s for s in parse(source).statements if isinstance(s, ContextStatement))
-    return dict(check(Tree(heads), Environment()).environment.contexts)
 
 
 @group.command()
@@ -287,7 +286,7 @@ def check(program: str, contexts: tuple[str, ...], as_json: bool) -> int:
 
     source = program_source(program)
     try:
-        data = load_all(contexts, declared_types(source)) if contexts else {}
+        data = load_all(contexts, declared(source)) if contexts else {}
         check_program(parse(source), source, Environment({name: c.schema for name, c in data.items()}))
         problems: tuple[Diagnostic, ...] = ()
     except ProgramError as failure:
@@ -331,7 +330,7 @@ def explain(program: str, contexts: tuple[str, ...], params: tuple[str, ...]) ->
     from rlm_dsl.cli.telling import told_plan
 
     source = program_source(program)
-    data = load_all(contexts, declared_types(source)) if contexts else {}
+    data = load_all(contexts, declared(source)) if contexts else {}
     write(told_plan(source, data, {name: json_value(name, text) for name, text in pairs(params)}))
 
 

@@ -20,13 +20,15 @@ ROW, SOURCE, LINE, LO, HI = "#row", "#source", "#line", "#lo", "#hi"
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file that was read: its path as given, size in bytes, sha256 of its bytes. `shown` is its `path` value."""
+    """One file that was read: its path as given, size in bytes, sha256 of its bytes. `shown` is its `path` value;
+    `held` are the bytes of a text that is no file."""
 
     index: int
     path: str
     size: int
     sha256: str
     shown: str = ""
+    held: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,9 @@ def is_binary(content: bytes) -> bool:
 
 def read_span(context: Context, source_index: int, start: int, end: int) -> bytes:
     """The bytes of a span, read from the source file again."""
-    with Path(context.sources[source_index].path).open("rb") as file:
+    source = context.sources[source_index]
+    if source.held is not None:
+        return source.held[start:end]
+    with Path(source.path).open("rb") as file:
         file.seek(start)
         return file.read(end - start)

@@ -16,15 +16,15 @@ from rlm_dsl.diagnostics import UserError
 from rlm_dsl.explore.loop import Exploration, NoAnswer, Told, explore
 from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.session import Session
+from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.calling import Calling, Replaying
 from rlm_dsl.runtime.execution import load_contexts
 from rlm_dsl.runtime.result import Result
-from rlm_dsl.runtime.rounds import Progress
+from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.runner import Runner
 from rlm_dsl.runtime.running import Ledger, finished, ledger, redaction_of, spent_of
 from rlm_dsl.runtime.settings import Settings
-from rlm_dsl.runtime.verify import Silent
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.syntax.show import show
@@ -65,7 +65,7 @@ def answer_question(
     redaction = redaction_of(environment, api_key)
     with ledger(trace, redaction) as held:
         held.tell("run.start", {"question": question})
-        with Calling(settings, api_key, held.tell, redaction.redact) as calling:
+        with Calling(settings, api_key, held.tell, redaction.redact, explore_text) as calling:
             progress.watch(calling.spent)
             found = explored(question, contexts, settings, calling, progress, held, shown, limit)
             if found.tree is None:

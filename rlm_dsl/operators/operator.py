@@ -292,13 +292,15 @@ class ModelStep:
 
     `question` makes the instruction's text and `result` the type of one answer's JSON (a record) from the step's
     arguments as plain values; `combine` joins the table of answers (`#key`, the record's fields) to the input. Where
-    `tree` is true many texts become one answer (per key of `by`), else each row is asked for.
+    `tree` is true many texts become one answer (per key of `by`), else each row is asked for. Where `explores` is true
+    the text is not shown to a model but explored, to the depth that the argument `depth` allows.
     """
 
     question: Callable[[Mapping[str, Any]], str]
     result: Callable[[Mapping[str, Any]], Record]
     combine: Callable[[Lowering, Sql], Sql]
     tree: bool = False
+    explores: bool = False
 
 
 def as_many(arguments: Arguments, rows: list[int]) -> int | None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from rlm_dsl.operators.recurse import DEEPEST
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.announce import Announced, Log
 from rlm_dsl.runtime.budget import Budgeted, Spending
@@ -23,15 +24,27 @@ from rlm_dsl.runtime.recording import Call, Recording
 from rlm_dsl.runtime.retry import Retrying
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.store import AnswerStore, Stored, default_path
+from rlm_dsl.runtime.sub_runs import Exploring, Share, rerun
 
 T = TypeVar("T")
+Explorer = Callable[[Share, Request], Answer]
+"""What explores a text live; floors above this one have it."""
+SUB_TURNS = 12
+"""Turns of a sub-run at most."""
 
 
 class Calling:
     """Owns a loop in a thread of its own, a client and the store. Use as a context manager; closing keeps all answers
     that were acknowledged."""
 
-    def __init__(self, settings: Settings, api_key: str | None, log: Log, redact: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        api_key: str | None,
+        log: Log,
+        redact: Callable[[str], str] = str,
+        explorer: Explorer | None = None,
+    ) -> None:
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
         self.window, self.limits, self.redact = settings.window, settings.limits, redact
         self.price = settings.price
@@ -41,12 +54,24 @@ class Calling:
         announced = Announced(self.endpoint, log, time.monotonic, settings.concurrency)
         retrying = Retrying(Budgeted(announced, self.spending), asyncio.sleep, random.random)
         self.stored = Stored(retrying, self.store)
-        self.recording = Recording(self.stored, self.stored.origin)
+        self.explorer, self.log, self.turns, self.depth = explorer, log, settings.turns, DEEPEST if explorer else 0
+        self.exploring = Exploring(self.stored, self.explored)
+        self.recording = Recording(self.exploring, self.origin)
         self.loop = Loop()
 
     @property
     def model(self) -> Model:
         return self.recording
+
+    def origin(self, key: str) -> str:
+        """Where a key's answer came from: a sub-run, the server or the store."""
+        return "sub-run" if key in self.exploring.keys else self.stored.origin(key)
+
+    def explored(self, request: Request) -> Answer:
+        """A request to explore, answered by a sub-run one depth down."""
+        assert self.explorer is not None
+        share = Share(self, request.purpose, request.explore - 1, min(self.turns, SUB_TURNS), self.log)
+        return self.explorer(share, request)
 
     def wait(self, work: Callable[[], Awaitable[T]]) -> T:
         return self.loop.wait(work)
@@ -69,7 +94,7 @@ class Calling:
 
     def afford(self, step: str, requests: Iterable[Request]) -> None:
         """Raise BudgetExceeded if more requests are new than there are calls left: before any of them leaves."""
-        keys = {request.key for request in requests}
+        keys = {request.key for request in requests if not request.explore}
         new = len(keys) - len(self.store.held(keys))
         if new > self.spending.calls_left:
             raise BudgetExceeded(
@@ -97,14 +122,26 @@ class Replaying:
         calls: Mapping[str, Call],
         window: int,
         redact: Callable[[str], str] = str,
+        depth: int = DEEPEST,
     ) -> None:
+        self.calls = calls
         self.settings, self.window, self.redact = settings, window, redact
         self.recorded = Recorded({key: call.answer for key, call in calls.items()})
-        self.recording = Recording(self.recorded, lambda key: "trace")
+        self.depth = depth
+        self.recording = Recording(Exploring(self.recorded, self.explored), lambda key: "trace")
 
     @property
     def model(self) -> Model:
         return self.recording
+
+    def explored(self, request: Request) -> Answer:
+        """A recorded sub-run: its program is run again on the recorded answers, one depth down."""
+        answer = self.recorded.found(request)
+        below = Replaying(self.settings, self.calls, self.window, self.redact, request.explore - 1)
+        rerun(request, answer, below)
+        self.recorded.used |= below.recorded.used
+        self.recording.calls.update(below.recording.calls)
+        return answer
 
     def wait(self, work: Callable[[], Awaitable[T]]) -> T:
         loop = Loop()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.check import Environment, check_program
+from rlm_dsl.check import Environment, check, check_program
 from rlm_dsl.context.context import Context
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.operators.operator import Relation
@@ -25,6 +25,7 @@ from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.syntax.parse import parse
 from rlm_dsl.syntax.show import show
+from rlm_dsl.syntax.tree import ContextStatement, Tree
 from rlm_dsl.types import Table
 
 
@@ -86,6 +87,12 @@ def part_value(part: Part) -> Any:
     if part.columns is None:
         return part.value
     return [dict(zip(part.columns, row, strict=True)) for row in part.value]
+
+
+def declared_types(source: Source) -> dict[str, Table]:
+    """The types of a program's `context` lines, which say how its data is to be loaded."""
+    heads = tuple(s for s in parse(source).statements if isinstance(s, ContextStatement))
+    return dict(check(Tree(heads), Environment()).environment.contexts)
 
 
 def checked_program(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> Program:

@@ -45,7 +45,8 @@ class Call:
 def request_from(value: Mapping[str, Any], purpose: str) -> Request:
     """A request as a trace keeps it, back as a request; its key is computed anew."""
     messages = tuple(Message(message["role"], message["content"]) for message in value["messages"])
-    return Request(ModelSettings.from_json(value), messages, value["schema"], value["sample"], purpose)
+    settings, explore = ModelSettings.from_json(value), value.get("explore", 0)
+    return Request(settings, messages, value["schema"], value["sample"], purpose, explore)
 
 
 @dataclass(slots=True)

@@ -40,6 +40,15 @@ class Progress(Protocol):
     def round_ended(self, step: str) -> None: ...
 
 
+class Silent:
+    """Progress that nobody watches."""
+
+    def watch(self, spent: Callable[[], str]) -> None: ...
+    def round_started(self, step: str, rows: int, requests: int) -> None: ...
+    def answered(self, step: str) -> None: ...
+    def round_ended(self, step: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What one key shows a model: the message, or for a tree its texts in order."""
@@ -97,12 +106,14 @@ class Round:
     result: Record
     window: int = WINDOW
     redact: Callable[[str], str] = str
+    explore: int = 0
 
     def request(self, shown: str) -> Request:
         """The request for one text: the instruction first and the same for all, the text last and alone."""
-        self.fits(shown)
+        if not self.explore:
+            self.fits(shown)
         messages = (Message("system", self.redact(self.instruction)), Message("user", self.redact(shown)))
-        return Request(self.settings, messages, json_schema(self.result), purpose=self.stage.step_name)
+        return Request(self.settings, messages, json_schema(self.result), 0, self.stage.step_name, self.explore)
 
     def fits(self, shown: str, share: int = 1) -> None:
         tokens = estimated_tokens(shown)
@@ -119,12 +130,22 @@ class Round:
 
 
 def ready(
-    stage: ModelStage, settings: ModelSettings, values: Mapping[str, Any], window: int, redact: Callable[[str], str]
+    stage: ModelStage,
+    settings: ModelSettings,
+    values: Mapping[str, Any],
+    window: int,
+    redact: Callable[[str], str],
+    depth: int,
 ) -> Round:
-    """A round from its stage and the values of its arguments."""
+    """A round from its stage and the values of its arguments. `depth` is how deep sub-runs may go from here."""
     model = model_step(stage)
+    if model.explores and not depth:
+        raise UserError(
+            f"{stage.step_name}: a sub-run may not go deeper here", "read the text with `grep`, `partition` and `ask`"
+        )
+    explore = min(values["depth"], depth) if model.explores else 0
     cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
-    return Round(stage, settings, model.question(cleaned), model.result(cleaned), window, redact)
+    return Round(stage, settings, model.question(cleaned), model.result(cleaned), window, redact, explore)
 
 
 def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:

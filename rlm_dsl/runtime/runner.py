@@ -42,13 +42,18 @@ from rlm_dsl.types import INT, Field, Table, Type
 class Caller(Protocol):
     """How rounds reach models: settings by alias, one model for all, a way to wait for it, and what keeps secrets back.
 
-    `afford` is asked before a round leaves: it raises if the budget cannot pay for what is not known yet.
+    `afford` is asked before a round leaves: it raises if the budget cannot pay for what is not known yet. `depth` is
+    how deep sub-runs may go.
     """
 
-    settings: Mapping[str, ModelSettings]
-    window: int
-    redact: Callable[[str], str]
-
+    @property
+    def settings(self) -> Mapping[str, ModelSettings]: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def redact(self) -> Callable[[str], str]: ...
+    @property
+    def depth(self) -> int: ...
     @property
     def model(self) -> Model: ...
     def wait(self, work: Callable[[], Awaitable[Answered]]) -> Answered: ...
@@ -197,7 +202,8 @@ class Runner:
     def ask(self, stage: ModelStage) -> None:
         """One round: words and rows of this run, answers as a table."""
         values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
-        round_ = ready(stage, self.settings(values["using"]), values, self.caller.window, self.caller.redact)
+        caller, settings = self.caller, self.settings(values["using"])
+        round_ = ready(stage, settings, values, caller.window, caller.redact, caller.depth)
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
         self.caller.afford(stage.step_name, first_requests(round_, rows))
         model = self.caller.model

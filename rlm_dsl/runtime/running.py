@@ -17,7 +17,7 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.request import ModelSettings
-from rlm_dsl.runtime.calling import Calling, Replaying
+from rlm_dsl.runtime.calling import Calling, Explorer, Replaying
 from rlm_dsl.runtime.execution import execute
 from rlm_dsl.runtime.recording import Recording
 from rlm_dsl.runtime.result import Result, Spent
@@ -92,6 +92,7 @@ def run_program(
     progress: Progress,
     trace: Path | None = None,
     answers: Trace | None = None,
+    explorer: Explorer | None = None,
 ) -> Result:
     """Run a program live, or on the answers of an earlier trace and then without any call."""
     redaction = redaction_of(environment, api_key)
@@ -108,7 +109,7 @@ def run_program(
                 return finished(
                     source, contexts, params, settings, replaying, replaying.recording, progress, held, warehouse
                 )
-            with Calling(settings, api_key, held.tell, redaction.redact) as calling:
+            with Calling(settings, api_key, held.tell, redaction.redact, explorer) as calling:
                 progress.watch(calling.spent)
                 return finished(
                     source, contexts, params, settings, calling, calling.recording, progress, held, warehouse
@@ -156,11 +157,12 @@ def finished(
 
 
 def spent_of(recording: Recording, settings: Settings) -> Spent:
-    live = [call for call in recording.calls.values() if call.origin == "live"]
+    asked = [call for call in recording.calls.values() if not call.request.explore]
+    live = [call for call in asked if call.origin == "live"]
     prompt = sum(call.answer.prompt_tokens or 0 for call in live)
     completion = sum(call.answer.completion_tokens or 0 for call in live)
     usd = settings.price.of(prompt, completion) if settings.price else None
-    return Spent(len(live), len(recording.calls) - len(live), prompt, completion, usd)
+    return Spent(len(live), len(asked) - len(live), prompt, completion, usd)
 
 
 def header_of(

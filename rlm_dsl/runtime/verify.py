@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from rlm_dsl.runtime.calling import Replaying
 from rlm_dsl.runtime.execution import Execution, execute
 from rlm_dsl.runtime.model import NoRecordedAnswer
 from rlm_dsl.runtime.recording import Call
-from rlm_dsl.runtime.rounds import WINDOW
+from rlm_dsl.runtime.rounds import WINDOW, Silent
 from rlm_dsl.runtime.traced import SCHEMA, program_digest, recorded_calls, recorded_settings
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
@@ -31,15 +31,6 @@ from rlm_dsl.trace.file import HEADER, Trace
 from rlm_dsl.trace.seal import EVENTS, SEAL, check_seal, file_names
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.types import Table
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def watch(self, spent: Callable[[], str]) -> None: ...
-    def round_started(self, step: str, rows: int, requests: int) -> None: ...
-    def answered(self, step: str) -> None: ...
-    def round_ended(self, step: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -348,7 +339,7 @@ def _requests(check: _Check) -> None:
         idle = [
             c
             for key, c in calls.items()
-            if c.request.purpose != "root" and key not in check.used and not explored_only(c, check.execution)
+            if not root_turn(c) and key not in check.used and not explored_only(c, check.execution)
         ]
         found += [
             Divergence(
@@ -359,6 +350,11 @@ def _requests(check: _Check) -> None:
     if check.execution is None and not found:
         return check.add("requests", 0, "", skipped=f"not checked: {check.why_not}")
     return check.add("requests", len(check.used), "requests, rendered as recorded", found)
+
+
+def root_turn(call: Call) -> bool:
+    """Whether a call is a turn of an exploration, or of one within it."""
+    return call.request.purpose.rsplit("/", 1)[-1] == "root"
 
 
 def explored_only(call: Call, execution: Execution) -> bool:

@@ -1,0 +1,81 @@
+"""`recurse`: each row's long text is explored as a context of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.operators.asking import ON_ERROR, beside, new_columns
+from rlm_dsl.operators.operator import (
+    ONLY_TEXT,
+    Arguments,
+    Constant,
+    Example,
+    Lowering,
+    ModelStep,
+    NewName,
+    Operator,
+    Parameter,
+    Plain,
+    Refused,
+    ResultType,
+    Shown,
+    Words,
+)
+from rlm_dsl.program import Literal, known_value
+from rlm_dsl.sql import Sql
+from rlm_dsl.types import INT, TEXT, Field, Record, Type
+
+DEEPEST = 3
+"""How deep sub-runs may stand in sub-runs."""
+
+
+def result(arguments: Arguments) -> Type:
+    depth = known_value(arguments["depth"])
+    if depth is None or not 1 <= depth <= DEEPEST:
+        raise Refused("depth", f"`depth` is a whole number from 1 to {DEEPEST}, written out", "leave it out for 1")
+    return arguments.table.with_columns(
+        new_columns(arguments, Record((Field(arguments["into"], arguments["returns"]),)))
+    )
+
+
+def question(values: Mapping[str, Any]) -> str:
+    return f"{values['question']}\nGive it with `answer`, as one value of type {values['returns']}."
+
+
+def answer_type(values: Mapping[str, Any]) -> Record:
+    return Record((Field("result", values["returns"]),))
+
+
+def combine(lowering: Lowering, answers: Sql) -> Sql:
+    return beside(lowering, answers, (("result", lowering["into"]),))
+
+
+recurse = Operator(
+    name="recurse",
+    summary="each row's long text is explored, in this language, until the question is answered",
+    parameters=(
+        Parameter("question", Words(), shown='"question"'),
+        Parameter("on", Shown(), ONLY_TEXT),
+        Parameter("returns", ResultType(), TEXT, shown="returns=text"),
+        Parameter("into", NewName(), "result"),
+        Parameter("depth", Constant(INT), Literal(1, INT), shown="depth=1"),
+        Parameter("using", Plain(), "root", shown='using="root"'),
+        ON_ERROR,
+    ),
+    result=result,
+    model=ModelStep(question, answer_type, combine, explores=True),
+    manual=(
+        "The text is the context `text: table(line: int, text: text)` of a sub-run: another exploration, whose program "
+        "is recorded and run again when the trace is verified. It costs several calls a row: narrow first. Sub-runs "
+        "may use `recurse` themselves where `depth` is more than 1."
+    ),
+    examples=(
+        Example(
+            't | recurse("How many lines are there?", on=x, returns=int, into=lines)',
+            {"x": ["a\nb", "c"]},
+            [["a\nb", 2], ["c", 1]],
+            answers={"a\nb": {"result": 2}, "c": {"result": 1}},
+        ),
+    ),
+)
