@@ -50,7 +50,7 @@ def operator_lines(*, asking: bool) -> list[str]:
     return [
         f"{operator.signature.replace('(t, ', '(').replace('(t)', '()')}: {operator.summary}"
         for operator in table_operators().values()
-        if (operator.model is not None) == asking and not operator.summary.startswith("to a value: ")
+        if operator.asks == asking and not operator.summary.startswith("to a value: ")
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.types import Enum, ListOf, Nullable, Record, Scalar, Table, Type, bare
@@ -45,6 +45,7 @@ def json_schema(type_: Type) -> dict[str, Any]:
 
 SCALAR_SCHEMAS: Mapping[str, Mapping[str, str]] = {
     "text": {"type": "string"},
+    "quote": {"type": "string"},
     "int": {"type": "integer"},
     "float": {"type": "number"},
     "bool": {"type": "boolean"},
@@ -66,6 +67,27 @@ def read_answer(text: str, type_: Record) -> dict[str, Any]:
     read = typed(value, type_, "answer")
     assert isinstance(read, dict)
     return read
+
+
+def quotes(value: Any, type_: Type, at: str = "answer") -> Iterator[tuple[str, str]]:
+    """Every quote in a typed value, with where it stands."""
+    match bare(type_):
+        case Scalar("quote") if value is not None:
+            yield at, value
+        case ListOf(of) if value is not None:
+            for index, item in enumerate(value):
+                yield from quotes(item, of, f"{at}[{index}]")
+        case Record(fields) if value is not None:
+            for field in fields:
+                yield from quotes(value[field.name], field.type, f"{at}.{field.name}")
+
+
+def check_quotes(value: Any, type_: Type, shown: Sequence[str]) -> None:
+    """Raises NotOfType where a quote does not stand, word for word, in one of the texts shown."""
+    for at, quote in quotes(value, type_):
+        if not quote or not any(quote in text for text in shown):
+            told = json.dumps(quote, ensure_ascii=False)[:80]
+            raise NotOfType(f"{at} must be copied word for word from the text, and this is not: {told}")
 
 
 def _no_constant(word: str) -> Any:
@@ -105,7 +127,7 @@ def _choice(value: Any, values: tuple[str, ...], at: str) -> str:
 
 def _scalar(value: Any, type_: Type, at: str) -> Any:
     match type_, value:
-        case Scalar("text"), str():
+        case Scalar("text" | "quote"), str():
             return value.encode("utf-8", "replace").decode("utf-8")
         case Scalar("bool"), bool():
             return value
@@ -119,7 +141,13 @@ def _scalar(value: Any, type_: Type, at: str) -> Any:
             raise NotOfType(f"{at} must be {WORDS.get(str(type_), str(type_))}, not {json.dumps(value)[:60]}")
 
 
-WORDS = {"text": "a text", "bool": "true or false", "int": "a whole number of 64 bits", "float": "a number"}
+WORDS = {
+    "text": "a text",
+    "quote": "a text",
+    "bool": "true or false",
+    "int": "a whole number of 64 bits",
+    "float": "a number",
+}
 
 
 def _moment(value: str, name: str, at: str) -> Any:

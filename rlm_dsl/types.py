@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-ScalarName = Literal["text", "int", "float", "bool", "date", "timestamp", "null"]
+ScalarName = Literal["text", "quote", "int", "float", "bool", "date", "timestamp", "null"]
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A type without parts. `null` is the type of the literal `null` alone."""
+    """A type without parts. `null` is the type of the literal `null` alone; a `quote` is a text that stands word for
+    word in what a model was shown."""
 
     name: ScalarName
 
@@ -103,6 +104,7 @@ class Table:
 Type: TypeAlias = Scalar | Enum | ListOf | Record | Nullable | Table
 
 TEXT = Scalar("text")
+QUOTE = Scalar("quote")
 INT = Scalar("int")
 FLOAT = Scalar("float")
 BOOL = Scalar("bool")
@@ -110,7 +112,7 @@ DATE = Scalar("date")
 TIMESTAMP = Scalar("timestamp")
 NULL = Scalar("null")
 
-SCALARS: dict[str, Scalar] = {t.name: t for t in (TEXT, INT, FLOAT, BOOL, DATE, TIMESTAMP)}
+SCALARS: dict[str, Scalar] = {t.name: t for t in (TEXT, QUOTE, INT, FLOAT, BOOL, DATE, TIMESTAMP)}
 
 
 def table(**columns: Type) -> Table:
@@ -142,8 +144,8 @@ def is_numeric(type_: Type) -> bool:
 
 
 def is_text(type_: Type) -> bool:
-    """Text and enums (an enum's values are texts)."""
-    return bare(type_) == TEXT or isinstance(bare(type_), Enum)
+    """Text, quotes and enums (an enum's values are texts)."""
+    return bare(type_) in (TEXT, QUOTE) or isinstance(bare(type_), Enum)
 
 
 def is_scalar(type_: Type) -> bool:
@@ -154,8 +156,8 @@ def is_scalar(type_: Type) -> bool:
 def fits(given: Type, wanted: Type) -> bool:
     """Whether a value of type `given` may stand where `wanted` is asked for.
 
-    An int fits a float, an enum fits text and any enum that has all its values, T fits T?, null fits T?;
-    lists and records fit part by part.
+    An int fits a float, a quote fits text, an enum fits text and any enum that has all its values, T fits T?, null fits
+    T?; lists and records fit part by part.
     """
     if given == wanted:
         return True
@@ -168,7 +170,7 @@ def fits(given: Type, wanted: Type) -> bool:
             return given == NULL or fits(given, outer)
         case Scalar("int"), Scalar("float"):
             return True
-        case Enum(), Scalar("text"):
+        case Enum() | Scalar("quote"), Scalar("text"):
             return True
         case Enum(values), Enum(more):
             return set(values) <= set(more)
@@ -194,7 +196,7 @@ def unify(a: Type, b: Type) -> Type | None:
     match a, b:
         case Enum(first), Enum(second):
             return Enum(first + tuple(value for value in second if value not in first))
-        case Enum() | Scalar("text"), Enum() | Scalar("text"):
+        case Enum() | Scalar("text" | "quote"), Enum() | Scalar("text" | "quote"):
             return TEXT
         case ListOf(first_of), ListOf(second_of):
             inner = unify(first_of, second_of)

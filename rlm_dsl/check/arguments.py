@@ -17,6 +17,7 @@ from rlm_dsl.check.values import aggregate_kind, value
 from rlm_dsl.check.written_types import written_type
 from rlm_dsl.diagnostics import did_you_mean
 from rlm_dsl.operators import operator as o
+from rlm_dsl.operators.join import renamed
 from rlm_dsl.operators.registry import aggregates
 from rlm_dsl.patterns import problem
 from rlm_dsl.program import Column, Instruction, Literal, Node, SortKey, known_value, resolved
@@ -141,6 +142,11 @@ def checked_arguments(names: Names, operator: o.Operator, table: Table, placed: 
     return Checked(o.Arguments(table, values, tables), tuple(inputs), spans) if fine else None
 
 
+def text_columns_of(table: Table) -> tuple[str, ...]:
+    found = [quoted_name(c.name) for c in table.columns if is_text(c.type)]
+    return (f"text columns: {', '.join(found)}",) if found else ("this table has no text column",)
+
+
 @dataclass(frozen=True, slots=True)
 class _Argument:
     """One parameter of one call, on its way from what is written to what is meant."""
@@ -155,6 +161,8 @@ class _Argument:
     spans: dict[str, Span]
 
     def checked(self) -> Any:
+        if isinstance(self.parameter.kind, o.OfBoth):
+            return self.of_both(self.written)
         if not self.written:
             return self.only_text() if self.parameter.default is o.ONLY_TEXT else self.default()
         first = self.written[0].value
@@ -257,8 +265,7 @@ class _Argument:
         return node
 
     def text_columns(self) -> tuple[str, ...]:
-        found = [quoted_name(c.name) for c in self.table.columns if is_text(c.type)]
-        return (f"text columns: {', '.join(found)}",) if found else ("this table has no text column",)
+        return text_columns_of(self.table)
 
     def only_text(self) -> Any:
         """The table's one column of plain text, a file's `path` apart; more than one, or none, must be said."""
@@ -494,6 +501,56 @@ class _Argument:
         if not name or name.startswith("#"):
             raise self.fail("C12", f"`{self.parameter.name}` is a new column's name", expression.span)
         return name
+
+    def of_both(self, written: list[t.Argument]) -> tuple[tuple[str, Column], ...]:
+        """Columns by the names they have in a join of both tables; without any written, each table's only text."""
+        if "other" not in self.tables:
+            raise Failed
+        other = self.tables["other"]
+        places = {theirs: new for theirs, new, _ in renamed(self.table, other, ())}
+        if not written:
+            names = [(self.only_text_of(self.table), self.only_text_of(other), self.call.operator_span)]
+            chosen = [(c, table) for ours, theirs, _ in names for c, table in ((ours, self.table), (theirs, other))]
+        else:
+            value = written[0].value
+            items = [i.value for i in value.items] if isinstance(value, t.Items) else [value]
+            chosen = [place for item in items for place in self.sides(item, other)]
+        for table, which in ((self.table, "the piped table"), (other, "the other table")):
+            if not any(owner is table for _, owner in chosen):
+                raise self.fail(
+                    "C16", f"no column of {which} is named", written[0].span, *text_columns_of(table), "on=[a, b]"
+                )
+        found = []
+        for column, owner in chosen:
+            type_ = owner.column(column)
+            assert type_ is not None
+            here = column if owner is self.table else places[column]
+            found.append((here, Column(here, type_)))
+        return tuple(found)
+
+    def only_text_of(self, table: Table) -> str:
+        texts = [c.name for c in table.columns if bare(c.type) == TEXT and c.name != "path"]
+        if len(texts) != 1:
+            span = self.call.operator_span
+            raise self.fail("C16", f"say which columns of both: {self.parameter.name}=", span, *text_columns_of(table))
+        return texts[0]
+
+    def sides(self, expression: t.Expression, other: Table) -> list[tuple[str, Table]]:
+        """A column's name with the tables that have it."""
+        if not isinstance(expression, t.Name):
+            raise self.fail(
+                "C12", "a column's name is wanted", expression.span, "compute it first with derive(name=...)"
+            )
+        name = expression.name
+        found = [(name, table) for table in (self.table, other) if table.column(name) is not None]
+        if not found:
+            known = [*self.table.names, *other.names]
+            hints = did_you_mean(name, known, what="columns")
+            raise self.fail("C01", f"no column `{name}` in either table", expression.span, *hints)
+        for _, table in found:
+            if not is_text(table.column(name)):  # type: ignore[arg-type]
+                raise self.fail("C16", f"`{name}` is {table.column(name)}, and a text is wanted", expression.span)
+        return found
 
     def join_condition(self, expression: t.Expression) -> Any:
         if "other" not in self.tables:

@@ -112,7 +112,8 @@ def operated(names: Names, table: Node, call: t.Call, scope: Scope) -> Node | No
     result = _result(names, operator, arguments.values, call, arguments.spans)
     if result is None:
         return None
-    return Step(operator.name, operator.version, inputs, arguments.values.values, result, call.span)
+    step = Step(operator.name, operator.version, inputs, arguments.values.values, result, call.span)
+    return step if operator.expand is None else operator.expand(arguments.values, step)
 
 
 def _result(

@@ -364,7 +364,7 @@ def _elements(node: Node, of: ListOf) -> list[Node]:
 
 
 def _of_kind(names: Names, entry: Function, node: Node, wanted: Input, place: Span) -> bool:
-    if node.type == NULL and wanted.kind not in ("pattern", "fixed"):
+    if node.type == NULL and wanted.kind not in ("pattern", "fixed", "list"):
         return True
     if isinstance(node.type, Table):
         names.report(

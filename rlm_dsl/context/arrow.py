@@ -38,6 +38,7 @@ def arrow_type(type_: Type) -> Any:
         case Scalar(name):
             return {
                 "text": pa.large_string(),
+                "quote": pa.large_string(),
                 "int": pa.int64(),
                 "float": pa.float64(),
                 "bool": pa.bool_(),

@@ -29,12 +29,12 @@ def lower(lowering: Lowering) -> Sql:
     """Rows are counted within their source; a window is the rows whose count is near enough to its hit's."""
     t = lowering.t
     return sql(
-        'WITH "#rows" AS (SELECT *, {source} AS "#source", row_number() OVER (PARTITION BY {source} ORDER BY {ord}) '
-        'AS "#at" FROM {t}), "#hits" AS (SELECT {ord} AS "#hit_ord", "#source" AS "#hit_source", "#at" AS "#hit_at", '
+        'SELECT * FROM (WITH "#rows" AS (SELECT *, {source} AS "#source", '
+        'row_number() OVER (PARTITION BY {source} ORDER BY {ord}) AS "#at" FROM {t}), "#hits" AS (SELECT {ord} AS "#hit_ord", "#source" AS "#hit_source", "#at" AS "#hit_at", '
         'row_number() OVER (ORDER BY {ord}) AS "#hit" FROM "#rows" WHERE {condition}) '
         'SELECT {kept}, "#hit" AS hit, "#rows".{ord} = "#hit_ord" AS is_hit, '
         'row_number() OVER (ORDER BY "#hit", "#rows".{ord}) AS {ord}, {origin} FROM "#hits" JOIN "#rows" '
-        'ON "#source" = "#hit_source" AND "#at" BETWEEN "#hit_at" - {before} AND "#hit_at" + {after}',
+        'ON "#source" = "#hit_source" AND "#at" BETWEEN "#hit_at" - {before} AND "#hit_at" + {after})',
         source=source_of(t),
         ord=name(ORD),
         t=t.sql,

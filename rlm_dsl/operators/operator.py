@@ -120,6 +120,11 @@ class NewName:
 
 
 @dataclass(frozen=True, slots=True)
+class OfBoth:
+    """Text columns of the piped table and of the other one, at least one of each; a name that both have means both."""
+
+
+@dataclass(frozen=True, slots=True)
 class JoinCondition:
     """A column, a list of columns, or a condition over `left.` and `right.` columns."""
 
@@ -152,6 +157,7 @@ Kind: TypeAlias = (
     | Labels
     | NewName
     | JoinCondition
+    | OfBoth
     | Derived
     | Aggregates
 )
@@ -294,6 +300,10 @@ class ModelStep:
     arguments as plain values; `combine` joins the table of answers (`#key`, the record's fields) to the input. Where
     `tree` is true many texts become one answer (per key of `by`), else each row is asked for. Where `explores` is true
     the text is not shown to a model but explored, to the depth that the argument `depth` allows.
+
+    `rows` makes the table that is asked about where that is not the piped one, of the type that `rows_type` gives, and
+    `asked_rows` says how many rows it has at most; `combine` then finds it last among its lowering's inputs. `problem`
+    says what is wrong with an answer that has its type.
     """
 
     question: Callable[[Mapping[str, Any]], str]
@@ -301,6 +311,10 @@ class ModelStep:
     combine: Callable[[Lowering, Sql], Sql]
     tree: bool = False
     explores: bool = False
+    rows: Callable[[Lowering], Sql] | None = None
+    rows_type: Callable[[Arguments], Table] | None = None
+    asked_rows: Callable[[Arguments, list[int]], int | None] | None = None
+    problem: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None = None
 
 
 def as_many(arguments: Arguments, rows: list[int]) -> int | None:
@@ -322,6 +336,8 @@ class Operator:
     order: str = "kept"
     origin: str = "kept"
     unites: bool | Callable[[Step, tuple[Relation, ...]], bool] = False
+    expand: Callable[[Arguments, Step], Node] | None = None
+    """Instead of `lower` and `model`: what the operator means in terms of others."""
     most_rows: Callable[[Arguments, list[int]], int | None] = as_many
     manual: str = ""
     examples: tuple[Example, ...] = ()
@@ -332,6 +348,11 @@ class Operator:
         if callable(self.unites):
             return self.unites(step, inputs)
         return self.unites or any(relation.united for relation in inputs)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks a model."""
+        return self.model is not None or self.expand is not None
 
     @property
     def signature(self) -> str:

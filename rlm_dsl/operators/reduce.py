@@ -51,6 +51,14 @@ def answer_type(values: Mapping[str, Any]) -> Record:
     return Record((Field("result", values["returns"]),))
 
 
+def too_many(values: Mapping[str, Any], answer: Mapping[str, Any]) -> str | None:
+    """What is wrong with a list of more elements than the step that this one stands for allows."""
+    most, found = values.get("most"), answer["result"]
+    if most is None or len({str(item).strip().casefold() for item in found}) == len(found) <= most:
+        return None
+    return f"the list must have at most {most} elements, each once"
+
+
 def combine(lowering: Lowering, answers: Sql) -> Sql:
     if not lowering["by"]:
         return sql("SELECT (SELECT result FROM {a}) AS {v}", a=answers, v=name(VALUE))
@@ -92,7 +100,7 @@ reduce = Operator(
         *COMMON,
     ),
     result=result,
-    model=ModelStep(question, answer_type, combine, tree=True),
+    model=ModelStep(question, answer_type, combine, tree=True, problem=too_many),
     order="first appearance of each key",
     origin="united",
     unites=True,

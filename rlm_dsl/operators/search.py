@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from rlm_dsl.operators.bm25 import scores, terms
 from rlm_dsl.operators.operator import (
     ONLY_TEXT,
     ORD,
@@ -24,11 +25,6 @@ from rlm_dsl.program import Literal, known_value
 from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import FLOAT, INT, TEXT, Field, Type
 
-TERM = r"[\pL\pM\pN]+"
-"""A term is a run of letters, marks and digits, in lower case."""
-K1, B = 1.2, 0.75
-"""How fast a term's repetitions saturate, and how much a long text is held back (Robertson and Zaragoza 2009)."""
-
 
 def result(arguments: Arguments) -> Type:
     not_negative(arguments, "top")
@@ -39,30 +35,21 @@ def result(arguments: Arguments) -> Type:
 
 
 def lower(lowering: Lowering) -> Sql:
-    """A row's score is the sum over the words, in their alphabetical order, of idf and saturated frequency."""
+    """The one asker is the query itself; rows come back in the order of their scores."""
     t = lowering.t
+    texts = sql(
+        "SELECT {ord} AS text, {terms} AS terms FROM {t}", ord=name(ORD), terms=terms(lowering.value("on")), t=t.sql
+    )
+    wanted = sql("SELECT DISTINCT 0 AS asker, unnest({terms}) AS term", terms=terms(lowering.value("words")))
     return sql(
-        "WITH \"#texts\" AS (SELECT {ord}, regexp_extract_all(lower(coalesce({on}, '')), {term}) AS terms FROM {t}), "
-        '"#corpus" AS (SELECT count(*)::DOUBLE AS n, avg(len(terms)) AS mean FROM "#texts"), '
-        '"#wanted" AS (SELECT DISTINCT unnest(regexp_extract_all(lower({words}), {term})) AS term), '
-        '"#found" AS (SELECT {ord}, len, term, count(*)::DOUBLE AS tf FROM (SELECT {ord}, len(terms) AS len, '
-        'unnest(terms) AS term FROM "#texts") SEMI JOIN "#wanted" USING (term) GROUP BY ALL), '
-        '"#idf" AS (SELECT term, ln(1 + (n - count(*) + 0.5) / (count(*) + 0.5)) AS idf FROM "#found", "#corpus" '
-        "GROUP BY term, n), "
-        '"#scored" AS (SELECT {ord} AS "#of", round(sum(idf * tf * ({k1} + 1) / (tf + {k1} * (1 - {b} + {b} * len / '
-        'mean)) ORDER BY term), 6) AS "#score" FROM "#found" JOIN "#idf" USING (term), "#corpus" GROUP BY {ord}) '
-        'SELECT {kept}, "#score" AS score, row_number() OVER (ORDER BY "#score" DESC, t.{ord}) AS {ord}, {origin} '
-        'FROM {t} AS t JOIN "#scored" ON t.{ord} = "#of" '
-        'QUALIFY row_number() OVER ({by}ORDER BY "#score" DESC, t.{ord}) <= {top}',
-        ord=name(ORD),
-        on=lowering.value("on"),
-        term=sql(f"'{TERM}'"),
-        t=t.sql,
-        words=lowering.value("words"),
-        k1=sql(f"{K1}::DOUBLE"),
-        b=sql(f"{B}::DOUBLE"),
+        'SELECT {kept}, "#scores".score AS score, row_number() OVER (ORDER BY "#scores".score DESC, t.{ord}) AS {ord}, '
+        '{origin} FROM {t} AS t JOIN ({scores}) AS "#scores" ON t.{ord} = "#scores".text '
+        'QUALIFY row_number() OVER ({by}ORDER BY "#scores".score DESC, t.{ord}) <= {top}',
         kept=qualified(t.type.names, "t"),
+        ord=name(ORD),
         origin=qualified(t.origin, "t"),
+        t=t.sql,
+        scores=scores(texts, wanted),
         by=partition_by(lowering),
         top=lowering.value("top"),
     )

@@ -39,7 +39,12 @@ def _bound(stage: ModelStage, plan: Plan, counts: Mapping[str, int]) -> Bound:
     known: dict[str, int | None] = {
         i: counts[n] for i, relation in plan.made.items() if (n := physical_name(relation)) in counts
     }
+    model = table_operators()[stage.step.operator].model
     rows = most_rows(stage.step.inputs[0], counts, known)
+    if model is not None and model.asked_rows is not None:
+        tables = [most_rows(node, counts, known) for node in stage.step.inputs]
+        found = [r for r in tables if r is not None]
+        rows = model.asked_rows(arguments_of(stage.step), found) if len(found) == len(tables) else None
     return Bound(stage.step_name, stage.step.operator, rows, None if rows is None else rows * ASKS)
 
 
@@ -57,6 +62,10 @@ def most_rows(node: Node, counts: Mapping[str, int], known: dict[str, int | None
 
 
 def _made_of(step: Step, rows: list[int]) -> int | None:
+    return table_operators()[step.operator].most_rows(arguments_of(step), rows)
+
+
+def arguments_of(step: Step) -> Arguments:
     table = resolved(step.inputs[0]).type
     assert isinstance(table, Table)
-    return table_operators()[step.operator].most_rows(Arguments(table, step.arguments), rows)
+    return Arguments(table, step.arguments)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from rlm_dsl.operators.operator import KEY, ORD, Lowering, Operator, Relation
+from rlm_dsl.operators.operator import KEY, ORD, Arguments, Lowering, Operator, Relation, Rows
 from rlm_dsl.operators.registry import table_operators
 from rlm_dsl.plan.expressions import Writer
 from rlm_dsl.plan.stages import Leaf, ModelStage, Plan, PlannedStep, QueryStage, Stage, Target
@@ -134,6 +134,14 @@ class _Builder:
             self.made[step.identity] = relation
         return self.made[step.identity]
 
+    def rows_of(self, node: Node, wanted: str) -> Relation:
+        """A table's rows where they lie: a context's, or a step's as a physical table."""
+        inner = resolved(node)
+        if isinstance(inner, ContextRows):
+            return self.contexts[inner.name]
+        assert isinstance(inner, Step)
+        return self.table(inner, wanted)
+
     def target(self, statement: Bound) -> Target:
         outer = statement.name or "shown"
         leaves = tuple(self.leaf(path, node, outer) for path, node in parts(statement.node))
@@ -224,7 +232,7 @@ class _Block:
         operator = table_operators()[step.operator]
         if operator.model is not None:
             written, united = self.asked(step, operator, table)
-            inputs: tuple[Relation, ...] = (self.relation(step.inputs[0], outer),)
+            inputs = tuple(self.relation(node, outer) for node in step.inputs)
         else:
             inputs = tuple(self.relation(node, outer) for node in step.inputs)
             united = operator.united(step, inputs)
@@ -240,9 +248,14 @@ class _Block:
     def asked(self, step: Step, operator: Operator, table: str) -> tuple[Sql, bool]:
         """A model step: its input becomes a table, a round of calls is planned, and its answers are joined back."""
         assert operator.model is not None
-        source = resolved(step.inputs[0])
-        t = self.builder.table(source, f"{table}_rows") if isinstance(source, Step) else self.relation(source, table)
-        united = operator.united(step, (t,))
+        if operator.model.rows is None:
+            t = self.builder.rows_of(step.inputs[0], f"{table}_rows")
+            inputs: tuple[Relation, ...] = (t,)
+        else:
+            inputs = tuple(self.builder.rows_of(node, f"{table}_rows") for node in step.inputs)
+            t = self.asked_rows(step, operator, table, inputs)
+            inputs = (*inputs, t)
+        united = operator.united(step, inputs)
         for value in values_before(step):
             self.builder.known_value(value, f"{table}_value")
         answers = self.builder.answers.get(step.identity)
@@ -251,8 +264,20 @@ class _Block:
             answers = Relation(name(answer_name), Table(()), False)
             self.builder.answers[step.identity] = answers
             self.builder.stages.append(self.round(step, operator, table, answer_name, t))
-        lowering = Lowering(step, (t,), self.writer(table, table), united)
+        lowering = Lowering(step, inputs, self.writer(table, table), united)
         return operator.model.combine(lowering, answers.sql), united
+
+    def asked_rows(self, step: Step, operator: Operator, table: str, inputs: tuple[Relation, ...]) -> Relation:
+        """The table that a model step asks about, where it makes one of its own."""
+        model = operator.model
+        assert model is not None and model.rows is not None and model.rows_type is not None
+        made = self.builder.free_name(f"{table}_candidates")
+        rows = model.rows(Lowering(step, inputs, self.writer(table, table), True))
+        others = [parameter.name for parameter in operator.parameters if isinstance(parameter.kind, Rows)]
+        types = {other: relation.type for other, relation in zip(others, inputs[1:], strict=True)}
+        relation = Relation(name(made), model.rows_type(Arguments(inputs[0].type, step.arguments, types)), True)
+        self.builder.stages.append(QueryStage(made, ((made, rows),), (), relation, relation.type))
+        return relation
 
     def round(self, step: Step, operator: Operator, table: str, answers: str, t: Relation) -> ModelStage:
         assert operator.model is not None

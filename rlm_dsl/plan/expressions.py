@@ -33,6 +33,7 @@ from rlm_dsl.types import NULL, Enum, ListOf, Nullable, Record, Scalar, Table, T
 
 ENGINE = {
     "text": "VARCHAR",
+    "quote": "VARCHAR",
     "int": "BIGINT",
     "float": "DOUBLE",
     "bool": "BOOLEAN",

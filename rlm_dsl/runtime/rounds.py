@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rlm_dsl.diagnostics import UserError
@@ -20,7 +20,7 @@ from rlm_dsl.operators.registry import table_operators
 from rlm_dsl.plan.bounds import ASKS
 from rlm_dsl.plan.stages import ModelStage
 from rlm_dsl.request import Message, ModelSettings, Request, estimated_tokens
-from rlm_dsl.results import json_schema, read_answer
+from rlm_dsl.results import NotOfType, check_quotes, json_schema, read_answer
 from rlm_dsl.runtime.model import Model
 from rlm_dsl.runtime.typed import Outcome, ask_typed
 from rlm_dsl.types import Record
@@ -107,6 +107,11 @@ class Round:
     window: int = WINDOW
     redact: Callable[[str], str] = str
     explore: int = 0
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None:
+        return model_step(self.stage).problem
 
     def request(self, shown: str) -> Request:
         """The request for one text: the instruction first and the same for all, the text last and alone."""
@@ -125,8 +130,13 @@ class Round:
                 code="window",
             )
 
-    def read(self, text: str) -> dict[str, Any]:
-        return read_answer(text, self.result)
+    def read(self, text: str, shown: Sequence[str]) -> dict[str, Any]:
+        """The typed answer, its quotes found in what was shown. Raises NotOfType."""
+        value = read_answer(text, self.result)
+        check_quotes(value, self.result, shown)
+        if self.problem is not None and (said := self.problem(self.values, value)):
+            raise NotOfType(said)
+        return value
 
 
 def ready(
@@ -145,7 +155,7 @@ def ready(
         )
     explore = min(values["depth"], depth) if model.explores else 0
     cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
-    return Round(stage, settings, model.question(cleaned), model.result(cleaned), window, redact, explore)
+    return Round(stage, settings, model.question(cleaned), model.result(cleaned), window, redact, explore, cleaned)
 
 
 def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:
@@ -153,6 +163,20 @@ def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:
     if isinstance(value, list):
         return [without_secrets(item, redact) for item in value]
     return redact(value) if isinstance(value, str) else value
+
+
+def reading(round_: Round, shown: Sequence[str]) -> Callable[[str], dict[str, Any]]:
+    """How answers to one request are read, given the texts that it shows."""
+    cleaned = [round_.redact(text) for text in shown]
+    return lambda text: round_.read(text, cleaned)
+
+
+def texts_of(shown: str, stage: ModelStage) -> list[str]:
+    """The texts that a row's message shows: itself, or those of its columns."""
+    if len(stage.shown) == 1:
+        return [shown]
+    columns = json.loads(shown).values()
+    return [text if isinstance(text, str) else json.dumps(text, ensure_ascii=False) for text in columns]
 
 
 def model_step(stage: ModelStage) -> ModelStep:
@@ -175,7 +199,7 @@ async def ask_round(round_: Round, rows: Sequence[Row], model: Model, progress: 
     outcomes: dict[int, Outcome[dict[str, Any]] | None] = {row.key: None for row in rows}
 
     async def one(text: str) -> None:
-        outcome = await ask_typed(model, requests[text], round_.read, asks=ASKS)
+        outcome = await ask_typed(model, requests[text], reading(round_, texts_of(text, round_.stage)), asks=ASKS)
         outcomes.update((key, outcome) for key in keys[text])
         progress.answered(name)
 
@@ -212,12 +236,12 @@ async def _reduced(
     round_: Round, texts: tuple[str, ...], model: Model, progress: Progress
 ) -> tuple[Outcome[dict[str, Any]], int]:
     """Level by level until one answer is left; the first failure is the whole tree's."""
-    asked = 0
+    asked, read = 0, reading(round_, [part for text in texts for part in texts_of(text, round_.stage)])
     while True:
         batches = level_batches(round_, texts)
         found: dict[int, Outcome[dict[str, Any]]] = {}
         for index, batch in enumerate(batches):
-            found[index] = await ask_typed(model, round_.request(as_list(batch)), round_.read, asks=ASKS)
+            found[index] = await ask_typed(model, round_.request(as_list(batch)), read, asks=ASKS)
             asked += 1
             progress.answered(round_.stage.step_name)
             if found[index].status != "ok" or len(batches) == 1:
