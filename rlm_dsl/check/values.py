@@ -16,7 +16,7 @@ from rlm_dsl.diagnostics import did_you_mean, nearest
 from rlm_dsl.operators.function import KINDS, RESULTS, Function, Input
 from rlm_dsl.operators.operator import AggregateFunction
 from rlm_dsl.operators.registry import aggregates, function_names, functions, table_operators
-from rlm_dsl.patterns import problem
+from rlm_dsl.patterns import group_count, problem
 from rlm_dsl.program import (
     Aggregate,
     Apply,
@@ -352,6 +352,8 @@ def _checked(names: Names, entry: Function, flat: tuple[Node, ...], spans: list[
         return all(_comparable(names, flat[0], element, span) for element in _elements(flat[1], of))
     if entry.name == "format":
         return _template(names, flat, spans[0])
+    if entry.name == "regex_extract":
+        return _group(names, flat[1], flat[2], spans[2])
     return True
 
 
@@ -469,6 +471,19 @@ def _template(names: Names, flat: tuple[Node, ...], place: Span) -> bool:
     wanted = len(template_pieces(template.value)) - 1
     if wanted != len(flat) - 1:
         names.report("C06", f"the template has {wanted} places {{}} and {len(flat) - 1} values", place)
+        return False
+    return True
+
+
+def _group(names: Names, pattern: Node, group: Node, place: Span) -> bool:
+    """Which group is wanted must be known before the run, and the pattern must have it."""
+    inner, count = resolved(group), group_count(known_value(pattern))
+    if not isinstance(inner, Literal | Param):
+        names.report("C12", "which group is wanted must be a number written out", place)
+        return False
+    if inner.value is not None and not 0 <= inner.value <= count:
+        held = f"it has {count}" if count else "it has none"
+        names.report("C12", f"the pattern has no group {inner.value}: {held}", place, "0 is the whole match")
         return False
     return True
 

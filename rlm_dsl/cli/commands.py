@@ -340,3 +340,27 @@ def card() -> None:
     from rlm_dsl.card import card as whole
 
     write(whole())
+
+
+@group.command()
+@CONTEXT
+@model_options
+@THREADS
+@MEMORY
+def shell(contexts: tuple[str, ...], **given: Any) -> int:
+    """Explore the contexts by hand, statement by statement; :help tells more."""
+    from rlm_dsl.cli.shell import run_shell
+
+    return run_shell(load_all(contexts), settings(given), os.environ)
+
+
+@group.command()
+def lsp() -> None:
+    """Serve an editor over standard input and output: problems, completion, manual, formatting."""
+    try:
+        from rlm_dsl.editor.server import serve
+    except ModuleNotFoundError as failure:
+        if (failure.name or "").partition(".")[0] not in ("pygls", "lsprotocol"):
+            raise
+        raise UserError("the language server is not installed; get it with: pip install 'rlm-dsl[editor]'") from None
+    serve()

@@ -30,7 +30,8 @@ def lower(lowering: Lowering) -> Sql:
     t = lowering.t
     return sql(
         'SELECT * FROM (WITH "#rows" AS (SELECT *, {source} AS "#source", '
-        'row_number() OVER (PARTITION BY {source} ORDER BY {ord}) AS "#at" FROM {t}), "#hits" AS (SELECT {ord} AS "#hit_ord", "#source" AS "#hit_source", "#at" AS "#hit_at", '
+        'row_number() OVER (PARTITION BY {source} ORDER BY {ord}) AS "#at" FROM {t}), '
+        '"#hits" AS (SELECT {ord} AS "#hit_ord", "#source" AS "#hit_source", "#at" AS "#hit_at", '
         'row_number() OVER (ORDER BY {ord}) AS "#hit" FROM "#rows" WHERE {condition}) '
         'SELECT {kept}, "#hit" AS hit, "#rows".{ord} = "#hit_ord" AS is_hit, '
         'row_number() OVER (ORDER BY "#hit", "#rows".{ord}) AS {ord}, {origin} FROM "#hits" JOIN "#rows" '

@@ -10,6 +10,7 @@ from rlm_dsl.operators.operator import (
     LO,
     ONLY_TEXT,
     ORD,
+    ROW,
     Arguments,
     ColumnTypes,
     Each,
@@ -21,7 +22,7 @@ from rlm_dsl.operators.operator import (
     Pattern,
     Refused,
 )
-from rlm_dsl.patterns import named_groups
+from rlm_dsl.patterns import matches_empty, named_groups
 from rlm_dsl.program import Column, known_value
 from rlm_dsl.sql import Sql, bound, joined, name, names, sql
 from rlm_dsl.types import TEXT, Field, Type, bare
@@ -102,30 +103,48 @@ def narrowed(lowering: Lowering) -> Sql:
 
 
 def every_match(lowering: Lowering) -> Sql:
-    """A row a match; all matches of a row keep the row's byte range."""
+    """A row a match. Where the row's text is its source's bytes, each match's own range is found by counting the bytes
+    of the matches and of the texts between them."""
     found, t = groups(known_value(lowering["pattern"])), lowering.t
-    lists = joined(
-        ", ",
-        (
-            sql(
-                f'regexp_extract_all({{on}}, {{p}}, {number}) AS "#g{number}"',
-                on=lowering.value("on"),
-                p=lowering.value("pattern"),
-            )
-            for number in found.values()
-        ),
-    )
+    on, pattern = lowering.value("on"), lowering.value("pattern")
+    lists = [
+        sql(f'regexp_extract_all({{on}}, {{p}}, {number}) AS "#g{number}"', on=on, p=pattern)
+        for number in sorted({0, *found.values()})
+    ]
     texts = {g: sql(f'coalesce("#g{number}"["#i"], \'\')') for g, number in found.items()}
-    any_group = next(iter(found.values()))
+    narrow = not t.united and isinstance(lowering["on"], Column) and not matches_empty(known_value(lowering["pattern"]))
+    if narrow:
+        lists.append(sql('string_split_regex({on}, {p}) AS "#between"', on=on, p=pattern))
     return sql(
         'SELECT {kept}, {made}, row_number() OVER (ORDER BY {ord}, "#i") AS {ord}, {origin} FROM '
-        f'(SELECT *, unnest(range(1, len("#g{any_group}") + 1)) AS "#i" FROM (SELECT *, {{lists}} FROM {{t}}))',
+        '(SELECT *, unnest(range(1, len("#g0") + 1)) AS "#i" FROM (SELECT *, {lists} FROM {t}))',
         kept=names(t.type.names),
         made=made(lowering, texts),
         ord=name(ORD),
-        origin=names(t.origin),
-        lists=lists,
+        origin=match_ranges(lowering) if narrow else names(t.origin),
+        lists=joined(", ", lists),
         t=t.sql,
+    )
+
+
+def match_ranges(lowering: Lowering) -> Sql:
+    """`#row`, and `#lo` and `#hi` of each match: its end is the bytes of everything up to it."""
+    own = sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
+    whole = sql('strlen("#g0"["#i"])')
+    end = sql(
+        'sum(strlen("#between"["#i"]) + {m}) OVER (PARTITION BY {ord} ORDER BY "#i" ROWS UNBOUNDED PRECEDING)',
+        m=whole,
+        ord=name(ORD),
+    )
+    return sql(
+        "{row}, CASE WHEN {own} THEN ({lo} + {end} - {m})::BIGINT ELSE {lo} END AS {lo}, "
+        "CASE WHEN {own} THEN ({lo} + {end})::BIGINT ELSE {hi} END AS {hi}",
+        row=name(ROW),
+        own=own,
+        lo=name(LO),
+        hi=name(HI),
+        end=end,
+        m=whole,
     )
 
 

@@ -26,10 +26,11 @@ from rlm_dsl.program import (
     RecordValue,
     Reference,
     Step,
+    known_value,
     resolved,
 )
 from rlm_dsl.sql import Sql, bound, joined, name, sql
-from rlm_dsl.types import NULL, Enum, ListOf, Nullable, Record, Scalar, Table, Type, is_nullable
+from rlm_dsl.types import NULL, Enum, ListOf, Nullable, Record, Scalar, Table, Type
 
 ENGINE = {
     "text": "VARCHAR",
@@ -133,6 +134,6 @@ def special(node: Apply, named: dict[str, Any]) -> dict[str, Any]:
     if node.function == "regex_extract":
         pattern, group = resolved(node.arguments[1]), node.arguments[2]
         assert isinstance(pattern, Literal | Param)
-        if isinstance(group, Literal) and is_nullable(group.type):
-            return {"group": sql("1" if group_count(pattern.value) else "0")}
+        wanted = known_value(group)
+        return {"group": sql(str(min(1, group_count(pattern.value)) if wanted is None else int(wanted)))}
     return {}

@@ -49,7 +49,8 @@ def floor_remainder(arguments: Mapping[str, Any]) -> Sql:
     a, b = arguments["a"], arguments["b"]
     if common(arguments["types"]) in (FLOAT, Nullable(FLOAT)):
         return sql("({a} - {b} * floor({a}::DOUBLE / nullif({b}, 0)))", a=a, b=b)
-    return sql("((({a} % nullif({b}, 0)) + {b}) % nullif({b}, 0))", a=a, b=b)
+    left = sql("({a} % nullif({b}, 0))", a=a, b=b)
+    return sql("CASE WHEN {r} <> 0 AND ({r} < 0) <> ({b} < 0) THEN {r} + {b} ELSE {r} END", r=left, b=b)
 
 
 def whole_number(arguments: Mapping[str, Any]) -> Sql:
