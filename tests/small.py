@@ -17,7 +17,7 @@ from rlm_dsl.runtime.runner import Runner, StepRecord
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.syntax.parse import parse
-from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Field, Table, Type, nullable
+from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Field, ListOf, Table, Type, nullable
 
 KINDS: list[tuple[type, Type]] = [
     (bool, BOOL),
@@ -31,6 +31,9 @@ KINDS: list[tuple[type, Type]] = [
 
 def column_type(values: list[Any]) -> Type:
     present = [value for value in values if value is not None]
+    if present and isinstance(present[0], list):
+        inner = column_type([item for value in present for item in value])
+        return nullable(ListOf(inner)) if len(present) < len(values) else ListOf(inner)
     found = next((t for kind, t in KINDS if present and isinstance(present[0], kind)), TEXT)
     if found == INT and any(isinstance(value, float) for value in present):
         found = FLOAT
@@ -64,7 +67,7 @@ class Caller:
     """A caller over one model, for tests."""
 
     def __init__(self, model: Any = None) -> None:
-        self.settings = {alias: ModelSettings("m", "http://localhost/v1") for alias in ("root", "sub")}
+        self.settings = {alias: ModelSettings("m", "http://localhost/v1") for alias in ("root", "sub", "small")}
         self.window = 32_000
         self.redact = str
         self.depth = 3

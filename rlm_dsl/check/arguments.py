@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from rlm_dsl.check import habits
-from rlm_dsl.check.scope import NO_ROW, Names, Scope
+from rlm_dsl.check.scope import NO_ROW, Names, Scope, fields_named
 from rlm_dsl.check.values import aggregate_kind, value
 from rlm_dsl.check.written_types import written_type
 from rlm_dsl.diagnostics import did_you_mean
@@ -323,7 +323,7 @@ class _Argument:
                 "C01",
                 f"no column `{name.name}`",
                 name.span,
-                *did_you_mean(name.name, list(self.table.names), what="columns"),
+                *(fields_named(self.table, name.name) or did_you_mean(name.name, self.table.names, what="columns")),
             )
         return Column(name.name, type_)
 

@@ -16,7 +16,7 @@ from rlm_dsl.operators.registry import aggregates, functions, table_operators
 from rlm_dsl.program import Node, Step
 from rlm_dsl.source import Span
 from rlm_dsl.syntax import tree as t
-from rlm_dsl.types import Table, Type
+from rlm_dsl.types import Table, Type, quoted_name
 
 
 def called(names: Names, expression: t.Pipe | t.Call, scope: Scope) -> Node | None:
@@ -57,6 +57,8 @@ def _tabular(names: Names, expression: t.Expression, scope: Scope) -> bool:
         case t.Name(name):
             if scope.row is not None and scope.row.column(name) is not None:
                 return False
+            if name in names.bindings and names.bindings[name] is None:
+                return True
             bound = names.bindings.get(name)
             return (name in names.contexts and name not in names.bindings) or (
                 bound is not None and isinstance(bound.type, Table)
@@ -134,7 +136,7 @@ def _result(
                     "C09",
                     f"there is a column `{column}` already (names differ by more than case)",
                     where,
-                    "give the new one another name, or `drop` or rename the old one first",
+                    f"give the new one another name, and take the old one out later: | drop({quoted_name(column)})",
                 )
                 return None
             seen.add(column.lower())

@@ -13,7 +13,7 @@ from typing import Any
 from rlm_dsl.diagnostics import Diagnostic
 from rlm_dsl.program import Node
 from rlm_dsl.source import Span
-from rlm_dsl.types import Table
+from rlm_dsl.types import Record, Table, bare, quoted_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,16 @@ class Scope:
 
 
 NO_ROW = Scope()
+
+
+def fields_named(table: Table, name: str) -> tuple[str, ...]:
+    """A hint where a name is no column, but a field of a column that is a record."""
+    found = [
+        f"{quoted_name(column.name)}.{quoted_name(name)}"
+        for column in table.columns
+        if isinstance(inner := bare(column.type), Record) and inner.field(name) is not None
+    ]
+    return (f"it is a field of a record: write {' or '.join(found)}",) if found else ()
 
 
 @dataclass(slots=True)

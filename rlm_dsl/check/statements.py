@@ -91,11 +91,16 @@ class _Run:
 
     def context(self, statement: t.ContextStatement) -> None:
         type_ = written_type(self.names, statement.type)
+        if not self.declared(statement, type_):
+            self.names.bindings.setdefault(statement.name, None)
+
+    def declared(self, statement: t.ContextStatement, type_: Type | None) -> bool:
+        """Whether a context's line is as its data is; otherwise its name is known as broken."""
         if type_ is None:
-            return
+            return False
         if not isinstance(type_, Table):
             self.names.report("C18", "a context is a table", statement.type.span, "write table(col: T, ...)")
-            return
+            return False
         given = self.data.get(statement.name)
         if self.data and given is None:
             self.names.report(
@@ -104,11 +109,12 @@ class _Run:
                 statement.name_span,
                 *did_you_mean(statement.name, list(self.data), what="contexts"),
             )
-            return
+            return False
         if given is not None and not self.same(given, type_, statement):
-            return
+            return False
         self.names.contexts = {**self.names.contexts, statement.name: given or type_}
         self.contexts.append(Field(statement.name, given or type_))
+        return True
 
     def same(self, given: Table, declared: Table, statement: t.ContextStatement) -> bool:
         """Whether the data has every declared column with a type that fits."""

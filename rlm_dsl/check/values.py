@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from rlm_dsl.check import habits
-from rlm_dsl.check.scope import NO_ROW, Names, Scope
+from rlm_dsl.check.scope import NO_ROW, Names, Scope, fields_named
 from rlm_dsl.diagnostics import did_you_mean, nearest
 from rlm_dsl.operators.function import KINDS, RESULTS, Function, Input
 from rlm_dsl.operators.operator import AggregateFunction
@@ -156,6 +156,8 @@ def _unknown(names: Names, name: str, span: Span, scope: Scope) -> None:
         return names.report("C01", f"say whose `{name}` is meant", span, f"write left.{name} or right.{name}")
     if name in ("True", "False", "None"):
         return names.report("C01", f"`{name}` is Python", span, f"write {name.lower().replace('none', 'null')}")
+    if scope.row and (hints_of := fields_named(scope.row, name)):
+        return names.report("C01", f"unknown name `{name}`", span, *hints_of)
     if near := nearest(name, [*columns, *known]):
         return names.report("C01", f"unknown name `{name}`", span, f"did you mean `{near}`?")
     hints = ([f"columns here: {', '.join(columns[:20])}"] if columns else []) + (
