@@ -100,60 +100,148 @@ BOOK = (
     + "He swam 3 miles. " * 40
     + "\nCHAPTER III\nshort\n"
 )
-CONTRACT = "This agreement is governed by the laws of Ohio.\n\nThe Term is 12 months.\n\nLiability is limited.\n\nExclusive supply.\n"
+CONTRACT = (
+    "This agreement is governed by the laws of Ohio.\n\nThe Term is 12 months.\n\n"
+    "Liability is limited.\n\nExclusive supply.\n"
+)
 DOCS = {"path": ["a.txt", "b.txt"], "text": [CONTRACT, "A sole supplier, uncapped liability for 2 years.\n\nNo end."]}
 
 CONTEXTS: dict[str, dict[str, dict[str, list[Any]]]] = {
-    "T1": {"tickets": {"line": [1, 2, 3], "text": [
-        "2024-01-02 | user=u17 | billing: charged twice",
-        "2024-01-03 | user=u99 | billing again",
-        "2024-01-04 | user=u42 | it is broken",
-    ]}},
-    "T10": {"repo": {"path": ["src/a.py"] * 5 + ["doc/x.md"], "line": [1, 2, 3, 4, 5, 1], "text": [
-        "def one():", "    # TODO mend", "def two():", "    pass", "    # FIXME this", "# TODO no code",
-    ]}},
-    "T11": {"chat": {"line": [1, 2, 3], "at": [moment("2024-01-01T10:00:00")] * 3, "author": ["ann", "bo", "ann"], "text": [
-        "you are friendly", "hostile words", "neutral",
-    ]}},
+    "T1": {
+        "tickets": {
+            "line": [1, 2, 3],
+            "text": [
+                "2024-01-02 | user=u17 | billing: charged twice",
+                "2024-01-03 | user=u99 | billing again",
+                "2024-01-04 | user=u42 | it is broken",
+            ],
+        }
+    },
+    "T10": {
+        "repo": {
+            "path": ["src/a.py"] * 5 + ["doc/x.md"],
+            "line": [1, 2, 3, 4, 5, 1],
+            "text": [
+                "def one():",
+                "    # TODO mend",
+                "def two():",
+                "    pass",
+                "    # FIXME this",
+                "# TODO no code",
+            ],
+        }
+    },
+    "T11": {
+        "chat": {
+            "line": [1, 2, 3],
+            "at": [moment("2024-01-01T10:00:00")] * 3,
+            "author": ["ann", "bo", "ann"],
+            "text": [
+                "you are friendly",
+                "hostile words",
+                "neutral",
+            ],
+        }
+    },
     "T12": {"book": {"text": [BOOK]}},
-    "T14": {"complaints": {"id": [1, 2, 3], "product": ["card", "card", "loan"], "state": ["NY", "CA", "NY"], "received": [
-        day("2024-02-01"), day("2024-05-05"), day("2023-12-31"),
-    ], "text": ["Fee of 5 dollars. Again.", "Rude staff. No fee.", "Old."]}},
+    "T14": {
+        "complaints": {
+            "id": [1, 2, 3],
+            "product": ["card", "card", "loan"],
+            "state": ["NY", "CA", "NY"],
+            "received": [
+                day("2024-02-01"),
+                day("2024-05-05"),
+                day("2023-12-31"),
+            ],
+            "text": ["Fee of 5 dollars. Again.", "Rude staff. No fee.", "Old."],
+        }
+    },
     "T15": {"events": {"line": [1, 2, 3, 4, 5], "text": EVENTS}},
     "T6": {"logs": {"file": ["x.log"] * 5, "line": [1, 2, 3, 4, 5], "text": HDFS}},
     "T8": {"docs": DOCS},
     **{f"T{n}": {"oolong": {"line": list(range(1, 10)), "text": OOLONG}} for n in (2, 3, 4, 5)},
     "contract_clauses": {"contracts": DOCS},
-    "label_counts": {"questions": {"line": [1, 2, 3], "text": [
-        "4 Mar | u12 | Which person wrote it?", "5 Mar | u13 | At what place?", "6 Mar | u12 | A person?",
-    ]}},
-    "mail_threads": {"mail": {
-        "id": ["1", "2", "3", "4"],
-        "from": ["bo@example.org", "ada@example.org", "bo@example.org", "cy@example.org"],
-        "to": [["ada@example.org"], ["bo@example.org"], ["ada@example.org"], []],
-        "sent": [moment(f"2024-01-0{n}T10:00:00") for n in (1, 2, 3, 4)],
-        "subject": ["Budget", "Re: Budget", "Re: Budget", "Lunch"],
-        "body": ["The budget review is due.", "budget review done in 2 days", "thanks", "lunch budget?"],
-    }},
+    "label_counts": {
+        "questions": {
+            "line": [1, 2, 3],
+            "text": [
+                "4 Mar | u12 | Which person wrote it?",
+                "5 Mar | u13 | At what place?",
+                "6 Mar | u12 | A person?",
+            ],
+        }
+    },
+    "mail_threads": {
+        "mail": {
+            "id": ["1", "2", "3", "4"],
+            "from": ["bo@example.org", "ada@example.org", "bo@example.org", "cy@example.org"],
+            "to": [["ada@example.org"], ["bo@example.org"], ["ada@example.org"], []],
+            "sent": [moment(f"2024-01-0{n}T10:00:00") for n in (1, 2, 3, 4)],
+            "subject": ["Budget", "Re: Budget", "Re: Budget", "Lunch"],
+            "body": ["The budget review is due.", "budget review done in 2 days", "thanks", "lunch budget?"],
+        }
+    },
     "meeting_minutes": {
-        "minutes": {"path": ["m1", "m2"], "held": [day("2024-05-01"), day("2024-06-01")], "text": [
-            "- TODO Ann: write it\n- talk\n* ACTION Bo: call 3 people", "- TODO Ann: again",
-        ]},
-        "people": {"name": ["- TODO Ann: write it\n", "Bo"], "team": ["red", "blue"], "from": [day("2020-01-01")] * 2, "until": [None, day("2023-01-01")]},
+        "minutes": {
+            "path": ["m1", "m2"],
+            "held": [day("2024-05-01"), day("2024-06-01")],
+            "text": [
+                "- TODO Ann: write it\n- talk\n* ACTION Bo: call 3 people",
+                "- TODO Ann: again",
+            ],
+        },
+        "people": {
+            "name": ["- TODO Ann: write it\n", "Bo"],
+            "team": ["red", "blue"],
+            "from": [day("2020-01-01")] * 2,
+            "until": [None, day("2023-01-01")],
+        },
     },
     "novel_scenes": {"book": {"text": [BOOK]}},
-    "server_errors": {"logs": {"file": ["a", "a", "a", "b"], "line": [1, 2, 3, 1], "text": [
-        "2024-05-01T10:00:00 INFO start", "2024-05-01T10:00:01 ERROR disk full", "2024-05-01T10:00:02 ERROR retrying", "2024-05-01T11:00:00 ERROR Net gone",
-    ]}},
+    "server_errors": {
+        "logs": {
+            "file": ["a", "a", "a", "b"],
+            "line": [1, 2, 3, 1],
+            "text": [
+                "2024-05-01T10:00:00 INFO start",
+                "2024-05-01T10:00:01 ERROR disk full",
+                "2024-05-01T10:00:02 ERROR retrying",
+                "2024-05-01T11:00:00 ERROR Net gone",
+            ],
+        }
+    },
     "service_events": {"events": {"line": [1, 2, 3, 4, 5], "text": EVENTS}},
-    "shop_complaints": {"letters": {"id": list(range(1, 8)), "product": ["p"] * 7, "country": ["NL"] * 6 + ["BE"], "received": [day("2024-03-01")] * 6 + [day("2023-01-01")], "body": [
-        "Late delivery. I want 5 euro back.", "Bad quality. Shame.", "The price. 3 euro.", "delivery", "quality 2", None, "old",
-    ]}},
-}  # fmt: skip
+    "shop_complaints": {
+        "letters": {
+            "id": list(range(1, 8)),
+            "product": ["p"] * 7,
+            "country": ["NL"] * 6 + ["BE"],
+            "received": [day("2024-03-01")] * 6 + [day("2023-01-01")],
+            "body": [
+                "Late delivery. I want 5 euro back.",
+                "Bad quality. Shame.",
+                "The price. 3 euro.",
+                "delivery",
+                "quality 2",
+                None,
+                "old",
+            ],
+        }
+    },
+}
 CONTEXTS["T7"], CONTEXTS["T9"] = CONTEXTS["T6"], CONTEXTS["T8"]
-PAPERS = {"papers": {"path": ["p1", "p2"], "title": ["One", "Two"], "year": [2020, 2021], "text": [
-    "A learned index for range queries. It prunes a sampling tree.", "Nothing of it. Bread.",
-]}}  # fmt: skip
+PAPERS = {
+    "papers": {
+        "path": ["p1", "p2"],
+        "title": ["One", "Two"],
+        "year": [2020, 2021],
+        "text": [
+            "A learned index for range queries. It prunes a sampling tree.",
+            "Nothing of it. Bread.",
+        ],
+    }
+}
 CONTEXTS["T13"] = CONTEXTS["paper_methods"] = PAPERS
 PARAMS: dict[str, dict[str, Any]] = {"shop_complaints": {"limit": 100}}
 GIVEN = REAL.parent / "programs"
