@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from rlm_dsl.diagnostics import Diagnostic
 from rlm_dsl.hashing import identity
 from rlm_dsl.source import NOWHERE, Span
 from rlm_dsl.types import Field, Record, Table, Type
@@ -211,6 +212,8 @@ class Program:
     contexts: tuple[Field, ...]
     params: tuple[Param, ...]
     statements: tuple[Bound, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+    """What is allowed in it and may surprise."""
 
     @property
     def answer(self) -> Bound | None:

@@ -153,15 +153,18 @@ def told(text: str) -> list[tuple[str, str]]:
     ("program", "wanted"),
     [
         (f"{HEAD}x = t | where(usr == 'u1')\ny = count(x)\nshow y + 1", [("C01", "usr")]),
-        (f"{HEAD}x = t |\ny = t | where(id == 'a')\nz = x | take(n=1, m=2)", [("S13", "|"), ("C03", "id == 'a'"), ("C05", "m")]),
+        (
+            f"{HEAD}x = t |\ny = t | where(id == 'a')\nz = x | take(n=1, m=2)",
+            [("S13", "|"), ("C03", "id == 'a'"), ("C05", "m")],
+        ),
         ("a = t | where(\nb = a | count()\nc = a | tak(3)", [("S09", "("), ("C02", "tak")]),
         (
             "mine = tickets | grep(r'x')\nshow mine | wher(a == 1)\nanswer {n: mine | count(nope(a)), m: count(mien)}",
             [("E01", "tickets"), ("C02", "wher"), ("C02", "nope")],
         ),
-        ("show tickets | take(1)\nshow tickets | where(a == 1 and b == 2) | group(by=c, n=count())", [("E01", "tickets")]),
+        ("show tickets | take(1)\nshow tickets | where(a == 1) | group(by=c, n=count())", [("E01", "tickets")]),
         ("a = tickets | take(2)\nshow aa", [("E01", "tickets"), ("C01", "aa")]),
-        ("context t: tabel(a: int)\nshow t | take(1)\nparam p: nix\nshow p + 1", [("C13", "tabel(a: int)"), ("C13", "nix")]),
+        ("context t: table(a: it)\nshow t | take(1)\nparam p: nix\nshow p + 1", [("C13", "it"), ("C13", "nix")]),
         ("param n: int\nparam m: list[text]\nshow n + 1\nanswer foo(n)", [("C02", "foo")]),
         ("x = 1\nx = 2", [("C07", "x")]),
         ("", []),

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from rlm_dsl.check import habits
 from rlm_dsl.check.scope import NO_ROW, Names, Scope, fields_named
-from rlm_dsl.check.values import aggregate_kind, value
+from rlm_dsl.check.values import aggregate_kind, value, warn_of_nulls
 from rlm_dsl.check.written_types import written_type
 from rlm_dsl.diagnostics import did_you_mean
 from rlm_dsl.operators import operator as o
@@ -34,6 +34,7 @@ from rlm_dsl.types import (
     bare,
     comparable,
     fits,
+    is_nullable,
     is_text,
     quoted_name,
 )
@@ -262,6 +263,8 @@ class _Argument:
                 expression.span,
                 "compare it: x == ..., x > 0, x is not null",
             )
+        if of == "bool":
+            warn_of_nulls(self.names, node, expression.span)
         return node
 
     def text_columns(self) -> tuple[str, ...]:
@@ -359,6 +362,13 @@ class _Argument:
                 "C03",
                 f"`{self.parameter.name}` wants {'a whole number' if of == INT else of}, and this is {node.type}",
                 expression.span,
+            )
+        if is_nullable(node.type):
+            raise self.fail(
+                "C21",
+                f"`{self.parameter.name}` may be null here",
+                expression.span,
+                f"give a default: coalesce(.., {'1' if of == INT else 'default'})",
             )
         return node
 

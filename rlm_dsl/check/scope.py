@@ -59,10 +59,15 @@ class Names:
     contexts: Mapping[str, Table]
     params: Mapping[str, Any]
     problems: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
 
     def report(self, code: str, message: str, span: Span, *hints: str) -> None:
         """Note a problem; whoever reports gives up on what was wrong."""
         self.problems.append(Diagnostic(code, message, span, hints))
+
+    def warn(self, code: str, message: str, span: Span, *hints: str) -> None:
+        """Note what is allowed and may surprise."""
+        self.warnings.append(Diagnostic(code, message, span, hints, "warning"))
 
     def known(self) -> list[str]:
         return [*self.bindings, *(name for name in self.contexts if name not in self.bindings)]

@@ -30,6 +30,7 @@ class Checked:
     environment: Environment
     problems: tuple[Diagnostic, ...]
     known: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def check(tree: t.Tree, environment: Environment) -> Checked:
@@ -42,7 +43,10 @@ def check(tree: t.Tree, environment: Environment) -> Checked:
     bindings = {name: node for name, node in names.bindings.items() if node is not None}
     after = Environment(names.contexts, {**before, **bindings}, environment.params)
     problems = tuple(sorted(names.problems, key=lambda problem: problem.span.start))
-    return Checked(tuple(run.bound), tuple(run.params), tuple(run.contexts), after, problems, tuple(run.known))
+    warnings = tuple(dict.fromkeys(names.warnings))
+    return Checked(
+        tuple(run.bound), tuple(run.params), tuple(run.contexts), after, problems, tuple(run.known), warnings
+    )
 
 
 def check_program(tree: t.Tree, source: Source, environment: Environment) -> Program:
@@ -60,7 +64,7 @@ def check_program(tree: t.Tree, source: Source, environment: Environment) -> Pro
     if problems:
         raise ProgramError(problems, source)
     contexts = tuple(Field(name, type_) for name, type_ in checked.environment.contexts.items())
-    return Program(contexts, checked.params, checked.statements)
+    return Program(contexts, checked.params, checked.statements, checked.warnings)
 
 
 class _Run:

@@ -15,6 +15,7 @@ from rlm_dsl.check.scope import NO_ROW, Names, Scope, fields_named
 from rlm_dsl.diagnostics import did_you_mean, nearest
 from rlm_dsl.operators.function import KINDS, RESULTS, Function, Input
 from rlm_dsl.operators.operator import AggregateFunction
+from rlm_dsl.operators.presence import surprising
 from rlm_dsl.operators.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.patterns import group_count, problem
 from rlm_dsl.program import (
@@ -576,6 +577,8 @@ def aggregate_kind(names: Names, aggregate_name: str, node: Node, kind: str, spa
     }.get(kind, not isinstance(type_, Table))
     if fits and kind == "fraction":
         fits = 0 <= known_value(node) <= 1
+    if fits and kind == "bool":
+        warn_of_nulls(names, node, span)
     if not fits:
         wanted = {
             "number": "a number",
@@ -591,6 +594,20 @@ def aggregate_kind(names: Names, aggregate_name: str, node: Node, kind: str, spa
             *_conversion(kind, node.type, aggregate_name),
         )
     return fits
+
+
+def warn_of_nulls(names: Names, condition: Node, span: Span) -> None:
+    """Warn where a negation leaves out rows whose value is null, as if they were meant."""
+    for node in surprising(condition):
+        column = isinstance(node, Column)
+        told = quoted_name(node.name) if isinstance(node, Column) else "x"
+        names.warn(
+            "W01",
+            f"{f'`{told}`' if column else 'a value of this condition'} may be null, and then the row is left out",
+            span,
+            f"to count such rows in: {told} is null or ...",
+            f"to leave them out on purpose: {told} is not null and ...",
+        )
 
 
 def unknown_function(names: Names, call: t.Call, scope: Scope) -> None:

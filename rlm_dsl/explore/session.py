@@ -66,6 +66,7 @@ class Session:
         if answered is not None and (errors or failed):
             told.append("The answer was held back: mend the errors first, then answer.")
             answered = None
+        told += [render(warning, source) for warning in checked.warnings]
         program = show(t.Tree(ran)) if ran else ""
         return Turn("\n\n".join([*told, *errors]), program, len(errors) + failed, answered, ran)
 

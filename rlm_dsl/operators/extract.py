@@ -22,6 +22,7 @@ from rlm_dsl.operators.operator import (
     Pattern,
     Refused,
 )
+from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.patterns import matches_empty, named_groups
 from rlm_dsl.program import Column, known_value
 from rlm_dsl.sql import Sql, bound, joined, name, names, sql
@@ -43,7 +44,8 @@ def result(arguments: Arguments) -> Type:
             raise Refused("types", f"the pattern has no group `{column}`", f"its groups: {', '.join(found)}")
         if bare(type_) not in CONVERTIBLE:
             raise Refused("types", f"a group cannot be read as {type_}", "use text, int, float, bool, date, timestamp")
-    return arguments.table.with_columns(Field(g, converted_type(types.get(g, TEXT))) for g in found)
+    kept = known_present(arguments.table, needed(arguments["on"]))
+    return kept.with_columns(Field(g, converted_type(types.get(g, TEXT))) for g in found)
 
 
 def lower(lowering: Lowering) -> Sql:

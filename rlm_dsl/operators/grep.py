@@ -5,6 +5,7 @@ from __future__ import annotations
 from rlm_dsl.operators.operator import (
     ONLY_TEXT,
     ORD,
+    Arguments,
     Constant,
     Each,
     Example,
@@ -13,12 +14,18 @@ from rlm_dsl.operators.operator import (
     Operator,
     Parameter,
     Pattern,
-    same_table,
     source_of,
 )
+from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.program import Literal
 from rlm_dsl.sql import Sql, name, sql
-from rlm_dsl.types import INT
+from rlm_dsl.types import INT, Type
+
+
+def result(arguments: Arguments) -> Type:
+    """A row that matches has its text; its neighbours may not."""
+    alone = not arguments["invert"] and arguments["before"] == arguments["after"] == NONE
+    return known_present(arguments.table, needed(arguments["on"])) if alone else arguments.table
 
 
 def lower(lowering: Lowering) -> Sql:
@@ -56,7 +63,7 @@ grep = Operator(
         Parameter("before", Constant(INT), NONE, shown="before=0"),
         Parameter("after", Constant(INT), NONE, shown="after=0"),
     ),
-    result=same_table,
+    result=result,
     lower=lower,
     manual="With `invert=true`, rows that do not match, those whose text is null among them.",
     examples=(

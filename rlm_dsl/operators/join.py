@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from rlm_dsl.operators.operator import (
     FROM,
     ORD,
@@ -16,26 +19,41 @@ from rlm_dsl.operators.operator import (
     Rows,
     origin_list,
 )
-from rlm_dsl.program import Step
+from rlm_dsl.operators.presence import known_present, present
+from rlm_dsl.program import Column, Step
 from rlm_dsl.sql import Sql, joined, name, sql
-from rlm_dsl.types import Field, Table, Type, null_if
+from rlm_dsl.types import TEXT, Field, Table, Type, null_if
 
 
 def result(arguments: Arguments) -> Type:
-    if arguments["how"] in ("semi", "anti"):
-        return arguments.table
-    optional = arguments["how"] == "left"
-    theirs = (Field(new, null_if(optional, type_)) for _, new, type_ in other_columns(arguments))
-    return arguments.table.with_columns(theirs)
+    how, table, other = arguments["how"], arguments.table, arguments.tables["other"]
+    if how in ("semi", "inner"):
+        table, other = partners(table, other, arguments["on"])
+    if how in ("semi", "anti"):
+        return table
+    theirs = renamed(table, other, arguments["on"])
+    return table.with_columns(Field(new, null_if(how == "left", type_)) for _, new, type_ in theirs)
 
 
-def other_columns(arguments: Arguments) -> list[tuple[str, str, Type]]:
-    """The other table's columns that the result has: name there, name here, type."""
-    return renamed(arguments.table, arguments.tables["other"], arguments["on"])
+def partners(table: Table, other: Table, on: Any) -> tuple[Table, Table]:
+    """The types of rows that have a partner: what decides that is not null in them."""
+    if isinstance(on, tuple):
+        keys = {column: Column(column, TEXT) for column in on}
+        return known_present(table, dict(keys)), known_present(other, dict(keys))
+    found = present(on)
+    columns = {identity: node for identity, node in found.items() if isinstance(node, Column)}
+    mine, theirs = (
+        {identity: replace(node, side="") for identity, node in columns.items() if node.side == side}
+        for side in ("left", "right")
+    )
+    return known_present(table, dict(mine)), known_present(other, dict(theirs))
 
 
 def renamed(table: Table, other: Table, on: object) -> list[tuple[str, str, Type]]:
-    """Keys stand once; a name that clashes (ignoring case, as the engine does) gets `other_` until it is free."""
+    """The other table's columns that the result has: name there, name here, type.
+
+    Keys stand once; a name that clashes (ignoring case, as the engine does) gets `other_` until it is free.
+    """
     keys = on if isinstance(on, tuple) else ()
     taken = {column.lower() for column in table.names}
     made: list[tuple[str, str, Type]] = []

@@ -10,6 +10,7 @@ from rlm_dsl.operators.operator import (
     KEY,
     ONLY_TEXT,
     ORD,
+    Arguments,
     Example,
     Lowering,
     ModelStep,
@@ -17,10 +18,16 @@ from rlm_dsl.operators.operator import (
     Parameter,
     Shown,
     Words,
-    same_table,
 )
+from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.sql import Sql, name, sql
-from rlm_dsl.types import BOOL, Field, Record
+from rlm_dsl.types import BOOL, Field, Record, Type
+
+
+def result(arguments: Arguments) -> Type:
+    """A row is kept for the text it shows, so the one column shown is there."""
+    shown = arguments["on"]
+    return known_present(arguments.table, needed(shown[0][1])) if len(shown) == 1 else arguments.table
 
 
 def question(values: Mapping[str, Any]) -> str:
@@ -49,7 +56,7 @@ keep = Operator(
         Parameter("on", Shown(), ONLY_TEXT, shown="on=col or [cols]"),
         *COMMON,
     ),
-    result=same_table,
+    result=result,
     model=ModelStep(question, answer_type, combine),
     manual='A row without text, or whose answer failed under `on_error="null"`, is not kept.',
     examples=(

@@ -18,6 +18,7 @@ from rlm_dsl.operators.operator import (
     Parameter,
     Refused,
 )
+from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.patterns import matches_empty
 from rlm_dsl.program import Column, Literal, known_value, resolved
 from rlm_dsl.sql import Sql, bound, name, names, sql
@@ -42,7 +43,8 @@ def result(arguments: Arguments) -> Type:
         raise Refused("size", "a chunk has at least one unit", "give size=1 or more")
     if isinstance(size, Literal) and isinstance(overlap, Literal) and not 0 <= overlap.value < size.value:
         raise Refused("overlap", "the overlap must be smaller than the size", f"give 0 to {size.value - 1}")
-    return arguments.table.with_columns((Field("chunk", TEXT), Field("chunk_no", INT)))
+    kept = known_present(arguments.table, needed(arguments["on"]))
+    return kept.with_columns((Field("chunk", TEXT), Field("chunk_no", INT)))
 
 
 def lower(lowering: Lowering) -> Sql:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from rlm_dsl.operators.operator import Each, Example, Lowering, Operator, Parameter, same_table
+from rlm_dsl.operators.operator import Arguments, Each, Example, Lowering, Operator, Parameter
+from rlm_dsl.operators.presence import known_present, present
 from rlm_dsl.sql import Sql, sql
+from rlm_dsl.types import Type
+
+
+def result(arguments: Arguments) -> Type:
+    """What the condition needs is not null in the rows that are left."""
+    return known_present(arguments.table, present(arguments["condition"]))
 
 
 def lower(lowering: Lowering) -> Sql:
@@ -14,7 +21,7 @@ where = Operator(
     name="where",
     summary="rows for which it holds (a null condition counts as false)",
     parameters=(Parameter("condition", Each("bool")),),
-    result=same_table,
+    result=result,
     lower=lower,
     examples=(
         Example("t | where(n > 1)", {"n": [1, 2, None, 3]}, [[2], [3]]),
