@@ -43,6 +43,32 @@ class Diagnostic:
         }
 
 
+def github_annotation(diagnostic: Diagnostic, source: Source) -> str:
+    """The problem as a workflow command, which GitHub shows beside the line in a pull request."""
+    start, end = source.place(diagnostic.span.start), source.place(diagnostic.span.end)
+    places = {
+        "file": source.name,
+        "line": start.line,
+        "endLine": end.line,
+        "col": start.column,
+        "endColumn": end.column,
+    }
+    if start.line != end.line:
+        del places["col"], places["endColumn"]
+    told = [f"{name}={escaped(str(value), ':,')}" for name, value in {**places, "title": diagnostic.code}.items()]
+    message = "\n".join([diagnostic.message, *(f"hint: {hint}" for hint in diagnostic.hints)])
+    return f"::{diagnostic.severity} {','.join(told)}::{escaped(message)}"
+
+
+def escaped(text: str, more: str = "") -> str:
+    """Text for a workflow command: percent, line ends and what else ends a part are written as percent codes."""
+    return "".join(f"%{ord(c):02X}" if c in "%\r\n" + more else c for c in printable_lines(text))
+
+
+def printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
+
+
 class ProgramError(Exception):
     """Raised when a program has problems; carries them all with their source."""
 

@@ -180,6 +180,13 @@ def test_right_programs_have_no_problems() -> None:
     assert problems("show x | take(1)")[0].severity == "warning"
 
 
+def test_what_is_too_long_to_check_is_said_and_nothing_raised() -> None:
+    text = f"{HEAD}x = t{' | take(3)' * 1500}\nshow x |"
+    assert [problem.code for problem in problems(text)] in (["S11"], ["E02", "S11"])
+    assert complete(text, len(text)).candidates
+    hover(text, text.index("x ="))
+
+
 def test_what_is_right_is_read_beside_what_is_not() -> None:
     reading = read("a = 1\nb = (\nc = 2 +\n`d e` = )\nf = 3\n")
     assert [statement.name for statement in reading.tree.statements] == ["a", "f"]  # type: ignore[union-attr]

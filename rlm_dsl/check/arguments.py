@@ -354,6 +354,17 @@ class _Argument:
         return SortKey(node, descending)
 
     def constant(self, expression: t.Expression, of: Any) -> Node:
+        if (
+            isinstance(expression, t.Name)
+            and expression.name not in self.names.bindings
+            and self.table.column(expression.name) is not None
+        ):
+            raise self.fail(
+                "C03",
+                f"`{expression.name}` is a column, and `{self.parameter.name}` is one value for all rows",
+                expression.span,
+                f"make one value of it first: max(t, {quoted_name(expression.name)})",
+            )
         node = value(self.names, expression, NO_ROW)
         if node is None:
             raise Failed

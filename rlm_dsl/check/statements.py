@@ -62,7 +62,7 @@ def check_program(tree: t.Tree, source: Source, environment: Environment) -> Pro
                 )
             )
     if problems:
-        raise ProgramError(problems, source)
+        raise ProgramError(sorted([*problems, *checked.warnings], key=lambda p: p.span.start), source)
     contexts = tuple(Field(name, type_) for name, type_ in checked.environment.contexts.items())
     return Program(contexts, checked.params, checked.statements, checked.warnings)
 

@@ -220,6 +220,8 @@ def run(
         answers=recorded,
         explorer=explore_text,
     )
+    for warning in result.execution.warnings:
+        note(warning)
     write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))
 
 
@@ -275,27 +277,31 @@ def show(trace: str) -> None:
 
 
 @group.command()
-@click.argument("program", type=click.Path())
+@click.argument("programs", type=click.Path(), nargs=-1, required=True, metavar="PROGRAM...")
 @CONTEXT
+@click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value.")
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
-def check(program: str, contexts: tuple[str, ...], as_json: bool) -> int:
-    """Report every problem of PROGRAM, against its data if named, else against its `context` lines."""
-    from rlm_dsl.check import Environment, check_program
-    from rlm_dsl.diagnostics import Diagnostic, ProgramError
-    from rlm_dsl.syntax.parse import parse
+@click.option("--github", is_flag=True, help="Print the problems as annotations of a GitHub workflow.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where there are warnings alone.")
+def check(
+    programs: tuple[str, ...],
+    contexts: tuple[str, ...],
+    params: tuple[str, ...],
+    as_json: bool,
+    github: bool,
+    strict: bool,
+) -> int:
+    """Report every problem of each PROGRAM, against its data if named, else against its `context` lines."""
+    from rlm_dsl.cli.checking import checked, told
 
-    source = program_source(program)
-    try:
-        data = load_all(contexts, declared(source)) if contexts else {}
-        check_program(parse(source), source, Environment({name: c.schema for name, c in data.items()}))
-        problems: tuple[Diagnostic, ...] = ()
-    except ProgramError as failure:
-        problems = failure.diagnostics
-        if not as_json:
-            raise
-    if as_json:
-        write(json.dumps([problem.as_json(source) for problem in problems], ensure_ascii=False, indent=1))
-    return 2 if problems else 0
+    values = {name: json_value(name, text) for name, text in pairs(params)}
+    found = [checked(program_source(program), contexts, values, load_all) for program in programs]
+    form = "json" if as_json else "github" if github else "text"
+    problems = [problem for one in found for problem in one.problems]
+    failed = any(problem.severity == "error" for problem in problems)
+    text = told(found, form)
+    (write if form != "text" else note)(text) if text else None
+    return 2 if failed else int(strict and bool(problems))
 
 
 @group.command()
@@ -335,11 +341,18 @@ def explain(program: str, contexts: tuple[str, ...], params: tuple[str, ...]) ->
 
 
 @group.command()
-def card() -> None:
-    """Print the operator card: what the root model reads of the language."""
+@click.option(
+    "--size",
+    type=click.Choice(["small", "medium", "full"]),
+    default="medium",
+    show_default=True,
+    help="A line an operator, what the root model reads, or the manual too.",
+)
+def card(size: Any) -> None:
+    """Print the operator card: what a model needs to know of the language."""
     from rlm_dsl.card import card as whole
 
-    write(whole())
+    write(whole(size))
 
 
 @group.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rlm_dsl.operators.functions.numbers import trimmed
 from rlm_dsl.operators.registry import functions
 from rlm_dsl.sql import Sql, bound, sql
 from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, bare, nullable
@@ -17,11 +18,11 @@ def converted(text: Sql, to: Type) -> Sql:
         case t if t == FLOAT:
             return functions()["to_float"].sql({"value": text, "types": (TEXT,)})  # type: ignore[operator]
         case t if t == BOOL:
-            return sql("CASE lower(trim({t})) WHEN 'true' THEN true WHEN 'false' THEN false END", t=text)
+            return sql("CASE lower({t}) WHEN 'true' THEN true WHEN 'false' THEN false END", t=trimmed(text))
         case t if t == DATE:
-            return sql("CAST(try_strptime(trim({t}), {f}) AS DATE)", t=text, f=bound("%Y-%m-%d", "date_form"))
+            return sql("CAST(try_strptime({t}, {f}) AS DATE)", t=trimmed(text), f=bound("%Y-%m-%d", "date_form"))
         case t if t == TIMESTAMP:
-            return sql("TRY_CAST(trim({t}) AS TIMESTAMP)", t=text)
+            return sql("TRY_CAST({t} AS TIMESTAMP)", t=trimmed(text))
         case _:
             return text
 

@@ -152,7 +152,7 @@ def match_ranges(lowering: Lowering) -> Sql:
 
 extract = Operator(
     name="extract",
-    summary="named groups (?P<name>...) become columns; rows without a match are dropped; all=true: a row per match",
+    summary="the named groups become columns; rows without a match are dropped; all=true gives a row for each match",
     parameters=(
         Parameter("pattern", Pattern(), shown='r"(?P<name>..)"'),
         Parameter("on", Each("text"), ONLY_TEXT),

@@ -127,7 +127,7 @@ def unites(step: Step, inputs: tuple[Relation, ...]) -> bool:
 
 join = Operator(
     name="join",
-    summary="pairs of rows with equal keys, or for which a condition over left. and right. columns holds",
+    summary="rows of both that belong together: equal keys, or a condition over left. and right. columns",
     parameters=(
         Parameter("other", Rows()),
         Parameter("on", JoinCondition(), shown="on=col, [cols] or left.a < right.b"),

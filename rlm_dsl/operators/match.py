@@ -147,7 +147,7 @@ def unites(step: object, inputs: tuple[Relation, ...]) -> bool:
 
 match = Operator(
     name="match",
-    summary="a model joins: of each row's `top` likeliest rows of the other table (BM25) those that fit the criterion",
+    summary="each row with those of its `top` likeliest rows (BM25) of the other table that a model finds fitting",
     parameters=(
         Parameter("other", Rows()),
         Parameter("criterion", Words(), shown='"criterion"'),

@@ -112,7 +112,7 @@ def narrowed(lowering: Lowering) -> Sql:
 
 partition = Operator(
     name="partition",
-    summary='text cut into `chunk: text`, `chunk_no: int`, `size` units each; a separator r".." heads its chunk',
+    summary='the text cut into `chunk`, `chunk_no` of `size` units each; a separator r".." heads its chunk',
     parameters=(
         Parameter("by", Choice(tuple(UNITS), pattern=True), shown='by="lines" "chars" "tokens" "paragraphs" or r".."'),
         Parameter("size", Constant(INT), Literal(1, INT), shown="size=1"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from rlm_dsl.check import Environment, check, check_program
 from rlm_dsl.context.context import Context
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.diagnostics import UserError, render
 from rlm_dsl.operators.operator import Relation
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.explain import plan_sql
@@ -55,6 +55,8 @@ class Execution:
     evidence: tuple[Evidence, ...]
     shown: tuple[tuple[str, Part], ...] = ()
     """What the program shows on its way: the statement, and a part of its value."""
+    warnings: tuple[str, ...] = ()
+    """What is allowed in the program and may surprise, with its places in the text as given."""
 
     def answer_json(self) -> dict[str, Any]:
         """The typed answer and its evidence, as `answer.json` keeps it."""
@@ -119,7 +121,7 @@ def execute(
 
     What runs is the canonical text, so that layout changes nothing; problems are reported in the text as given.
     """
-    checked_program(source, contexts, params)
+    warnings = tuple(render(w, source) for w in checked_program(source, contexts, params).warnings)
     source = Source(source.name, show(parse(source)))
     if (cleaned := caller.redact(source.text)) != source.text:
         mark = cleaned[cleaned.index("‹secret:") :].split("›")[0] + "›"
@@ -140,7 +142,7 @@ def execute(
         if target.kind == "show"
         for leaf in target.leaves
     )
-    return Execution(source.text, plan_sql(plan), plan, records, parts, places, shown)
+    return Execution(source.text, plan_sql(plan), plan, records, parts, places, shown, warnings)
 
 
 def line_of(step: PlannedStep, source: Source) -> int:

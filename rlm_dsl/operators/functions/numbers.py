@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from rlm_dsl.operators.function import Function
+from rlm_dsl.operators.functions.text import BLANKS
 from rlm_dsl.sql import Sql, sql
 from rlm_dsl.types import FLOAT, INT, Nullable, Type, bare, is_nullable, is_text, null_if
 
@@ -53,13 +55,15 @@ def floor_remainder(arguments: Mapping[str, Any]) -> Sql:
     return sql("CASE WHEN {r} <> 0 AND ({r} < 0) <> ({b} < 0) THEN {r} + {b} ELSE {r} END", r=left, b=b)
 
 
+def trimmed(value: Sql) -> Sql:
+    return sql(f"trim({{v}}, {BLANKS})", v=value)
+
+
 def whole_number(arguments: Mapping[str, Any]) -> Sql:
     """Text must be digits with an optional sign: the engine's own cast would round '1.5' up."""
     value = arguments["value"]
     if is_text(arguments["types"][0]):
-        return sql(
-            r"CASE WHEN regexp_full_match(trim({v}), '[+-]?\d+') THEN TRY_CAST(trim({v}) AS BIGINT) END", v=value
-        )
+        return sql(r"CASE WHEN regexp_full_match({v}, '[+-]?\d+') THEN TRY_CAST({v} AS BIGINT) END", v=trimmed(value))
     return sql("CAST(trunc({v}::DOUBLE) AS BIGINT)" if bare(arguments["types"][0]) == FLOAT else "{v}::BIGINT", v=value)
 
 
@@ -71,9 +75,15 @@ def decimal_number(arguments: Mapping[str, Any]) -> Sql:
     value = arguments["value"]
     if is_text(arguments["types"][0]):
         return sql(
-            f"CASE WHEN regexp_full_match(trim({{v}}), '{DECIMAL}') THEN TRY_CAST(trim({{v}}) AS DOUBLE) END", v=value
+            f"CASE WHEN regexp_full_match({{v}}, '{DECIMAL}') THEN TRY_CAST({{v}} AS DOUBLE) END", v=trimmed(value)
         )
     return sql("{v}::DOUBLE", v=value)
+
+
+def whole(arguments: Mapping[str, Any], engine: str) -> Sql:
+    """An int stays what it is: the way through a float would lose its last digits."""
+    value = arguments["value"]
+    return value if bare(arguments["types"][0]) == INT else sql(f"{engine}({{v}})::BIGINT", v=value)
 
 
 FUNCTIONS = [
@@ -124,13 +134,13 @@ FUNCTIONS = [
     Function(
         "floor(value: number) -> int",
         "the next whole number below",
-        "floor({value})::BIGINT",
+        partial(whole, engine="floor"),
         examples=(("floor(-1.5)", -2),),
     ),
     Function(
         "ceil(value: number) -> int",
         "the next whole number above",
-        "ceil({value})::BIGINT",
+        partial(whole, engine="ceil"),
         examples=(("ceil(1.2)", 2),),
     ),
     Function(

@@ -8,13 +8,16 @@ from typing import Any
 from rlm_dsl.operators.function import Function
 from rlm_dsl.sql import Sql, joined, sql
 
+BLANKS = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))"
+"""What counts as blank: space, tab, line feed, vertical tab, form feed, carriage return."""
+
 FUNCTIONS = [
     Function("lower(value: text) -> text", "lower case", "lower({value})", examples=(('lower("ÄB")', "äb"),)),
     Function("upper(value: text) -> text", "upper case", "upper({value})", examples=(('upper("äb")', "ÄB"),)),
     Function(
         "trim(value: text) -> text",
         "without blanks, tabs and line ends at both ends",
-        r"regexp_replace({value}, '^[ \t\r\n\f\v]+|[ \t\r\n\f\v]+$', '', 'g')",
+        f"trim({{value}}, {BLANKS})",
         examples=(('trim("  a b\\n")', "a b"),),
     ),
     Function("length(value: text) -> int", "number of characters", "length({value})", examples=(('length("aé")', 2),)),
