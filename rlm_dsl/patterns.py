@@ -56,6 +56,8 @@ WRITE_AGAIN = "write the part again in its place; for nested texts use parse_jso
 LINE_END = r"write \r?\n"
 ASCII_ONLY = r"leave it out: \w \d \s \b are ASCII only; for letters of every language write \pL"
 FLAGS = "[a-zA-Z-]{0,16}"
+EMPTY_GROUP = r"\(\?[imsU-]*:(?:\(\?[imsU-]*\)|\\Q\\E)*\)"
+"""A group that can hold nothing: DuckDB's optimizer makes `regexp_matches(s, '(?:)a')` an equality with 'a'."""
 NO_CODE = "compute with `derive` or `where` on what `extract` gives"
 
 
@@ -120,6 +122,7 @@ MISREAD: tuple[Lack, ...] = (
         r"RE2 reads \1 with more digits as the number of a character, not as a back-reference",
         rf"write the character as \x{{0a}}; for a back-reference, {COMPARE}",
     ),
+    Lack("group", EMPTY_GROUP, "the engine reads an empty group (?:) wrongly", "leave it out, or write ()"),
     Lack("repeat", r"\{,\d*\}", "RE2 reads {,n} as these very signs, not as a repetition", "write {0,n}"),
     Lack("class", r"\[:\^?\w+:\]\Z", "[:name:] outside brackets is a set of its letters", "write [[:alpha:]]"),
     Lack("class", r".*\[=[^]]*=\]", "RE2 reads [[=a=]] as a set of these signs", r"write the letters: [aàáâ]"),

@@ -178,6 +178,11 @@ class Step:
     span: Span = field(default=NOWHERE, compare=False)
 
     @cached_property
+    def depth(self) -> int:
+        """How many steps stand one on the other here, those behind a name not counted."""
+        return 1 + max((node.depth for node in self.inputs if isinstance(node, Step)), default=0)
+
+    @cached_property
     def identity(self) -> str:
         return identity(
             "step-v1",
@@ -302,17 +307,21 @@ def argument_nodes(value: Any) -> Iterator[Node]:
             return
 
 
-def steps_of(node: Node, seen: set[str] | None = None) -> Iterator[Step]:
+def steps_of(node: Node) -> Iterator[Step]:
     """Every step below and at a node, inputs before what uses them, each identity once."""
-    seen = set() if seen is None else seen
-    if isinstance(node, Step):
-        if node.identity in seen:
-            return
-        seen.add(node.identity)
-    for child in children(node):
-        yield from steps_of(child, seen)
-    if isinstance(node, Step):
-        yield node
+    seen: set[str] = set()
+    stack: list[tuple[Node, bool]] = [(node, False)]
+    while stack:
+        inner, below_done = stack.pop()
+        if isinstance(inner, Step):
+            if below_done:
+                yield inner
+                continue
+            if inner.identity in seen:
+                continue
+            seen.add(inner.identity)
+            stack.append((inner, True))
+        stack.extend((child, False) for child in reversed(list(children(inner))))
 
 
 def params_of(node: Node) -> Iterator[Param]:

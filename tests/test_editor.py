@@ -19,7 +19,7 @@ from pygments.token import Error, Keyword, Literal, Name, String, Token
 from rlm_dsl.editor.completion import complete
 from rlm_dsl.editor.hover import hover
 from rlm_dsl.editor.lexer import RlmLexer
-from rlm_dsl.editor.manual import entry_called, manual_of, parameter_words
+from rlm_dsl.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.editor.places import offset, position, units
 from rlm_dsl.editor.problems import problems
 from rlm_dsl.editor.reading import read
@@ -176,13 +176,14 @@ def test_problems_say_each_mistake_once(program: str, wanted: list[tuple[str, st
 
 def test_right_programs_have_no_problems() -> None:
     for path in PROGRAMS:
-        assert told(path.read_text(encoding="utf-8")) == [], path
+        assert {code for code, _ in told(path.read_text(encoding="utf-8"))} <= {"W01"}, path
+    assert told(f"{HEAD}show t | where(`odd name` != 1)") == [("W01", "`odd name` != 1")]
     assert problems("show x | take(1)")[0].severity == "warning"
 
 
 def test_what_is_too_long_to_check_is_said_and_nothing_raised() -> None:
     text = f"{HEAD}x = t{' | take(3)' * 1500}\nshow x |"
-    assert [problem.code for problem in problems(text)] in (["S11"], ["E02", "S11"])
+    assert [problem.code for problem in problems(text)] == ["C22", "S11"]
     assert complete(text, len(text)).candidates
     hover(text, text.index("x ="))
 

@@ -18,6 +18,9 @@ from rlm_dsl.source import Span
 from rlm_dsl.syntax import tree as t
 from rlm_dsl.types import Table, Type, quoted_name
 
+LONGEST_CHAIN = 200
+"""Steps that may stand one on the other without a name between."""
+
 
 def called(names: Names, expression: t.Pipe | t.Call, scope: Scope) -> Node | None:
     """A pipe from left to right, or a single call."""
@@ -115,6 +118,11 @@ def operated(names: Names, table: Node, call: t.Call, scope: Scope) -> Node | No
     if result is None:
         return None
     step = Step(operator.name, operator.version, inputs, arguments.values.values, result, call.span)
+    if step.depth > LONGEST_CHAIN:
+        told = f"more than {LONGEST_CHAIN} steps stand one on the other here"
+        names.report("C22", told, call.operator_span, "bind some to names")
+        return None
+    step.identity  # noqa: B018 - computed while its inputs' are known, so that no recursion runs deep
     return step if operator.expand is None else operator.expand(arguments.values, step)
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import sys
 
-COMMANDS = ("ask", "run", "verify", "show", "check", "fmt", "explain", "card")
-
 
 def main() -> None:
     """The program's entry."""

@@ -8,12 +8,8 @@ character.
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,11 +19,11 @@ from rlm_dsl.cli.output import Bar, note, safe, write
 from rlm_dsl.context.context import Context
 from rlm_dsl.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.editor.completion import Candidate, complete
-from rlm_dsl.editor.manual import manual_of
 from rlm_dsl.editor.reading import as_statements, continues, goes_on
 from rlm_dsl.explore.session import Session, context_statement, summary
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.explore.view import view_value
+from rlm_dsl.manual import manual_of
 from rlm_dsl.operators.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.plan.bounds import ASKS
 from rlm_dsl.plan.stages import ModelStage, Plan
@@ -80,17 +76,13 @@ def run_shell(contexts: Mapping[str, Context], settings: Settings, environment: 
 
 
 class Steps(Runner):
-    """Says before a round how much it may ask; what is made by a plan that fails or is interrupted is dropped."""
+    """Says before a round how much it may ask, and takes the bar away where a round is left early."""
 
     def run(self, plan: Plan) -> tuple[StepRecord, ...]:
-        made = dict(self.made)
         try:
             return super().run(plan)
         except BaseException:
-            self.made = made
             self.progress.round_ended("")
-            for stage in plan.stages:
-                self.warehouse.drop(stage.name)
             raise
 
     def ask(self, stage: ModelStage) -> None:
@@ -131,8 +123,6 @@ class Shell:
             self.failed(str(failure))
         except UserError as failure:
             self.failed(f"error: {failure}", failure.exit_code)
-        except RecursionError:
-            self.failed("error: the statement has too many steps\n  hint: bind some of its steps to names")
         except Exception as failure:
             if os.environ.get("RLM_DSL_DEBUG"):
                 raise
@@ -151,14 +141,7 @@ class Shell:
         source = Source("input", text)
         if parse_prefix(source).unfinished:
             parse(source)
-        warehouse = self.session.runner.warehouse
-        with interruptible(warehouse.connection.interrupt) as interrupted:
-            try:
-                turn = self.session.submit(text, name="input")
-            except (UserError, RuntimeError) as failure:
-                if interrupted.is_set() or "Query interrupted" in str(failure):
-                    raise KeyboardInterrupt from None
-                raise
+        turn = self.session.submit(text, name="input")
         if turn.errors:
             self.failed(turn.observation)
             return False
@@ -441,31 +424,3 @@ def history() -> Any:
     except OSError:
         return InMemoryHistory()
     return FileHistory(str(path))
-
-
-@contextmanager
-def interruptible(stop: Callable[[], None]) -> Iterator[threading.Event]:
-    """While open, Ctrl-C calls `stop` at once from another thread: a long query looks for it only now and then."""
-    seen = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield seen
-        return
-    ours, theirs = socket.socketpair()
-    theirs.setblocking(False)
-
-    def watch() -> None:
-        while numbers := ours.recv(16):
-            if signal.SIGINT in numbers:
-                seen.set()
-                stop()
-
-    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        signal.set_wakeup_fd(before)
-        theirs.close()
-        watcher.join()
-        ours.close()

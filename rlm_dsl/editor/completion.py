@@ -13,8 +13,8 @@ from typing import Literal
 
 from rlm_dsl.check import Environment
 from rlm_dsl.editor.cursor import OPERAND_ENDS, Cursor, Place, cursor
-from rlm_dsl.editor.manual import manual_of, parameter_words
 from rlm_dsl.editor.reading import EMPTY
+from rlm_dsl.manual import manual_of, parameter_words
 from rlm_dsl.operators import operator as o
 from rlm_dsl.operators.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.types import SCALARS, ListOf, Record, Table, Type, bare, is_text, quoted_name

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from rlm_dsl.check import Environment
 from rlm_dsl.editor.cursor import Cursor, Place, cursor
-from rlm_dsl.editor.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.editor.reading import EMPTY, environment_after, plain_name, scanned
+from rlm_dsl.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.operators import operator as o
 from rlm_dsl.operators.registry import aggregates, functions, table_operators
 from rlm_dsl.source import Span

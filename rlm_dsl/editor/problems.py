@@ -20,24 +20,18 @@ from rlm_dsl.check.written_types import written_type
 from rlm_dsl.diagnostics import Diagnostic, did_you_mean, nearest
 from rlm_dsl.editor.reading import Reading, read
 from rlm_dsl.operators.registry import aggregates, function_names, functions, table_operators
-from rlm_dsl.source import Span
 from rlm_dsl.syntax import tree as t
 from rlm_dsl.syntax.walk import walk
 from rlm_dsl.types import Table
 
 UNDECLARED = "E01"
 """The code of the note that a table's columns are not known."""
-TOO_LONG = "E02"
-LONG = ("a statement has too many steps to be checked here", Span(0, 0), ("bind some of its steps to names",))
 
 
 def problems(text: str) -> tuple[Diagnostic, ...]:
     """Every problem, in the order of the text."""
     reading = read(text)
-    try:
-        found = [*reading.problems, *found_by_checking(reading, text)]
-    except RecursionError:
-        found = [*reading.problems, Diagnostic(TOO_LONG, *LONG, severity="warning")]
+    found = [*reading.problems, *found_by_checking(reading, text)]
     return tuple(sorted(found, key=lambda problem: problem.span.start))
 
 
@@ -47,7 +41,7 @@ def found_by_checking(reading: Reading, text: str) -> list[Diagnostic]:
     failed = first.failed(check(t.Tree(tuple(first.sure)), Environment()))
     parted = _Parted(reading, failed) if failed else first
     checked = check(t.Tree(tuple(parted.sure)), Environment())
-    sure = [with_near_name(problem, text, parted.unknown) for problem in checked.problems]
+    sure = [with_near_name(problem, text, parted.unknown) for problem in (*checked.problems, *checked.warnings)]
     rough = [problem for statement in parted.doubtful for problem in looked_over(statement)]
     return [*sure, *rough, *parted.notes]
 

@@ -75,10 +75,7 @@ def plain_name(written: str) -> str:
 
 def environment_after(text: str, before: Environment) -> Environment:
     """What is bound after the right statements of a text."""
-    try:
-        return check(read(text).tree, before).environment
-    except RecursionError:
-        return before
+    return check(read(text).tree, before).environment
 
 
 def type_of(expression: str, environment: Environment, scope: Scope = NO_ROW) -> Type | None:
@@ -90,10 +87,7 @@ def type_of(expression: str, environment: Environment, scope: Scope = NO_ROW) ->
     if len(statements) != 1 or not isinstance(statements[0], Show):
         return None
     names = Names(dict(environment.bindings), dict(environment.contexts), environment.params)
-    try:
-        node = value(names, statements[0].value, scope)
-    except RecursionError:
-        return None
+    node = value(names, statements[0].value, scope)
     return None if node is None else node.type
 
 

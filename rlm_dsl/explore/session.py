@@ -155,7 +155,7 @@ def start(problem: Diagnostic) -> int:
 
 def summary(name: str, type_: Type, count: int) -> str:
     columns = ", ".join(map(str, type_.columns)) if isinstance(type_, Table) else str(type_)
-    return f"{name}: {count:,} rows ({columns})"
+    return f"{name}: {count:,} {'row' if count == 1 else 'rows'} ({columns})"
 
 
 def names_below(node: Node) -> set[str]:

@@ -22,6 +22,7 @@ from rlm_dsl.plan.explain import counting_query, query
 from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
 from rlm_dsl.program import Instruction, Literal, Node, Param, resolved, steps_of
 from rlm_dsl.request import ModelSettings, Request
+from rlm_dsl.runtime.interrupting import interruptible
 from rlm_dsl.runtime.model import Model
 from rlm_dsl.runtime.rounds import (
     Answered,
@@ -115,15 +116,23 @@ class Runner:
     rounds: dict[str, Answered] = field(default_factory=dict)
 
     def run(self, plan: Plan) -> tuple[StepRecord, ...]:
-        """Every stage in order. An error leaves the tables made so far; nothing half-made stays."""
+        """Every stage in order. An error or interrupt takes back what the plan made, so that it can be run again."""
         records: list[StepRecord] = []
+        before = dict(self.made)
         self.made.update(plan.made)
-        for stage in plan.stages:
-            match stage:
-                case QueryStage():
-                    records += self.query(stage)
-                case ModelStage():
-                    self.ask(stage)
+        try:
+            with interruptible(self.warehouse.interrupt):
+                for stage in plan.stages:
+                    match stage:
+                        case QueryStage():
+                            records += self.query(stage)
+                        case ModelStage():
+                            self.ask(stage)
+        except BaseException:
+            self.made = before
+            for stage in plan.stages:
+                self.warehouse.drop(stage.name)
+            raise
         return tuple(records)
 
     def query(self, stage: QueryStage) -> list[StepRecord]:

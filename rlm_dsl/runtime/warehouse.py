@@ -65,6 +65,10 @@ class Warehouse:
     def close(self) -> None:
         self.connection.close()
 
+    def interrupt(self) -> None:
+        """Stop the query that is running; may be called from another thread."""
+        self.connection.interrupt()
+
     def __enter__(self) -> Warehouse:
         return self
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import assert_never
 
 from rlm_dsl.operators import operator as o
 from rlm_dsl.operators.function import Function
@@ -102,5 +103,7 @@ def parameter_words(parameter: Parameter) -> str:
             return "name=expression, any number of them"
         case o.Aggregates():
             return "name=aggregate(...), any number of them"
-        case _:
-            return " ".join((type(parameter.kind).__doc__ or "").split()).rstrip(".")
+        case o.OfBoth():
+            return "text columns of both tables; a name that both have means both"
+        case _ as unreachable:
+            assert_never(unreachable)

@@ -1,0 +1,63 @@
+"""The reference tells the truth: its generated parts are the registry's, its programs check, its claims hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rlm_dsl.card import card
+from rlm_dsl.check import Environment, check, check_program
+from rlm_dsl.diagnostics import ProgramError
+from rlm_dsl.operators.registry import aggregates, function_names, table_operators
+from rlm_dsl.reference import with_parts
+from rlm_dsl.request import estimated_tokens
+from rlm_dsl.source import Source
+from rlm_dsl.syntax.parse import parse
+from rlm_dsl.syntax.show import show
+
+PAGE = Path(__file__).parents[1] / "docs" / "language.md"
+FENCED = re.compile(r"^```rlm\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def test_the_generated_parts_are_the_registrys(request: pytest.FixtureRequest) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    if request.config.getoption("--accept"):
+        PAGE.write_text(with_parts(page), encoding="utf-8")
+    else:
+        assert page == with_parts(page), "write it anew: pytest tests/test_reference.py --accept"
+
+
+def test_everything_stands_in_it() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    named = set(re.findall(r"^### `(\w+)`", page, re.MULTILINE))
+    assert named >= set(table_operators()) - set(aggregates())
+    for entry in [*aggregates(), *function_names()]:
+        assert f"`{entry}(" in page, entry
+
+
+def test_its_first_program_is_canonical_and_checks() -> None:
+    source = Source("language.md", FENCED.findall(PAGE.read_text(encoding="utf-8"))[0])
+    assert show(parse(source)) == source.text
+    assert check_program(parse(source), source, Environment()).answer is not None
+
+
+def test_its_example_of_an_error_is_what_the_checker_says() -> None:
+    shown = re.search(r"^```text\n(error.*?)\n```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    source = Source("program.rlm", 'answer tickets | where(id == "17") | count()')
+    head = parse(Source("head", "context tickets: table(id: int)"))
+    with pytest.raises(ProgramError) as caught:
+        check_program(parse(source), source, check(head, Environment()).environment)
+    assert str(caught.value) == shown[1]
+
+
+def test_the_card_has_three_sizes_and_the_smallest_is_small() -> None:
+    small, medium, full = card("small"), card("medium"), card("full")
+    assert estimated_tokens(small) <= 1_500 < estimated_tokens(medium) < estimated_tokens(full)
+    for size in (small, medium, full):
+        for name, operator in table_operators().items():
+            assert name in aggregates() or f"\n{name}(" in size, f"{name} is not on the card"
+            assert operator.summary
+        assert all(name in size for name in function_names())
