@@ -355,6 +355,8 @@ def _checked(names: Names, entry: Function, flat: tuple[Node, ...], spans: list[
         return all(_comparable(names, flat[0], element, span) for element in _elements(flat[1], of))
     if entry.name == "format":
         return _template(names, flat, spans[0])
+    if entry.name == "json":
+        return _json_path(names, known_value(flat[1]), spans[1])
     if entry.name == "regex_extract":
         return _group(names, flat[1], flat[2], spans[2])
     return True
@@ -476,6 +478,18 @@ def _template(names: Names, flat: tuple[Node, ...], place: Span) -> bool:
         names.report("C06", f"the template has {wanted} places {{}} and {len(flat) - 1} values", place)
         return False
     return True
+
+
+JSON_PATH = re.compile(r'\$(?:\.[A-Za-z_]\w*|\."[^"\\]+"|\[\d+\])*')
+
+
+def _json_path(names: Names, path: str, place: Span) -> bool:
+    """A path leads to one value: names and places from `$` on, nothing that stands for many."""
+    if JSON_PATH.fullmatch(path):
+        return True
+    hint = 'write "$.user.id", "$.items[0].name" or "$.\\"odd name\\""; for many values use parse_json and explode'
+    names.report("C12", "no path to one JSON value", place, hint)
+    return False
 
 
 def _group(names: Names, pattern: Node, group: Node, place: Span) -> bool:

@@ -35,7 +35,7 @@ def lower(lowering: Lowering) -> Sql:
         'row_number() OVER (ORDER BY {ord}) AS "#hit" FROM "#rows" WHERE {condition}) '
         'SELECT {kept}, "#hit" AS hit, "#rows".{ord} = "#hit_ord" AS is_hit, '
         'row_number() OVER (ORDER BY "#hit", "#rows".{ord}) AS {ord}, {origin} FROM "#hits" JOIN "#rows" '
-        'ON "#source" = "#hit_source" AND "#at" BETWEEN "#hit_at" - {before} AND "#hit_at" + {after})',
+        'ON "#source" = "#hit_source" AND "#at" - "#hit_at" BETWEEN -{before} AND {after})',
         source=source_of(t),
         ord=name(ORD),
         t=t.sql,

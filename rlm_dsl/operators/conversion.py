@@ -10,6 +10,12 @@ from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, bare, n
 CONVERTIBLE = (TEXT, INT, FLOAT, BOOL, DATE, TIMESTAMP)
 
 
+YEARS = r"(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])"
+TIME = r"\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d(?::?\d\d)?)?"
+ISO = rf"{YEARS}-\d\d-\d\d(?:[T ]{TIME})?"
+"""An ISO 8601 date, with or without a time and a distance from UTC; words such as 'infinity' are none."""
+
+
 def converted(text: Sql, to: Type) -> Sql:
     """SQL for `text` read as a value of type `to`, null where it does not fit. Dates and timestamps are ISO 8601."""
     match bare(to):
@@ -22,7 +28,11 @@ def converted(text: Sql, to: Type) -> Sql:
         case t if t == DATE:
             return sql("CAST(try_strptime({t}, {f}) AS DATE)", t=trimmed(text), f=bound("%Y-%m-%d", "date_form"))
         case t if t == TIMESTAMP:
-            return sql("TRY_CAST({t} AS TIMESTAMP)", t=trimmed(text))
+            return sql(
+                "CASE WHEN regexp_full_match({t}, {form}) THEN TRY_CAST({t} AS TIMESTAMP) END",
+                t=trimmed(text),
+                form=bound(ISO, "timestamp_form"),
+            )
         case _:
             return text
 

@@ -17,6 +17,7 @@ from rlm_dsl.operators.operator import (
     source_of,
 )
 from rlm_dsl.operators.presence import known_present, needed
+from rlm_dsl.operators.take import not_negative
 from rlm_dsl.program import Literal
 from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import INT, Type
@@ -24,6 +25,7 @@ from rlm_dsl.types import INT, Type
 
 def result(arguments: Arguments) -> Type:
     """A row that matches has its text; its neighbours may not."""
+    not_negative(arguments, "before", "after")
     alone = not arguments["invert"] and arguments["before"] == arguments["after"] == NONE
     return known_present(arguments.table, needed(arguments["on"])) if alone else arguments.table
 

@@ -24,7 +24,7 @@ def not_negative(arguments: Arguments, *counts: str) -> Type:
     for count in counts:
         node = arguments[count]
         if isinstance(node, Literal) and node.value < 0:
-            raise Refused(count, f"`{count}` cannot be negative", "for the last rows, sort the other way first")
+            raise Refused(count, f"`{count}` cannot be negative", "give 0 or more")
     return arguments.table
 
 

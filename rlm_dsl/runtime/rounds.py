@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -86,9 +87,11 @@ def shown_text(columns: Sequence[str], values: Sequence[Any]) -> str | None:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: moments in ISO form."""
+    """A value as JSON has it: moments in ISO form, floats beyond all bounds as text."""
     if isinstance(value, datetime.date | datetime.datetime):
         return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, dict):

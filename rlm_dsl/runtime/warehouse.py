@@ -233,6 +233,7 @@ class EngineError(UserError):
 
 
 WORDS = (
+    (r"left the years 1 to 9999", "a date left the years 1 to 9999", "take fewer days or seconds"),
     (r"[Oo]verflow|out of range", "a whole number left the range of 64 bits", "use floats: to_float(x)"),
     (
         r"[Oo]ut of [Mm]emory|could not allocate",

@@ -18,10 +18,31 @@ def same_moment(types: tuple[Type, ...]) -> Type:
     return null_if(any(map(is_nullable, types)), bare(types[0]))
 
 
+def in_calendar(moment: Sql, type_: str) -> Sql:
+    """Within the years 1 to 9999, which every calendar here has; past them the run stops."""
+    last = "9999-12-31" if type_ == "DATE" else "9999-12-31 23:59:59.999999"
+    return sql(
+        f"CASE WHEN {{m}} BETWEEN {type_} '0001-01-01' AND {type_} '{last}' OR {{m}} IS NULL THEN {{m}} "
+        "ELSE error('a date left the years 1 to 9999') END",
+        m=moment,
+    )
+
+
 def days_added(arguments: Mapping[str, Any]) -> Sql:
     """The engine's sum of a date and an interval is a timestamp; a date stays a date."""
     later = sql("({value} + to_days({days}::INTEGER))", value=arguments["value"], days=arguments["days"])
-    return sql("CAST({later} AS DATE)", later=later) if bare(arguments["types"][0]) == DATE else later
+    if bare(arguments["types"][0]) == DATE:
+        return in_calendar(sql("CAST({later} AS DATE)", later=later), "DATE")
+    return in_calendar(later, "TIMESTAMP")
+
+
+def seconds_added(arguments: Mapping[str, Any]) -> Sql:
+    later = sql(
+        "({value}::TIMESTAMP + to_microseconds(CAST({seconds} * 1000000 AS BIGINT)))",
+        value=arguments["value"],
+        seconds=arguments["seconds"],
+    )
+    return in_calendar(later, "TIMESTAMP")
 
 
 FUNCTIONS = [
@@ -66,7 +87,7 @@ FUNCTIONS = [
     Function(
         "add_seconds(value: moment, seconds: number) -> timestamp",
         "so many seconds later, or earlier if negative",
-        "({value}::TIMESTAMP + to_microseconds(CAST({seconds} * 1000000 AS BIGINT)))",
+        seconds_added,
         gives=lambda types: null_if(any(map(is_nullable, types)), TIMESTAMP),
         examples=(("add_seconds(@2024-03-01, 60)", "2024-03-01T00:01:00"),),
     ),

@@ -51,7 +51,7 @@ def floor_remainder(arguments: Mapping[str, Any]) -> Sql:
     a, b = arguments["a"], arguments["b"]
     if common(arguments["types"]) in (FLOAT, Nullable(FLOAT)):
         return sql("({a} - {b} * floor({a}::DOUBLE / nullif({b}, 0)))", a=a, b=b)
-    left = sql("({a} % nullif({b}, 0))", a=a, b=b)
+    left = sql("CASE WHEN {b} = -1 THEN 0 ELSE {a} % nullif({b}, 0) END", a=a, b=b)
     return sql("CASE WHEN {r} <> 0 AND ({r} < 0) <> ({b} < 0) THEN {r} + {b} ELSE {r} END", r=left, b=b)
 
 
@@ -71,12 +71,12 @@ DECIMAL = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
 def decimal_number(arguments: Mapping[str, Any]) -> Sql:
-    """Text must be a decimal number: 'nan' and 'inf' are none."""
+    """Text must be a decimal number that a float can hold: 'nan', 'inf' and '1e400' are none."""
     value = arguments["value"]
     if is_text(arguments["types"][0]):
-        return sql(
-            f"CASE WHEN regexp_full_match({{v}}, '{DECIMAL}') THEN TRY_CAST({{v}} AS DOUBLE) END", v=trimmed(value)
-        )
+        read = sql("TRY_CAST({v} AS DOUBLE)", v=trimmed(value))
+        fits = sql(f"regexp_full_match({{v}}, '{DECIMAL}') AND isfinite({{read}})", v=trimmed(value), read=read)
+        return sql("CASE WHEN {fits} THEN {read} END", fits=fits, read=read)
     return sql("{v}::DOUBLE", v=value)
 
 

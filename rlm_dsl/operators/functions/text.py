@@ -1,4 +1,7 @@
-"""Scalar functions on text. Positions count characters (code points) from 1."""
+"""Scalar functions on text. Positions count characters (code points) from 1.
+
+A position below 1 counts as 1, a number of characters below 0 as 0.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,19 @@ FUNCTIONS = [
     Function(
         "substring(value: text, start: int, count: int = null) -> text",
         "`count` characters from position `start` (the first is 1), or all the rest",
-        "substring({value}, {start}::BIGINT, coalesce({count}, 4294967295)::BIGINT)",
+        "substring({value}, greatest({start}, 1)::BIGINT, greatest(coalesce({count}, 4294967295), 0)::BIGINT)",
         examples=(('substring("abcd", 2, 2)', "bc"), ('substring("abcd", 3)', "cd")),
     ),
     Function(
         "left(value: text, count: int) -> text",
         "the first `count` characters",
-        "left({value}, {count})",
+        "left({value}, greatest({count}, 0))",
         examples=(('left("abc", 2)', "ab"),),
     ),
     Function(
         "right(value: text, count: int) -> text",
         "the last `count` characters",
-        "right({value}, {count})",
+        "right({value}, greatest({count}, 0))",
         examples=(('right("abc", 2)', "bc"),),
     ),
     Function(
