@@ -65,8 +65,9 @@ def lower(lowering: Lowering) -> Sql:
         ),
     )
     return sql(
-        "SELECT * EXCLUDE (\"#json\"), {made} FROM (SELECT *, CASE WHEN json_valid({on}) AND json_type({on}) = 'OBJECT' "
-        'THEN json_extract({on}, {fields}) END AS "#json" FROM {t})',
+        'SELECT * EXCLUDE ("#json"), {made} FROM (SELECT *, CASE WHEN json_valid({on}) THEN '
+        "CASE WHEN json_type({on}) = 'OBJECT' THEN json_extract({on}, {fields}) END END "
+        'AS "#json" FROM {t})',
         made=made,
         on=on,
         fields=fields,
