@@ -76,7 +76,7 @@ LACKING: tuple[Lack, ...] = (
     Lack("escape", r"\\[1-9](?![0-7])", "back-references", COMPARE),
     Lack("escape", r"\\k[<{']", "back-references", COMPARE),
     Lack("group", r"\(\?P=", "back-references", COMPARE),
-    Lack("group", r"\(\?(?:R|[+-]?\d|&|P>)", "subroutine calls and recursion", WRITE_AGAIN),
+    Lack("group", r"\(\?(?:R\)|[+-]?\d|&|P>)", "subroutine calls and recursion", WRITE_AGAIN),
     Lack("escape", r"\\g", "subroutine calls and recursion", WRITE_AGAIN),
     Lack("group", r"\(\?>", "atomic groups", f"use a plain group (?:...): {NO_BACKTRACKING}"),
     Lack("repeat", r"(?:[*+?]|\{\d+(?:,\d*)?\})\+", "possessive quantifiers", f"use the plain one: {NO_BACKTRACKING}"),
@@ -146,6 +146,17 @@ SETS: Mapping[str, str] = {
     "lowercase": r"\p{Ll}",
     "lower": r"\p{Ll}",
     "lowercaseletter": r"\p{Ll}",
+    **{
+        name: rf"\p{{{code}}}"
+        for name, code in zip(
+            "titlecaseletter modifierletter otherletter nonspacingmark spacingmark enclosingmark decimalnumber "
+            "letternumber othernumber connectorpunctuation dashpunctuation openpunctuation closepunctuation "
+            "initialpunctuation finalpunctuation otherpunctuation mathsymbol math modifiersymbol othersymbol "
+            "spaceseparator lineseparator paragraphseparator format surrogate privateuse".split(),
+            "Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sm Sk So Zs Zl Zp Cf Cs Co".split(),
+            strict=True,
+        )
+    },
     "mark": r"\pM",
     "number": r"\pN",
     "digit": r"\p{Nd}",
@@ -321,9 +332,13 @@ def group_count(pattern: str) -> int:
     return int(compiled(pattern).groups)
 
 
+EMPTY_LOOK = ("", "a", "ab1 _b", " ", "\n", "a\nb\n\nc", "-.é日")
+"""Texts that hold every kind of place at which a pattern could match nothing."""
+
+
 def matches_empty(pattern: str) -> bool:
-    """Whether a valid pattern matches the empty text, so that it separates nothing."""
-    return compiled(pattern).search("") is not None
+    """Whether a valid pattern can match nothing at all, at a line end or between letters too: it separates nothing."""
+    return any(found.end() == found.start() for text in EMPTY_LOOK for found in compiled(pattern).finditer(text))
 
 
 @cache

@@ -176,7 +176,7 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     from rlm_dsl.operators.operator import Relation
     from rlm_dsl.plan.bounds import bounds
     from rlm_dsl.plan.build import build
-    from rlm_dsl.plan.explain import bound_lines, plan_sql, step_lines
+    from rlm_dsl.plan.explain import bound_lines, plan_sql, rewrite_lines, step_lines
     from rlm_dsl.sql import name
     from rlm_dsl.syntax.parse import parse
     from rlm_dsl.syntax.show import show
@@ -194,6 +194,9 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
                 "",
                 "stages",
                 *(f"  {line}" for line in step_lines(plan)),
+                "",
+                "rewrites",
+                *(f"  {line}" for line in rewrite_lines(plan, program.statements)),
                 "",
                 "model calls",
                 *(f"  {line}" for line in bound_lines(bounds(plan, counts))),

@@ -22,6 +22,7 @@ distinct = Operator(
     parameters=(Parameter("columns", Columns(), default=(), shown="col, ..."),),
     result=same_table,
     lower=lower,
+    chooses=lambda arguments: "by place" if arguments["columns"] else "",
     examples=(
         Example("t | distinct(k)", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", 1], ["b", 2]]),
         Example("t | distinct()", {"k": ["a", None, "a", None]}, [["a"], [None]]),

@@ -67,6 +67,7 @@ grep = Operator(
     ),
     result=result,
     lower=lower,
+    chooses=lambda arguments: "by row" if arguments["before"] == arguments["after"] == NONE else "by place",
     manual="With `invert=true`, rows that do not match, those whose text is null among them.",
     examples=(
         Example('t | grep(r"(?i)b+", on=x)', {"x": ["abc", "ABB", None, "c"]}, [["abc"], ["ABB"]]),

@@ -136,6 +136,7 @@ join = Operator(
     result=result,
     lower=lower,
     most_rows=most_rows,
+    chooses=lambda arguments: "by row" if arguments["how"] in ("semi", "anti") else "",
     order="this table's, then the other's",
     origin="both rows; this one's with semi and anti",
     unites=unites,

@@ -57,7 +57,7 @@ keep = Operator(
         *COMMON,
     ),
     result=result,
-    model=ModelStep(question, answer_type, combine),
+    model=ModelStep(question, answer_type, combine, filters=True),
     manual='A row without text, or whose answer failed under `on_error="null"`, is not kept.',
     examples=(
         Example(

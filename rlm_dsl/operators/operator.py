@@ -303,7 +303,7 @@ class ModelStep:
 
     `rows` makes the table that is asked about where that is not the piped one, of the type that `rows_type` gives, and
     `asked_rows` says how many rows it has at most; `combine` then finds it last among its lowering's inputs. `problem`
-    says what is wrong with an answer that has its type.
+    says what is wrong with an answer that has its type. `filters` is true where rows are left out by the answers.
     """
 
     question: Callable[[Mapping[str, Any]], str]
@@ -315,6 +315,7 @@ class ModelStep:
     rows_type: Callable[[Arguments], Table] | None = None
     asked_rows: Callable[[Arguments, list[int]], int | None] | None = None
     problem: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None = None
+    filters: bool = False
 
 
 def as_many(arguments: Arguments, rows: list[int]) -> int | None:
@@ -339,6 +340,9 @@ class Operator:
     expand: Callable[[Arguments, Step], Node] | None = None
     """Instead of `lower` and `model`: what the operator means in terms of others."""
     most_rows: Callable[[Arguments, list[int]], int | None] = as_many
+    chooses: Callable[[Mapping[str, Any]], Literal["by row", "by place", ""]] = lambda arguments: ""
+    """Whether it keeps some rows as they are, looking at nothing but the columns it names: each row by itself, or by
+    its place among the others."""
     manual: str = ""
     examples: tuple[Example, ...] = ()
     version: int = 1

@@ -46,6 +46,7 @@ sample = Operator(
     result=result,
     lower=lower,
     most_rows=first_few,
+    chooses=lambda arguments: "by place",
     examples=(
         Example("t | sample(9) | count()", {"n": [1, 2, 3]}, 3),
         Example("t | sample(1, by=k) | count()", {"k": ["a", "b", "a"]}, 2),

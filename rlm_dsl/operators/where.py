@@ -23,6 +23,7 @@ where = Operator(
     parameters=(Parameter("condition", Each("bool")),),
     result=result,
     lower=lower,
+    chooses=lambda arguments: "by row",
     examples=(
         Example("t | where(n > 1)", {"n": [1, 2, None, 3]}, [[2], [3]]),
         Example('t | where(w in ["a", "c"] and n is not null)', {"w": ["a", "b", "c"], "n": [1, 2, None]}, [["a", 1]]),

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rlm_dsl.operators.operator import KEY, ORD, Arguments, Lowering, Operator, Relation, Rows
 from rlm_dsl.operators.registry import table_operators
 from rlm_dsl.plan.expressions import Writer
+from rlm_dsl.plan.rules import Rewrite, rewritten, uses_of
 from rlm_dsl.plan.stages import Leaf, ModelStage, Plan, PlannedStep, QueryStage, Stage, Target
 from rlm_dsl.program import (
     Bound,
@@ -37,12 +39,20 @@ def build(
 ) -> Plan:
     """The plan of checked statements. With `whole`, what is shown and the answer are the targets, and bindings are
     named steps on the way; without, every statement is a target, as in an exploration."""
+    rewrites: tuple[Rewrite, ...] = ()
+    if whole:
+        statements, rewrites = rewritten(statements, targets_of(statements, whole))
     builder = _Builder(contexts, made, statements)
-    targets = [s for s in statements if not whole or s.kind != "binding"] or list(statements[-1:])
-    builder.count_uses(s.node for s in targets)
+    targets = targets_of(statements, whole)
+    builder.uses = uses_of(target.node for target in targets)
     if whole:
         builder.bindings_first(statements)
-    return builder.plan(targets)
+    return replace(builder.plan(targets), rewrites=rewrites)
+
+
+def targets_of(statements: Sequence[Bound], whole: bool) -> list[Bound]:
+    """What a plan is for: what is shown and answered, or all there is."""
+    return [s for s in statements if not whole or s.kind != "binding"] or list(statements[-1:])
 
 
 class _Builder:
@@ -68,18 +78,6 @@ class _Builder:
     def plan(self, targets: Sequence[Bound]) -> Plan:
         made = tuple(self.target(statement) for statement in targets)
         return Plan(tuple(self.stages), made, self.made)
-
-    def count_uses(self, nodes: Iterable[Node]) -> None:
-        """How many places read each step; a step is entered once."""
-        stack, seen = list(nodes), set[str]()
-        while stack:
-            inner = resolved(stack.pop())
-            if isinstance(inner, Step):
-                self.uses[inner.identity] += 1
-                if inner.identity in seen:
-                    continue
-                seen.add(inner.identity)
-            stack.extend(children(inner))
 
     def bindings_first(self, statements: Sequence[Bound]) -> None:
         """Bound steps that must be tables are made in the program's order, which keeps every query shallow."""

@@ -6,13 +6,15 @@ In: a plan. Out: text for people, and the `plan.sql` of a trace. Law: the text i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.operators.registry import table_operators
 from rlm_dsl.plan.bounds import Bound
 from rlm_dsl.plan.stages import ModelStage, Plan, QueryStage
-from rlm_dsl.program import constant_text
+from rlm_dsl.program import Bound as Statement
+from rlm_dsl.program import Step, constant_text, resolved, steps_of
 from rlm_dsl.sql import Sql, joined, name, render, sql
 from rlm_dsl.types import Table
 
@@ -88,3 +90,29 @@ def step_lines(plan: Plan) -> list[str]:
                 made = f"{len(type_.columns)} columns" if isinstance(type_, Table) else str(type_)
                 lines.append(f"{number}. query  {table}: {chain} ({made})")
     return lines
+
+
+def rewrite_lines(plan: Plan, statements: Sequence[Statement]) -> list[str]:
+    """What was made of the program, and why: steps moved, fused, shared and left out."""
+    lines = [f"{r.moved} goes before {r.before}: {r.why}" for r in plan.rewrites]
+    read = Counter(name for step in plan.steps for name in step.inputs)
+    for stage in plan.stages:
+        if isinstance(stage, QueryStage) and len(stage.steps) > 1:
+            fused = " -> ".join(step.name for step in stage.steps)
+            lines.append(f"{fused}: one query, for nothing else reads the steps on the way")
+    lines += [f"{name}: computed once and read {n} times" for name, n in read.items() if n > 1 and name in tables(plan)]
+    wanted = [s.node for s in statements if s.kind != "binding"] or [s.node for s in statements[-1:]]
+    needed = {inner.identity for node in wanted for inner in steps_of(node)}
+    planned = {step.name for step in plan.steps}
+    for statement in statements:
+        inner = resolved(statement.node)
+        if statement.kind != "binding" or not isinstance(inner, Step) or statement.name in planned:
+            continue
+        unused = inner.identity not in needed
+        why = "nothing that is shown or answered needs it" if unused else "what reads it was put before it, as above"
+        lines.append(f"{statement.name}: not made, for {why}")
+    return lines or ["none"]
+
+
+def tables(plan: Plan) -> set[str]:
+    return {stage.name for stage in plan.stages if isinstance(stage, QueryStage)}

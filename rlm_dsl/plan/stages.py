@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rlm_dsl.operators.operator import Relation
+from rlm_dsl.plan.rules import Rewrite
 from rlm_dsl.program import Node, Step
 from rlm_dsl.source import Span
 from rlm_dsl.sql import Sql
@@ -100,6 +101,7 @@ class Plan:
     stages: tuple[Stage, ...]
     targets: tuple[Target, ...]
     made: Mapping[str, Relation]
+    rewrites: tuple[Rewrite, ...] = ()
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
