@@ -498,6 +498,9 @@ def _group(names: Names, pattern: Node, group: Node, place: Span) -> bool:
     if not isinstance(inner, Literal | Param):
         names.report("C12", "which group is wanted must be a number written out", place)
         return False
+    if inner.value is not None and 9 < inner.value <= count:
+        names.report("C12", "only the groups 1 to 9 can be taken here", place, "name it (?P<name>...) and use extract")
+        return False
     if inner.value is not None and not 0 <= inner.value <= count:
         held = f"it has {count}" if count else "it has none"
         names.report("C12", f"the pattern has no group {inner.value}: {held}", place, "0 is the whole match")

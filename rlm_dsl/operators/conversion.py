@@ -12,7 +12,8 @@ CONVERTIBLE = (TEXT, INT, FLOAT, BOOL, DATE, TIMESTAMP)
 
 YEARS = r"(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])"
 TIME = r"\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d(?::?\d\d)?)?"
-ISO = rf"{YEARS}-\d\d-\d\d(?:[T ]{TIME})?"
+ISO_DATE = rf"{YEARS}-\d\d-\d\d"
+ISO = rf"{ISO_DATE}(?:[T ]{TIME})?"
 """An ISO 8601 date, with or without a time and a distance from UTC; words such as 'infinity' are none."""
 
 
@@ -26,7 +27,11 @@ def converted(text: Sql, to: Type) -> Sql:
         case t if t == BOOL:
             return sql("CASE lower({t}) WHEN 'true' THEN true WHEN 'false' THEN false END", t=trimmed(text))
         case t if t == DATE:
-            return sql("CAST(try_strptime({t}, {f}) AS DATE)", t=trimmed(text), f=bound("%Y-%m-%d", "date_form"))
+            return sql(
+                "CASE WHEN regexp_full_match({t}, {form}) THEN CAST(try_strptime({t}, '%Y-%m-%d') AS DATE) END",
+                t=trimmed(text),
+                form=bound(ISO_DATE, "date_form"),
+            )
         case t if t == TIMESTAMP:
             return sql(
                 "CASE WHEN regexp_full_match({t}, {form}) THEN TRY_CAST({t} AS TIMESTAMP) END",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from rlm_dsl.operators.conversion import CONVERTIBLE, converted, converted_type
@@ -23,7 +24,7 @@ from rlm_dsl.operators.operator import (
     Refused,
 )
 from rlm_dsl.operators.presence import known_present, needed
-from rlm_dsl.patterns import matches_empty, named_groups
+from rlm_dsl.patterns import named_groups
 from rlm_dsl.program import Column, known_value
 from rlm_dsl.sql import Sql, bound, joined, name, names, sql
 from rlm_dsl.types import TEXT, Field, Type, bare
@@ -60,6 +61,10 @@ def made(lowering: Lowering, texts: Mapping[str, Sql]) -> Sql:
     )
 
 
+WHOLE = re.compile(r"\^(?!.*(?:\||\(\?[a-zA-Z]*m))(?:[^\\]|\\.)*\$", re.DOTALL)
+"""A pattern that can only match a text whole: anchored at both ends, with no choice and no flag that moves the ends."""
+
+
 def first_match(lowering: Lowering) -> Sql:
     """One row a matching row. Its byte range narrows to the match where the text is the source's own."""
     on, pattern = lowering.value("on"), lowering.value("pattern")
@@ -82,7 +87,7 @@ def first_match(lowering: Lowering) -> Sql:
 def narrowed(lowering: Lowering) -> Sql:
     """The hidden columns, `#lo` and `#hi` moved to the match's bytes where the row's text is its source's bytes."""
     t, pattern = lowering.t, known_value(lowering["pattern"])
-    whole = pattern.startswith("^") and pattern.endswith("$") and "|" not in pattern
+    whole = WHOLE.fullmatch(pattern) is not None
     if t.united or whole or not isinstance(lowering["on"], Column):
         return names(t.hidden)
     before = sql(
@@ -114,9 +119,9 @@ def every_match(lowering: Lowering) -> Sql:
         for number in sorted({0, *found.values()})
     ]
     texts = {g: sql(f'coalesce("#g{number}"["#i"], \'\')') for g, number in found.items()}
-    narrow = not t.united and isinstance(lowering["on"], Column) and not matches_empty(known_value(lowering["pattern"]))
+    narrow = not t.united and isinstance(lowering["on"], Column)
     if narrow:
-        lists.append(sql('string_split_regex({on}, {p}) AS "#between"', on=on, p=pattern))
+        lists.append(sql(f'{PIECES} AS "#pieces"', on=on, p=pattern))
     return sql(
         'SELECT {kept}, {made}, row_number() OVER (ORDER BY {ord}, "#i") AS {ord}, {origin} FROM '
         '(SELECT *, unnest(range(1, len("#g0") + 1)) AS "#i" FROM (SELECT *, {lists} FROM {t}))',
@@ -129,12 +134,23 @@ def every_match(lowering: Lowering) -> Sql:
     )
 
 
+PIECES = r"string_split_regex(regexp_replace({on}, {p}, chr(1) || '\0' || chr(2), 'g'), '[\x01\x02]')"
+"""What stands between the matches and the matches, in turn: the text cut where each match begins and ends."""
+
+
 def match_ranges(lowering: Lowering) -> Sql:
-    """`#row`, and `#lo` and `#hi` of each match: its end is the bytes of everything up to it."""
-    own = sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
+    """`#row`, and `#lo` and `#hi` of each match: its end is the bytes of everything up to it. Where the pieces are not
+    the matches (the text holds a mark of ours), the row's own range is kept."""
+    own = sql(
+        'strlen({on}) = {hi} - {lo} AND list_transform(range(1, len("#g0") + 1), lambda i: "#pieces"[2 * i]) = "#g0" '
+        'AND len("#pieces") = 2 * len("#g0") + 1',
+        on=lowering.value("on"),
+        hi=name(HI),
+        lo=name(LO),
+    )
     whole = sql('strlen("#g0"["#i"])')
     end = sql(
-        'sum(strlen("#between"["#i"]) + {m}) OVER (PARTITION BY {ord} ORDER BY "#i" ROWS UNBOUNDED PRECEDING)',
+        'sum(strlen("#pieces"[2 * "#i" - 1]) + {m}) OVER (PARTITION BY {ord} ORDER BY "#i" ROWS UNBOUNDED PRECEDING)',
         m=whole,
         ord=name(ORD),
     )
