@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import datetime
 import json
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rlm_dsl.card import card
+from rlm_dsl.diagnostics import ProgramError
+from rlm_dsl.editor.completion import complete
+from rlm_dsl.manual import manual_of
 from rlm_dsl.operators.operator import Example
-from rlm_dsl.operators.registry import aggregates, functions, table_operators
+from rlm_dsl.operators.registry import aggregates, entries, functions, table_operators
+from rlm_dsl.reference import parts
 from rlm_dsl.request import Answer, Request
 from tests.small import answer
 
@@ -52,6 +59,62 @@ def test_a_function_gives_what_its_example_says(formula: str, gives: Any) -> Non
 @pytest.mark.parametrize("entry", [*table_operators().values(), *functions().values()], ids=lambda e: e.name)
 def test_everything_has_a_manual_and_an_example(entry: Any) -> None:
     assert entry.summary and entry.examples
+
+
+NEW = '''"""`every`: each nth row."""
+
+from rlm_dsl.operators.operator import Constant, Example, Operator, Parameter, same_table
+from rlm_dsl.sql import sql
+from rlm_dsl.types import INT
+
+
+def lower(lowering):
+    return sql(
+        'SELECT * FROM {t} QUALIFY (row_number() OVER (ORDER BY "#ord")) % {n} = 0',
+        t=lowering.t.sql,
+        n=lowering.value("n"),
+    )
+
+
+every = Operator(
+    name="every",
+    summary="each nth row",
+    parameters=(Parameter("n", Constant(INT)),),
+    result=same_table,
+    lower=lower,
+    examples=(Example("t | every(2)", {"x": [1, 2, 3, 4]}, [[2], [4]]),),
+)
+'''
+
+
+def caches() -> list[Any]:
+    return [entries, table_operators, aggregates, functions, card]
+
+
+def test_adding_an_operator_is_adding_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checker, compiler, card, reference, completion and manual know it at once."""
+    from rlm_dsl import operators
+
+    (tmp_path / "every.py").write_text(NEW)
+    monkeypatch.setattr(operators, "__path__", [*operators.__path__, str(tmp_path)])
+    for cached in caches():
+        cached.cache_clear()
+    try:
+        assert as_json(answer("answer t | every(2)", {"t": {"x": [1, 2, 3, 4]}})) == [[2], [4]]
+        with pytest.raises(ProgramError, match="`every` needs n"):
+            answer("answer t | every()", {"t": {"x": [1]}})
+        with pytest.raises(ProgramError, match="did you mean `every`"):
+            answer("answer t | evry(2)", {"t": {"x": [1]}})
+        assert "\nevery(n): each nth row\n" in card("small")
+        assert "### `every`" in parts()["operators"]
+        typed = "context t: table(x: int)
+show t | ev"
+        assert "every" in [candidate.text for candidate in complete(typed, len(typed)).candidates]
+        assert manual_of(table_operators()["every"]).summary == "Each nth row."
+    finally:
+        sys.modules.pop("rlm_dsl.operators.every", None)
+        for cached in caches():
+            cached.cache_clear()
 
 
 def as_json(value: Any) -> Any:
