@@ -107,8 +107,7 @@ def test_adding_an_operator_is_adding_a_file(tmp_path: Path, monkeypatch: pytest
             answer("answer t | evry(2)", {"t": {"x": [1]}})
         assert "\nevery(n): each nth row\n" in card("small")
         assert "### `every`" in parts()["operators"]
-        typed = "context t: table(x: int)
-show t | ev"
+        typed = "context t: table(x: int)\nshow t | ev"
         assert "every" in [candidate.text for candidate in complete(typed, len(typed)).candidates]
         assert manual_of(table_operators()["every"]).summary == "Each nth row."
     finally:
