@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,17 +27,20 @@ from tests.test_syntax import CORPUS
 
 TICKETS = table(id=INT, user=TEXT, sent=DATE, body=TEXT, note=Nullable(TEXT))
 ERRORS, PLANS = CORPUS / "errors.txt", CORPUS / "plans.txt"
+TO_IMPROVE = CORPUS / "errors_to_improve" / "errors.txt"
 
 
-@pytest.mark.parametrize("title", corpus_cases(ERRORS))
-def test_error(title: str, request: pytest.FixtureRequest) -> None:
-    program, expected = corpus_cases(ERRORS)[title]
+@pytest.mark.parametrize(
+    ("corpus", "title"), [(corpus, title) for corpus in (ERRORS, TO_IMPROVE) for title in corpus_cases(corpus)]
+)
+def test_error(corpus: Path, title: str, request: pytest.FixtureRequest) -> None:
+    program, expected = corpus_cases(corpus)[title]
     source = Source("program.rlm", program)
     with pytest.raises(ProgramError) as caught:
         check_program(parse(source), source, Environment({"tickets": TICKETS}))
     got = render_all(caught.value.diagnostics, caught.value.source)
     if request.config.getoption("--accept"):
-        accept(ERRORS, title, "error", got)
+        accept(corpus, title, "error", got)
     else:
         assert got == expected
 

@@ -15,7 +15,7 @@ from rlm_dsl.check import habits
 from rlm_dsl.check.scope import NO_ROW, Names, Scope, fields_named
 from rlm_dsl.check.values import aggregate_kind, value, warn_of_nulls
 from rlm_dsl.check.written_types import written_type
-from rlm_dsl.diagnostics import did_you_mean
+from rlm_dsl.diagnostics import did_you_mean, nearest
 from rlm_dsl.operators import operator as o
 from rlm_dsl.operators.join import renamed
 from rlm_dsl.operators.registry import aggregates
@@ -107,15 +107,22 @@ def _misplaced(names: Names, operator: o.Operator, argument: t.Argument, table: 
         names.report("C06", f"`{operator.name}` does not take this argument", argument.span, what)
         return False
     known = [p.name for p in operator.parameters if not p.variadic]
-    habit = habits.ARGUMENTS.get(argument.name.lower())
+    habit = habits.ARGUMENTS.get(argument.name.lower(), "")
     if table.column(argument.name) is not None and any(isinstance(p.kind, o.Each) for p in operator.parameters):
         hints: tuple[str, ...] = (f"to compare, write two signs: {argument.name} == ...",)
     elif operator.name == "sort" and habit in ("-col", "col"):
         hints = ("write sort(-col) for descending, sort(col) for ascending",)
-    elif habit in known:
-        hints = (f"it is called `{habit}` here",)
+    elif habit.startswith("on=") and "on" in known:
+        hints = (f"keys of different names: {habit}",)
+    elif called := [name for name in habit.split() if name in known]:
+        hints = (f"it is called `{called[0]}` here",)
+    elif argument.name in ("by", "columns", "on") and any(
+        isinstance(p.kind, o.SortKeys | o.Columns) for p in operator.parameters
+    ):
+        hints = (f"write the columns without a name: {operator.name}(col)",)
     else:
-        hints = did_you_mean(argument.name, known, what="its arguments")
+        near = nearest(argument.name, known)
+        hints = (f"did you mean `{near}`?",) if near else (f"usage: {operator.signature}",)
     names.report("C05", f"`{operator.name}` has no argument `{argument.name}`", argument.name_span, *hints)
     return False
 
@@ -315,9 +322,18 @@ class _Argument:
             self.spans[f"column {argument.name}"] = argument.name_span
             return argument.name, self.single(self.in_row(argument.value), argument.value.span)
         if not isinstance(argument.value, t.Name):
-            more = ("name it: name=...",) if named else ("compute it first with derive(name=...)",)
-            raise self.fail("C12", "a column's name is wanted", argument.span, *more)
+            raise self.fail("C12", "a column's name is wanted", argument.span, self.column_hint(argument.value, named))
         return argument.value.name, self.table_column(argument.value)
+
+    def column_hint(self, expression: t.Expression, named: bool) -> str:
+        """What to write where something else than a column's name stands."""
+        match expression:
+            case t.Text(text) if self.table.column(text) is not None:
+                return f"write the name bare: {quoted_name(text)}"
+            case t.Unary("-", t.Name(name)):
+                return f"for all columns but one: drop({quoted_name(name)})"
+            case _:
+                return "name it: name=..." if named else "compute it first with derive(name=...)"
 
     def table_column(self, name: t.Name) -> Column:
         type_ = self.table.column(name.name)
@@ -363,7 +379,9 @@ class _Argument:
                 "C03",
                 f"`{expression.name}` is a column, and `{self.parameter.name}` is one value for all rows",
                 expression.span,
-                f"make one value of it first: max(t, {quoted_name(expression.name)})",
+                f"name the column so: on={quoted_name(expression.name)}"
+                if of == TEXT
+                else f"make one value of it first: max(t, {quoted_name(expression.name)})",
             )
         node = value(self.names, expression, NO_ROW)
         if node is None:
@@ -410,10 +428,17 @@ class _Argument:
     def choice(self, expression: t.Expression, values: tuple[str, ...], pattern: bool) -> Any:
         if isinstance(expression, t.Text) and expression.value in values:
             return expression.value
-        if pattern and not (isinstance(expression, t.Text) and not expression.raw and expression.value.isalpha()):
+        plain = isinstance(expression, t.Number) or (
+            isinstance(expression, t.Text) and not expression.raw and expression.value.isalpha()
+        )
+        if pattern and not plain:
             return self.pattern(expression)
-        if isinstance(expression, t.Name) and expression.name in values:
-            hints: tuple[str, ...] = (f'put it in quotes: "{expression.name}"',)
+        if isinstance(expression, t.Number) and "size" in {p.name for p in self.operator.parameters}:
+            hints: tuple[str, ...] = (f"name it: size={expression.value:g}",)
+        elif isinstance(expression, t.Text) and expression.value.lower() in habits.CHOICES:
+            hints = (habits.CHOICES[expression.value.lower()],)
+        elif isinstance(expression, t.Name) and expression.name in values:
+            hints = (f'put it in quotes: "{expression.name}"',)
         else:
             given = expression.value if isinstance(expression, t.Text) else ""
             hints = (

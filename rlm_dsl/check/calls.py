@@ -48,7 +48,10 @@ def _call(names: Names, call: t.Call, scope: Scope) -> Node | None:
         names.report("C03", "a type stands where a value is needed", call.span)
         return None
     if scope.row is None and name in table_operators():
-        names.report("C11", f"`{name}` works on a table", call.operator_span, f"pipe one into it: t | {name}(...)")
+        of_values = (f"of values: {habits.FUNCTIONS[name]}",) if name in habits.FUNCTIONS else ()
+        names.report(
+            "C11", f"`{name}` works on a table", call.operator_span, f"pipe one into it: t | {name}(...)", *of_values
+        )
         return None
     unknown_function(names, call, scope)
     return None

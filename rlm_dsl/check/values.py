@@ -355,6 +355,8 @@ def _checked(names: Names, entry: Function, flat: tuple[Node, ...], spans: list[
         return all(_comparable(names, flat[0], element, span) for element in _elements(flat[1], of))
     if entry.name == "format":
         return _template(names, flat, spans[0])
+    if entry.name in ("to_date", "to_timestamp"):
+        return _date_form(names, known_value(flat[1]), spans[1])
     if entry.name == "json":
         return _json_path(names, known_value(flat[1]), spans[1])
     if entry.name == "regex_extract":
@@ -466,6 +468,8 @@ def _comparison_hints(a: Node, b: Node) -> tuple[str, ...]:
         literal = next((known_value(node) for node in (a, b) if isinstance(known_value(node), str)), None)
         if literal is not None and literal.lstrip("-").isdigit():
             return (f"write the number: {literal}",)
+        if literal is not None:
+            return ("compare it with a number, such as 3",)
         return ("convert the text: to_int(x) or to_float(x)",)
     return ()
 
@@ -478,6 +482,22 @@ def _template(names: Names, flat: tuple[Node, ...], place: Span) -> bool:
         names.report("C06", f"the template has {wanted} places {{}} and {len(flat) - 1} values", place)
         return False
     return True
+
+
+DATE_CODE = re.compile(r"%-?(.?)", re.DOTALL)
+DATE_CODES = "aAbBcdfgGHIjmMnpSuUVwWxXyYzZ%"
+
+
+def _date_form(names: Names, form: str, place: Span) -> bool:
+    """A form of dates is written with strptime codes, of which it has at least one."""
+    codes = DATE_CODE.findall(form)
+    wrong = next((code for code in codes if not code or code not in DATE_CODES), None)
+    if codes and wrong is None:
+        return True
+    what = "no strptime code stands in this form" if not codes else f"no strptime code is called %{wrong}"
+    hint = 'write "%Y-%m-%d", "%d.%m.%Y", "%b %d, %Y" (Jul 07, 2023), "%d %B %Y" (7 July 2023), "%H:%M:%S"'
+    names.report("C12", what, place, hint)
+    return False
 
 
 JSON_PATH = re.compile(r'\$(?:\.[A-Za-z_]\w*|\."[^"\\]+"|\[\d+\])*')
@@ -525,7 +545,7 @@ def _typed(names: Names, entry: Function, flat: tuple[Node, ...], span: Span) ->
     if entry.gives is not None:
         result = entry.gives(types)
         if result is None:
-            told = " and ".join(dict.fromkeys(str(type_) for type_ in types))
+            told = " and ".join(dict.fromkeys(str(type_) for type_ in (types[1:] if entry.name == "if" else types)))
             names.report("C03", f"`{entry.name}` needs values of one type, and these are {told}", span)
             return None
     else:
@@ -636,8 +656,17 @@ def unknown_function(names: Names, call: t.Call, scope: Scope) -> None:
         )
     if name in table_operators():
         what = "an aggregate works on a group's rows" if name in aggregates() else "an operator works on a table"
+        more = (
+            (f"for each group: group(by=col, x={name}(..)); so far: running(x={name}(..))",)
+            if name in aggregates()
+            else ()
+        )
         return names.report(
-            "C02", f"`{name}` cannot stand here: {what}", call.operator_span, f"pipe a table into it: t | {name}(...)"
+            "C02",
+            f"`{name}` cannot stand here: {what}",
+            call.operator_span,
+            f"of a whole table: t | {name}(...)",
+            *more,
         )
     if name in habits.OPERATORS:
         return names.report(

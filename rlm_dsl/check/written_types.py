@@ -29,6 +29,10 @@ def written_type(names: Names, expression: t.Expression) -> Type | None:
         case t.Call("table", (), entries):
             fields = _fields(names, entries)
             return None if fields is None else Table(fields)
+        case t.Text(text) if text in SCALARS or text.lower() in TYPES:
+            told = text if text in SCALARS else TYPES[text.lower()]
+            names.report("C13", "a type is no text", expression.span, f"write it bare: {told}")
+            return None
         case _:
             names.report(
                 "C13",
