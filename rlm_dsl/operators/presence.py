@@ -24,6 +24,8 @@ def present(condition: Node) -> dict[str, Node]:
         case "or", (a, b):
             both = present(b)
             return {identity: value for identity, value in present(a).items() if identity in both}
+        case "between", operands:
+            return {identity: part for operand in operands for identity, part in needed(operand).items()}
         case "not", (inner,) if (tested := null_test(inner)) is not None:
             return needed(tested)
         case _:
@@ -37,9 +39,14 @@ def null_test(node: Node) -> Node | None:
 
 
 def needed(value: Node) -> dict[str, Node]:
-    """The values that must be there for this one to be there: itself, and what a strict function makes it of."""
+    """The values that must be there for this one to be there: itself, and what a strict function makes it of.
+
+    `and`, `or` and the bounds of `between` need not be: false and null is false.
+    """
     node = resolved(value)
     found = {node.identity: node}
+    if isinstance(node, Apply) and node.function == "between":
+        return found | needed(node.arguments[0])
     if isinstance(node, Apply) and not functions()[node.function].takes_null and node.function not in ("and", "or"):
         for argument in node.arguments:
             found |= needed(argument)

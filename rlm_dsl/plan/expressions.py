@@ -6,6 +6,7 @@ Law: the fragment's value is the node's, whatever the names and texts of the pro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -131,6 +132,8 @@ def special(node: Apply, named: dict[str, Any]) -> dict[str, Any]:
         template = resolved(node.arguments[0])
         assert isinstance(template, Literal | Param)
         return {"pieces": [bound(piece, "template") for piece in template_pieces(template.value)]}
+    if node.function in ("to_date", "to_timestamp"):
+        return {"form": re.findall(r"%-?(.)", known_value(node.arguments[1]))}
     if node.function == "regex_extract":
         pattern, group = resolved(node.arguments[1]), node.arguments[2]
         assert isinstance(pattern, Literal | Param)
