@@ -8,6 +8,8 @@ rows in the same order, whatever its version and number of threads.
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +38,19 @@ SETTINGS = (
 
 
 class Warehouse:
-    """Owns one in-memory DuckDB database. `threads` and `memory` (such as "2GB") are its limits."""
+    """Owns one in-memory DuckDB database. `threads` and `memory` (such as "2GB") are its limits.
+
+    What does not fit in memory goes to a folder of its own, at most half of what the disk has free, removed at the end.
+    """
 
     def __init__(self, threads: int | None = None, memory: str | None = None) -> None:
         import duckdb
 
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
+        self.spilling = tempfile.TemporaryDirectory(prefix="rlm-dsl-", ignore_cleanup_errors=True)
+        folder, most = self.spilling.name.replace("'", "''"), shutil.disk_usage(self.spilling.name).free // 2
+        self._set(f"SET temp_directory = '{folder}'")
+        self._set(f"SET max_temp_directory_size = '{most // 1_000_000} MB'")
         for setting in SETTINGS:
             self._set(setting)
         if threads:
@@ -64,6 +73,7 @@ class Warehouse:
 
     def close(self) -> None:
         self.connection.close()
+        self.spilling.cleanup()
 
     def interrupt(self) -> None:
         """Stop the query that is running; may be called from another thread."""
@@ -235,6 +245,11 @@ class EngineError(UserError):
 WORDS = (
     (r"left the years 1 to 9999", "a date left the years 1 to 9999", "take fewer days or seconds"),
     (r"[Oo]verflow|out of range", "a whole number left the range of 64 bits", "use floats: to_float(x)"),
+    (
+        r"max_temp_directory_size",
+        "the run needs more memory and disk than there is",
+        "narrow the rows first: a join or pairs() of large tables makes very many",
+    ),
     (
         r"[Oo]ut of [Mm]emory|could not allocate",
         "the run needs more memory than it may take",
