@@ -48,15 +48,15 @@ def lower(lowering: Lowering) -> Sql:
     list_type = bare(node.type)
     assert isinstance(list_type, ListOf)
     inner = bare(list_type.of)
-    element = sql('{c}["#i"]', c=name(column))
+    element = sql('"#m"[1]')
     if isinstance(inner, Record):
         made = joined(", ", (sql("({e}).{f} AS {f}", e=element, f=name(f.name)) for f in inner.fields))
     else:
         made = sql("{e} AS {c}", e=element, c=name(column))
     columns = joined(", ", (made if c == column else name(c) for c in lowering.t.type.names))
     return sql(
-        'SELECT {columns}, row_number() OVER (ORDER BY {ord}, "#i") AS {ord}, {origin} FROM '
-        '(SELECT *, unnest(range(1, len({c}) + 1)) AS "#i" FROM {t})',
+        'SELECT {columns}, row_number() OVER (ORDER BY {ord}, "#m"[2]) AS {ord}, {origin} FROM '
+        '(SELECT * EXCLUDE ({c}), unnest(list_zip({c}, range(len({c})))) AS "#m" FROM {t})',
         columns=columns,
         ord=name(ORD),
         origin=names(lowering.t.origin),

@@ -110,25 +110,31 @@ def narrowed(lowering: Lowering) -> Sql:
 
 
 def every_match(lowering: Lowering) -> Sql:
-    """A row a match. Where the row's text is its source's bytes, each match's own range is found by counting the bytes
-    of the matches and of the texts between them."""
+    """A row a match. The lists of a row's matches are zipped and unnested, so that no row carries a list."""
     found, t = groups(known_value(lowering["pattern"])), lowering.t
     on, pattern = lowering.value("on"), lowering.value("pattern")
-    lists = [
-        sql(f'regexp_extract_all({{on}}, {{p}}, {number}) AS "#g{number}"', on=on, p=pattern)
-        for number in sorted({0, *found.values()})
-    ]
-    texts = {g: sql(f'coalesce("#g{number}"["#i"], \'\')') for g, number in found.items()}
-    narrow = not t.united and isinstance(lowering["on"], Column)
-    if narrow:
+    numbers = sorted({0, *found.values()})
+    lists = [sql(f'regexp_extract_all({{on}}, {{p}}, {n}) AS "#g{n}"', on=on, p=pattern) for n in numbers]
+    zipped = [*(f'"#g{n}"' for n in numbers), 'range(1, len("#g0") + 1)']
+    texts = {g: sql(f"coalesce(\"#m\"[{numbers.index(n) + 1}], '')") for g, n in found.items()}
+    exact = sql("false")
+    if not t.united and isinstance(lowering["on"], Column):
         lists.append(sql(f'{PIECES} AS "#pieces"', on=on, p=pattern))
+        zipped.append('list_slice("#pieces", 1, 2 * len("#g0") - 1, 2)')
+        own = sql("strlen({on}) = {hi} - {lo}", on=on, hi=name(HI), lo=name(LO))
+        exact = sql('{own} AND list_slice("#pieces", 2, -1, 2) = "#g0"', own=own)
+    place = sql(f'"#m"[{len(numbers) + 1}]')
     return sql(
-        'SELECT {kept}, {made}, row_number() OVER (ORDER BY {ord}, "#i") AS {ord}, {origin} FROM '
-        '(SELECT *, unnest(range(1, len("#g0") + 1)) AS "#i" FROM (SELECT *, {lists} FROM {t}))',
+        "SELECT {kept}, {made}, row_number() OVER (ORDER BY {ord}, {place}) AS {ord}, {origin} "
+        f'FROM (SELECT {{kept}}, {{hidden}}, {{exact}} AS "#exact", unnest(list_zip({", ".join(zipped)})) AS "#m" '
+        'FROM (SELECT *, {lists} FROM {t}) WHERE len("#g0") > 0)',
+        place=place,
         kept=names(t.type.names),
         made=made(lowering, texts),
         ord=name(ORD),
-        origin=match_ranges(lowering) if narrow else names(t.origin),
+        origin=names(t.origin) if t.united else match_ranges(len(numbers) + 2 if len(zipped) > len(numbers) + 1 else 0),
+        hidden=names(t.hidden),
+        exact=exact,
         lists=joined(", ", lists),
         t=t.sql,
     )
@@ -138,31 +144,23 @@ PIECES = r"string_split_regex(regexp_replace({on}, {p}, chr(1) || '\0' || chr(2)
 """What stands between the matches and the matches, in turn: the text cut where each match begins and ends."""
 
 
-def match_ranges(lowering: Lowering) -> Sql:
+def match_ranges(between: int) -> Sql:
     """`#row`, and `#lo` and `#hi` of each match: its end is the bytes of everything up to it. Where the pieces are not
-    the matches (the text holds a mark of ours), the row's own range is kept."""
-    own = sql(
-        'strlen({on}) = {hi} - {lo} AND list_transform(range(1, len("#g0") + 1), lambda i: "#pieces"[2 * i]) = "#g0" '
-        'AND len("#pieces") = 2 * len("#g0") + 1',
-        on=lowering.value("on"),
-        hi=name(HI),
-        lo=name(LO),
-    )
-    whole = sql('strlen("#g0"["#i"])')
+    the matches (the text holds a mark of ours) or are not known, the row's own range is kept."""
+    if not between:
+        return names((ROW, LO, HI))
     end = sql(
-        'sum(strlen("#pieces"[2 * "#i" - 1]) + {m}) OVER (PARTITION BY {ord} ORDER BY "#i" ROWS UNBOUNDED PRECEDING)',
-        m=whole,
+        f'sum(strlen("#m"[{between}]) + strlen("#m"[1])) '
+        f'OVER (PARTITION BY {{ord}} ORDER BY "#m"[{between - 1}] ROWS UNBOUNDED PRECEDING)',
         ord=name(ORD),
     )
     return sql(
-        "{row}, CASE WHEN {own} THEN ({lo} + {end} - {m})::BIGINT ELSE {lo} END AS {lo}, "
-        "CASE WHEN {own} THEN ({lo} + {end})::BIGINT ELSE {hi} END AS {hi}",
+        '{row}, CASE WHEN "#exact" THEN ({lo} + {end} - strlen("#m"[1]))::BIGINT ELSE {lo} END AS {lo}, '
+        'CASE WHEN "#exact" THEN ({lo} + {end})::BIGINT ELSE {hi} END AS {hi}',
         row=name(ROW),
-        own=own,
         lo=name(LO),
         hi=name(HI),
         end=end,
-        m=whole,
     )
 
 

@@ -17,11 +17,12 @@ from rlm_dsl.operators.operator import (
     Operator,
     Parameter,
     Refused,
+    qualified,
 )
 from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.patterns import matches_empty
 from rlm_dsl.program import Column, Literal, known_value, resolved
-from rlm_dsl.sql import Sql, bound, name, names, sql
+from rlm_dsl.sql import Sql, bound, name, sql
 from rlm_dsl.types import INT, TEXT, Field, Type
 
 UNITS = {
@@ -48,35 +49,52 @@ def result(arguments: Arguments) -> Type:
 
 
 def lower(lowering: Lowering) -> Sql:
-    """Units are counted once; a chunk is `size` of them from every (size - overlap)th on, up to the text's end."""
+    """Texts are cut into units, a row each, and units put together by the chunks they are in: unit j (from 0) is in the
+    chunks from ceil((j - size + 1) / step) to floor(j / step), up to the one that reaches the text's end."""
     t = lowering.t
     return sql(
-        "SELECT {kept}, array_to_string({chosen}, '') AS chunk, \"#i\" + 1 AS chunk_no, "
-        'row_number() OVER (ORDER BY {ord}, "#i") AS {ord}, {origin} FROM '
-        '(SELECT *, {start} + 1 AS "#start", {start} + "#size" AS "#end" FROM '
-        '(SELECT *, unnest(range({chunks})) AS "#i" FROM '
-        '(SELECT *, {units} AS "#units", {size} AS "#size", {size} - {overlap} AS "#step" FROM {t} '
-        "WHERE {on} <> '')))",
-        kept=names(t.type.names),
-        chosen=CHOSEN,
+        'SELECT {kept}, c.chunk, c."#k" + 1 AS chunk_no, row_number() OVER (ORDER BY t.{ord}, c."#k") AS {ord}, '
+        '{origin} FROM ({chunks}) AS c JOIN {t} AS t ON t.{ord} = c."#of"',
+        kept=qualified(t.type.names, "t"),
         ord=name(ORD),
         origin=narrowed(lowering),
-        start=START,
-        chunks=CHUNKS,
-        units=units(lowering),
-        size=lowering.value("size"),
-        overlap=lowering.value("overlap"),
+        chunks=chunks(lowering),
         t=t.sql,
-        on=lowering.value("on"),
     )
 
 
-CHOSEN = sql('list_slice("#units", "#start", "#end")')
-START = sql('"#i" * "#step"')
-CHUNKS = sql(
-    'CASE WHEN len("#units") <= "#size" THEN 1 '
-    'ELSE CAST(ceil((len("#units") - "#size")::DOUBLE / "#step") AS BIGINT) + 1 END'
-)
+def chunks(lowering: Lowering) -> Sql:
+    """A row a chunk: whose it is (`#of`), its number from 0, its text, its first byte and the one past its last."""
+    cut = sql(
+        'SELECT "#of", "#own", "#count", "#u"[1] AS "#unit", "#u"[2] AS "#j", sum(strlen("#u"[1])) OVER (PARTITION BY '
+        '"#of" ORDER BY "#u"[2] ROWS UNBOUNDED PRECEDING) AS "#end" FROM '
+        '(SELECT "#of", "#own", len("#units") AS "#count", '
+        'unnest(list_zip("#units", range(len("#units")))) AS "#u" FROM '
+        '(SELECT {ord} AS "#of", {own} AS "#own", {units} AS "#units" FROM {t} WHERE {on} <> \'\'))',
+        ord=name(ORD),
+        own=own_bytes(lowering),
+        units=units(lowering),
+        t=lowering.t.sql,
+        on=lowering.value("on"),
+    )
+    if known_value(lowering["size"]) == 1:
+        return sql(
+            'SELECT "#of", "#own", "#j" AS "#k", "#unit" AS chunk, "#end" - strlen("#unit") AS "#first", '
+            '"#end" AS "#past" FROM ({cut})',
+            cut=cut,
+        )
+    return sql(
+        'SELECT "#of", "#own", "#k", string_agg("#unit", \'\' ORDER BY "#j") AS chunk, '
+        'min("#end" - strlen("#unit")) AS "#first", max("#end") AS "#past" FROM '
+        '(SELECT *, unnest(range(greatest(0, {first}), least({through}, {last}) + 1)) AS "#k" FROM '
+        '(SELECT *, {size} AS "#size", {size} - {overlap} AS "#step" FROM ({cut}))) GROUP BY "#of", "#own", "#k"',
+        first=sql('("#j" - "#size" + "#step") // "#step"'),
+        through=sql('"#j" // "#step"'),
+        last=sql('greatest(0, ("#count" - "#size" + "#step" - 1) // "#step")'),
+        size=lowering.value("size"),
+        overlap=lowering.value("overlap"),
+        cut=cut,
+    )
 
 
 def units(lowering: Lowering) -> Sql:
@@ -92,21 +110,23 @@ def units(lowering: Lowering) -> Sql:
     )
 
 
-def narrowed(lowering: Lowering) -> Sql:
-    """The chunk's own bytes, where the row's text is its source's bytes."""
+def own_bytes(lowering: Lowering) -> Sql:
+    """Whether the row's text is its source's own bytes, so that places in it are places in the source."""
     if lowering.t.united or not isinstance(lowering["on"], Column):
-        return names(lowering.t.origin)
-    before = sql('strlen(array_to_string(list_slice("#units", 1, "#start" - 1), \'\'))')
-    own = sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
+        return sql("false")
+    return sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
+
+
+def narrowed(lowering: Lowering) -> Sql:
+    """The chunk's own bytes, where they are known."""
+    if lowering.t.united:
+        return qualified(lowering.t.origin, "t")
     return sql(
-        "{row}, CASE WHEN {own} THEN {lo} + {before} ELSE {lo} END AS {lo}, CASE WHEN {own} THEN {lo} + {before} + "
-        "strlen(array_to_string({chosen}, '')) ELSE {hi} END AS {hi}",
+        't.{row}, CASE WHEN c."#own" THEN (t.{lo} + c."#first")::BIGINT ELSE t.{lo} END AS {lo}, '
+        'CASE WHEN c."#own" THEN (t.{lo} + c."#past")::BIGINT ELSE t.{hi} END AS {hi}',
         row=name(ROW),
-        own=own,
         lo=name(LO),
         hi=name(HI),
-        before=before,
-        chosen=CHOSEN,
     )
 
 
