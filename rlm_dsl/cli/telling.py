@@ -180,10 +180,16 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     from rlm_dsl.sql import name
     from rlm_dsl.syntax.parse import parse
     from rlm_dsl.syntax.show import show
+    from rlm_dsl.types import Table
 
     types = {known: context.schema for known, context in contexts.items()}
     program = check_program(parse(source), source, Environment(types, {}, params))
-    relations = {field.name: Relation(name(field.name), field.type, False) for field in program.contexts}  # type: ignore[arg-type]
+    owns = {known: context.own for known, context in contexts.items()}
+    relations = {
+        field.name: Relation(name(field.name), field.type, False, owns.get(field.name, ""))
+        for field in program.contexts
+        if isinstance(field.type, Table)
+    }
     plan = build(program.statements, relations, {})
     counts = {known: context.rows.num_rows for known, context in contexts.items()}
     return safe(

@@ -44,6 +44,11 @@ class Context:
     notes: tuple[str, ...] = ()
 
     @property
+    def own(self) -> str:
+        """The column that holds a row's very bytes: the text of a line or of a document."""
+        return "text" if self.format in ("lines", "documents") and self.schema.column("text") is not None else ""
+
+    @property
     def digest(self) -> str:
         """Identity of what was read: format, schema, and each file's size and sha256 (and `path`, where shown)."""
         named = self.schema.column("path") is not None

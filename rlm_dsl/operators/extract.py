@@ -22,10 +22,12 @@ from rlm_dsl.operators.operator import (
     Parameter,
     Pattern,
     Refused,
+    Relation,
+    is_own,
 )
 from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.patterns import named_groups
-from rlm_dsl.program import Column, known_value
+from rlm_dsl.program import Column, Step, known_value
 from rlm_dsl.sql import Sql, bound, joined, name, names, sql
 from rlm_dsl.types import TEXT, Field, Type, bare
 
@@ -87,8 +89,7 @@ def first_match(lowering: Lowering) -> Sql:
 def narrowed(lowering: Lowering) -> Sql:
     """The hidden columns, `#lo` and `#hi` moved to the match's bytes where the row's text is its source's bytes."""
     t, pattern = lowering.t, known_value(lowering["pattern"])
-    whole = WHOLE.fullmatch(pattern) is not None
-    if t.united or whole or not isinstance(lowering["on"], Column):
+    if not is_own(lowering) or WHOLE.fullmatch(pattern):
         return names(t.hidden)
     before = sql(
         "strlen(regexp_extract({on}, {p}, 1))",
@@ -118,7 +119,7 @@ def every_match(lowering: Lowering) -> Sql:
     zipped = [*(f'"#g{n}"' for n in numbers), 'range(1, len("#g0") + 1)']
     texts = {g: sql(f"coalesce(\"#m\"[{numbers.index(n) + 1}], '')") for g, n in found.items()}
     exact = sql("false")
-    if not t.united and isinstance(lowering["on"], Column):
+    if is_own(lowering):
         lists.append(sql(f'{PIECES} AS "#pieces"', on=on, p=pattern))
         zipped.append('list_slice("#pieces", 1, 2 * len("#g0") - 1, 2)')
         own = sql("strlen({on}) = {hi} - {lo}", on=on, hi=name(HI), lo=name(LO))
@@ -164,6 +165,13 @@ def match_ranges(between: int) -> Sql:
     )
 
 
+def own(step: Step, inputs: tuple[Relation, ...]) -> str:
+    """A row that was narrowed to its match no longer has the bytes of the whole text."""
+    on, held = step.arguments["on"], inputs[0].own
+    kept = WHOLE.fullmatch(known_value(step.arguments["pattern"])) and not step.arguments["all"]
+    return held if kept or not (isinstance(on, Column) and on.name == held) else ""
+
+
 extract = Operator(
     name="extract",
     summary="the named groups become columns; rows without a match are dropped; all=true gives a row for each match",
@@ -175,6 +183,7 @@ extract = Operator(
     ),
     result=result,
     lower=lower,
+    own=own,
     most_rows=lambda arguments, rows: None if arguments["all"] else rows[0],
     origin="narrowed to the match",
     manual="A group that took no part in the match is ''. A text that does not fit its type in `types` is null.",

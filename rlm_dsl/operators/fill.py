@@ -12,8 +12,10 @@ from rlm_dsl.operators.operator import (
     Operator,
     Parameter,
     Refused,
+    Relation,
     partition_by,
 )
+from rlm_dsl.program import Step
 from rlm_dsl.sql import Sql, joined, name, sql
 from rlm_dsl.types import Type
 
@@ -41,12 +43,19 @@ def lower(lowering: Lowering) -> Sql:
     return sql("SELECT * REPLACE ({filled}) FROM {t}", filled=filled, t=lowering.t.sql)
 
 
+def own(step: Step, inputs: tuple[Relation, ...]) -> str:
+    """A filled text may be another row's."""
+    filled = {column for column, _ in step.arguments["columns"]}
+    return "" if inputs[0].own in filled else inputs[0].own
+
+
 fill = Operator(
     name="fill",
     summary="a null takes the last value before it; with `by`, within each group",
     parameters=(Parameter("columns", Columns(), shown="col, ..."), Parameter("by", Keys(), ())),
     result=result,
     lower=lower,
+    own=own,
     examples=(
         Example("t | fill(x)", {"x": [None, "a", None, "b", None]}, [[None], ["a"], ["a"], ["b"], ["b"]]),
         Example(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from rlm_dsl.program import Instruction, Node, SortKey, Step
+from rlm_dsl.program import Column, Instruction, Node, SortKey, Step
 from rlm_dsl.sql import Sql, joined, name, names, sql
 from rlm_dsl.types import Record, Table, Type
 
@@ -206,11 +206,13 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table as it stands in a query: its quoted name, its type, and whether its rows unite several."""
+    """A table as it stands in a query: its quoted name, its type, and whether its rows unite several. `own` is the
+    column that holds the very bytes from `#lo` to `#hi` of a row's source, if one does."""
 
     sql: Sql
     type: Table
     united: bool
+    own: str = ""
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -337,6 +339,8 @@ class Operator:
     order: str = "kept"
     origin: str = "kept"
     unites: bool | Callable[[Step, tuple[Relation, ...]], bool] = False
+    own: Callable[[Step, tuple[Relation, ...]], str] | None = None
+    """Which column then holds the bytes of its source, where that is not the one that did before."""
     expand: Callable[[Arguments, Step], Node] | None = None
     """Instead of `lower` and `model`: what the operator means in terms of others."""
     most_rows: Callable[[Arguments, list[int]], int | None] = as_many
@@ -352,6 +356,13 @@ class Operator:
         if callable(self.unites):
             return self.unites(step, inputs)
         return self.unites or any(relation.united for relation in inputs)
+
+    def own_column(self, step: Step, inputs: tuple[Relation, ...]) -> str:
+        """The result's column that holds its rows' own bytes, or ''."""
+        if not isinstance(step.type, Table) or self.united(step, inputs):
+            return ""
+        held = self.own(step, inputs) if self.own is not None else inputs[0].own
+        return held if held in step.type.names else ""
 
     @property
     def asks(self) -> bool:
@@ -412,6 +423,12 @@ def same_table(arguments: Arguments) -> Type:
 def key_list(keys: tuple[tuple[str, Node], ...], lowering: Lowering) -> Sql:
     """The SQL of grouping keys, without names."""
     return joined(", ", (lowering.expression(node, hint=key) for key, node in keys))
+
+
+def is_own(lowering: Lowering) -> bool:
+    """Whether `on` is the column that holds the rows' own bytes, so that places in it are places in the source."""
+    on = lowering["on"]
+    return isinstance(on, Column) and on.name == lowering.t.own != ""
 
 
 def partition_by(lowering: Lowering) -> Sql:

@@ -17,11 +17,13 @@ from rlm_dsl.operators.operator import (
     Operator,
     Parameter,
     Refused,
+    Relation,
+    is_own,
     qualified,
 )
 from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.patterns import matches_empty
-from rlm_dsl.program import Column, Literal, known_value, resolved
+from rlm_dsl.program import Column, Literal, Step, known_value, resolved
 from rlm_dsl.sql import Sql, bound, name, sql
 from rlm_dsl.types import INT, TEXT, Field, Type
 
@@ -112,7 +114,7 @@ def units(lowering: Lowering) -> Sql:
 
 def own_bytes(lowering: Lowering) -> Sql:
     """Whether the row's text is its source's own bytes, so that places in it are places in the source."""
-    if lowering.t.united or not isinstance(lowering["on"], Column):
+    if not is_own(lowering):
         return sql("false")
     return sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
 
@@ -130,6 +132,12 @@ def narrowed(lowering: Lowering) -> Sql:
     )
 
 
+def own(step: Step, inputs: tuple[Relation, ...]) -> str:
+    """A chunk of the rows' own bytes is the new row's own."""
+    on, held = step.arguments["on"], inputs[0].own
+    return "chunk" if isinstance(on, Column) and on.name == held else held
+
+
 partition = Operator(
     name="partition",
     summary='the text cut into `chunk`, `chunk_no` of `size` units each; a separator r".." heads its chunk',
@@ -141,6 +149,7 @@ partition = Operator(
     ),
     result=result,
     lower=lower,
+    own=own,
     most_rows=lambda arguments, rows: None,
     origin="narrowed to the chunk",
     manual=(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rlm_dsl.operators.operator import Arguments, Columns, Example, Lowering, Operator, Parameter
+from rlm_dsl.operators.operator import Arguments, Columns, Example, Lowering, Operator, Parameter, Relation
+from rlm_dsl.program import Column, Step
 from rlm_dsl.sql import Sql, joined, name, names, sql
 from rlm_dsl.types import Field, Table, Type
 
@@ -22,11 +23,17 @@ def lower(lowering: Lowering) -> Sql:
     return sql("SELECT {chosen}, {hidden} FROM {t}", chosen=chosen, hidden=names(lowering.t.hidden), t=lowering.t.sql)
 
 
+def own(step: Step, inputs: tuple[Relation, ...]) -> str:
+    """The column under its new name."""
+    return next((new for new, node in step.arguments["columns"] if node == Column(inputs[0].own, node.type)), "")
+
+
 select = Operator(
     name="select",
     summary="only these columns, in this order; `new=old` renames",
     parameters=(Parameter("columns", Columns(named=True), shown="col, new=old, ..."),),
     result=result,
     lower=lower,
+    own=own,
     examples=(Example("t | select(b, c=a)", {"a": [1], "b": [2]}, [[2, 1]]),),
 )

@@ -15,6 +15,7 @@ from rlm_dsl.operators.operator import (
     Rows,
     origin_list,
 )
+from rlm_dsl.program import Step
 from rlm_dsl.sql import Sql, joined, name, names, sql
 from rlm_dsl.types import Field, Table, Type, unify
 
@@ -70,12 +71,18 @@ def half(relation: Relation, columns: tuple[str, ...], number: int, united: bool
     )
 
 
+def own(step: Step, inputs: tuple[Relation, ...]) -> str:
+    """The column that holds the bytes of both tables' rows."""
+    return inputs[0].own if inputs[0].own == inputs[1].own else ""
+
+
 union = Operator(
     name="union",
     summary="the rows of both tables, this one's first; same columns",
     parameters=(Parameter("other", Rows()),),
     result=result,
     lower=lower,
+    own=own,
     most_rows=lambda arguments, rows: sum(rows),
     order="this table's rows, then the other's",
     examples=(Example("t | union(other)", {"a": [1, 2]}, [[1], [2], [2]], other={"a": [2]}),),

@@ -239,7 +239,7 @@ class _Block:
         self.parts.append((table, written))
         self.steps.append(PlannedStep(table, step, tuple(physical_name(relation) for relation in inputs)))
         type_ = step.type if isinstance(step.type, Table) else Table(())
-        relation = Relation(name(table), type_, united)
+        relation = Relation(name(table), type_, united, operator.own_column(step, inputs))
         self.here[step.identity] = relation
         return relation
 

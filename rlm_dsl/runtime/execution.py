@@ -105,7 +105,7 @@ def checked_program(source: Source, contexts: Mapping[str, Context], params: Map
 
 def load_contexts(warehouse: Warehouse, contexts: Mapping[str, Context]) -> None:
     for name, context in contexts.items():
-        warehouse.load(name, context.schema, context.rows)
+        warehouse.load(name, context.schema, context.rows, context.own)
 
 
 def execute(

@@ -85,8 +85,9 @@ class Warehouse:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def load(self, context: str, schema: Table, rows: pa.Table) -> Relation:
-        """A context's rows as a table. Each row's id is unique over contexts and tells its source."""
+    def load(self, context: str, schema: Table, rows: pa.Table, own: str = "") -> Relation:
+        """A context's rows as a table. Each row's id is unique over contexts and tells its source. `own` is the column
+        that holds a row's own bytes."""
         number = len(self.contexts)
         held = f"#arrow {context}"
         self.connection.register(held, rows)
@@ -108,7 +109,7 @@ class Warehouse:
             )
         )
         visible = Table(schema.columns)
-        self.contexts[context] = Relation(name(context), visible, False)
+        self.contexts[context] = Relation(name(context), visible, False, own)
         return self.contexts[context]
 
     def run(self, fragment: Sql) -> duckdb.DuckDBPyConnection:

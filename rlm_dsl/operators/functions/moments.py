@@ -76,7 +76,7 @@ FUNCTIONS = [
     Function(
         "seconds_between(a: moment, b: moment) -> float",
         "seconds from a to b, negative if b is earlier",
-        "(epoch_us({b}::TIMESTAMP) - epoch_us({a}::TIMESTAMP)) / 1000000.0::DOUBLE",
+        "((epoch_us({b}::TIMESTAMP) - epoch_us({a}::TIMESTAMP)) / 1000000.0::DOUBLE)",
         examples=(("seconds_between(@2024-03-01T10:00:00, @2024-03-01T10:01:00)", 60.0),),
     ),
     Function(
