@@ -1,6 +1,6 @@
 """How long a program of 1,000 statements takes to be parsed, checked and planned, beside Python's own compiler.
 
-The peer is `ast.parse` and `compile` of 1,000 assignments of the same length, in the same run: what readers know of as fast.
+The peer is `ast.parse` and `compile` of 1,000 assignments of the same length, in the same run.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from rlm_dsl.operators.operator import (
 )
 from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.operators.take import not_negative
-from rlm_dsl.program import Literal
+from rlm_dsl.prefilters import matching
+from rlm_dsl.program import Literal, known_value
 from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import INT, Type
 
@@ -31,7 +32,7 @@ def result(arguments: Arguments) -> Type:
 
 
 def lower(lowering: Lowering) -> Sql:
-    matches = sql("regexp_matches({on}, {pattern})", on=lowering.value("on"), pattern=lowering.value("pattern"))
+    matches = matching(lowering.value("on"), known_value(lowering["pattern"]), f"{lowering.expression.prefix}pattern")
     if lowering["invert"]:
         matches = sql("NOT coalesce({m}, false)", m=matches)
     if lowering["before"] == lowering["after"] == NONE:

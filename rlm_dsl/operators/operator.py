@@ -233,8 +233,11 @@ def qualified(columns: tuple[str, ...], of: str) -> Sql:
 
 
 class Expressions(Protocol):
-    """Writes values as SQL; `over_rows` gives one whose aggregates are followed by a window."""
+    """Writes values as SQL, their bound names headed by `prefix`; `over_rows` gives one whose aggregates are followed
+    by a window."""
 
+    @property
+    def prefix(self) -> str: ...
     def __call__(self, node: Node, hint: str = "value") -> Sql: ...
     def over_rows(self, over: Sql) -> Expressions: ...
 

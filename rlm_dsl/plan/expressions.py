@@ -122,16 +122,24 @@ class Writer:
         for index, wanted in enumerate(entry.inputs):
             named[wanted.name] = written[index:] if wanted.rest else written[index]
         if callable(entry.sql):
-            return entry.sql({**named, **special(node, named), "types": tuple(a.type for a in node.arguments)})
+            return entry.sql(
+                {
+                    **named,
+                    **special(node, named, f"{self.prefix}{hint}"),
+                    "types": tuple(a.type for a in node.arguments),
+                }
+            )
         return sql(entry.sql, **named)
 
 
-def special(node: Apply, named: dict[str, Any]) -> dict[str, Any]:
+def special(node: Apply, named: dict[str, Any], hint: str) -> dict[str, Any]:
     """What a pattern or template, known before the run, says about the SQL."""
     if node.function == "format":
         template = resolved(node.arguments[0])
         assert isinstance(template, Literal | Param)
         return {"pieces": [bound(piece, "template") for piece in template_pieces(template.value)]}
+    if node.function == "matches":
+        return {"known": known_value(node.arguments[1]), "hint": hint}
     if node.function in ("to_date", "to_timestamp"):
         return {"form": re.findall(r"%-?(.)", known_value(node.arguments[1]))}
     if node.function == "regex_extract":

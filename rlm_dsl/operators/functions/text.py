@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlm_dsl.operators.function import Function
+from rlm_dsl.prefilters import matching
 from rlm_dsl.sql import Sql, joined, sql
 
 BLANKS = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))"
@@ -138,7 +139,7 @@ json_value = Function(
 matches = Function(
     "matches(value: text, pattern: pattern) -> bool",
     "whether the RE2 pattern matches somewhere in it",
-    "regexp_matches({value}, {pattern})",
+    lambda arguments: matching(arguments["value"], arguments["known"], arguments["hint"]),
     symbol="matches",
     examples=(('"abc" matches r"b."', True),),
 )

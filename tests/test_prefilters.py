@@ -1,0 +1,122 @@
+"""Patterns made cheaper find the same rows: law over generated patterns, and what is done to those of every day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from rlm_dsl.patterns import problem
+from rlm_dsl.prefilters import lookup, required, without_idle_ends
+from rlm_dsl.runtime.warehouse import Warehouse
+from rlm_dsl.sql import bound, name, sql
+from tests.small import answer
+
+TEXTS = [
+    *[
+        "",
+        "a",
+        "abc",
+        "abcabc",
+        "xabcx",
+        "ab c",
+        "a.c",
+        "abd",
+        "ABC",
+        "abc\nabd",
+        "\nabc",
+        "foo bar",
+        "foobar",
+        "fooabc",
+    ],
+    *[
+        "foo\nbar",
+        "aab",
+        "abab",
+        "a*b",
+        "(abc)",
+        "é",
+        "éabc",
+        "foo é bar",
+        "xyz abc foo",
+        "abc.",
+        "[abc]",
+        "a\\b",
+        "ſ",
+        "K",
+    ],
+]
+PIECES = st.sampled_from(
+    r"""
+    abc foo bar a b é . .* .+ .*? x? a* b+ (abc) (?:foo) (?P<n>bar) [ab] [^a] []a] [a\]] [[:alpha:]]
+    \d \w+ \. \* \( \b ^ $ (?m) (?s) (?i) (abc)? (abc|foo) (abc)* a{2} (abc){0,2} (?:ab){2} | \x61
+    \pL \p{L} \n c{1,} (a(bc)d?) ((?i)abc) (?i:abc) (foo[(]bar) (foo\)bar) fo+o fooo? fo{0}o
+    """.split()
+)
+
+
+def rows(condition: Any) -> list[int]:
+    with Warehouse(threads=1) as warehouse:
+        warehouse.connection.execute("CREATE TABLE t (n INT, s VARCHAR)")
+        warehouse.connection.executemany("INSERT INTO t VALUES (?, ?)", list(enumerate(TEXTS)))
+        return [n for (n,) in warehouse.rows(sql("SELECT n FROM t WHERE {c} ORDER BY n", c=condition))]
+
+
+def holds(pattern: str) -> None:
+    from rlm_dsl.prefilters import matching
+
+    assume(problem(pattern) is None)
+    plainly = rows(sql("regexp_matches({s}, {p})", s=name("s"), p=bound(pattern)))
+    assert rows(matching(name("s"), pattern)) == plainly, lookup(pattern)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(PIECES, min_size=1, max_size=7).map("".join))
+def test_the_same_rows_are_found(pattern: str) -> None:
+    holds(pattern)
+
+
+@pytest.mark.proof
+@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(PIECES, min_size=1, max_size=9).map("".join))
+def test_the_same_rows_are_found_by_thousands_of_patterns(pattern: str) -> None:
+    holds(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "short", "first"),
+    [
+        (r".*ERROR.*timeout.*", "ERROR.*timeout", ("timeout", "ERROR")),
+        (r"(?s).*foo.*", "(?s)foo", ("foo",)),
+        (r"user=4242\b", r"user=4242\b", ("user=4242",)),
+        (r"payment failed", "payment failed", ()),
+        (r"(?i)refund", "(?i)refund", ()),
+        (r"^2024-03", "^2024-03", ()),
+        (r"failed|reset", "failed|reset", ()),
+        (r".*a|b.*", ".*a|b.*", ()),
+        (r"\[(auth|cart)\].*retry", r"\[(auth|cart)\].*retry", ("retry",)),
+        (r"user=(\d+) ip=10\.1\.", r"user=(\d+) ip=10\.1\.", (" ip=10.1.", "user=")),
+        (r"colou?r is", r"colou?r is", ("colo", "r is")),
+        (r"a\.*", r"a\.*", ()),
+        (r"[.*]*", "[.*]*", ()),
+    ],
+)
+def test_what_is_done(pattern: str, short: str, first: tuple[str, ...]) -> None:
+    found = lookup(pattern)
+    assert (found.pattern, found.first) == (short, first)
+    assert bool(found.told) == (bool(first) or short != pattern)
+
+
+def test_ends_and_texts_are_read_with_care() -> None:
+    assert without_idle_ends(".*?.*x.*") == "x" and without_idle_ends("^.*x") == "^.*x"
+    assert required(r"(abc)?foo") == ("foo",) and required(r"(abc|d)foo") == ("foo",)
+    assert required(r"\Qabc\E") == () and required("(?i)abc") == () and required("abc|d") == ()
+
+
+def test_a_program_gives_the_same_rows() -> None:
+    table = {"t": {"s": [*TEXTS, None]}}
+    found = answer('answer t | grep(r".*foo.*bar.*", on=s)', table)
+    assert found == answer('answer t | where(s matches r"foo.*bar")', table) == [["foo bar"], ["foobar"], ["foo é bar"]]
+    assert len(answer('answer t | grep(r".*foo.*bar.*", on=s, invert=true)', table)) == len(TEXTS) + 1 - 3
