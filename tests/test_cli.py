@@ -275,3 +275,36 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]" and "verify" in done.stdout
+
+
+def test_explain_says_what_was_made_of_a_program(shell: Shell) -> None:
+    (shell.folder / "p.rlm").write_text(
+        "context tickets: table(id: int, user: text, body: text)\n"
+        'a = tickets | grep(r".*charged.*twice.*", on=body) | classify(on=body, labels=["x", "y"], into=k)\n'
+        'b = a | where(user == "u1") | sort(-id)\n'
+        "unused = tickets | take(3)\n"
+        "answer {n: count(b), last: max(b, id)}\n"
+    )
+    told = shell("explain", "p.rlm").out
+    for line in (
+        "where goes before classify: the rows that it leaves out are never asked about",
+        "the idle .* of .*charged.*twice.* is taken off",
+        "rows without 'charged' and 'twice' are passed over first",
+        "b: computed once and read 2 times",
+        "unused: not made, for nothing that is shown or answered needs it",
+    ):
+        assert line in told, told
+
+
+def test_check_tells_several_programs_in_three_forms(shell: Shell) -> None:
+    (shell.folder / "a.rlm").write_text("context t: table(x: text?)\nanswer t | where(x != 'a') | count()\n")
+    (shell.folder / "b.rlm").write_text("context t: table(x: int)\nanswer t | filter(x > 1)\n")
+    warned = shell("check", "a.rlm")
+    assert warned.code == 0 and "warning[W01]" in warned.err and shell("check", "--strict", "a.rlm").code == 1
+    both = shell("check", "a.rlm", "b.rlm", "--json")
+    assert both.code == 2 and [problem["code"] for problem in json.loads(both.out)] == ["W01", "C02"]
+    lines = shell("check", "a.rlm", "b.rlm", "--github").out.splitlines()
+    assert lines[0].startswith("::warning file=a.rlm,line=2,endLine=2,col=18,endColumn=26,title=W01::`x` may be null")
+    assert lines[1].startswith("::error file=b.rlm,line=2") and "%0Ahint: write where(condition)" in lines[1]
+    sizes = [len(shell("card", "--size", size).out) for size in ("small", "medium", "full")]
+    assert sizes == sorted(sizes)

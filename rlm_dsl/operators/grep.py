@@ -18,7 +18,7 @@ from rlm_dsl.operators.operator import (
 )
 from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.operators.take import not_negative
-from rlm_dsl.prefilters import matching
+from rlm_dsl.prefilters import lookup, matching
 from rlm_dsl.program import Literal, known_value
 from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import INT, Type
@@ -68,6 +68,7 @@ grep = Operator(
     ),
     result=result,
     lower=lower,
+    rewrites=lambda arguments: lookup(known_value(arguments["pattern"])).told,
     chooses=lambda arguments: "by row" if arguments["before"] == arguments["after"] == NONE else "by place",
     manual="With `invert=true`, rows that do not match, those whose text is null among them.",
     examples=(

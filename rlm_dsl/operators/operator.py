@@ -347,6 +347,8 @@ class Operator:
     expand: Callable[[Arguments, Step], Node] | None = None
     """Instead of `lower` and `model`: what the operator means in terms of others."""
     most_rows: Callable[[Arguments, list[int]], int | None] = as_many
+    rewrites: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda arguments: ()
+    """What its lowering makes of its arguments to be quicker, in words."""
     chooses: Callable[[Mapping[str, Any]], Literal["by row", "by place", ""]] = lambda arguments: ""
     """Whether it keeps some rows as they are, looking at nothing but the columns it names: each row by itself, or by
     its place among the others."""

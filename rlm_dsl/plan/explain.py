@@ -95,6 +95,8 @@ def step_lines(plan: Plan) -> list[str]:
 def rewrite_lines(plan: Plan, statements: Sequence[Statement]) -> list[str]:
     """What was made of the program, and why: steps moved, fused, shared and left out."""
     lines = [f"{r.moved} goes before {r.before}: {r.why}" for r in plan.rewrites]
+    for step in plan.steps:
+        lines += [f"{step.name}: {told}" for told in table_operators()[step.operator].rewrites(step.step.arguments)]
     read = Counter(name for step in plan.steps for name in step.inputs)
     for stage in plan.stages:
         if isinstance(stage, QueryStage) and len(stage.steps) > 1:
