@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,6 @@ from rlm_dsl.context.context import Context, context_line
 from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.types import INT, TEXT, Field, Table
-from tests.real import REAL, needs_real_data
 
 
 def written(folder: Path, name: str, content: bytes | str) -> str:
@@ -136,42 +132,3 @@ def test_a_declaration_is_held_to(tmp_path: Path) -> None:
     assert column(chosen, "a") == ["1"] and chosen.schema.names == ("b", "a")
     with pytest.raises(UserError, match="`b` is text and not int; there is no column `c`"):
         load("t", path, declared=Table((Field("b", INT), Field("c", INT))))
-
-
-@needs_real_data
-def test_real_csv_files_mean_what_their_authors_say() -> None:
-    for path in sorted((REAL / "csv-spectrum" / "csvs").glob("*.csv")):
-        meaning = json.loads((REAL / "csv-spectrum" / "json" / f"{path.stem}.json").read_text())
-        meaning = meaning if isinstance(meaning, list) else [meaning]
-        context = load("t", str(path))
-        raw = path.read_bytes()
-        texts = [
-            next(csv.reader(io.StringIO(raw[lo:hi].decode(), newline="")))
-            for lo, hi in zip(column(context, "#lo"), column(context, "#hi"), strict=True)
-        ]  # type: ignore[misc]
-        rows = [dict(zip(meaning[0], fields, strict=True)) for fields in texts]
-        for row in [*rows, *meaning]:
-            row.pop("Contact Phone Number", None)  # made anonymous in one CSV file and not in its JSON
-        assert rows == meaning, path.name
-
-
-@needs_real_data
-def test_real_json_files_are_read_or_refused(tmp_path: Path) -> None:
-    for path in sorted((REAL / "json-test-suite" / "test_parsing").glob("[yn]_*.json")):
-        content = path.read_bytes().strip(b"\n")
-        if b"\n" in content or not content:
-            continue
-        given_path = written(tmp_path, "one.jsonl", b'{"held": ' + content + b"}")
-        if path.name.startswith("y_"):
-            assert load("j", given_path).rows.num_rows == 1, path.name
-        else:
-            with pytest.raises(UserError):
-                load("j", given_path)
-
-
-@needs_real_data
-def test_real_invalid_utf8_is_replaced_as_its_authors_say(tmp_path: Path) -> None:
-    log = (REAL / "loghub").glob("*.log")
-    for path in log:
-        context = load("log", str(path))
-        assert "\n".join(column(context, "text")) == path.read_bytes().decode().rstrip("\n")  # type: ignore[arg-type]

@@ -258,16 +258,3 @@ def test_apache_levels_and_failed_logins() -> None:
     for span in result.evidence[0].spans:
         assert span.start is not None and hashlib.sha256(text[span.start : span.end]).hexdigest() == span.sha256
         assert text[span.start : span.end].startswith(b"Failed password") and span.first_line == span.last_line
-
-
-def test_naughty_strings_pass_through_every_operator_unharmed(tmp_path: Path) -> None:
-    texts = json.loads((REAL / "naughty-strings" / "blns.json").read_text())
-    (tmp_path / "n.jsonl").write_text("".join(json.dumps({"n": n, "s": text}) + "\n" for n, text in enumerate(texts)))
-    program = """
-        kinds = t | group(by=s, all=text(s, sep="|"), n=count()) | join(t | select(s, first_n=n), on=s)
-        same = t | where(s in (t | values(s))) | derive(twice=concat(s, s), f=format("{}!", s)) | sort(s) | sort(n)
-        answer {kept: same | select(n, s, twice, f), kinds: kinds | distinct(s) | count(), one: t | first(s)}
-    """
-    found = run(program, {"t": str(tmp_path / "n.jsonl")}).value
-    assert found["kept"] == [{"n": n, "s": s, "twice": s + s, "f": s + "!"} for n, s in enumerate(texts)]
-    assert found["kinds"] == len(set(texts)) and found["one"] == texts[0]

@@ -1,7 +1,8 @@
 """CSV and TSV as rows, each with its bytes.
 
 In: one file with a header, after RFC 4180. Out: typed columns. Law: a row's bytes are its record in the file, line end
-left out; a row with too few or too many fields is kept, and counted in the notes.
+left out; a row with too few or too many fields is kept, and counted in the notes. Quotes that do not close, or that
+close before a field ends, are refused with their line: read on, they would swallow or change what stands behind them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rlm_dsl.diagnostics import UserError
 from rlm_dsl.types import TEXT, Field, Table, Type, nullable
 
 BOM = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 EXTRA = "extra_fields"
 
 
@@ -37,14 +39,19 @@ def load_csv(name: str, given: str, first_row: int, progress: Progress | None, d
     if len(found) != 1:
         raise UserError(f"{given} is not one file", "give one file, or load texts: NAME:documents=FOLDER")
     read = next(read_all(found, progress))
-    if not read.content:
+    if read.content.startswith(UTF_16):
+        raise UserError(f"{given} is UTF-16", "a CSV file is UTF-8: iconv -f UTF-16 -t UTF-8")
+    if not read.content.removeprefix(BOM).strip(b"\r\n"):
         raise UserError(f"{given} is empty", "a CSV file begins with a header line")
     delimiter, noted = chosen_delimiter(read.content, delimiter)
-    records = list(records_of(read.content, delimiter, given))
+    every = list(records_of(read.content, delimiter, given))
+    records = [record for record in every if record.fields]
     names, more = free_names(records[0].fields)
     columns, types, uneven = shaped(records[1:], names)
     bad = not valid(read.content)
-    notes = (*noted, *more, *uneven, *(("bytes that are not UTF-8 are shown as U+FFFD",) if bad else ()))
+    blank = len(every) - len(records)
+    passed = (f"{blank:,} blank lines were passed over",) if blank else ()
+    notes = (*noted, *more, *uneven, *passed, *(("bytes that are not UTF-8 are shown as U+FFFD",) if bad else ()))
     schema = Table(tuple(Field(column, type_) for column, type_ in types.items()))
     form = "tsv" if delimiter == "\t" else "csv"
     return Context(name, form, given, schema, rows(records[1:], first_row, columns, types), (read.source,), notes)
@@ -62,14 +69,15 @@ def chosen_delimiter(content: bytes, delimiter: str) -> tuple[str, list[str]]:
     """The delimiter asked for, or the one that the header has instead."""
     header = content.split(b"\n", 1)[0].decode("utf-8", "replace")
     if delimiter == "," and "," not in header:
-        for other, word in ((";", "semicolons"), ("\t", "tabs")):
+        for other, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
             if other in header:
                 return other, [f"fields are separated by {word}"]
     return delimiter, []
 
 
 def records_of(content: bytes, delimiter: str, given: str) -> Iterator[Record]:
-    """The records of a file. A record's lines are those the reader took for it, so its bytes are exact."""
+    """The records of a file, blank lines as records without fields. A record's lines are those the reader took for it,
+    so its bytes are exact."""
     begin = len(BOM) if content.startswith(BOM) else 0
     ends = [begin]
 
@@ -83,21 +91,33 @@ def records_of(content: bytes, delimiter: str, given: str) -> Iterator[Record]:
             at = after
 
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(lines(), delimiter=delimiter, strict=False)
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)
     line, taken = 1, 0
     try:
         for fields in reader:
             start, end = ends[taken], without_line_end(content, ends[reader.line_num])
-            if fields:
-                yield Record(fields, line, start, end)
+            yield Record(fields, line, start, end)
             taken, line = reader.line_num, reader.line_num + 1
     except csv.Error as failure:
-        raise UserError(f"{given}:{line}: no CSV: {failure}", "check the quotes from this line on") from None
+        raise refused(failure, given, line) from None
+
+
+def refused(failure: Exception, given: str, line: int) -> UserError:
+    """What is wrong with the record that begins in a line."""
+    told = str(failure)
+    if "new-line character" in told:
+        return UserError(f"{given}:{line}: no CSV: a line ends in CR alone", "convert its line ends to LF or CRLF")
+    if "unexpected end" in told:
+        return UserError(f"{given}:{line}: no CSV: a quote is opened and never closed", "check the quotes from here on")
+    return UserError(f"{given}:{line}: no CSV: {told}", 'a quote inside a quoted field is written twice: ""')
 
 
 def without_line_end(content: bytes, end: int) -> int:
+    """The end of a record's bytes: all of CR CR LF, as some converters write it, ends a line."""
     end -= content[end - 1 : end] == b"\n"
-    return end - (content[end - 1 : end] == b"\r")
+    while content[end - 1 : end] == b"\r":
+        end -= 1
+    return end
 
 
 def shaped(records: list[Record], names: list[str]) -> tuple[dict[str, list[Any]], dict[str, Type], list[str]]:

@@ -1,19 +1,21 @@
 """JSON Lines as rows, each with its bytes.
 
 In: one file, a JSON object a line. Out: columns typed over all rows. Law: a line that is no strict JSON is refused with
-its place; a field that is absent is null; values of several kinds are kept as their JSON text.
+its place; a field that is absent is null; values of several kinds are kept as their JSON text. Of a field named twice
+in one object the last counts, as for every JSON reader; a number beyond floats, and nesting beyond DEEPEST, is refused.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.inference import as_date, as_timestamp, free_names
+from rlm_dsl.context.inference import UNSPEAKABLE, as_date, as_timestamp, free_names
 from rlm_dsl.context.reading import Progress, find, read_all
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.types import (
@@ -37,6 +39,12 @@ from rlm_dsl.types import (
 
 Line = tuple[int, int, int, Any]
 """Number, first byte, one past the last byte, value."""
+DEEPEST = 100
+"""Lists and objects in one another; a column's type nests as deep as its values."""
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""A line that may spell half of a surrogate pair."""
+HUGE = re.compile(rb"\d[eE]\+?0*[1-9]\d\d|\d{300}")
+"""A line that may hold a number beyond the range of floats."""
 
 
 def load_json_lines(name: str, given: str, first_row: int, progress: Progress | None) -> Context:
@@ -47,7 +55,7 @@ def load_json_lines(name: str, given: str, first_row: int, progress: Progress | 
     if len(found) != 1:
         raise UserError(f"{given} is not one file", "give one file, or load texts: NAME:documents=FOLDER")
     read = next(read_all(found, progress))
-    lines, blank = json_lines(read.content, given)
+    lines, blank, halves = json_lines(read.content, given)
     keys = list(dict.fromkeys(key for _, _, _, value in lines for key in value))
     names, noted = free_names(keys)
     columns: dict[str, Any] = {
@@ -64,41 +72,75 @@ def load_json_lines(name: str, given: str, first_row: int, progress: Progress | 
         columns[column] = pa.array(values, arrow_type(type_))
     if not fields:
         raise UserError(f"{given} holds no object with a field", "a JSON Lines file has an object a line")
-    notes = (*noted, *((f"{blank:,} blank lines were passed over",) if blank else ()))
+    told = ((blank, "blank lines were passed over"), (halves, "lines hold half of a surrogate pair (shown as U+FFFD)"))
+    notes = (*noted, *(f"{count:,} {what}" for count, what in told if count))
     return Context(name, "jsonl", given, Table(tuple(fields)), pa.table(columns), (read.source,), notes)
 
 
-def json_lines(content: bytes, given: str) -> tuple[list[Line], int]:
+def json_lines(content: bytes, given: str) -> tuple[list[Line], int, int]:
+    """The lines that hold a value, how many are blank, and how many held half of a surrogate pair."""
     lines: list[Line] = []
-    blank, at, number = 0, 0, 0
+    blank, halves, at, number = 0, 0, 0, 0
     while at < len(content):
         feed = content.find(b"\n", at)
         end = len(content) if feed < 0 else feed
         number += 1
-        if content[at:end].strip():
-            lines.append((number, at, end, parsed(content[at:end], given, number)))
+        raw = content[at:end]
+        if raw.strip(b" \t\r"):
+            value = parsed(raw, given, number)
+            if HALF.search(raw):
+                whole = without_halves(value)
+                halves += whole != value
+                value = whole
+            lines.append((number, at, end, value if isinstance(value, dict) else {"value": value}))
         else:
             blank += 1
         at = end + 1
-    return lines, blank
+    return lines, blank, halves
 
 
-def parsed(line: bytes, given: str, number: int) -> dict[str, Any]:
-    """One line's object; a value that is none stands in a field `value`."""
+def parsed(line: bytes, given: str, number: int) -> Any:
+    """One line's value. Raises UserError with its place."""
     try:
-        value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=refused)
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        value = json.loads(text, parse_constant=refused, parse_float=finite if HUGE.search(line) else None)
+        if line.count(b"[") + line.count(b"{") > DEEPEST and too_deep(value):
+            raise RecursionError
     except UnicodeDecodeError as failure:
         raise UserError(f"{given}:{number}:{failure.start + 1}: bytes that are not UTF-8") from None
     except RecursionError:
-        raise UserError(f"{given}:{number}: nested too deeply") from None
+        raise UserError(
+            f"{given}:{number}: nested too deeply, more than {DEEPEST} lists and objects",
+            "load the lines as texts: NAME:lines=PATH",
+        ) from None
     except json.JSONDecodeError as failure:
         raise UserError(
             f"{given}:{number}:{failure.colno}: no JSON: {failure.msg}", "a line is one JSON value"
         ) from None
     except ValueError as failure:
         raise UserError(f"{given}:{number}: no JSON: {failure}") from None
-    cleaned = without_halves(value)
-    return cleaned if isinstance(cleaned, dict) else {"value": cleaned}
+    return value
+
+
+def too_deep(value: Any) -> bool:
+    """Whether a value nests deeper than DEEPEST, told without recursion."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for held in level
+            if isinstance(held, list | dict)
+            for inner in (held.values() if isinstance(held, dict) else held)
+        ]
+    return any(isinstance(held, list | dict) for held in level)
+
+
+def finite(word: str) -> float:
+    """A number as a float, refused where it would become infinite."""
+    number = float(word)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"a number is larger than a float holds: {word[:20]}")
+    return number
 
 
 def refused(word: str) -> Any:
@@ -129,6 +171,8 @@ def typed_values(values: Sequence[Any]) -> tuple[Type, list[Any]]:
                 continue
     if type_ == NULL:
         type_ = nullable(TEXT)
+    if bare(type_) == FLOAT and any(isinstance(v, int) and int(float(v)) != v for v in values if v is not None):
+        type_ = null_if(is_nullable(type_), TEXT)  # a float does not hold that whole number
     return type_, [as_type(value, type_) for value in values]
 
 
@@ -147,8 +191,13 @@ def value_type(value: Any) -> Type:
         case list():
             return ListOf(all_joined(value))
         case _:
-            free = len({key.lower() for key in value}) == len(value) and all(value)
+            free = len({key.lower() for key in value}) == len(value) and all(map(speakable, value))
             return Record(tuple(Field(k, value_type(v)) for k, v in value.items())) if value and free else TEXT
+
+
+def speakable(key: str) -> bool:
+    """Whether a key can be a field's name in a program."""
+    return bool(key) and not UNSPEAKABLE.search(key)
 
 
 def all_joined(values: Sequence[Any]) -> Type:
