@@ -109,13 +109,17 @@ def did_you_mean(name: str, known: Sequence[str], *, what: str = "known") -> tup
     return (f"{what}: {', '.join(known[:12])}{more}",)
 
 
+LONGEST_LINE = 240
+"""Characters of a line that a problem shows."""
+
+
 def render(diagnostic: Diagnostic, source: Source) -> str:
     """The one text form: message, place, line, caret under the span, hints."""
     place = source.place(diagnostic.span.start)
-    line = printable(source.line(place.line))
-    width = max(1, min(diagnostic.span.end - diagnostic.span.start, len(line) - place.column + 1))
+    line, column = around(printable(source.line(place.line)), place.column)
+    width = max(1, min(diagnostic.span.end - diagnostic.span.start, len(line) - column + 1))
     gutter = " " * len(str(place.line))
-    caret = cells(line[: place.column - 1]) * " " + "^" * max(1, cells(line[place.column - 1 :][:width]))
+    caret = cells(line[: column - 1]) * " " + "^" * max(1, cells(line[column - 1 :][:width]))
     out = [
         f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}",
         f"{gutter}--> {source.name}:{place.line}:{place.column}",
@@ -123,6 +127,16 @@ def render(diagnostic: Diagnostic, source: Source) -> str:
         f"{gutter} | {caret}",
     ]
     return "\n".join(out + [f"{gutter} = hint: {hint}" for hint in diagnostic.hints])
+
+
+def around(line: str, column: int) -> tuple[str, int]:
+    """A long line cut to what stands around a column (from 1), and the column's place in it."""
+    if len(line) <= LONGEST_LINE:
+        return line, column
+    start = max(0, column - 1 - LONGEST_LINE // 3)
+    cut = line[start : start + LONGEST_LINE]
+    before, after = "… " if start else "", " …" if start + LONGEST_LINE < len(line) else ""
+    return f"{before}{cut}{after}", column - start + len(before)
 
 
 def render_all(diagnostics: Iterable[Diagnostic], source: Source) -> str:

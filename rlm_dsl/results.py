@@ -128,7 +128,7 @@ def _choice(value: Any, values: tuple[str, ...], at: str) -> str:
 def _scalar(value: Any, type_: Type, at: str) -> Any:
     match type_, value:
         case Scalar("text" | "quote"), str():
-            return value.encode("utf-8", "replace").decode("utf-8")
+            return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         case Scalar("bool"), bool():
             return value
         case Scalar("int"), int() if not isinstance(value, bool) and -(2**63) <= value < 2**63:

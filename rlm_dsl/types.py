@@ -217,13 +217,15 @@ def comparable(a: Type, b: Type) -> bool:
 
 PLAIN_NAME_START = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 PLAIN_NAME_REST = PLAIN_NAME_START + "0123456789"
+MISREAD = frozenset("None True False NULL TRUE FALSE".split())
+"""Words that the language does not have, and would take for slips of those it has."""
 RESERVED = frozenset("context param show answer true false null and or not in between is matches".split())
 
 
 def quoted_name(name: str) -> str:
     """A name as the language spells it: plain where it can be, else in backticks (a backtick is doubled)."""
     plain = bool(name) and name[0] in PLAIN_NAME_START and all(c in PLAIN_NAME_REST for c in name)
-    return name if plain and name not in RESERVED else "`" + name.replace("`", "``") + "`"
+    return name if plain and name not in RESERVED | MISREAD else "`" + name.replace("`", "``") + "`"
 
 
 def parts(type_: Type) -> Iterator[Type]:

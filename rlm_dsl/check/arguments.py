@@ -544,7 +544,7 @@ class _Argument:
             if isinstance(expression, t.Name)
             else (expression.value if isinstance(expression, t.Text) else "")
         )
-        if not name or name.startswith("#"):
+        if not name:
             raise self.fail("C12", f"`{self.parameter.name}` is a new column's name", expression.span)
         return name
 

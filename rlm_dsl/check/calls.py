@@ -141,6 +141,8 @@ def _result(
     if isinstance(result, Table):
         seen: set[str] = set()
         for column in result.names:
+            if names.hidden(column, spans.get(f"column {column}", spans.get("into", call.span))):
+                return None
             if column.lower() in seen:
                 where = spans.get(f"column {column}", spans.get("into", call.span))
                 names.report(

@@ -65,6 +65,12 @@ class Names:
         """Note a problem; whoever reports gives up on what was wrong."""
         self.problems.append(Diagnostic(code, message, span, hints))
 
+    def hidden(self, name: str, span: Span) -> bool:
+        """Whether a name is of the kind that hidden columns and tables have, which is then reported."""
+        if name.startswith("#"):
+            self.report("C23", f"`{name}` begins with #, as names of the engine's own do", span, "leave the # out")
+        return name.startswith("#")
+
     def warn(self, code: str, message: str, span: Span, *hints: str) -> None:
         """Note what is allowed and may surprise."""
         self.warnings.append(Diagnostic(code, message, span, hints, "warning"))

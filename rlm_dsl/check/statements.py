@@ -100,7 +100,7 @@ class _Run:
 
     def declared(self, statement: t.ContextStatement, type_: Type | None) -> bool:
         """Whether a context's line is as its data is; otherwise its name is known as broken."""
-        if type_ is None:
+        if type_ is None or self.names.hidden(statement.name, statement.name_span):
             return False
         if not isinstance(type_, Table):
             self.names.report("C18", "a context is a table", statement.type.span, "write table(col: T, ...)")
@@ -189,6 +189,8 @@ class _Run:
             self.bound.append(Bound("binding", name, node, statement.span))
 
     def free(self, name: str, span: Span) -> bool:
+        if self.names.hidden(name, span):
+            return False
         if name in self.names.bindings and (name in self.here or name in self.before):
             self.names.report(
                 "C07",

@@ -69,4 +69,6 @@ def _fields(names: Names, entries: tuple[t.Entry, ...]) -> tuple[Field, ...] | N
             return None
     if any(type_ is None for _, type_ in found):
         return None
+    if any(names.hidden(entry.name, entry.name_span) for entry in entries):
+        return None
     return tuple(Field(name, type_) for name, type_ in found if type_ is not None)
