@@ -91,6 +91,7 @@ def test_tickets_program_gives_the_gold_answer(tickets: Context, servers: dict[s
     assert value["total"] == jsonl(TICKETS / "questions.jsonl")[0]["answer"]
 
 
+@pytest.mark.proof
 def test_tickets_questions(tickets: Context, servers: dict[str, Server], store: str) -> None:
     gold = {q["id"]: q["answer"] for q in jsonl(TICKETS / "questions.jsonl")}
     parts = ", ".join(f"{name}: {program}" for name, program in TICKET_PROGRAMS.items())

@@ -77,7 +77,7 @@ def holds(pattern: str) -> None:
     assert rows(matching(name("s"), pattern)) == plainly, lookup(pattern)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(PIECES, min_size=1, max_size=7).map("".join))
 def test_the_same_rows_are_found(pattern: str) -> None:
     holds(pattern)
