@@ -9,13 +9,14 @@ import pytest
 
 from rlm_dsl.card import card
 from rlm_dsl.check import Environment, check, check_program
-from rlm_dsl.diagnostics import ProgramError
+from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.operators.registry import aggregates, function_names, table_operators
 from rlm_dsl.reference import with_parts
 from rlm_dsl.request import estimated_tokens
 from rlm_dsl.source import Source
 from rlm_dsl.syntax.parse import parse
 from rlm_dsl.syntax.show import show
+from tests.small import answer, ran
 
 PAGE = Path(__file__).parents[1] / "docs" / "language.md"
 FENCED = re.compile(r"^```rlm\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -61,3 +62,42 @@ def test_the_card_has_three_sizes_and_the_smallest_is_small() -> None:
             assert name in aggregates() or f"\n{name}(" in size, f"{name} is not on the card"
             assert operator.summary
         assert all(name in size for name in function_names())
+
+
+@pytest.mark.parametrize(
+    ("formula", "gives"),
+    [
+        ('substring("abc", -3, 2)', "ab"),
+        ('left("abc", -1)', ""),
+        ('replace("ab", "", "x")', "ab"),
+        ('split("ab", "")', ["a", "b"]),
+        ('upper("ß")', "ẞ"),
+        ("1e308 * 10", float("inf")),
+        ("if(true, 1, 9223372036854775807 + 1)", 1),
+        ("9007199254740993 == 9007199254740992.0", True),
+        ("round(1.005, 2)", 1.0),
+        ('to_int(" 42\\n")', 42),
+        ("1 in [2, null]", False),
+        ('concat("a", null)', "a"),
+        ("1 / 0", None),
+        ("-7 // 2", -4),
+        ("@2024-03-01 < @2024-03-01T00:00:01", True),
+    ],
+)
+def test_what_it_says_of_odd_values_holds(formula: str, gives: object) -> None:
+    assert answer(f"answer {formula}", {"t": {"n": [1]}}) == gives
+
+
+def test_what_it_says_of_empty_tables_holds() -> None:
+    none = "none = t | where(n > 9)\n"
+    told = "{s: none | sum(n), c: count(none), t: none | text(w), l: none | values(n), m: none | max(n), f: first(none)}"
+    found = ran(f"{none}answer {told}", {"t": {"n": [1], "w": ["a"]}})[0]
+    assert found[()] == {"s": 0, "c": 0, "t": "", "l": [], "m": None, "f": None}
+
+
+@pytest.mark.parametrize(
+    "formula", ["9223372036854775807 + 1", "add_days(@9999-12-31, 1)", "add_seconds(@0001-01-01, -1)"]
+)
+def test_what_stops_a_run_does(formula: str) -> None:
+    with pytest.raises(UserError, match=r"64 bits|1 to 9999"):
+        answer(f"answer {formula}", {"t": {"n": [1]}})
