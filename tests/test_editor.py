@@ -19,11 +19,11 @@ from pygments.token import Error, Keyword, Literal, Name, String, Token
 from rlm_dsl.editor.completion import complete
 from rlm_dsl.editor.hover import hover
 from rlm_dsl.editor.lexer import RlmLexer
-from rlm_dsl.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.editor.places import offset, position, units
 from rlm_dsl.editor.problems import problems
 from rlm_dsl.editor.reading import read
 from rlm_dsl.editor.server import formatting
+from rlm_dsl.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.operators.registry import aggregates, function_names, table_operators
 from rlm_dsl.syntax.grammar import language
 from rlm_dsl.types import SCALARS

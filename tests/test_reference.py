@@ -90,7 +90,9 @@ def test_what_it_says_of_odd_values_holds(formula: str, gives: object) -> None:
 
 def test_what_it_says_of_empty_tables_holds() -> None:
     none = "none = t | where(n > 9)\n"
-    told = "{s: none | sum(n), c: count(none), t: none | text(w), l: none | values(n), m: none | max(n), f: first(none)}"
+    told = (
+        "{s: none | sum(n), c: count(none), t: none | text(w), l: none | values(n), m: none | max(n), f: first(none)}"
+    )
     found = ran(f"{none}answer {told}", {"t": {"n": [1], "w": ["a"]}})[0]
     assert found[()] == {"s": 0, "c": 0, "t": "", "l": [], "m": None, "f": None}
 
