@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.diagnostics import UserError, did_you_mean
@@ -39,6 +39,8 @@ from rlm_dsl.runtime.rounds import (
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.types import INT, Field, Table, Type
 
+T = TypeVar("T")
+
 
 class Caller(Protocol):
     """How rounds reach models: settings by alias, one model for all, a way to wait for it, and what keeps secrets back.
@@ -57,7 +59,7 @@ class Caller(Protocol):
     def depth(self) -> int: ...
     @property
     def model(self) -> Model: ...
-    def wait(self, work: Callable[[], Awaitable[Answered]]) -> Answered: ...
+    def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
     def afford(self, step: str, requests: Iterable[Request]) -> None: ...
 
 

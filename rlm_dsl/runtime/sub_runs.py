@@ -12,7 +12,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.lines import lines_context
@@ -23,6 +23,7 @@ from rlm_dsl.runtime.execution import execute
 from rlm_dsl.runtime.model import BudgetExceeded, Model
 from rlm_dsl.runtime.recording import Recording
 from rlm_dsl.runtime.rounds import Silent
+from rlm_dsl.runtime.runner import Caller
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 
@@ -47,21 +48,6 @@ def told_question(request: Request) -> str:
     return "\n\n".join([request.messages[0].content, *(message.content for message in request.messages[2:])])
 
 
-class Parent(Protocol):
-    """What a sub-run borrows of the run it stands in."""
-
-    @property
-    def settings(self) -> Mapping[str, ModelSettings]: ...
-    @property
-    def window(self) -> int: ...
-    @property
-    def redact(self) -> Callable[[str], str]: ...
-    @property
-    def model(self) -> Model: ...
-    def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
-    def afford(self, step: str, requests: Iterable[Request]) -> None: ...
-
-
 @dataclass(slots=True)
 class Named:
     """A model whose requests say which sub-run they come from."""
@@ -77,7 +63,7 @@ class Named:
 class Share:
     """A sub-run's caller: its parent's models and budget, a share of its own, one depth less."""
 
-    parent: Parent
+    parent: Caller
     within: str
     depth: int
     turns: int
