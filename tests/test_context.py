@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlm_dsl.context import lines
 from rlm_dsl.context.context import Context, context_line
 from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import UserError
@@ -132,3 +133,20 @@ def test_a_declaration_is_held_to(tmp_path: Path) -> None:
     assert column(chosen, "a") == ["1"] and chosen.schema.names == ("b", "a")
     with pytest.raises(UserError, match="`b` is text and not int; there is no column `c`"):
         load("t", path, declared=Table((Field("b", INT), Field("c", INT))))
+
+
+@pytest.mark.parametrize("size", [5, 6, 9])
+def test_texts_are_right_across_the_slices_of_a_large_file(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views point into overlapping slices of the content; here they are a few bytes long instead of a gigabyte."""
+    monkeypatch.setattr(lines, "SLICE", size)
+    texts = [("é" * n + "x" * (30 - 2 * n))[:28] if n % 3 else "y" * (n % 31) for n in range(15)] * 9
+    content = "\n".join(texts).encode()
+    starts, ends, views, bad = lines.lines_of(content)
+    assert views.to_pylist() == texts and bad == 0
+    assert [content[a:b].decode() for a, b in zip(starts, ends, strict=True)] == texts
+
+
+def test_a_line_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "SLICE", 5)
+    with pytest.raises(UserError, match="more than 1 GB"):
+        lines.lines_of(b"short\n" + b"x" * 32)

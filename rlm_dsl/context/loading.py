@@ -80,7 +80,9 @@ def as_declared(context: Context, declared: Table) -> Context:
     hidden = context.rows.select([n for n in context.rows.column_names if n.startswith("#")])
     rows = hidden
     for column in declared.columns:
-        rows = rows.append_column(column.name, context.rows[column.name].cast(arrow_type(column.type)))
+        held = context.rows[column.name]
+        same = context.schema.column(column.name) == column.type
+        rows = rows.append_column(column.name, held if same else held.cast(arrow_type(column.type)))
     return Context(context.name, context.format, context.given, declared, rows, context.sources, context.notes)
 
 
