@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.patterns import problem
-from rlm_dsl.prefilters import lookup, required, without_idle_ends
+from rlm_dsl.prefilters import lookup, matching, required, without_idle_ends
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.sql import bound, name, sql
 from tests.small import answer
@@ -62,32 +62,35 @@ PIECES = st.sampled_from(
 )
 
 
-def rows(condition: Any) -> list[int]:
-    with Warehouse(threads=1) as warehouse:
-        warehouse.connection.execute("CREATE TABLE t (n INT, s VARCHAR)")
-        warehouse.connection.executemany("INSERT INTO t VALUES (?, ?)", list(enumerate(TEXTS)))
-        return [n for (n,) in warehouse.rows(sql("SELECT n FROM t WHERE {c} ORDER BY n", c=condition))]
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[Warehouse]:
+    with Warehouse(threads=1) as made:
+        made.connection.execute("CREATE TABLE t (n INT, s VARCHAR)")
+        made.connection.executemany("INSERT INTO t VALUES (?, ?)", list(enumerate(TEXTS)))
+        yield made
 
 
-def holds(pattern: str) -> None:
-    from rlm_dsl.prefilters import matching
-
+def holds(warehouse: Warehouse, pattern: str) -> None:
     assume(problem(pattern) is None)
-    plainly = rows(sql("regexp_matches({s}, {p})", s=name("s"), p=bound(pattern)))
-    assert rows(matching(name("s"), pattern)) == plainly, lookup(pattern)
+    plainly = sql("regexp_matches({s}, {p})", s=name("s"), p=bound(pattern))
+    found = [
+        warehouse.rows(sql("SELECT n FROM t WHERE {c} ORDER BY n", c=condition))
+        for condition in (plainly, matching(name("s"), pattern))
+    ]
+    assert found[0] == found[1], lookup(pattern)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(PIECES, min_size=1, max_size=7).map("".join))
-def test_the_same_rows_are_found(pattern: str) -> None:
-    holds(pattern)
+def test_the_same_rows_are_found(warehouse: Warehouse, pattern: str) -> None:
+    holds(warehouse, pattern)
 
 
 @pytest.mark.proof
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(PIECES, min_size=1, max_size=9).map("".join))
-def test_the_same_rows_are_found_by_thousands_of_patterns(pattern: str) -> None:
-    holds(pattern)
+def test_the_same_rows_are_found_by_thousands_of_patterns(warehouse: Warehouse, pattern: str) -> None:
+    holds(warehouse, pattern)
 
 
 @pytest.mark.parametrize(
