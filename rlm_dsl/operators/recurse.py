@@ -28,6 +28,10 @@ from rlm_dsl.types import INT, TEXT, Field, Record, Type
 
 DEEPEST = 3
 """How deep sub-runs may stand in sub-runs."""
+TURNS = 12
+"""Turns of a sub-run at most."""
+CALLS = 60
+"""Model calls of a sub-run at most, its turns among them."""
 
 
 def result(arguments: Arguments) -> Type:
@@ -67,8 +71,9 @@ recurse = Operator(
     model=ModelStep(question, answer_type, combine, explores=True),
     manual=(
         "The text is the context `text: table(line: int, text: text)` of a sub-run: another exploration, whose program "
-        "is recorded and run again when the trace is verified. It costs several calls a row: narrow first. Sub-runs "
-        "may use `recurse` themselves where `depth` is more than 1."
+        "is recorded and run again when the trace is verified. It costs several calls a row, "
+        f"at most {CALLS} and {TURNS} turns: narrow first. Sub-runs may use `recurse` themselves where `depth` is more "
+        "than 1."
     ),
     examples=(
         Example(

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from rlm_dsl.operators.recurse import DEEPEST
+from rlm_dsl.operators.recurse import DEEPEST, TURNS
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.announce import Announced, Log
 from rlm_dsl.runtime.budget import Budgeted, Spending
@@ -29,8 +29,6 @@ from rlm_dsl.runtime.sub_runs import Exploring, Share, rerun
 T = TypeVar("T")
 Explorer = Callable[[Share, Request], Answer]
 """What explores a text live; floors above this one have it."""
-SUB_TURNS = 12
-"""Turns of a sub-run at most."""
 
 
 class Calling:
@@ -70,7 +68,7 @@ class Calling:
     def explored(self, request: Request) -> Answer:
         """A request to explore, answered by a sub-run one depth down."""
         assert self.explorer is not None
-        share = Share(self, request.purpose, request.explore - 1, min(self.turns, SUB_TURNS), self.log)
+        share = Share(self, request.purpose, request.explore - 1, min(self.turns, TURNS), self.log)
         return self.explorer(share, request)
 
     def wait(self, work: Callable[[], Awaitable[T]]) -> T:

@@ -18,6 +18,7 @@ from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.lines import lines_context
 from rlm_dsl.context.reading import Read
 from rlm_dsl.diagnostics import UserError
+from rlm_dsl.operators.recurse import CALLS
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.execution import execute
 from rlm_dsl.runtime.model import BudgetExceeded, Model
@@ -30,8 +31,6 @@ from rlm_dsl.source import Source
 T = TypeVar("T")
 NAME = "text"
 """What a sub-run's program calls its context."""
-SHARE = 60
-"""Model calls that one sub-run may make at most."""
 AT_ONCE = 4
 """Sub-runs of one depth under way at once: each holds a warehouse."""
 
@@ -98,13 +97,13 @@ class Share:
 
     def left(self) -> str:
         """The same for the same answers, whatever other sub-runs do meanwhile."""
-        return f"Model calls left: {SHARE - len(self.recording.calls):,}."
+        return f"Model calls left: {CALLS - len(self.recording.calls):,}."
 
     def afford(self, step: str, requests: Iterable[Request]) -> None:
         held = list(requests)
         new = len({request.key for request in held} - set(self.recording.calls))
-        if len(self.recording.calls) + new > SHARE:
-            raise BudgetExceeded(f"{self.within}/{step}: a sub-run may make {SHARE} model calls at most")
+        if len(self.recording.calls) + new > CALLS:
+            raise BudgetExceeded(f"{self.within}/{step}: a sub-run may make {CALLS} model calls at most")
         self.parent.afford(f"{self.within}/{step}", held)
 
 
