@@ -90,9 +90,11 @@ class Steps(Runner):
         rows = int(self.warehouse.rows(sql("SELECT count(*) FROM ({rows})", rows=stage.rows))[0][0])
         left = self.caller.left() if isinstance(self.caller, Calling) else ""
         model = table_operators()[stage.step.operator].model
-        most = "several model calls" if model is not None and model.explores else f"at most {ASKS} model calls"
-        whole = "" if model is not None and model.explores else f", {rows * ASKS:,} in all"
-        note(safe(f"{stage.step_name}: {most} for each of {rows:,} rows{whole}. {left}".rstrip()))
+        each = ASKS * (1 if model is None else model.calls(stage.step.arguments))
+        told = (
+            f"{stage.step_name}: at most {each} model calls for each of {rows:,} rows, {rows * each:,} in all. {left}"
+        )
+        note(safe(told.rstrip()))
         super().ask(stage)
 
 

@@ -103,7 +103,8 @@ def told_evidence(evidence: Sequence[Evidence]) -> str:
             continue
         lines.append(f"\nevidence{label}: {one.count:,} {'place' if one.count == 1 else 'places'}")
         for span in one.spans[:EVIDENCE_SHOWN]:
-            lines.append(f"  {place(span.source, span.first_line, span.last_line)}  {cut(span.text, 90)}".rstrip())
+            text = cut(" ".join(span.text.split()), 90)
+            lines.append(f"  {place(span.source, span.first_line, span.last_line)}  {text}".rstrip())
         if one.count > EVIDENCE_SHOWN:
             lines.append(f"  ... {one.count - min(len(one.spans), EVIDENCE_SHOWN):,} more")
     return "\n".join(line.replace("\n\n", "\n") if not line.startswith("\n") else line for line in lines) + "\n"
@@ -143,15 +144,21 @@ def told_trace(trace: Trace) -> str:
 
 
 def told_turns(events: Sequence[Any]) -> list[str]:
-    lines: list[str] = []
+    """The exploration's turns, then those of each sub-run, which may have gone on side by side."""
+    runs: dict[str, list[Mapping[str, Any]]] = {}
     for event in events:
         if event.type == "turn.end":
-            content = event.content
+            runs.setdefault(event.content.get("sub_run", ""), []).append(event.content)
+    lines: list[str] = []
+    for number, (run, turns) in enumerate(sorted(runs.items(), key=lambda item: item[0] != "")):
+        if run:
+            lines += ["", f"sub-run {number + ('' not in runs)} of {len(runs) - ('' in runs)}, in {turns[0]['within']}"]
+        for turn in turns:
             lines += [
                 "",
-                f"turn {content['turn']}",
-                indented(content["program"] or "(no statement)", "  > "),
-                indented(cut(content["observation"], 1_200), "    "),
+                f"turn {turn['turn']}",
+                indented(turn["program"] or "(no statement)", "  > "),
+                indented(cut(turn["observation"], 1_200), "    "),
             ]
     return lines
 

@@ -43,7 +43,7 @@ def explore_text(share: Share, request: Request) -> Answer:
         session = Session(runner, Environment({NAME: context.schema}))
 
         def tell(kind: str, fields: Mapping[str, Any]) -> None:
-            share.tell(kind, {"within": share.within, **fields})
+            share.tell(kind, {"within": share.within, "sub_run": request.key, **fields})
 
         found = explore(
             told_question(request),

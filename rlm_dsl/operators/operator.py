@@ -308,7 +308,8 @@ class ModelStep:
 
     `rows` makes the table that is asked about where that is not the piped one, of the type that `rows_type` gives, and
     `asked_rows` says how many rows it has at most; `combine` then finds it last among its lowering's inputs. `problem`
-    says what is wrong with an answer that has its type. `filters` is true where rows are left out by the answers.
+    says what is wrong with an answer that has its type. `filters` is true where rows are left out by the
+    answers; `calls` is how many model calls one asking takes at most.
     """
 
     question: Callable[[Mapping[str, Any]], str]
@@ -321,6 +322,7 @@ class ModelStep:
     asked_rows: Callable[[Arguments, list[int]], int | None] | None = None
     problem: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None = None
     filters: bool = False
+    calls: Callable[[Mapping[str, Any]], int] = lambda arguments: 1
 
 
 def as_many(arguments: Arguments, rows: list[int]) -> int | None:

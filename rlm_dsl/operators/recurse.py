@@ -43,6 +43,13 @@ def result(arguments: Arguments) -> Type:
     )
 
 
+def most_calls(arguments: Mapping[str, Any]) -> int:
+    """A sub-run's own calls, each of which may be a sub-run where the depth allows it."""
+    depth: int = known_value(arguments["depth"])
+    most: int = CALLS**depth
+    return most
+
+
 def question(values: Mapping[str, Any]) -> str:
     return f"{values['question']}\nGive it with `answer`, as one value of type {values['returns']}."
 
@@ -68,7 +75,7 @@ recurse = Operator(
         ON_ERROR,
     ),
     result=result,
-    model=ModelStep(question, answer_type, combine, explores=True),
+    model=ModelStep(question, answer_type, combine, explores=True, calls=most_calls),
     manual=(
         "The text is the context `text: table(line: int, text: text)` of a sub-run: another exploration, whose program "
         "is recorded and run again when the trace is verified. It costs several calls a row, "

@@ -45,7 +45,8 @@ def _bound(stage: ModelStage, plan: Plan, counts: Mapping[str, int]) -> Bound:
         tables = [most_rows(node, counts, known) for node in stage.step.inputs]
         found = [r for r in tables if r is not None]
         rows = model.asked_rows(arguments_of(stage.step), found) if len(found) == len(tables) else None
-    return Bound(stage.step_name, stage.step.operator, rows, None if rows is None else rows * ASKS)
+    each = ASKS * (1 if model is None else model.calls(stage.step.arguments))
+    return Bound(stage.step_name, stage.step.operator, rows, None if rows is None else rows * each)
 
 
 def most_rows(node: Node, counts: Mapping[str, int], known: dict[str, int | None]) -> int | None:
