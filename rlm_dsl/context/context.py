@@ -6,7 +6,8 @@ Law: `#lo` and `#hi` are the bytes of the row in its source file; a digest depen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rlm_dsl.hashing import identity
@@ -29,6 +30,20 @@ class SourceFile:
     sha256: str
     shown: str = ""
     held: bytes | None = None
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a loader gives: rows in batches, and what is known of them once the last batch is taken.
+
+    A batch holds `#source #line #lo #hi` (int32, int64s; places null where there are none), then the schema's columns.
+    """
+
+    format: str
+    schema: Table
+    batches: Iterable[pa.Table]
+    sources: list[SourceFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

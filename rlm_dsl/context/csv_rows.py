@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.context.context import Context
+from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.inference import free_names, typed_cells
 from rlm_dsl.context.reading import Progress, find, read_all
 from rlm_dsl.diagnostics import UserError
@@ -33,7 +33,7 @@ class Record:
     end: int
 
 
-def load_csv(name: str, given: str, first_row: int, progress: Progress | None, delimiter: str = ",") -> Context:
+def load_csv(given: str, progress: Progress | None, delimiter: str = ",") -> Loaded:
     """One CSV file. Raises UserError for a folder, an empty file or a file without rows of text."""
     found = find(given)
     if len(found) != 1:
@@ -51,10 +51,10 @@ def load_csv(name: str, given: str, first_row: int, progress: Progress | None, d
     bad = not valid(read.content)
     blank = len(every) - len(records)
     passed = (f"{blank:,} blank lines were passed over",) if blank else ()
-    notes = (*noted, *more, *uneven, *passed, *(("bytes that are not UTF-8 are shown as U+FFFD",) if bad else ()))
+    notes = [*noted, *more, *uneven, *passed, *(("bytes that are not UTF-8 are shown as U+FFFD",) if bad else ())]
     schema = Table(tuple(Field(column, type_) for column, type_ in types.items()))
     form = "tsv" if delimiter == "\t" else "csv"
-    return Context(name, form, given, schema, rows(records[1:], first_row, columns, types), (read.source,), notes)
+    return Loaded(form, schema, [rows(records[1:], columns, types)], [read.source], notes)
 
 
 def valid(content: bytes) -> bool:
@@ -144,14 +144,13 @@ def uneven(records: list[Record], what: str) -> str:
     return f"{len(records):,} rows have {what}, first in line {places}"
 
 
-def rows(records: list[Record], first_row: int, columns: dict[str, list[Any]], types: dict[str, Type]) -> Any:
+def rows(records: list[Record], columns: dict[str, list[Any]], types: dict[str, Type]) -> Any:
     import pyarrow as pa
 
     from rlm_dsl.context.arrow import arrow_type
 
     count = len(records)
     made: dict[str, Any] = {
-        "#row": pa.array(range(first_row, first_row + count), pa.int64()),
         "#source": pa.array([0] * count, pa.int32()),
         "#line": pa.array([r.line for r in records], pa.int64()),
         "#lo": pa.array([r.start for r in records], pa.int64()),

@@ -14,7 +14,7 @@ from functools import reduce
 from typing import Any
 
 from rlm_dsl.context.arrow import arrow_type
-from rlm_dsl.context.context import Context
+from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.inference import UNSPEAKABLE, as_date, as_timestamp, free_names
 from rlm_dsl.context.reading import Progress, find, read_all
 from rlm_dsl.diagnostics import UserError
@@ -47,7 +47,7 @@ HUGE = re.compile(rb"\d[eE]\+?0*[1-9]\d\d|\d{300}")
 """A line that may hold a number beyond the range of floats."""
 
 
-def load_json_lines(name: str, given: str, first_row: int, progress: Progress | None) -> Context:
+def load_json_lines(given: str, progress: Progress | None) -> Loaded:
     """One file of JSON objects. Raises UserError with line and column for anything else."""
     import pyarrow as pa
 
@@ -59,7 +59,6 @@ def load_json_lines(name: str, given: str, first_row: int, progress: Progress | 
     keys = list(dict.fromkeys(key for _, _, _, value in lines for key in value))
     names, noted = free_names(keys)
     columns: dict[str, Any] = {
-        "#row": pa.array(range(first_row, first_row + len(lines)), pa.int64()),
         "#source": pa.array([0] * len(lines), pa.int32()),
         "#line": pa.array([number for number, _, _, _ in lines], pa.int64()),
         "#lo": pa.array([start for _, start, _, _ in lines], pa.int64()),
@@ -73,8 +72,8 @@ def load_json_lines(name: str, given: str, first_row: int, progress: Progress | 
     if not fields:
         raise UserError(f"{given} holds no object with a field", "a JSON Lines file has an object a line")
     told = ((blank, "blank lines were passed over"), (halves, "lines hold half of a surrogate pair (shown as U+FFFD)"))
-    notes = (*noted, *(f"{count:,} {what}" for count, what in told if count))
-    return Context(name, "jsonl", given, Table(tuple(fields)), pa.table(columns), (read.source,), notes)
+    notes = [*noted, *(f"{count:,} {what}" for count, what in told if count)]
+    return Loaded("jsonl", Table(tuple(fields)), [pa.table(columns)], [read.source], notes)
 
 
 def json_lines(content: bytes, given: str) -> tuple[list[Line], int, int]:

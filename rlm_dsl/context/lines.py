@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rlm_dsl.context.context import Context
+from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.reading import Progress, Read, find, is_binary, is_many, read_all
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.types import INT, TEXT, Field, Table
@@ -17,7 +17,7 @@ from rlm_dsl.types import INT, TEXT, Field, Table
 LINE_FEED, CARRIAGE_RETURN = 10, 13
 
 
-def load_lines(name: str, given: str, first_row: int, progress: Progress | None) -> Context:
+def load_lines(given: str, progress: Progress | None) -> Loaded:
     """Each line a row. Files with NUL bytes at their head are left out of folders, and noted."""
     many = is_many(given)
     reads, skipped = [], 0
@@ -26,22 +26,18 @@ def load_lines(name: str, given: str, first_row: int, progress: Progress | None)
             skipped += 1
         else:
             reads.append(read)
-    return lines_context(name, given, reads, many, first_row, skipped)
+    return lines_loaded(reads, many, skipped)
 
 
-def lines_context(
-    name: str, given: str, reads: Sequence[Read], many: bool, first_row: int, skipped: int = 0
-) -> Context:
+def lines_loaded(reads: Sequence[Read], many: bool, skipped: int = 0) -> Loaded:
     import numpy as np
     import pyarrow as pa
 
-    sources = tuple(replaced(read, index) for index, read in enumerate(reads))
+    sources = [replaced(read, index) for index, read in enumerate(reads)]
     split = [lines_of(read.content) for read in reads]
     counts = [len(starts) for starts, _, _, _ in split]
-    total = sum(counts)
     numbers = np.concatenate([np.arange(1, count + 1) for count in counts]) if counts else np.zeros(0, np.int64)
     columns: dict[str, Any] = {
-        "#row": pa.array(np.arange(first_row, first_row + total)),
         "#source": pa.array(np.repeat(np.arange(len(counts), dtype=np.int32), counts)),
         "#line": pa.array(numbers.astype(np.int64)),
         "#lo": pa.array(np.concatenate([s for s, _, _, _ in split]) if split else numbers),
@@ -54,7 +50,7 @@ def lines_context(
         columns["path"] = pa.DictionaryArray.from_arrays(columns["#source"], paths)
     columns["line"] = columns["#line"]
     columns["text"] = pa.chunked_array([texts for _, _, texts, _ in split], pa.string_view())
-    return Context(name, "lines", given, schema, pa.table(columns), sources, notes(reads, split, skipped))
+    return Loaded("lines", schema, [pa.table(columns)], sources, list(notes(reads, split, skipped)))
 
 
 def replaced(read: Read, index: int) -> Any:

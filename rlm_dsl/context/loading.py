@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from rlm_dsl.context.arrow import arrow_type
-from rlm_dsl.context.context import Context, context_line
+from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.csv_rows import load_csv
 from rlm_dsl.context.documents import load_documents
 from rlm_dsl.context.json_lines import load_json_lines
@@ -21,7 +21,7 @@ from rlm_dsl.context.reading import Progress, is_many
 from rlm_dsl.diagnostics import UserError, did_you_mean
 from rlm_dsl.types import INT, TEXT, Field, Table, fits
 
-Loader = Callable[[str, str, int, Progress | None], Context]
+Loader = Callable[[str, Progress | None], Loaded]
 
 LOADERS: Mapping[str, Loader] = {
     "lines": load_lines,
@@ -56,8 +56,18 @@ def load(
     if format is not None and format not in LOADERS:
         raise UserError(f"no format is called {format!r}", *did_you_mean(format, list(LOADERS), what="formats"))
     chosen = format or declared_format(given, declared)
-    context = LOADERS[chosen](name, given, first_row, progress)
+    context = held(name, given, LOADERS[chosen](given, progress), first_row)
     return context if declared is None else as_declared(context, declared)
+
+
+def held(name: str, given: str, loaded: Loaded, first_row: int = 0) -> Context:
+    """What was loaded as a context in memory, its rows numbered."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows = pa.concat_tables(loaded.batches)
+    rows = rows.add_column(0, ROW, pa.array(np.arange(first_row, first_row + rows.num_rows, dtype=np.int64)))
+    return Context(name, loaded.format, given, loaded.schema, rows, tuple(loaded.sources), tuple(loaded.notes))
 
 
 def declared_format(given: str, declared: Table | None) -> str:

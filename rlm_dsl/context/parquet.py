@@ -6,14 +6,14 @@ import io
 from typing import Any
 
 from rlm_dsl.context.arrow import arrow_type, language_type
-from rlm_dsl.context.context import Context
+from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.inference import free_names
 from rlm_dsl.context.reading import Progress, find, read_all
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.types import Field, Table, null_if
 
 
-def load_parquet(name: str, given: str, first_row: int, progress: Progress | None) -> Context:
+def load_parquet(given: str, progress: Progress | None) -> Loaded:
     """One Parquet file. Raises UserError naming a column whose type the language has not."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -29,7 +29,6 @@ def load_parquet(name: str, given: str, first_row: int, progress: Progress | Non
     names, noted = free_names(table.column_names)
     count = table.num_rows
     columns: dict[str, Any] = {
-        "#row": pa.array(range(first_row, first_row + count), pa.int64()),
         "#source": pa.array([0] * count, pa.int32()),
         "#line": pa.array(range(1, count + 1), pa.int64()),
         "#lo": pa.nulls(count, pa.int64()),
@@ -40,7 +39,7 @@ def load_parquet(name: str, given: str, first_row: int, progress: Progress | Non
         field, values = converted(column, arrow, given)
         fields.append(field)
         columns[column] = values
-    return Context(name, "parquet", given, Table(tuple(fields)), pa.table(columns), (read.source,), tuple(noted))
+    return Loaded("parquet", Table(tuple(fields)), [pa.table(columns)], [read.source], noted)
 
 
 def converted(column: str, values: Any, given: str) -> tuple[Field, Any]:

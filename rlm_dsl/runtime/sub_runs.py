@@ -15,7 +15,8 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from rlm_dsl.context.context import Context, SourceFile
-from rlm_dsl.context.lines import lines_context
+from rlm_dsl.context.lines import lines_loaded
+from rlm_dsl.context.loading import held
 from rlm_dsl.context.reading import Read
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.operators.recurse import CALLS
@@ -39,7 +40,7 @@ def text_context(text: str) -> Context:
     """A text as lines, as a file of it would be."""
     content = text.encode("utf-8")
     read = Read(SourceFile(0, NAME, len(content), sha256(content).hexdigest(), NAME, content), content)
-    return lines_context(NAME, NAME, [read], False, 0)
+    return held(NAME, NAME, lines_loaded([read], False))
 
 
 def told_question(request: Request) -> str:
