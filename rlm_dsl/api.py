@@ -23,7 +23,9 @@ from rlm_dsl.runtime.result import Result
 from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.running import run_program
 from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings
+from rlm_dsl.runtime.storing import obtain, store
 from rlm_dsl.runtime.verify import verify as verify_trace
+from rlm_dsl.runtime.warehouse import memory_bytes
 from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import Report
 from rlm_dsl.trace.file import Trace
@@ -45,20 +47,36 @@ __all__ = [
 Contexts = Mapping[str, "str | os.PathLike[str] | Context"]
 
 
-def load(path: str | os.PathLike[str], name: str = "data", *, format: str | None = None) -> Context:
-    """Load a file, folder or glob. `format` (lines, documents, csv, tsv, jsonl, parquet) if its ending does not say it.
+def load(
+    path: str | os.PathLike[str],
+    name: str = "data",
+    *,
+    format: str | None = None,
+    to: str | os.PathLike[str] | None = None,
+) -> Context:
+    """Load a file, folder or glob. `format` (lines, documents, csv, tsv, jsonl, parquet, ...) if its ending does not
+    say it. With `to`, a folder whose name ends in `.rlmctx`, the context is kept there, and later opened at once.
 
     Raises UserError with one clear message when it cannot be read.
     """
+    if to is not None:
+        return store(name, os.fspath(path), Path(to), format)
     return load_context(name, os.fspath(path), format=format)
 
 
-def loaded(contexts: Contexts, declared: Mapping[str, Table] | None = None) -> dict[str, Context]:
+def loaded(
+    contexts: Contexts, declared: Mapping[str, Table] | None = None, memory: str | None = None
+) -> dict[str, Context]:
     """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does."""
     return {
         name: renamed(given, name)
         if isinstance(given, Context)
-        else load_context(name, os.fspath(given), declared=(declared or {}).get(name))
+        else obtain(
+            name,
+            os.fspath(given),
+            declared=(declared or {}).get(name),
+            memory=memory_bytes(memory) if memory else None,
+        )[0]
         for name, given in contexts.items()
     }
 
@@ -102,7 +120,7 @@ def ask(
     """
     return answer_question(
         question,
-        loaded(contexts),
+        loaded(contexts, memory=more.get("memory")),
         settings_of(model, base_url, budget, **more),
         api_key=key_of(api_key),
         environment=os.environ,
@@ -135,7 +153,7 @@ def run(
     source = Source(name, program)
     return run_program(
         source,
-        loaded(contexts, declared_types(source)),
+        loaded(contexts, declared_types(source), more.get("memory")),
         params or {},
         settings_of(model, base_url, budget, price=price, **more),
         api_key=key_of(api_key),

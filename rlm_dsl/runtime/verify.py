@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.check.spelled import spelled_table
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.request import Request
 from rlm_dsl.runtime.calling import Replaying
@@ -22,6 +22,7 @@ from rlm_dsl.runtime.execution import Execution, execute
 from rlm_dsl.runtime.model import NoRecordedAnswer
 from rlm_dsl.runtime.recording import Call
 from rlm_dsl.runtime.rounds import WINDOW, Silent
+from rlm_dsl.runtime.storing import obtain
 from rlm_dsl.runtime.traced import SCHEMA, program_digest, recorded_calls, recorded_settings
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
@@ -30,7 +31,6 @@ from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.file import HEADER, Trace
 from rlm_dsl.trace.seal import EVENTS, SEAL, check_seal, file_names
 from rlm_dsl.trace.secrets import Redaction
-from rlm_dsl.types import Table
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ def loaded(recorded: Mapping[str, Any], check: _Check) -> Context:
     """A recorded context from where it lies now: as given, as recorded, or beside the trace."""
     name = recorded["name"]
     given = check.paths.get(name) or found_near(recorded["given"], check.trace.folder)
-    return load(name, given, format=recorded["format"], declared=declared_type(recorded["schema"]))
+    return obtain(name, given, format=recorded["format"], declared=spelled_table(recorded["schema"]))[0]
 
 
 def found_near(given: str, folder: Path) -> str:
@@ -138,19 +138,6 @@ def found_near(given: str, folder: Path) -> str:
         if (base / fixed).exists():
             return (base / given).as_posix() if base != Path() else given
     return given
-
-
-def declared_type(schema: str) -> Table | None:
-    """The table type that a header spells."""
-    from rlm_dsl.check import Environment
-    from rlm_dsl.check import check as check_tree
-    from rlm_dsl.syntax.parse import parse
-
-    source = Source("schema", f"context held: {schema}")
-    try:
-        return check_tree(parse(source), Environment()).environment.contexts.get("held")
-    except ProgramError:
-        return None
 
 
 def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergence]:
