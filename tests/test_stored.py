@@ -50,9 +50,10 @@ def file(folder: Path, name: str, content: bytes | str) -> str:
         ("a.log", b"one\r\n\n\xff\x00three"),
         ("a.csv", 'id,sent,body\n1,2024-01-02,"x\ny"\n2,,\n'),
         ("a.jsonl", '{"a": {"b": [1, null]}, "c": 1.5}\n{"a": null, "c": true}\n'),
-        ("a.log.gz", gzip.compress(b"x\ny\n")),
+        ("a.log.gz", gzip.compress(b"x\ny\n", mtime=0)),
         ("empty.log", b""),
     ],
+    ids=["odd lines", "csv", "jsonl", "compressed", "empty"],
 )
 def test_what_is_kept_is_what_a_load_gives(tmp_path: Path, name: str, content: bytes | str) -> None:
     path = file(tmp_path, name, content)
