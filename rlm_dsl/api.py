@@ -46,7 +46,8 @@ Contexts = Mapping[str, "str | os.PathLike[str] | Context"]
 
 
 def load(path: str | os.PathLike[str], name: str = "data", *, format: str | None = None) -> Context:
-    """Load a file, folder or glob. `format` (lines, documents, csv, tsv, jsonl, parquet) if its ending does not say it.
+    """Load a file, folder or glob. `format` if its ending does not say it: lines, documents, csv, tsv, jsonl, parquet,
+    markdown, html, pdf, mail.
 
     Raises UserError with one clear message when it cannot be read.
     """

@@ -16,6 +16,7 @@ from rlm_dsl.context.reading import read_span
 from rlm_dsl.operators.operator import SOURCE_BITS
 from rlm_dsl.plan.stages import Leaf
 from rlm_dsl.runtime.warehouse import CONTEXT_BITS, Warehouse
+from rlm_dsl.types import TEXT
 
 LISTED = 100
 """How many spans of evidence an answer lists; the count beside them is of all."""
@@ -23,7 +24,8 @@ LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A place in a source: lines from 1, bytes half-open (None for sources without a byte order, such as Parquet)."""
+    """A place in a source: lines from 1, bytes half-open. Sources without a byte order, such as Parquet and PDF, have
+    the number of the row or page for lines, no bytes, and the row's `text` for the bytes' text."""
 
     context: str
     source: str
@@ -84,7 +86,8 @@ def span(context: Context, row: int, start: int | None, end: int | None) -> Span
     index = (row & ((1 << SOURCE_BITS) - 1)) - context.rows["#row"][0].as_py()
     line = context.rows["#line"][index].as_py()
     if start is None or end is None:
-        return Span(context.name, source.path, line, line, None, None, None, "")
+        shown = context.rows["text"][index].as_py() if context.schema.column("text") == TEXT else ""
+        return Span(context.name, source.path, line, line, None, None, None, shown)
     own = context.rows["#lo"][index].as_py()
     before = read_span(context, source.index, own, start) if start > own else b""
     held = read_span(context, source.index, start, end)
