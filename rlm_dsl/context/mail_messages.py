@@ -77,8 +77,14 @@ def messages(read: Read, counts: Counter[str]) -> Iterator[Row]:
     bounds = [0, *starts, len(content)] if content else []
     for number, (start, end) in enumerate(pairwise(bounds), 1):
         raw = content[start:end]
-        yield Row(line, start, end, (number, *columns(ESCAPED.sub(rb"\1", raw) if mailbox else raw, counts)))
+        yield Row(line, start, end, (number, *columns(unescaped(raw) if mailbox else raw, counts)))
         line += raw.count(b"\n")
+
+
+def unescaped(raw: bytes) -> bytes:
+    """A mailbox's message as it was sent, without the blank line that ends it there."""
+    blank = next((mark for mark in (b"\r\n\r\n", b"\n\n") if raw.endswith(mark)), b"")
+    return ESCAPED.sub(rb"\1", raw[: len(raw) - len(blank) // 2])
 
 
 def columns(raw: bytes, counts: Counter[str]) -> tuple[object, ...]:
