@@ -300,7 +300,9 @@ def test_a_pdf_that_cannot_be_opened_is_refused_alone_and_noted_in_a_folder(
     written(tmp_path, "other.txt", "x")
     context = load("d", str(tmp_path), format="pdf")
     assert [row["path"] for row in cells(context)] == ["good.PDF"] and len(context.sources) == 2
-    assert "1 files that do not end in .pdf were passed over" in told(context) and "left out: " in told(context)
+    assert "1 files that do not end in .pdf were passed over" in told(
+        context
+    ) and "1 files are left out: each is " in told(context)
 
 
 @pytest.mark.parametrize(("form", "library"), [("pdf", "pypdfium2"), ("markdown", "markdown_it")])
@@ -353,7 +355,8 @@ def test_a_message_shows_its_plain_text_and_names_its_attachments(tmp_path: Path
 def test_html_mail_with_a_footer_in_plain_text_shows_both(tmp_path: Path) -> None:
     content = (
         b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>Hi<p>there\n"
-        b"--b\nContent-Type: text/plain\n\nfooter\n--b\nContent-Type: message/rfc822\n\nSubject: in\n\nforwarded\n--b--\n"
+        b"--b\nContent-Type: text/plain\n\nfooter\n"
+        b"--b\nContent-Type: message/rfc822\n\nSubject: in\n\nforwarded\n--b--\n"
     )
     assert column(loaded(tmp_path, "mail", content), "text") == ["Hi\nthere\nfooter\nforwarded"]
 

@@ -48,7 +48,7 @@ def pages(read: Read, counts: Counter[str], many: bool) -> Iterator[Row]:
     except UserError as failure:
         if not many:
             raise
-        counts[f"files are left out: {failure.message}"] += 1
+        counts[f"files are left out: each {failure.message.removeprefix(read.source.path + ' ')}"] += 1
         return
     with closing(document):
         for index in range(len(document)):
