@@ -54,8 +54,9 @@ def load(
     format: str | None = None,
     to: str | os.PathLike[str] | None = None,
 ) -> Context:
-    """Load a file, folder or glob. `format` (lines, documents, csv, tsv, jsonl, parquet, ...) if its ending does not
-    say it. With `to`, a folder whose name ends in `.rlmctx`, the context is kept there, and later opened at once.
+    """Load a file, folder or glob. `format` if its ending does not say it: lines, documents, csv, tsv, jsonl, parquet,
+    markdown, html, pdf, mail. With `to`, a folder whose name ends in `.rlmctx`, the context is kept there, and later
+    opened at once.
 
     Raises UserError with one clear message when it cannot be read.
     """

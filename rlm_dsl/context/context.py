@@ -76,8 +76,12 @@ class Context:
 
     @property
     def own(self) -> str:
-        """The column that holds a row's very bytes: the text of a line or of a document."""
-        return "text" if self.format in ("lines", "documents") and self.schema.column("text") is not None else ""
+        """The column that holds a row's very bytes: the text of a line, of a document or of a section of Markdown."""
+        return (
+            "text"
+            if self.format in ("lines", "documents", "markdown") and self.schema.column("text") is not None
+            else ""
+        )
 
     @property
     def digest(self) -> str:

@@ -16,9 +16,13 @@ from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.csv_rows import load_csv
 from rlm_dsl.context.documents import load_documents
+from rlm_dsl.context.html_blocks import load_html
 from rlm_dsl.context.json_lines import load_json_lines
 from rlm_dsl.context.lines import load_lines
+from rlm_dsl.context.mail_messages import load_mail
+from rlm_dsl.context.markdown_sections import load_markdown
 from rlm_dsl.context.parquet import load_parquet
+from rlm_dsl.context.pdf_pages import load_pdf
 from rlm_dsl.context.reading import Progress, is_many, plain_name
 from rlm_dsl.context.stored import is_stored, open_stored
 from rlm_dsl.diagnostics import UserError, did_you_mean
@@ -33,6 +37,10 @@ LOADERS: Mapping[str, Loader] = {
     "tsv": partial(load_csv, delimiter="\t"),
     "jsonl": load_json_lines,
     "parquet": load_parquet,
+    "markdown": load_markdown,
+    "html": load_html,
+    "pdf": load_pdf,
+    "mail": load_mail,
 }
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
@@ -40,6 +48,9 @@ ENDINGS: Mapping[str, str] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".pdf": "pdf",
+    ".mbox": "mail",
+    ".eml": "mail",
 }
 
 

@@ -23,7 +23,8 @@ LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A place in a source: lines from 1, bytes half-open (None for sources without a byte order, such as Parquet)."""
+    """A place in a source: lines from 1, bytes half-open. Sources without a byte order, such as Parquet and PDF, have
+    the number of the row or page for lines, no bytes, and the row's `text` for the bytes' text."""
 
     context: str
     source: str
@@ -100,15 +101,15 @@ def span(
     row: int,
     start: int | None,
     end: int | None,
-    place: tuple[int, int | None],
+    place: tuple[int, int | None, str],
     read: Mapping[SourceFile, Mapping[tuple[int, int], bytes]],
     feeds: Mapping[SourceFile, Mapping[tuple[int, int], int]],
 ) -> Span:
-    """One place; `place` is the row's first line and first byte."""
+    """One place; `place` is the row's first line, first byte and, where it has none, its text."""
     source = source_of(context, row)
-    line, own = place
+    line, own, text = place
     if start is None or end is None or own is None:
-        return Span(context.name, source.path, line, line, None, None, None, "")
+        return Span(context.name, source.path, line, line, None, None, None, text)
     held = read[source][start, end]
     first = line + feeds[source][own, start]
     last = first + held.rstrip(b"\n").count(b"\n")

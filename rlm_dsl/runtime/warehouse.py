@@ -148,22 +148,25 @@ class Warehouse:
             ),
         )
 
-    def places(self, rows: Iterable[int]) -> dict[int, tuple[int, int | None]]:
-        """The first line and first byte of context rows, by their ids."""
+    def places(self, rows: Iterable[int]) -> dict[int, tuple[int, int | None, str]]:
+        """The first line and first byte of context rows, by their ids, and the text of one that has no bytes."""
         by_context: dict[int, list[int]] = {}
         for row in rows:
             by_context.setdefault(row >> CONTEXT_BITS, []).append(row)
-        found: dict[int, tuple[int, int | None]] = {}
+        found: dict[int, tuple[int, int | None, str]] = {}
         for number, wanted in by_context.items():
-            held = list(self.contexts)[number]
+            held, relation = list(self.contexts.items())[number]
+            shown = name("text") if relation.type.column("text") == TEXT else sql("''")
             query = sql(
-                'SELECT {row}, "#line", {lo} FROM {t} WHERE {row} IN (SELECT unnest({wanted}::BIGINT[]))',
+                'SELECT {row}, "#line", {lo}, CASE WHEN {lo} IS NULL THEN {shown} END FROM {t} '
+                "WHERE {row} IN (SELECT unnest({wanted}::BIGINT[]))",
                 row=row_id(number),
                 lo=name(LO),
+                shown=shown,
                 t=name(f"#rows {held}"),
                 wanted=bound(sorted(wanted), "rows"),
             )
-            found |= {row: (line, lo) for row, line, lo in self.rows(query)}
+            found |= {row: (line, lo, text or "") for row, line, lo, text in self.rows(query)}
         return found
 
     def run(self, fragment: Sql) -> duckdb.DuckDBPyConnection:
