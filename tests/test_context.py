@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+from hashlib import sha256
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlm_dsl.context import lines
+from rlm_dsl.context import blocks
 from rlm_dsl.context.context import Context, context_line
 from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import UserError
@@ -135,18 +140,56 @@ def test_a_declaration_is_held_to(tmp_path: Path) -> None:
         load("t", path, declared=Table((Field("b", INT), Field("c", INT))))
 
 
-@pytest.mark.parametrize("size", [5, 6, 9])
-def test_texts_are_right_across_the_slices_of_a_large_file(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Views point into overlapping slices of the content; here they are a few bytes long instead of a gigabyte."""
-    monkeypatch.setattr(lines, "SLICE", size)
-    texts = [("é" * n + "x" * (30 - 2 * n))[:28] if n % 3 else "y" * (n % 31) for n in range(15)] * 9
-    content = "\n".join(texts).encode()
-    starts, ends, views, bad = lines.lines_of(content)
-    assert views.to_pylist() == texts and bad == 0
-    assert [content[a:b].decode() for a, b in zip(starts, ends, strict=True)] == texts
+LONG = b"x" * 14
 
 
-def test_a_line_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "SLICE", 5)
-    with pytest.raises(UserError, match="more than 1 GB"):
-        lines.lines_of(b"short\n" + b"x" * 32)
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.binary(max_size=40) | st.lists(st.sampled_from([b"\n", b"a", b"\xc3\xa9", b"\r", LONG])).map(b"".join)),
+    st.integers(1, 40),
+    st.sampled_from(["", ".gz", ".bz2", ".zst", ".xz"]),
+)
+def test_rows_are_the_same_whatever_the_blocks(
+    tmp_path_factory: pytest.TempPathFactory, contents: list[bytes], size: int, ending: str
+) -> None:
+    """Files of any bytes, compressed or not, read in blocks of a few bytes."""
+    folder = tmp_path_factory.mktemp("blocks")
+    wanted, whole = [], []
+    for index, content in enumerate(contents):
+        written(folder, f"{index:02}.txt{ending}", compressed(content, ending))
+        if b"\x00" in content:
+            continue
+        whole.append(content.decode("utf-8", "replace"))
+        at = 0
+        for number, line in enumerate(content.split(b"\n")[: None if content[-1:] not in (b"", b"\n") else -1], 1):
+            wanted.append((number, at, at + len(line), line.decode("utf-8", "replace")))
+            at += len(line) + 1
+    written(folder, "z.txt", b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "SIZE", size)
+        lines, documents = load("a", str(folder)), load("a", str(folder), format="documents")
+    found = zip(*(column(lines, name) for name in ("line", "#lo", "#hi", "text")), strict=True)
+    assert list(found) == wanted
+    assert column(documents, "text") == [*whole, ""]
+    for row, source in zip(column(lines, "path"), column(lines, "#source"), strict=True):
+        assert lines.sources[source].shown == row  # type: ignore[call-overload]
+    for source in lines.sources:
+        assert source.sha256 == sha256(Path(source.path).read_bytes()).hexdigest()
+
+
+def compressed(content: bytes, ending: str) -> bytes:
+    """As a file of two members, where the form knows them."""
+    pack = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}[ending]
+    return pack(content[:5]) + pack(content[5:])
+
+
+def zstd(content: bytes) -> bytes:
+    return pa.compress(content, "zstd", asbytes=True)  # type: ignore[no-any-return]
+
+
+def test_a_line_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "SIZE", 4)
+    monkeypatch.setattr(blocks, "LONGEST", 32)
+    path = written(tmp_path, "a.txt", b"short\n" + b"x" * 32)
+    with pytest.raises(UserError, match="a line has more than 512 MB"):
+        load("a", path)

@@ -29,7 +29,6 @@ from rlm_dsl.plan.bounds import ASKS
 from rlm_dsl.plan.stages import ModelStage, Plan
 from rlm_dsl.program import Param
 from rlm_dsl.runtime.calling import Calling
-from rlm_dsl.runtime.execution import load_contexts
 from rlm_dsl.runtime.runner import Runner, StepRecord
 from rlm_dsl.runtime.running import redaction_of
 from rlm_dsl.runtime.settings import Settings
@@ -62,10 +61,9 @@ def run_shell(contexts: Mapping[str, Context], settings: Settings, environment: 
     progress = Bar()
     with (
         Calling(settings, api_key, lambda kind, fields: None, redaction.redact, explore_text) as calling,
-        Warehouse(settings.threads, settings.memory) as warehouse,
+        Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse,
     ):
         progress.watch(calling.spent)
-        load_contexts(warehouse, contexts)
         types = {name: context.schema for name, context in contexts.items()}
         session = Session(Steps(warehouse, calling, progress, digests=False), Environment(types))
         shell = Shell(session, calling.left)

@@ -198,7 +198,7 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
         if isinstance(field.type, Table)
     }
     plan = build(program.statements, relations, {})
-    counts = {known: context.rows.num_rows for known, context in contexts.items()}
+    counts = {known: context.count for known, context in contexts.items()}
     return safe(
         "\n".join(
             [

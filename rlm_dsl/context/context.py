@@ -47,16 +47,30 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPart:
+    """Rows in an engine's file, of which the first `rows` count: in its table `rows`, columns as in a context."""
+
+    path: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
-    """A corpus by name. `rows` holds `#row #source #line #lo #hi`, then the schema's columns in order."""
+    """A corpus by name. Its rows have `#row #source #line #lo #hi`, then the schema's columns in order; they lie in
+    memory, or in files one after the other."""
 
     name: str
     format: str
     given: str
     schema: Table
-    rows: pa.Table
+    rows: pa.Table | tuple[StoredPart, ...]
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(part.rows for part in self.rows) if isinstance(self.rows, tuple) else self.rows.num_rows
 
     @property
     def own(self) -> str:

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from rlm_dsl.context.blocks import Block, Files, beside
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.lines import replaced
-from rlm_dsl.context.reading import Progress, find, is_binary, is_many, read_all
+from rlm_dsl.context.lines import texts_of
+from rlm_dsl.context.reading import Progress, find, is_many
 from rlm_dsl.types import TEXT, Field, Table
+
+DOCUMENTS = Table((Field("path", TEXT), Field("text", TEXT)))
 
 
 def load_documents(given: str, progress: Progress | None) -> Loaded:
     """Each file a row. Bytes that are no UTF-8 become U+FFFD; binary files in folders are left out; both are noted."""
+    files = Files(find(given), progress, whole=True, text_only=is_many(given))
+    loaded = Loaded("documents", DOCUMENTS, (), files.sources)
+    loaded.batches = batches(files, loaded)
+    return loaded
+
+
+def batches(files: Files, loaded: Loaded) -> Iterator[Any]:
+    bad = 0
+    for rows, odd in beside(table, files):
+        bad += odd
+        yield rows
+    loaded.notes += [f"{files.skipped:,} binary files were left out"] if files.skipped else []
+    loaded.notes += [f"{bad:,} files hold bytes that are not UTF-8 (shown as U+FFFD)"] if bad else []
+
+
+def table(block: Block) -> tuple[Any, int]:
+    """A block's files as rows, and how many of them are no UTF-8."""
+    import numpy as np
     import pyarrow as pa
 
-    many = is_many(given)
-    reads = [r for r in read_all(find(given), progress) if not (many and is_binary(r.content))]
-    sources = [replaced(read, index) for index, read in enumerate(reads)]
-    texts = [read.content.decode("utf-8", "replace") for read in reads]
-    bad = sum(
-        "\ufffd" in text and text.encode("utf-8") != read.content for text, read in zip(texts, reads, strict=True)
-    )
-    count = len(reads)
-    rows = pa.table(
-        {
-            "#source": pa.array(range(count), pa.int32()),
-            "#line": pa.array([1] * count, pa.int64()),
-            "#lo": pa.array([0] * count, pa.int64()),
-            "#hi": pa.array([read.source.size for read in reads], pa.int64()),
-            "path": pa.array([source.shown for source in sources], pa.string()),
-            "text": pa.array(texts, pa.large_string()),
-        }
-    )
-    notes = [f"{bad:,} files hold bytes that are not UTF-8 (shown as U+FFFD)"] if bad else []
-    return Loaded("documents", Table((Field("path", TEXT), Field("text", TEXT))), [rows], sources, notes)
+    texts, bad = texts_of(block.content, block.begins, block.begins, block.begins + block.sizes)
+    count = len(block.pieces)
+    columns = {
+        "#source": pa.array([piece.source for piece in block.pieces], pa.int32()),
+        "#line": pa.array(np.ones(count, np.int64)),
+        "#lo": pa.array(np.zeros(count, np.int64)),
+        "#hi": pa.array(block.sizes),
+        "path": pa.array([piece.shown for piece in block.pieces], pa.string()),
+        "text": texts,
+    }
+    return pa.table(columns), bad

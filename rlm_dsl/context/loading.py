@@ -7,8 +7,10 @@ guessed from the content; adding a loader is adding a file and a line to LOADERS
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
@@ -17,7 +19,7 @@ from rlm_dsl.context.documents import load_documents
 from rlm_dsl.context.json_lines import load_json_lines
 from rlm_dsl.context.lines import load_lines
 from rlm_dsl.context.parquet import load_parquet
-from rlm_dsl.context.reading import Progress, is_many
+from rlm_dsl.context.reading import Progress, is_many, plain_name
 from rlm_dsl.diagnostics import UserError, did_you_mean
 from rlm_dsl.types import INT, TEXT, Field, Table, fits
 
@@ -72,7 +74,7 @@ def held(name: str, given: str, loaded: Loaded, first_row: int = 0) -> Context:
 
 def declared_format(given: str, declared: Table | None) -> str:
     """By the ending; text is read as lines, unless the program declares whole texts (a `text` and no `line`)."""
-    ending = ENDINGS.get(Path(given).suffix.lower())
+    ending = ENDINGS.get(Path(plain_name(given)).suffix.lower())
     if ending and not is_many(given):
         return ending
     whole = declared is not None and declared.column("text") is not None and declared.column("line") is None
@@ -87,13 +89,19 @@ def as_declared(context: Context, declared: Table) -> Context:
             f"{context.given} is not as the program declares `{context.name}`: {'; '.join(wrong)}",
             f"the data: {context_line(context)}",
         )
-    hidden = context.rows.select([n for n in context.rows.column_names if n.startswith("#")])
-    rows = hidden
+    return replace(context, schema=declared, rows=declared_rows(context, declared))
+
+
+def declared_rows(context: Context, declared: Table) -> Any:
+    """The rows with the declared columns alone; stored ones stay as they are, and are read as declared."""
+    if isinstance(context.rows, tuple):
+        return context.rows
+    rows = context.rows.select([n for n in context.rows.column_names if n.startswith("#")])
     for column in declared.columns:
         held = context.rows[column.name]
         same = context.schema.column(column.name) == column.type
         rows = rows.append_column(column.name, held if same else held.cast(arrow_type(column.type)))
-    return Context(context.name, context.format, context.given, declared, rows, context.sources, context.notes)
+    return rows
 
 
 def misfit(data: Table, column: Field) -> str:

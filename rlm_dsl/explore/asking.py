@@ -19,7 +19,6 @@ from rlm_dsl.explore.session import Session
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.calling import Calling, Replaying
-from rlm_dsl.runtime.execution import load_contexts
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.runner import Runner
@@ -84,8 +83,7 @@ def explored(
     limit: int,
 ) -> Exploration:
     """The turns, in a warehouse of their own."""
-    with Warehouse(settings.threads, settings.memory) as warehouse:
-        load_contexts(warehouse, contexts)
+    with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
         runner = Runner(warehouse, calling, progress, held.tell, digests=False)
         types = {name: context.schema for name, context in contexts.items()}
         session = Session(runner, Environment(types))
@@ -115,7 +113,7 @@ def settled(
     replaying = Replaying(calling.settings, calling.recording.calls, settings.window, held.redaction.redact)
     named = {s.name for s in found.tree.statements if isinstance(s, ContextStatement)}
     needed = {name: context for name, context in contexts.items() if name in named}
-    with Warehouse(settings.threads, settings.memory) as warehouse:
+    with Warehouse(settings.threads, settings.memory, needed.values()) as warehouse:
         extra = {"question": question, "turns": len(found.turns), "spent": spent_of(calling.recording, settings).told()}
         result = finished(source, needed, {}, settings, replaying, calling.recording, Silent(), held, warehouse, extra)
     if found.value is not None and result.value != found.value:

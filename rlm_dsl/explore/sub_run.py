@@ -13,7 +13,6 @@ from rlm_dsl.check import Environment
 from rlm_dsl.explore.loop import explore
 from rlm_dsl.explore.session import Session
 from rlm_dsl.request import Answer, ModelSettings, Request
-from rlm_dsl.runtime.execution import load_contexts
 from rlm_dsl.runtime.rounds import Silent
 from rlm_dsl.runtime.runner import Runner
 from rlm_dsl.runtime.sub_runs import NAME, Share, as_text, rerun, text_context, told_question
@@ -37,8 +36,7 @@ class SubRoot:
 def explore_text(share: Share, request: Request) -> Answer:
     """Explore the request's text. What its program gives when it runs once more on the same answers is the value."""
     context = text_context(request.messages[1].content)
-    with Warehouse(threads=1) as warehouse:
-        load_contexts(warehouse, {NAME: context})
+    with Warehouse(threads=1, contexts=[context]) as warehouse:
         runner = Runner(warehouse, share, Silent(), digests=False)
         session = Session(runner, Environment({NAME: context.schema}))
 

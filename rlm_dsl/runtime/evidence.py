@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.context.context import Context
-from rlm_dsl.context.reading import read_span
+from rlm_dsl.context.context import Context, SourceFile
+from rlm_dsl.context.reading import feeds_between, read_spans
 from rlm_dsl.operators.operator import SOURCE_BITS
 from rlm_dsl.plan.stages import Leaf
 from rlm_dsl.runtime.warehouse import CONTEXT_BITS, Warehouse
@@ -65,7 +65,7 @@ def evidence(leaf: Leaf, warehouse: Warehouse, contexts: Mapping[str, Context], 
     for relation in leaf.evidence:
         count += warehouse.origin_count(relation, leaf.chosen)
         found |= dict.fromkeys(warehouse.origins(relation, leaf.chosen, listed))
-    return Evidence(leaf.path, count, tuple(spans(sorted(found, key=repr_key)[:listed], contexts)))
+    return Evidence(leaf.path, count, tuple(spans(sorted(found, key=repr_key)[:listed], warehouse, contexts)))
 
 
 def repr_key(origin: tuple[int, int | None, int | None]) -> tuple[int, int, int]:
@@ -73,22 +73,44 @@ def repr_key(origin: tuple[int, int | None, int | None]) -> tuple[int, int, int]
     return row, start or 0, end or 0
 
 
-def spans(origins: Sequence[tuple[int, int | None, int | None]], contexts: Mapping[str, Context]) -> list[Span]:
+def spans(
+    origins: Sequence[tuple[int, int | None, int | None]], warehouse: Warehouse, contexts: Mapping[str, Context]
+) -> list[Span]:
+    """The places of rows' bytes; lines are counted in the source itself where the bytes were narrowed."""
     held = list(contexts.values())
-    return [span(held[row >> CONTEXT_BITS], row, start, end) for row, start, end in origins]
+    rows = warehouse.places({row for row, _, _ in origins})
+    wanted: dict[SourceFile, set[tuple[int, int]]] = {}
+    before: dict[SourceFile, set[tuple[int, int]]] = {}
+    for row, start, end in origins:
+        if start is not None and end is not None:
+            source = source_of(held[row >> CONTEXT_BITS], row)
+            wanted.setdefault(source, set()).add((start, end))
+            before.setdefault(source, set()).add((rows[row][1] or 0, start))
+    read = {source: read_spans(source, parts) for source, parts in wanted.items()}
+    feeds = {source: feeds_between(source, parts) for source, parts in before.items()}
+    return [span(held[row >> CONTEXT_BITS], row, start, end, rows[row], read, feeds) for row, start, end in origins]
 
 
-def span(context: Context, row: int, start: int | None, end: int | None) -> Span:
-    """The place of a row's bytes; the lines are counted in the source itself where the bytes were narrowed."""
-    source = context.sources[(row >> SOURCE_BITS) & ((1 << (CONTEXT_BITS - SOURCE_BITS)) - 1)]
-    index = (row & ((1 << SOURCE_BITS) - 1)) - context.rows["#row"][0].as_py()
-    line = context.rows["#line"][index].as_py()
-    if start is None or end is None:
+def source_of(context: Context, row: int) -> SourceFile:
+    return context.sources[(row >> SOURCE_BITS) & ((1 << (CONTEXT_BITS - SOURCE_BITS)) - 1)]
+
+
+def span(
+    context: Context,
+    row: int,
+    start: int | None,
+    end: int | None,
+    place: tuple[int, int | None],
+    read: Mapping[SourceFile, Mapping[tuple[int, int], bytes]],
+    feeds: Mapping[SourceFile, Mapping[tuple[int, int], int]],
+) -> Span:
+    """One place; `place` is the row's first line and first byte."""
+    source = source_of(context, row)
+    line, own = place
+    if start is None or end is None or own is None:
         return Span(context.name, source.path, line, line, None, None, None, "")
-    own = context.rows["#lo"][index].as_py()
-    before = read_span(context, source.index, own, start) if start > own else b""
-    held = read_span(context, source.index, start, end)
-    first = line + before.count(b"\n")
+    held = read[source][start, end]
+    first = line + feeds[source][own, start]
     last = first + held.rstrip(b"\n").count(b"\n")
     digest = hashlib.sha256(held).hexdigest()
     return Span(context.name, source.path, first, last, start, end, digest, held.decode("utf-8", "replace"))

@@ -103,11 +103,6 @@ def checked_program(source: Source, contexts: Mapping[str, Context], params: Map
     return check_program(parse(source), source, Environment(types, {}, params))
 
 
-def load_contexts(warehouse: Warehouse, contexts: Mapping[str, Context]) -> None:
-    for name, context in contexts.items():
-        warehouse.load(name, context.schema, context.rows, context.own)
-
-
 def execute(
     source: Source,
     contexts: Mapping[str, Context],
@@ -117,7 +112,9 @@ def execute(
     tell: Told,
     warehouse: Warehouse,
 ) -> Execution:
-    """Check, plan and run a program in a fresh warehouse, which keeps its tables for whoever records them.
+    """Check, plan and run a program in a fresh warehouse over its contexts.
+
+    The warehouse keeps its tables for whoever records them.
 
     What runs is the canonical text, so that layout changes nothing; problems are reported in the text as given.
     """
@@ -129,7 +126,6 @@ def execute(
     program = checked_program(source, contexts, params)
     if program.answer is None:
         raise UserError(f"{source.name} has no answer", "end it with: answer expression", code="program")
-    load_contexts(warehouse, contexts)
     plan = build(program.statements, warehouse.contexts, {})
     runner = Runner(warehouse, caller, progress, tell, place=lambda step: line_of(step, source))
     records = runner.run(plan)

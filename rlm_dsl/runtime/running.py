@@ -98,7 +98,7 @@ def run_program(
     redaction = redaction_of(environment, api_key)
     with ledger(trace, redaction) as held:
         held.tell("run.start", {"program": source.text})
-        with Warehouse(settings.threads, settings.memory) as warehouse:
+        with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
             if answers is not None:
                 replaying = Replaying(
                     recorded_settings(answers),

@@ -15,9 +15,8 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from rlm_dsl.context.context import Context, SourceFile
-from rlm_dsl.context.lines import lines_loaded
+from rlm_dsl.context.lines import text_lines
 from rlm_dsl.context.loading import held
-from rlm_dsl.context.reading import Read
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.operators.recurse import CALLS
 from rlm_dsl.request import Answer, ModelSettings, Request
@@ -39,8 +38,8 @@ AT_ONCE = 4
 def text_context(text: str) -> Context:
     """A text as lines, as a file of it would be."""
     content = text.encode("utf-8")
-    read = Read(SourceFile(0, NAME, len(content), sha256(content).hexdigest(), NAME, content), content)
-    return held(NAME, NAME, lines_loaded([read], False))
+    source = SourceFile(0, NAME, len(content), sha256(content).hexdigest(), NAME, content)
+    return held(NAME, NAME, text_lines(source, content))
 
 
 def told_question(request: Request) -> str:
@@ -134,7 +133,7 @@ def rerun(request: Request, answer: Answer, caller: Any) -> Answer:
     if not answer.program:
         return answer
     context = text_context(request.messages[1].content)
-    with Warehouse(threads=1) as warehouse:
+    with Warehouse(threads=1, contexts=[context]) as warehouse:
         execution = execute(
             Source(f"sub-run of {request.purpose}", answer.program),
             {NAME: context},

@@ -33,7 +33,7 @@ def header_contexts(contexts: Mapping[str, Context], warehouse: Warehouse) -> li
             "format": context.format,
             "given": context.given,
             "schema": str(context.schema),
-            "rows": context.rows.num_rows,
+            "rows": context.count,
             "digest": context.digest,
             "rows_sha256": warehouse.digest(name, context.schema.columns),
             "notes": list(context.notes),

@@ -203,7 +203,7 @@ def _run(check: _Check, text: str) -> None:
     calls = recorded_calls(check.trace)
     header = check.trace.header
     replaying = Replaying(recorded_settings(check.trace), calls, header.get("window", WINDOW), check.redaction.redact)
-    with Warehouse() as warehouse:
+    with Warehouse(contexts=check.contexts.values()) as warehouse:
         try:
             check.execution = execute(
                 Source("program.rlm", text),

@@ -7,12 +7,14 @@ rows in the same order, whatever its version and number of threads.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.context.context import Context, StoredPart
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.hashing import tagged
 from rlm_dsl.operators.operator import FROM, HI, LO, ORD, ROW, SOURCE_BITS, VALUE, Relation
@@ -41,9 +43,10 @@ class Warehouse:
     """Owns one in-memory DuckDB database. `threads` and `memory` (such as "2GB") are its limits.
 
     What does not fit in memory goes to a folder of its own, at most half of what the disk has free, removed at the end.
+    Stored rows of the `contexts` are opened before anything else: after that no file can be.
     """
 
-    def __init__(self, threads: int | None = None, memory: str | None = None) -> None:
+    def __init__(self, threads: int | None = None, memory: str | None = None, contexts: Iterable[Context] = ()) -> None:
         import duckdb
 
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
@@ -51,6 +54,10 @@ class Warehouse:
         folder, most = self.spilling.name.replace("'", "''"), shutil.disk_usage(self.spilling.name).free // 2
         self._set(f"SET temp_directory = '{folder}'")
         self._set(f"SET max_temp_directory_size = '{most // 1_000_000} MB'")
+        held = list(contexts)
+        self.attached: dict[str, str] = {}
+        for context in held:
+            self._attach(context)
         for setting in SETTINGS:
             self._set(setting)
         if threads:
@@ -61,6 +68,16 @@ class Warehouse:
             self._set(f"SET memory_limit = '{memory}'")
         self.connection.execute("SET lock_configuration = true")
         self.contexts: dict[str, Relation] = {}
+        for context in held:
+            self.load(context.name, context.schema, context.rows, context.own)
+
+    def _attach(self, context: Context) -> None:
+        """Open the files of a context's stored rows for reading; a file twice named is opened once."""
+        for part in context.rows if isinstance(context.rows, tuple) else ():
+            if part.path not in self.attached:
+                self.attached[part.path] = f"#stored {len(self.attached)}"
+                where = part.path.replace("'", "''")
+                self.run(sql(f"ATTACH '{where}' AS {{d}} (READ_ONLY)", d=name(self.attached[part.path])))
 
     def _set(self, setting: str) -> None:
         import duckdb
@@ -85,16 +102,19 @@ class Warehouse:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def load(self, context: str, schema: Table, rows: pa.Table, own: str = "") -> Relation:
+    def load(self, context: str, schema: Table, rows: pa.Table | tuple[StoredPart, ...], own: str = "") -> Relation:
         """A context's rows as a table. Each row's id is unique over contexts and tells its source. `own` is the column
         that holds a row's own bytes."""
         number = len(self.contexts)
-        held = f"#arrow {context}"
-        self.connection.register(held, rows)
+        held = f"#rows {context}"
+        if isinstance(rows, tuple):
+            self.run(sql("CREATE VIEW {v} AS {parts}", v=name(held), parts=self.stored(rows)))
+        else:
+            self.connection.register(held, rows)
         columns = joined(
             ", ", (sql(f"CAST({{c}} AS {engine_type(c.type)}) AS {{c}}", c=name(c.name)) for c in schema.columns)
         )
-        row = sql(f'({number}::BIGINT << {CONTEXT_BITS}) + ("#source"::BIGINT << {SOURCE_BITS}) + {{r}}', r=name(ROW))
+        row = row_id(number)
         self.run(
             sql(
                 "CREATE VIEW {v} AS SELECT {row} AS {ord}, {row} AS {r}, {lo}, {hi}, {columns} FROM {t}",
@@ -111,6 +131,38 @@ class Warehouse:
         visible = Table(schema.columns)
         self.contexts[context] = Relation(name(context), visible, False, own)
         return self.contexts[context]
+
+    def stored(self, parts: Iterable[StoredPart]) -> Sql:
+        """The rows of stored parts, one after the other."""
+        return joined(
+            " UNION ALL ",
+            (
+                sql(
+                    f"SELECT * FROM {{d}}.rows WHERE {{r}} < {int(part.rows)}",
+                    d=name(self.attached[part.path]),
+                    r=name(ROW),
+                )
+                for part in parts
+            ),
+        )
+
+    def places(self, rows: Iterable[int]) -> dict[int, tuple[int, int | None]]:
+        """The first line and first byte of context rows, by their ids."""
+        by_context: dict[int, list[int]] = {}
+        for row in rows:
+            by_context.setdefault(row >> CONTEXT_BITS, []).append(row)
+        found: dict[int, tuple[int, int | None]] = {}
+        for number, wanted in by_context.items():
+            held = list(self.contexts)[number]
+            query = sql(
+                'SELECT {row}, "#line", {lo} FROM {t} WHERE {row} IN (SELECT unnest({wanted}::BIGINT[]))',
+                row=row_id(number),
+                lo=name(LO),
+                t=name(f"#rows {held}"),
+                wanted=bound(sorted(wanted), "rows"),
+            )
+            found |= {row: (line, lo) for row, line, lo in self.rows(query)}
+        return found
 
     def run(self, fragment: Sql) -> duckdb.DuckDBPyConnection:
         """Run one fragment with its values bound. Raises EngineError in our own words."""
@@ -136,6 +188,11 @@ class Warehouse:
         text, values = render(fragment)
         found: pa.Table = self.connection.sql(text, params=dict(values)).to_arrow_table()
         return found
+
+    def arrow_batches(self, fragment: Sql, size: int = 100_000) -> Iterator[pa.RecordBatch]:
+        """A query's rows in its order, in batches."""
+        text, values = render(fragment)
+        yield from self.connection.sql(text, params=dict(values)).to_arrow_reader(size)
 
     def create(self, table: str, fragment: Sql) -> None:
         """A query's result as a table."""
@@ -191,23 +248,46 @@ class Warehouse:
         """The digest of a set of rows: independent of order, keeping duplicates (see `row_digest`).
 
         256 buckets by the first byte of the rows' digests; each bucket is the sha256 of its sorted digests, the whole
-        the sha256 of the buckets.
+        the sha256 of the buckets. The engine sorts, on disk if it must; one batch at a time is held here.
         """
-        buckets = self.rows(
-            sql(
-                "SELECT sha256(string_agg(d, '' ORDER BY d)) AS bucket FROM (SELECT {d} AS d FROM {t}) "
-                "GROUP BY left(d, 2) ORDER BY left(d, 2)",
-                d=row_digest(columns),
-                t=name(table),
-            )
-        )
-        return tagged("rows-v1", "".join(bucket for (bucket,) in buckets).encode("ascii"))
+        buckets: dict[str, Any] = {}
+        for batch in self.arrow_batches(
+            sql("SELECT {d} AS d FROM {t} ORDER BY d", d=row_digest(columns), t=name(table))
+        ):
+            for bucket, digests in sorted_digests(batch.column(0)):
+                buckets.setdefault(bucket, hashlib.sha256()).update(digests)
+        return tagged("rows-v1", "".join(bucket.hexdigest() for bucket in buckets.values()).encode("ascii"))
+
+
+def row_id(context: int) -> Sql:
+    """A row's id over all contexts, of which it is in the one of this number."""
+    return sql(f'({context}::BIGINT << {CONTEXT_BITS}) + ("#source"::BIGINT << {SOURCE_BITS}) + {{r}}', r=name(ROW))
 
 
 def row_digest(columns: Iterable[Field]) -> Sql:
     """sha256 over a row's typed values: texts with their length, the rest as the engine prints it, null apart."""
     parts = joined(", ", (value_form(name(column.name), column.type) for column in columns))
     return sql("sha256(concat({parts}))", parts=parts)
+
+
+def sorted_digests(digests: Any) -> Iterator[tuple[str, bytes]]:
+    """Sorted digests (an Arrow array of 64 hexadecimal digits each) by their first two digits, each bucket's joined."""
+    import numpy as np
+    import pyarrow as pa
+
+    held = digests.cast(pa.large_string())
+    text = b"".join([held.buffers()[2]]) if len(held) else b""
+    begin = int(np.frombuffer(held.buffers()[1], np.int64)[held.offset]) if len(held) else 0
+    text = text[begin : begin + 64 * len(held)]
+    at = 0
+    while at < len(text):
+        bucket = text[at : at + 2]
+        low, high = at // 64, len(held)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if text[middle * 64 : middle * 64 + 2] == bucket else (low, middle)
+        yield bucket.decode("ascii"), text[at : low * 64]
+        at = low * 64
 
 
 def value_form(value: Sql, type_: Type) -> Sql:

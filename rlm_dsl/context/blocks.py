@@ -1,0 +1,249 @@
+"""Files as blocks of bytes that end where a line or a file ends, however large the files and however many.
+
+In: files. Out: blocks, each with the pieces of files it is made of, and the sources as they are finished.
+Law: the pieces, one after the other, are the files' texts; only a block is held at a time, and what is kept of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from rlm_dsl.context.context import SourceFile
+from rlm_dsl.context.reading import (
+    BINARY_LOOK,
+    STANDARD_INPUT,
+    Found,
+    Hashed,
+    Progress,
+    fill,
+    is_binary,
+    opened,
+    read_file,
+    size_of,
+    source_of,
+)
+from rlm_dsl.diagnostics import UserError
+
+T = TypeVar("T")
+SIZE = 1 << 24
+"""Bytes of a block, unless a line (or a file that is wanted whole) is longer."""
+LONGEST = 1 << 30
+FEW_BYTES = 1 << 20
+"""Fewer bytes than this are digested at once, more beside the reading of the next."""
+LINE_FEED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a source: where it begins in the source's text, and its bytes. `last` where the source ends with it."""
+
+    source: int
+    shown: str
+    start: int
+    size: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bytes (an array of uint8) and the pieces they are."""
+
+    content: Any
+    pieces: Sequence[Piece]
+
+    @property
+    def sizes(self) -> Any:
+        import numpy as np
+
+        return np.array([piece.size for piece in self.pieces], np.int64)
+
+    @property
+    def begins(self) -> Any:
+        """Where each piece begins in the block."""
+        import numpy as np
+
+        return np.cumsum(self.sizes) - self.sizes
+
+
+@dataclass(slots=True)
+class Files:
+    """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out."""
+
+    found: Sequence[Found]
+    progress: Progress | None = None
+    whole: bool = False
+    text_only: bool = False
+    sources: list[SourceFile] = field(default_factory=list)
+    skipped: int = 0
+
+    def __iter__(self) -> Iterator[Block]:
+        with ThreadPoolExecutor(1) as pool:
+            yield from _Filling(self, pool).blocks()
+
+
+class _Filling:
+    """One run over the files: the block being filled, and the piece of the file being read."""
+
+    def __init__(self, files: Files, pool: ThreadPoolExecutor) -> None:
+        self.files, self.pool = files, pool
+        self.total = size_of(files.found) if files.progress else 0
+        self.done = 0
+        self.pieces: list[Piece] = []
+        self.filled = self.begin = 0
+        self.content = empty(SIZE)
+
+    def blocks(self) -> Iterator[Block]:
+        for file in self.files.found:
+            if file.path == STANDARD_INPUT:
+                yield self.standard_input(file)
+            else:
+                with opened(file.path) as (stream, hashed):
+                    yield from self.file(file, stream, hashed)
+        yield Block(self.content[: self.filled], self.pieces)
+
+    def standard_input(self, file: Found) -> Block:
+        import numpy as np
+
+        source, content = read_file(len(self.files.sources), file)
+        self.files.sources.append(source)
+        return Block(np.frombuffer(content, np.uint8), [Piece(source.index, file.shown, 0, len(content), True)])
+
+    def file(self, file: Found, stream: Any, hashed: Hashed | None) -> Iterator[Block]:
+        """One file's pieces: those that fill a block are given with it, the last is left in the block."""
+        digest = Digest(self.pool)
+        start, size = 0, 0
+        self.begin = self.filled
+        if self.files.text_only:
+            stream = Peeked(stream)
+            if is_binary(stream.head):
+                self.files.skipped += 1
+                return
+        while True:
+            room = memoryview(self.content)[self.filled :]
+            count = fill(stream, room)
+            if hashed is None:
+                digest.update(room[:count])
+            size += count
+            self.tell(hashed.done if hashed else size)
+            self.filled += count
+            if self.filled < len(self.content):
+                break
+            cut = self.cut()
+            if cut:
+                kept = cut - self.begin
+                part = Piece(len(self.files.sources), file.shown, start, kept, False)
+                yield Block(self.content[:cut], [*self.pieces, part] if kept else self.pieces)
+                start += kept
+            self.renew(cut)
+        index = len(self.files.sources)
+        self.pieces.append(Piece(index, file.shown, start, self.filled - self.begin, True))
+        sha256 = digest.finish() if hashed is None else hashed.finish()
+        self.files.sources.append(source_of(index, file, size if hashed is None else hashed.done, sha256))
+        self.done += self.files.sources[-1].size
+
+    def cut(self) -> int:
+        """Where a full block ends: behind the last line feed of the file being read, or else before this file."""
+        import numpy as np
+
+        if not self.files.whole:
+            for end in range(self.filled, self.begin, -FEW_BYTES):
+                at = max(self.begin, end - FEW_BYTES)
+                feeds = np.flatnonzero(self.content[at:end] == LINE_FEED)
+                if len(feeds):
+                    return at + int(feeds[-1]) + 1
+        return self.begin
+
+    def renew(self, cut: int) -> None:
+        """A new block that begins with what was not cut off; a larger one where nothing could be."""
+        rest = self.content[cut : self.filled]
+        if 2 * len(rest) > LONGEST:
+            what = "a file" if self.files.whole else "a line"
+            raise UserError(f"{what} has more than 512 MB", "cut it first, or load a file as lines: NAME:lines=PATH")
+        content = empty(max(SIZE, 2 * len(rest)))
+        content[: len(rest)] = rest
+        self.content, self.filled = content, len(rest)
+        self.begin = 0
+        if cut:
+            self.pieces = []
+
+    def tell(self, of_file: int) -> None:
+        if self.files.progress:
+            self.files.progress(self.done + of_file, self.total)
+
+
+class Peeked:
+    """A stream whose first bytes, `head`, have been looked at."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        held = bytearray(BINARY_LOOK)
+        self.head = bytes(held[: fill(stream, memoryview(held))])
+        self.rest = memoryview(self.head)
+
+    def readinto(self, view: memoryview) -> int:
+        if not self.rest:
+            count: int = self.stream.readinto(view)
+            return count
+        given, self.rest = self.rest[: len(view)], self.rest[len(view) :]
+        view[: len(given)] = given
+        return len(given)
+
+
+class Digest:
+    """sha256 of what is read, beside the reading."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.pool, self.hash = pool, hashlib.sha256()
+        self.pending: Future[None] | None = None
+
+    def update(self, view: memoryview) -> None:
+        self.wait()
+        if len(view) < FEW_BYTES:
+            self.hash.update(view)
+        else:
+            self.pending = self.pool.submit(self.hash.update, view)
+
+    def wait(self) -> None:
+        if self.pending is not None:
+            self.pending.result()
+            self.pending = None
+
+    def finish(self) -> str:
+        self.wait()
+        return self.hash.hexdigest()
+
+
+def empty(size: int) -> Any:
+    import numpy as np
+
+    return np.empty(size, np.uint8)
+
+
+AHEAD = 2
+"""Blocks worked on beside the reading of the next."""
+
+
+def beside(work: Callable[[Block], T], blocks: Iterable[Block]) -> Iterator[T]:
+    """The work's result for each block, in order, two at a time; a single block is worked on here and now."""
+    rest = iter(blocks)
+    first, second = next(rest, None), next(rest, None)
+    if first is None:
+        return
+    if second is None:
+        yield work(first)
+        return
+    with ThreadPoolExecutor(AHEAD) as pool:
+        pending = [pool.submit(work, first), pool.submit(work, second)]
+        try:
+            for block in rest:
+                pending.append(pool.submit(work, block))
+                yield pending.pop(0).result()
+            while pending:
+                yield pending.pop(0).result()
+        finally:
+            for each in pending:
+                each.cancel()
