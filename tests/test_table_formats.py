@@ -6,19 +6,24 @@ In: files made here. Out: nothing but a verdict. Law: how a file is cut into blo
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rlm_dsl.context import csv_blocks, csv_rows
+from rlm_dsl.context import csv_blocks, csv_rows, json_lines, json_list
 from rlm_dsl.context.inference import READERS, free_names
 from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.types import TEXT, Field, Table, Type, nullable
-from tests.test_context import written
+from tests.real import needs_real_data
+from tests.test_context import column, written
+from tests.test_torture import VALUES, cells, halved, json_files, raw_rows, same
 
 
 def outcome(path: str, **more: Any) -> Any:
@@ -134,3 +139,91 @@ def test_csv_in_blocks_is_csv_in_one(
         assert str(refused) in found.replace(" no CSV: ", " ")
         return
     assert found == meant
+
+
+# JSON: the same rows from lines, from a list, and from either in small windows
+
+ROWS = st.lists(st.dictionaries(st.sampled_from("abcA"), VALUES | st.just(2**53 + 1) | st.just("2024-01-02")) | VALUES)
+SPACES = st.sampled_from(["", " ", "\n", "\r\n\t "])
+
+
+@settings(deadline=None, max_examples=200)
+@given(ROWS.filter(bool), st.integers(1, 60), SPACES, st.booleans())
+def test_json_rows_are_the_same_however_they_are_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], window: int, space: str, ascii: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("json")
+    spelled = [json.dumps(row, ensure_ascii=ascii, separators=(f",{space}", ":")) for row in rows]
+    listed = f"{space}[{space}" + f"{space},{space}".join(spelled) + f"{space}]{space}"
+    lines = written(folder, "t.jsonl", "\n".join(json.dumps(row) for row in rows))
+    path, content = written(folder, "t.json", listed), listed.encode()
+    whole, found = outcome(lines), outcome(path)
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(json_lines, "WINDOW", window)
+        small.setattr(json_list, "WINDOW", window)
+        assert (outcome(lines), outcome(path)) == (whole, found)
+    if isinstance(whole, str):
+        assert "holds no object with a field" in whole and "holds no object with a field" in found
+        return
+    context = load("t", path)
+    assert cells(context) == cells(load("t", lines)) and found[0] == whole[0]
+    assert [json.loads(raw) for raw in raw_rows(context, content)] == rows
+    starts = column(context, "#lo")
+    assert column(context, "#line") == [content.count(b"\n", 0, at) + 1 for at in starts]  # type: ignore[arg-type]
+
+
+@needs_real_data
+@pytest.mark.parametrize("window", [7, 1 << 20])
+def test_json_files_are_read_exactly_or_refused(tmp_path: Path, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSONTestSuite: what must parse and is a list or an object does, what must not parse does not."""
+    monkeypatch.setattr(json_list, "WINDOW", window)
+    read = 0
+    for name, content in [*json_files("y"), *json_files("n"), *json_files("i")]:
+        path = written(tmp_path, "t.json", content)
+        try:
+            context = load("t", path)
+        except UserError as refused:
+            assert name[0] in "ni" or re.search("holds no object with a field|no JSON list or object", str(refused)), (
+                name
+            )
+            assert re.search(r"t\.json(:\d+(:\d+)?: | holds no object)", str(refused)), (name, str(refused))
+            continue
+        meant = json.loads(content.decode("utf-8-sig"))
+        meant = [
+            row if isinstance(row, dict) else {"value": row} for row in ([meant] if isinstance(meant, dict) else meant)
+        ]
+        for row, fields in zip(cells(context), meant, strict=True):
+            assert len(row) >= len(fields) and name[0] in "yi"
+            assert len({*fields}) < len(row) or all(map(same, row.values(), map(halved, fields.values()))), name
+        read += 1
+    assert read == 99
+
+
+JSON_LIST_REFUSED = {
+    "several values": (b'{"a": 1}\n{"a": 2}\n', r"t\.json:2:1: no JSON: the file has several values"),
+    "several lists": (b"[1] [2]", r"t\.json:1:5: no JSON: the file has several values"),
+    "a trailing comma": (b'[{"a": 1},\n ]', r"t\.json:2:2: no JSON"),
+    "a missing comma": ('[{"é": 1}\n {"a": 2}]'.encode(), r"t\.json:2:2: no JSON: a comma"),
+    "cut short": (b'[{"a": 1}, {"a": "x', r"t\.json:1:18: no JSON: Unterminated"),
+    "cut short between elements": (b'[{"a": 1}', r"t\.json:1:10: no JSON"),
+    "a comma at the end of it": (b'[{"a": 1}],', r"t\.json:1:11: no JSON: the file has several values"),
+    "a text": (b'"x"', r"t\.json:1:1: no JSON list or object"),
+    "nothing": (b" ", r"t\.json:1:2: no JSON list or object"),
+    "an empty list": (b"[]", r"holds no object with a field"),
+    "NaN": (b'[1,\n{"a": NaN}]', r"t\.json:2: no JSON: NaN"),
+    "a number beyond floats": (b'[{"a": 1e999}]', r"t\.json:1: no JSON: a number is larger"),
+    "bytes that are no UTF-8": (b'[{"a": 1},\n{"a": "\xff"}]', r"t\.json:2:8: bytes that are not UTF-8"),
+    "nested too deeply": (b'[{"a": ' + b"[" * 100 + b"]" * 100 + b"}]", r"t\.json:1: nested too deeply"),
+    "nested without end": (b"[" * 100_000, r"t\.json:1: nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("case", JSON_LIST_REFUSED)
+@pytest.mark.parametrize("window", [11, 1 << 20])
+def test_what_is_no_json_file_is_refused_with_its_place(
+    tmp_path: Path, case: str, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_list, "WINDOW", window)
+    content, says = JSON_LIST_REFUSED[case]
+    with pytest.raises(UserError, match=says):
+        load("t", written(tmp_path, "t.json", content))

@@ -17,6 +17,7 @@ from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.csv_rows import load_csv
 from rlm_dsl.context.documents import load_documents
 from rlm_dsl.context.json_lines import load_json_lines
+from rlm_dsl.context.json_list import load_json
 from rlm_dsl.context.lines import load_lines
 from rlm_dsl.context.parquet import load_parquet
 from rlm_dsl.context.reading import Progress, is_many, plain_name
@@ -31,6 +32,7 @@ LOADERS: Mapping[str, Loader] = {
     "csv": load_csv,
     "tsv": partial(load_csv, delimiter="\t"),
     "jsonl": load_json_lines,
+    "json": load_json,
     "parquet": load_parquet,
 }
 ENDINGS: Mapping[str, str] = {
@@ -38,6 +40,7 @@ ENDINGS: Mapping[str, str] = {
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
 }
 
