@@ -5,18 +5,26 @@ In: files made here. Out: nothing but a verdict. Law: how a file is cut into blo
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import datetime
 import json
+import random
 import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pyarrow import feather
 
-from rlm_dsl.context import csv_blocks, csv_rows, json_lines, json_list
+from rlm_dsl.api import run
+from rlm_dsl.context import arrow_file, csv_blocks, csv_rows, json_lines, json_list, parquet
 from rlm_dsl.context.inference import READERS, free_names
 from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import UserError
@@ -227,3 +235,95 @@ def test_what_is_no_json_file_is_refused_with_its_place(
     content, says = JSON_LIST_REFUSED[case]
     with pytest.raises(UserError, match=says):
         load("t", written(tmp_path, "t.json", content))
+
+
+# Arrow and Parquet
+
+
+def arrow_written(folder: Path, form: str, table: pa.Table, rows: int = 1000) -> str:
+    """A table as a file: Arrow's file or stream form, or Parquet, in parts of so many rows."""
+    path = folder / {"file": "t.arrow", "stream": "t.ipc", "feather": "t.feather", "parquet": "t.parquet"}[form]
+    if form == "parquet":
+        pq.write_table(table, path, row_group_size=rows)
+    elif form == "feather":
+        feather.write_feather(table, path, chunksize=rows)
+    else:
+        with (pa.ipc.new_file if form == "file" else pa.ipc.new_stream)(path, table.schema) as out:
+            out.write_table(table, max_chunksize=rows)
+    return str(path)
+
+
+FORMS = ["file", "stream", "feather", "parquet"]
+NOON = datetime.datetime(2024, 1, 1, 12)
+ARROW_READ: dict[str, tuple[Any, str, list[Any]]] = {
+    "small whole numbers": (pa.array([1, None], pa.int8()), "int?", [1, None]),
+    "large ones that fit": (pa.array([1, 2**63 - 1], pa.uint64()), "int", [1, 2**63 - 1]),
+    "small floats": (pa.array([1.5, 0.1], pa.float32()), "float", [1.5, 0.10000000149011612]),
+    "whole decimals": (pa.array([Decimal(7), None], pa.decimal128(38, 0)), "int?", [7, None]),
+    "decimals": (pa.array([Decimal("1.25")] * 2, pa.decimal128(9, 2)), "float", [1.25, 1.25]),
+    "moments of a zone": (pa.array([NOON, None], pa.timestamp("ms", "Asia/Tokyo")), "timestamp?", [NOON, None]),
+    "dictionaries": (pa.array(["a", "b"]).dictionary_encode(), "text", ["a", "b"]),
+    "lists of dictionaries": (
+        pa.array([["a"], []], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+        "list[text]",
+        [["a"], []],
+    ),
+    "nulls alone": (pa.nulls(2), "text?", [None, None]),
+    "records": (
+        pa.array([{"a": 1, "b": [1.5]}, {"a": 2, "b": []}]),
+        "{a: int, b: list[float]}",
+        [{"a": 1, "b": [1.5]}, {"a": 2, "b": []}],
+    ),
+}
+ARROW_REFUSED: dict[str, tuple[Any, str]] = {
+    "whole numbers beyond 64 bits": (pa.array([2**63], pa.uint64()), "column `x` does not fit int"),
+    "decimals beyond 64 bits": (pa.array([Decimal(2**64)], pa.decimal128(38, 0)), "column `x` does not fit int"),
+    "nanoseconds": (pa.array([1], pa.timestamp("ns")), "column `x` does not fit timestamp"),
+    "bytes": (pa.array([b"x"]), "column `x` is binary"),
+    "times": (pa.array([datetime.time(1)]), "column `x` is time64"),
+    "durations": (pa.array([1], pa.duration("s")), "column `x` is duration"),
+    "maps": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "column `x` is map"),
+    "names that differ by case": (pa.array([{"a": 1, "A": 2}]), "column `x` is struct"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_arrow_columns_keep_their_values_or_are_refused_by_name(tmp_path: Path, form: str) -> None:
+    for case, (values, type_, meant) in ARROW_READ.items():
+        context = load("t", arrow_written(tmp_path, form, pa.table({"n": [5, 6], "x": values})))
+        assert (str(context.schema.column("x")), column(context, "x")) == (type_, meant), case
+        assert (column(context, "#line"), column(context, "#lo")) == ([1, 2], [None, None])
+        assert run("answer t | where(true)", {"t": context}).value[1]["n"] == 6
+    for case, (values, says) in ARROW_REFUSED.items():
+        with pytest.raises(UserError, match=says):
+            load("t", arrow_written(tmp_path, form, pa.table({"x": values})))
+            pytest.fail(case)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_arrow_files_are_read_in_batches(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.table({"n": range(100), "s": [f"é{n}" if n != 77 else None for n in range(100)], "N": range(100)})
+    path = arrow_written(tmp_path, form, table, rows=30)
+    for module in (arrow_file, parquet):
+        monkeypatch.setattr(module, "BATCH", 7)
+    context = load("t", path)
+    assert str(context.schema) == "table(n: int, s: text?, N_2: int)" and context.rows["n"].num_chunks > 10
+    assert context.rows.select(["n", "s", "N_2"]).to_pydict() == dict(
+        zip("n s N_2".split(), table.to_pydict().values(), strict=True)
+    )
+    assert column(context, "#line") == list(range(1, 101))
+    empty = load("t", arrow_written(tmp_path, form, table.slice(0, 0)))
+    assert empty.count == 0 and str(empty.schema) == "table(n: int, s: text, N_2: int)"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_damaged_arrow_file_is_refused_or_read_as_text_that_is_text(tmp_path: Path, form: str) -> None:
+    """Bytes flipped anywhere: an error of ours, or values that are what their types say."""
+    path = Path(arrow_written(tmp_path, form, pa.table({"n": range(40), "s": [f"text {n}" for n in range(40)]})))
+    content, chance = path.read_bytes(), random.Random(5)
+    for _ in range(150):
+        damaged = bytearray(content)
+        damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(damaged[: chance.choice([len(content), chance.randrange(len(content))])]))
+        with contextlib.suppress(UserError):
+            load("t", str(path)).rows.validate(full=True)

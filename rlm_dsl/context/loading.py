@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.context.arrow_file import load_arrow
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.csv_rows import load_csv
 from rlm_dsl.context.documents import load_documents
@@ -34,6 +35,7 @@ LOADERS: Mapping[str, Loader] = {
     "jsonl": load_json_lines,
     "json": load_json,
     "parquet": load_parquet,
+    "arrow": load_arrow,
 }
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
@@ -42,6 +44,9 @@ ENDINGS: Mapping[str, str] = {
     ".ndjson": "jsonl",
     ".json": "json",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
 }
 
 
