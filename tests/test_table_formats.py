@@ -11,11 +11,13 @@ import datetime
 import json
 import random
 import re
+import sqlite3
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -327,3 +329,147 @@ def test_a_damaged_arrow_file_is_refused_or_read_as_text_that_is_text(tmp_path: 
         path.write_bytes(bytes(damaged[: chance.choice([len(content), chance.randrange(len(content))])]))
         with contextlib.suppress(UserError):
             load("t", str(path)).rows.validate(full=True)
+
+
+# SQLite and DuckDB
+
+
+def sqlite_written(folder: Path, *statements: str, name: str = "shop.sqlite") -> str:
+    path = folder / name
+    path.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    return str(path)
+
+
+ORDERS = (
+    "CREATE TABLE orders (id INTEGER PRIMARY KEY, sent TEXT, amount REAL, mixed, note TEXT)",
+    "INSERT INTO orders VALUES (3, '2024-01-02', 1, 1, 'é'), (1, '2024-01-03', 2.5, 'x', NULL), (2, NULL, 3, 1.5, '')",
+)
+
+
+def test_an_sqlite_table_is_typed_by_its_values_in_the_order_of_its_rows(tmp_path: Path) -> None:
+    context = load("t", sqlite_written(tmp_path, *ORDERS))
+    assert str(context.schema) == "table(id: int, sent: date?, amount: float, mixed: text, note: text?)"
+    day = datetime.date(2024, 1, 3)
+    assert [list(row.values()) for row in cells(context)] == [
+        [1, day, 2.5, "x", None],
+        [2, None, 3.0, "1.5", ""],
+        [3, datetime.date(2024, 1, 2), 1.0, "1", "é"],
+    ]
+    assert (column(context, "#line"), column(context, "#lo")) == ([1, 2, 3], [None] * 3)
+    empty = load("t", sqlite_written(tmp_path, 'CREATE TABLE "a ""b" (rowid, "x y", X)', name="e.db"))
+    assert empty.count == 0 and empty.schema.names == ("rowid", "x y", "X")
+    rowless = "CREATE TABLE t (a TEXT, b INT, PRIMARY KEY (b, a)) WITHOUT ROWID"
+    keyed = load("t", sqlite_written(tmp_path, rowless, "INSERT INTO t VALUES ('y', 2), ('z', 1), ('x', 2)"))
+    assert column(keyed, "a") == ["z", "x", "y"]
+    bad = load("t", sqlite_written(tmp_path, "CREATE TABLE t (a)", "INSERT INTO t VALUES (CAST(x'61ff' AS TEXT))"))
+    assert column(bad, "a") == ["a\ufffd"] and "not UTF-8" in bad.notes[0]
+
+
+def duckdb_written(folder: Path, *statements: str) -> str:
+    path = folder / "shop.duckdb"
+    path.unlink(missing_ok=True)
+    with duckdb.connect(str(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    return str(path)
+
+
+def test_a_duckdb_table_keeps_its_types_and_order(tmp_path: Path) -> None:
+    path = duckdb_written(
+        tmp_path,
+        "CREATE TABLE t AS SELECT 9 - i AS n, 'e' || i AS s, DATE '2024-01-01' + i::INT AS d, i::HUGEINT AS h, "
+        "[i, NULL] AS l, {a: i} AS r, i::DECIMAL(9, 2) AS m, TIMESTAMPTZ '2024-01-01 00:00:00+02' AS z, "
+        "CASE WHEN i > 0 THEN i END AS q FROM range(10) r(i)",
+        "CREATE SCHEMA more",
+        "CREATE TABLE more.other AS SELECT 1 AS one",
+    )
+    context = load("t", f"{path}::t")
+    assert str(context.schema) == (
+        "table(n: int, s: text, d: date, h: int, l: list[int], r: {a: int}, m: float, z: timestamp, q: int?)"
+    )
+    assert column(context, "n") == list(range(9, -1, -1)) and column(context, "#line") == list(range(1, 11))
+    assert column(context, "z")[0] == datetime.datetime(2023, 12, 31, 22)
+    assert column(load("t", f"{path}::more.other"), "one") == [1]
+    with pytest.raises(UserError, match="column `x` is time64"):
+        load("t", duckdb_written(tmp_path, "CREATE TABLE t AS SELECT TIME '10:00' AS x"))
+
+
+DATABASES = {"sqlite": sqlite_written, "duckdb": duckdb_written}
+
+
+@pytest.mark.parametrize("form", DATABASES)
+def test_the_path_says_which_table(tmp_path: Path, form: str) -> None:
+    made = "CREATE TABLE orders (a INT)", "CREATE TABLE users (b INT)", "CREATE VIEW odd AS SELECT a FROM orders"
+    path = DATABASES[form](tmp_path, *made, "INSERT INTO orders VALUES (7)", "INSERT INTO users VALUES (8)")
+    assert column(load("t", f"{path}::users"), "b") == [8] and column(load("t", f"{path}::odd"), "a") == [7]
+    with pytest.raises(UserError, match="has 2 tables, not one: orders, users") as refused:
+        load("t", path)
+    assert f"say which: {path}::orders" in str(refused.value)
+    with pytest.raises(UserError, match="no table `order`") as refused:
+        load("t", f"{path}::order")
+    assert "did you mean `orders`" in str(refused.value)
+    with pytest.raises(UserError, match="has 0 tables, not one: none"):
+        load("t", DATABASES[form](tmp_path, "CREATE VIEW v AS SELECT 1 AS x"))
+    with pytest.raises(UserError, match=r"there is no file .*other"):
+        load("t", f"{path[:-5]}other::x", format=form)
+    (tmp_path / "no.db").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=rf"(?i)no\.db is no {form}"):
+        load("t", str(tmp_path / "no.db"), format=form)
+
+
+HOSTILE = {
+    "recursion without end": "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c",
+    "a random function": "SELECT random() AS x",
+    "the time": "SELECT current_timestamp AS x",
+    "an extension": "SELECT load_extension('/tmp/x') AS x",
+    "a file": "SELECT readfile('/etc/passwd') AS x",
+    "a huge value": "SELECT zeroblob(1000000000) AS x",
+    "a huge text": "SELECT replace(hex(hex(hex(printf('%100000000s', 'x')))), '2', '22222222') AS x",
+    "no such table": "SELECT x FROM nowhere",
+    "blobs": "SELECT x'00' AS x",
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_view_of_an_sqlite_file_does_no_harm(tmp_path: Path, case: str) -> None:
+    path = sqlite_written(tmp_path, "CREATE TABLE t (a)", f"CREATE VIEW v AS {HOSTILE[case]}")
+    before = Path(path).read_bytes()
+    with pytest.raises(UserError, match=r"shop\.sqlite::v(: column `x` holds blobs| cannot be read)"):
+        load("t", f"{path}::v")
+    assert Path(path).read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["shop.sqlite"]
+
+
+def test_a_view_of_a_duckdb_file_reaches_no_other_file(tmp_path: Path) -> None:
+    other = written(tmp_path, "other.csv", "a\n1\n")
+    path = duckdb_written(tmp_path, f"CREATE VIEW v AS FROM read_csv('{other}')")
+    with pytest.raises(UserError, match=r"cannot be read: Permission Error"):
+        load("t", f"{path}::v")
+
+
+def test_changes_that_lie_beside_a_database_are_not_passed_over(tmp_path: Path) -> None:
+    path = sqlite_written(tmp_path, "CREATE TABLE t (a)")
+    with contextlib.closing(sqlite3.connect(path)) as writing:
+        writing.execute("PRAGMA journal_mode = WAL")
+        writing.execute("INSERT INTO t VALUES (1)")
+        writing.commit()
+        with pytest.raises(UserError, match=r"shop\.sqlite-wal holds changes"):
+            load("t", path)
+    assert load("t", path).count == 1
+
+
+@pytest.mark.parametrize("form", DATABASES)
+def test_a_damaged_database_is_refused_or_read(tmp_path: Path, form: str) -> None:
+    rows = "CREATE TABLE t AS SELECT 1 AS a, 'some text' AS b UNION ALL SELECT 2, 'more'"
+    path = Path(DATABASES[form](tmp_path, rows))
+    content, chance = path.read_bytes(), random.Random(3)
+    for _ in range(60):
+        damaged = bytearray(content)
+        for _ in range(4):
+            damaged[chance.randrange(len(content) if form == "sqlite" else 12_288)] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(damaged))
+        with contextlib.suppress(UserError):
+            load("t", str(path))

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.json_rows import json_loaded
 from rlm_dsl.context.json_values import (
     HALF,
     WINDOW,
@@ -23,6 +22,7 @@ from rlm_dsl.context.json_values import (
     too_deep,
 )
 from rlm_dsl.context.reading import Progress, find, read_all
+from rlm_dsl.context.value_rows import values_loaded
 from rlm_dsl.diagnostics import UserError
 
 BLANK = b" \t\r"
@@ -34,7 +34,7 @@ def load_json_lines(given: str, progress: Progress | None) -> Loaded:
     if len(found) != 1:
         raise UserError(f"{given} is not one file", "give one file, or load texts: NAME:documents=FOLDER")
     read = next(read_all(found, progress))
-    loaded = json_loaded("jsonl", read.source, lambda: json_lines(read.content, given))
+    loaded = values_loaded("jsonl", read.source, lambda: json_lines(read.content, given))
     if not loaded.schema.columns:
         raise UserError(f"{given} holds no object with a field", "a JSON Lines file has an object a line")
     return loaded

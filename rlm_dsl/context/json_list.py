@@ -14,7 +14,6 @@ from collections.abc import Iterator
 
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.csv_records import BOM
-from rlm_dsl.context.json_rows import json_loaded
 from rlm_dsl.context.json_values import (
     WINDOW,
     Part,
@@ -25,6 +24,7 @@ from rlm_dsl.context.json_values import (
     too_deep,
 )
 from rlm_dsl.context.reading import Progress, find, read_all
+from rlm_dsl.context.value_rows import values_loaded
 from rlm_dsl.diagnostics import UserError
 
 BLANK = re.compile(rb"[ \t\r\n]*")
@@ -40,7 +40,7 @@ def load_json(given: str, progress: Progress | None) -> Loaded:
     if len(found) != 1:
         raise UserError(f"{given} is not one file", "give one file, or load texts: NAME:documents=FOLDER")
     read = next(read_all(found, progress))
-    loaded = json_loaded("json", read.source, lambda: elements(read.content, given))
+    loaded = values_loaded("json", read.source, lambda: elements(read.content, given))
     if not loaded.schema.columns:
         raise UserError(f"{given} holds no object with a field", HINT)
     return loaded

@@ -28,8 +28,8 @@ DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
 
 @dataclass(slots=True)
 class Part:
-    """Rows that follow one another: where each begins and ends, its first line, its fields by name. `blank` counts
-    blank lines, `halves` the rows that held half of a surrogate pair."""
+    """Rows that follow one another: where each begins and ends, its first line, its fields by name. Rows of what is no
+    text have a number alone. `blank` counts blank lines, `halves` the rows that held half of a surrogate pair."""
 
     lines: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)

@@ -16,12 +16,15 @@ from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.context.arrow_file import load_arrow
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.csv_rows import load_csv
+from rlm_dsl.context.database_file import file_and_table
 from rlm_dsl.context.documents import load_documents
+from rlm_dsl.context.duckdb_file import load_duckdb
 from rlm_dsl.context.json_lines import load_json_lines
 from rlm_dsl.context.json_list import load_json
 from rlm_dsl.context.lines import load_lines
 from rlm_dsl.context.parquet import load_parquet
 from rlm_dsl.context.reading import Progress, is_many, plain_name
+from rlm_dsl.context.sqlite_file import load_sqlite
 from rlm_dsl.diagnostics import UserError, did_you_mean
 from rlm_dsl.types import INT, TEXT, Field, Table, fits
 
@@ -36,6 +39,8 @@ LOADERS: Mapping[str, Loader] = {
     "json": load_json,
     "parquet": load_parquet,
     "arrow": load_arrow,
+    "sqlite": load_sqlite,
+    "duckdb": load_duckdb,
 }
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
@@ -47,6 +52,10 @@ ENDINGS: Mapping[str, str] = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".db": "sqlite",
+    ".duckdb": "duckdb",
 }
 
 
@@ -82,7 +91,7 @@ def held(name: str, given: str, loaded: Loaded, first_row: int = 0) -> Context:
 
 def declared_format(given: str, declared: Table | None) -> str:
     """By the ending; text is read as lines, unless the program declares whole texts (a `text` and no `line`)."""
-    ending = ENDINGS.get(Path(plain_name(given)).suffix.lower())
+    ending = ENDINGS.get(Path(plain_name(file_and_table(given)[0])).suffix.lower())
     if ending and not is_many(given):
         return ending
     whole = declared is not None and declared.column("text") is not None and declared.column("line") is None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.database_file import file_and_table
 from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.request import Request
@@ -133,7 +134,7 @@ def loaded(recorded: Mapping[str, Any], check: _Check) -> Context:
 
 def found_near(given: str, folder: Path) -> str:
     """A relative path from here, or else from a folder above the trace: traces travel with their project."""
-    fixed = given.split("*", 1)[0]
+    fixed = file_and_table(given.split("*", 1)[0])[0]
     for base in (Path(), *folder.resolve().parents):
         if (base / fixed).exists():
             return (base / given).as_posix() if base != Path() else given
