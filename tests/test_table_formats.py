@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime
+import io
 import json
 import random
 import re
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas
+import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,7 +28,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import feather
 
+import rlm_dsl
 from rlm_dsl.api import run
+from rlm_dsl.cli import run as command_line
 from rlm_dsl.context import arrow_file, csv_blocks, csv_rows, json_lines, json_list, parquet
 from rlm_dsl.context.inference import READERS, free_names
 from rlm_dsl.context.loading import load
@@ -33,7 +38,7 @@ from rlm_dsl.diagnostics import UserError
 from rlm_dsl.types import TEXT, Field, Table, Type, nullable
 from tests.real import needs_real_data
 from tests.test_context import column, written
-from tests.test_torture import VALUES, cells, halved, json_files, raw_rows, same
+from tests.test_torture import VALUES, cells, halved, json_files, raw_rows, same, told
 
 
 def outcome(path: str, **more: Any) -> Any:
@@ -473,3 +478,162 @@ def test_a_damaged_database_is_refused_or_read(tmp_path: Path, form: str) -> Non
         path.write_bytes(bytes(damaged))
         with contextlib.suppress(UserError):
             load("t", str(path))
+
+
+# Tables that Python holds
+
+DAY = datetime.date(2024, 1, 2)
+COLUMNS: dict[str, list[Any]] = {
+    "n": [1, -(2**62), 3],
+    "x": [1.5, 0.1, -0.0],
+    "s": ["é", "", "abc"],
+    "b": [True, False, True],
+    "at": [NOON, NOON + datetime.timedelta(microseconds=1), NOON],
+    "maybe": ["x", None, ""],
+    "l": [[1, 2], [], [3]],
+}
+
+
+def frames() -> dict[str, Any]:
+    """One table as several libraries hold it, cut, padded and indexed in several ways."""
+    table = pa.table(COLUMNS)
+    frame = pandas.DataFrame(COLUMNS)
+    picked = frame.loc[[2, 0, 1]].sort_index().set_index(pandas.Index([9, 7, 8]))
+    return {
+        "arrow": table,
+        "arrow in parts": pa.concat_tables([table.slice(0, 1), table.slice(1, 0), table.slice(1)]),
+        "arrow within another": pa.concat_tables([table, table]).combine_chunks().slice(3, 3),
+        "arrow, other types": table.cast(
+            pa.schema([(f.name, pa.string_view() if f.name == "s" else f.type) for f in table.schema])
+        ),
+        "a batch": table.to_batches()[0],
+        "polars": polars.DataFrame(COLUMNS),
+        "polars in parts": polars.concat([polars.DataFrame(COLUMNS)[:2], polars.DataFrame(COLUMNS)[2:]], rechunk=False),
+        "pandas": frame,
+        "pandas with an index": picked,
+        "pandas with a named index": picked.rename_axis("key"),
+        "pandas by categories": frame.astype({"s": "category", "n": "Int64"}),
+        "dicts": [dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)],
+    }
+
+
+def test_a_table_has_one_digest_whichever_library_holds_it() -> None:
+    made = {name: rlm_dsl.load(frame, "t") for name, frame in frames().items()}
+    assert {str(context.schema) for context in made.values()} == {
+        "table(n: int, s: text, x: float, b: bool, at: timestamp, maybe: text?, l: list[int])".replace(
+            "s: text, x: float", "x: float, s: text"
+        )
+    }
+    assert len({context.digest for context in made.values()}) == 1
+    assert all(repr(cells(context)) == repr(cells(made["arrow"])) for context in made.values())
+    assert ["key" in told(context) for context in made.values()].count(True) == 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_any_other_cell_name_type_or_order_has_another_digest(data: st.DataObject) -> None:
+    rows = data.draw(
+        st.lists(
+            st.tuples(
+                st.integers(-3, 3),
+                st.text("ab", max_size=2) | st.none(),
+                st.lists(st.none() | st.just("a"), max_size=2),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    other = data.draw(st.permutations(rows) | st.lists(st.sampled_from(rows), max_size=4))
+    types = pa.schema([("n", pa.int64()), ("s", pa.string()), ("l", pa.list_(pa.string()))])
+
+    def digest(held: Sequence[Any], schema: pa.Schema = types) -> str:
+        columns = [pa.array([row[n] for row in held], field.type) for n, field in enumerate(schema)]
+        return rlm_dsl.load(pa.table(columns, schema=schema)).sources[0].sha256
+
+    assert (digest(rows) == digest(other)) == (rows == other)
+    assert digest(rows) != digest(rows, types.set(0, pa.field("m", pa.int64())))
+    assert digest(rows) != digest(rows, types.set(0, pa.field("n", pa.float64())))
+
+
+def test_a_table_in_python_is_run_and_verified(tmp_path: Path) -> None:
+    frame = pandas.DataFrame({"user": ["u1", "u2", "u1"], "amount": [1, 2, 3]})
+    program = "answer t | group(by=user, total=sum(amount)) | sort(user)"
+    result = rlm_dsl.run(program, {"t": frame}, trace=tmp_path / "a.trace")
+    assert result.value == [{"user": "u1", "total": 4}, {"user": "u2", "total": 2}]
+    assert rlm_dsl.verify(tmp_path / "a.trace", {"t": frame}).ok
+    assert rlm_dsl.verify(tmp_path / "a.trace", {"t": polars.from_pandas(frame)}).ok
+    changed = rlm_dsl.verify(tmp_path / "a.trace", {"t": frame.assign(amount=[1, 2, 4])})
+    assert "sha256" in str(changed) and not changed.ok
+    alone = rlm_dsl.verify(tmp_path / "a.trace")
+    assert not alone.ok and "hand it in" in str(alone)
+
+
+def test_a_text_in_python_is_run_and_verified(tmp_path: Path) -> None:
+    text = rlm_dsl.text("one\ntwo é\n")
+    result = rlm_dsl.run('answer t | where(text matches r"two")', {"t": text}, trace=tmp_path / "a.trace")
+    assert result.value == [{"line": 2, "text": "two é"}] and result.evidence[0].spans[0].start == 4
+    assert rlm_dsl.verify(tmp_path / "a.trace", {"t": text}).ok
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([], "needs names of columns"),
+        ([1], "is a list of dicts"),
+        ([{1: 2}], "each is text"),
+        ([{"a": 1}, {"a": {1, 2}}], "row 2 of the table: the language has no type for set"),
+        ([{"a": "\ud800"}], "row 1 of the table: .*surrogates"),
+        (pa.table({"a": [b"x"]}), "column `a` is binary"),
+        (pandas.DataFrame({"a": [1, "x"]}), "the table cannot be read"),
+        (pandas.DataFrame(), "has no columns"),
+    ],
+)
+def test_what_is_no_table_is_refused(given: Any, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        rlm_dsl.load(given)
+
+
+def test_dicts_are_typed_as_json_and_days_are_days() -> None:
+    context = rlm_dsl.load([{"a": 1, "d": DAY}, {"a": 2.5, "r": {"k": [1]}, "d": DAY}, {"a": None}])
+    assert str(context.schema) == "table(a: float?, d: date?, r: {k: list[int]}?)"
+    assert cells(context)[0] == {"a": 1.0, "d": DAY, "r": None}
+
+
+# By the command line
+
+
+def files_of_every_format(folder: Path) -> list[str]:
+    table = pa.table({"user": ["u1", "u2", "u1"], "amount": [1, 2, 3]})
+    rows, made = table.to_pylist(), [arrow_written(folder, form, table) for form in FORMS]
+    inserted = "CREATE TABLE t (user TEXT, amount INT)", "INSERT INTO t VALUES ('u1', 1), ('u2', 2), ('u1', 3)"
+    out = io.StringIO()
+    csv.writer(out).writerows([table.column_names, *[row.values() for row in rows]])
+    return [
+        *made,
+        written(folder, "t.csv", out.getvalue()),
+        written(folder, "t.json", json.dumps(rows, indent=2)),
+        written(folder, "t.jsonl", "\n".join(map(json.dumps, rows))),
+        sqlite_written(folder, *inserted),
+        f"{sqlite_written(folder, *inserted, 'CREATE TABLE u (a)', name='more.db')}::t",
+        duckdb_written(folder, *inserted),
+    ]
+
+
+def test_every_format_is_run_shown_and_verified_by_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = written(tmp_path, "p.rlm", "answer t | group(by=user, total=sum(amount)) | sort(user)")
+    for number, path in enumerate(files_of_every_format(tmp_path)):
+        trace = str(tmp_path / f"{number}.trace")
+        assert command_line(["run", program, "--context", f"t={path}", "--trace", trace]) == 0, capsys.readouterr()
+        answer = json.loads((Path(trace) / "answer.json").read_text())
+        assert answer["parts"][0]["value"] == [["u1", 4], ["u2", 2]], path
+        assert answer["evidence"][0]["spans"], path
+        assert command_line(["verify", trace]) == 0 and command_line(["show", trace]) == 0, capsys.readouterr()
+    unsaid = path_of_two_tables(tmp_path)
+    assert command_line(["run", program, "--context", f"t={unsaid}"]) == 2
+    assert "say which:" in capsys.readouterr().err
+
+
+def path_of_two_tables(folder: Path) -> str:
+    return duckdb_written(folder, "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.output import Bar, note, safe, write
+from rlm_dsl.cli.output import Bar, loading_bar, note, safe, write
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.version import version
 
@@ -90,16 +90,27 @@ def named_paths(contexts: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
     return found
 
 
-def load_all(contexts: tuple[str, ...], declared: dict[str, Any] | None = None) -> dict[str, Any]:
+def load_all(
+    contexts: tuple[str, ...], declared: dict[str, Any] | None = None, memory: str | None = None
+) -> dict[str, Any]:
     """The contexts loaded, with notes on what a person should know of them."""
-    from rlm_dsl.context.loading import load
+    from rlm_dsl.runtime.storing import obtain
+    from rlm_dsl.runtime.warehouse import memory_bytes
 
     if not contexts:
         raise UserError("no data is named", "name some: --context tickets=tickets.csv")
     found = {}
     for name, (path, form) in named_paths(contexts).items():
-        found[name] = load(name, path, format=form, declared=(declared or {}).get(name))
-        for told in found[name].notes:
+        with loading_bar(name) as progress:
+            found[name], notes = obtain(
+                name,
+                path,
+                format=form,
+                declared=(declared or {}).get(name),
+                progress=progress,
+                memory=memory_bytes(memory) if memory else None,
+            )
+        for told in (*found[name].notes, *notes):
             note(f"note: {name}: {safe(told)}")
     return found
 
@@ -159,7 +170,7 @@ def ask(
     chosen = settings(given, turns=turns)
     result = answer_question(
         question,
-        load_all(contexts),
+        load_all(contexts, memory=given["memory"]),
         chosen,
         api_key=os.environ.get("OPENAI_API_KEY"),
         environment=os.environ,
@@ -210,7 +221,7 @@ def run(
     recorded = Trace.open(Path(answers)) if answers else None
     result = run_program(
         source,
-        load_all(contexts, declared(source)),
+        load_all(contexts, declared(source), given["memory"]),
         {name: json_value(name, text) for name, text in pairs(params)},
         settings(given),
         api_key=os.environ.get("OPENAI_API_KEY"),
@@ -248,6 +259,24 @@ def program_source(path: str) -> Any:
         raise UserError(f"{path} is no UTF-8 text", "programs are UTF-8") from None
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from None
+
+
+@group.command("load")
+@click.argument("sources", nargs=-1, required=True, metavar="NAME=PATH...")
+@click.option("--to", metavar="FOLDER", help="Where the loaded context goes; else NAME.rlmctx here.")
+@MEMORY
+def load_command(sources: tuple[str, ...], to: str | None, memory: str | None) -> None:
+    """Load data once and keep it: later runs open NAME.rlmctx at once.
+
+    NAME:FORMAT=PATH says the format, - is standard input. An argument that is a .rlmctx folder is brought up to its
+    sources: only what was appended is read where nothing else changed.
+    """
+    from rlm_dsl.cli.storing import kept
+
+    if to and len(sources) > 1:
+        raise UserError("--to names one folder, and there are several sources", "load them one by one")
+    for given in sources:
+        write(safe(kept(given, to, memory)))
 
 
 @group.command()
@@ -364,7 +393,7 @@ def shell(contexts: tuple[str, ...], **given: Any) -> int:
     """Explore the contexts by hand, statement by statement; :help tells more."""
     from rlm_dsl.cli.shell import run_shell
 
-    return run_shell(load_all(contexts), settings(given), os.environ)
+    return run_shell(load_all(contexts, memory=given["memory"]), settings(given), os.environ)
 
 
 @group.command()

@@ -6,7 +6,9 @@ In: results, diagnostics, progress. Out: text. Law: nothing of the data reaches 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rlm_dsl.diagnostics import printable
@@ -67,6 +69,40 @@ class Bar:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+
+@contextmanager
+def loading_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Told of bytes read, shows them with the time left, once that has taken a second; None where no one looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    started = time.monotonic()
+    bars: list[Any] = []
+
+    def progress(done: int, total: int) -> None:
+        if not bars and time.monotonic() - started < 1:
+            return
+        if not bars:
+            bars.append(bytes_bar(what, total))
+        bars[0].update(bars[0].task_ids[0], completed=done)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars:
+            bar.stop()
+
+
+def bytes_bar(what: str, total: int) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.start()
+    bar.add_task(f"reading {safe(what)}", total=total)
+    return bar
 
 
 def table_text(columns: tuple[str, ...], rows: list[list[Any]], limit: int = 20, width: int = 40) -> str:

@@ -22,6 +22,7 @@ from rlm_dsl.context.reading import (
     fill,
     is_binary,
     opened,
+    parts,
     read_file,
     size_of,
     source_of,
@@ -69,14 +70,29 @@ class Block:
         return np.cumsum(self.sizes) - self.sizes
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How far a file was read before: it goes on at the byte `at`, and its first `size` bytes had this digest."""
+
+    at: int
+    size: int
+    sha256: str
+
+
+class NotGrown(Exception):
+    """A file that was read before has other bytes where it should only have grown."""
+
+
 @dataclass(slots=True)
 class Files:
-    """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out."""
+    """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out. `begun`
+    says where the first file goes on that was read before."""
 
     found: Sequence[Found]
     progress: Progress | None = None
     whole: bool = False
     text_only: bool = False
+    begun: Begun | None = None
     sources: list[SourceFile] = field(default_factory=list)
     skipped: int = 0
 
@@ -106,18 +122,16 @@ class _Filling:
         yield Block(self.content[: self.filled], self.pieces)
 
     def standard_input(self, file: Found) -> Block:
-        import numpy as np
-
         source, content = read_file(len(self.files.sources), file)
         self.files.sources.append(source)
-        return Block(np.frombuffer(content, np.uint8), [Piece(source.index, file.shown, 0, len(content), True)])
+        return Block(as_bytes(content), [Piece(source.index, file.shown, 0, len(content), True)])
 
     def file(self, file: Found, stream: Any, hashed: Hashed | None) -> Iterator[Block]:
         """One file's pieces: those that fill a block are given with it, the last is left in the block."""
         digest = Digest(self.pool)
-        start, size = 0, 0
+        start = size = self.go_on(stream, digest)
         self.begin = self.filled
-        if self.files.text_only:
+        if self.files.text_only and not size:
             stream = Peeked(stream)
             if is_binary(stream.head):
                 self.files.skipped += 1
@@ -144,6 +158,19 @@ class _Filling:
         sha256 = digest.finish() if hashed is None else hashed.finish()
         self.files.sources.append(source_of(index, file, size if hashed is None else hashed.done, sha256))
         self.done += self.files.sources[-1].size
+
+    def go_on(self, stream: Any, digest: Digest) -> int:
+        """Where to read a file from: its beginning, or behind what was read of it before and is still the same."""
+        begun, self.files.begun = self.files.begun, None
+        if begun is None:
+            return 0
+        for part in parts(stream, begun.size):
+            digest.hash.update(part)
+        if digest.hash.hexdigest() != begun.sha256:
+            raise NotGrown
+        stream.seek(begun.at)
+        digest.known = begun.size - begun.at
+        return begun.at
 
     def cut(self) -> int:
         """Where a full block ends: behind the last line feed of the file being read, or else before this file."""
@@ -194,14 +221,16 @@ class Peeked:
 
 
 class Digest:
-    """sha256 of what is read, beside the reading."""
+    """sha256 of what is read, beside the reading; the next `known` bytes are in it already."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.pool, self.hash = pool, hashlib.sha256()
         self.pending: Future[None] | None = None
+        self.known = 0
 
     def update(self, view: memoryview) -> None:
         self.wait()
+        view, self.known = view[self.known :], max(0, self.known - len(view))
         if len(view) < FEW_BYTES:
             self.hash.update(view)
         else:
@@ -221,6 +250,13 @@ def empty(size: int) -> Any:
     import numpy as np
 
     return np.empty(size, np.uint8)
+
+
+def as_bytes(content: bytes) -> Any:
+    """Bytes as a block's content."""
+    import numpy as np
+
+    return np.frombuffer(content, np.uint8)
 
 
 AHEAD = 2

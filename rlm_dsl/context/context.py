@@ -48,10 +48,12 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """Rows in an engine's file, of which the first `rows` count: in its table `rows`, columns as in a context."""
+    """Rows in an engine's file: in its table `rows`, columns as in a context, those numbered from `first` to below
+    `past`."""
 
     path: str
-    rows: int
+    first: int
+    past: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Context:
     @property
     def count(self) -> int:
         """How many rows there are."""
-        return sum(part.rows for part in self.rows) if isinstance(self.rows, tuple) else self.rows.num_rows
+        return sum(part.past - part.first for part in self.rows) if isinstance(self.rows, tuple) else self.rows.num_rows
 
     @property
     def own(self) -> str:

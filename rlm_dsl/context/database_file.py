@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlm_dsl.context.context import SourceFile
-from rlm_dsl.context.reading import find, source_of
+from rlm_dsl.context.reading import Found, find, source_of
 from rlm_dsl.diagnostics import UserError, did_you_mean
 
 MARK = "::"
@@ -23,6 +23,11 @@ def file_and_table(given: str) -> tuple[str, str]:
         return given, ""
     path, _, table = given.rpartition(MARK)
     return (path, table) if path else (given, "")
+
+
+def files_of(given: str) -> list[Found]:
+    """The files of what a user gives, of which a table may be named."""
+    return find(file_and_table(given)[0])
 
 
 def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFile:

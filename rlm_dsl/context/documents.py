@@ -16,7 +16,11 @@ DOCUMENTS = Table((Field("path", TEXT), Field("text", TEXT)))
 
 def load_documents(given: str, progress: Progress | None) -> Loaded:
     """Each file a row. Bytes that are no UTF-8 become U+FFFD; binary files in folders are left out; both are noted."""
-    files = Files(find(given), progress, whole=True, text_only=is_many(given))
+    return documents_of(Files(find(given), progress, whole=True, text_only=is_many(given)))
+
+
+def documents_of(files: Files) -> Loaded:
+    """The files as rows; `files` reads them whole."""
     loaded = Loaded("documents", DOCUMENTS, (), files.sources)
     loaded.batches = batches(files, loaded)
     return loaded

@@ -7,11 +7,11 @@ Law: texts and line feeds, one after the other, are the file; CR, BOM, NUL and b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.context.blocks import LINE_FEED, Block, Files, Piece, beside
+from rlm_dsl.context.blocks import LINE_FEED, Block, Files, Piece, as_bytes, beside
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.reading import Progress, find, is_many
 from rlm_dsl.types import INT, TEXT, Field, Table
@@ -24,38 +24,46 @@ PATHS = Table((Field("path", TEXT), *LINES.columns))
 def load_lines(given: str, progress: Progress | None) -> Loaded:
     """Each line a row. Files with NUL bytes at their head are left out of folders, and noted."""
     many = is_many(given)
-    files = Files(find(given), progress, text_only=many)
+    return lines_of(Files(find(given), progress, text_only=many), many)
+
+
+def lines_of(files: Files, many: bool, passed: Counter[int] | None = None) -> Loaded:
+    """The lines of files; `passed` are those of each source that were read before."""
     loaded = Loaded("lines", PATHS if many else LINES, (), files.sources)
-    loaded.batches = batches(files, loaded, many)
+    loaded.batches = batches(files, loaded, many, passed or Counter())
     return loaded
 
 
 def text_lines(source: SourceFile, content: bytes) -> Loaded:
     """A text that is no file as lines."""
-    import numpy as np
-
-    block = Block(np.frombuffer(content, np.uint8), [Piece(0, source.shown, 0, len(content), True)])
+    block = Block(as_bytes(content), [Piece(0, source.shown, 0, len(content), True)])
     return Loaded("lines", LINES, [table(split(block), Counter()).drop("path")], [source])
 
 
-def batches(files: Files, loaded: Loaded, many: bool) -> Iterator[Any]:
+def batches(files: Files, loaded: Loaded, many: bool, passed: Counter[int]) -> Iterator[Any]:
     """A table a block; the notes are complete after the last."""
-    passed: Counter[int] = Counter()
     odd: Counter[str] = Counter()
     for lines in beside(split, files):
         odd.update(lines.odd)
         rows = table(lines, passed)
         yield rows if many else rows.drop("path")
-    odd["skipped"] = files.skipped
-    loaded.notes += [told.format(odd[what]) for what, told in NOTES if odd[what]]
+    loaded.notes += [f"{files.skipped:,} binary files were left out"] if files.skipped else []
+    loaded.notes += told_odd(odd)
 
 
 NOTES = (
-    ("skipped", "{:,} binary files were left out"),
     ("bad", "{:,} lines hold bytes that are not UTF-8 (shown as U+FFFD)"),
     ("returns", "{:,} lines end in CR (kept in the text)"),
     ("marks", "{:,} files begin with a byte order mark (kept in the text)"),
 )
+
+
+def told_odd(odd: Mapping[str, int]) -> list[str]:
+    return [told.format(odd[what]) for what, told in NOTES if odd[what]]
+
+
+def notes_of(lines: Lines) -> list[str]:
+    return told_odd(lines.odd)
 
 
 @dataclass(frozen=True, slots=True)

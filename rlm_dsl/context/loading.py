@@ -25,6 +25,7 @@ from rlm_dsl.context.lines import load_lines
 from rlm_dsl.context.parquet import load_parquet
 from rlm_dsl.context.reading import Progress, is_many, plain_name
 from rlm_dsl.context.sqlite_file import load_sqlite
+from rlm_dsl.context.stored import is_stored, open_stored
 from rlm_dsl.diagnostics import UserError, did_you_mean
 from rlm_dsl.types import INT, TEXT, Field, Table, fits
 
@@ -72,11 +73,24 @@ def load(
 
     Raises UserError with one clear message for anything that cannot be read.
     """
-    if format is not None and format not in LOADERS:
-        raise UserError(f"no format is called {format!r}", *did_you_mean(format, list(LOADERS), what="formats"))
-    chosen = format or declared_format(given, declared)
-    context = held(name, given, LOADERS[chosen](given, progress), first_row)
+    if is_stored(given):
+        context = of_format(open_stored(name, Path(given)), format)
+    else:
+        context = held(name, given, load_rows(given, chosen_format(given, format, declared), progress), first_row)
     return context if declared is None else as_declared(context, declared)
+
+
+def of_format(context: Context, format: str | None) -> Context:
+    if format not in (None, context.format):
+        raise UserError(f"{context.given} holds {context.format}, not {format}", f"say NAME:{context.format}=PATH")
+    return context
+
+
+def load_rows(given: str, format: str, progress: Progress | None) -> Loaded:
+    """What the loader of a format makes of what was given. Raises UserError for a format that there is not."""
+    if format not in LOADERS:
+        raise UserError(f"no format is called {format!r}", *did_you_mean(format, list(LOADERS), what="formats"))
+    return LOADERS[format](given, progress)
 
 
 def held(name: str, given: str, loaded: Loaded, first_row: int = 0) -> Context:
@@ -89,8 +103,10 @@ def held(name: str, given: str, loaded: Loaded, first_row: int = 0) -> Context:
     return Context(name, loaded.format, given, loaded.schema, rows, tuple(loaded.sources), tuple(loaded.notes))
 
 
-def declared_format(given: str, declared: Table | None) -> str:
-    """By the ending; text is read as lines, unless the program declares whole texts (a `text` and no `line`)."""
+def chosen_format(given: str, format: str | None, declared: Table | None) -> str:
+    """The format said, or that of the ending; other text is lines, or whole if the program has `text` and no `line`."""
+    if format is not None:
+        return format
     ending = ENDINGS.get(Path(plain_name(file_and_table(given)[0])).suffix.lower())
     if ending and not is_many(given):
         return ending

@@ -72,9 +72,6 @@ def candidates(lowering: Lowering) -> Sql:
     columns = joined(
         "", (sql(', "right".{c} AS {n}', c=name(c), n=name(n)) for c, n, _ in renamed(t.type, other.type, ()))
     )
-    texts = sql(
-        "SELECT {o} AS text, {terms} AS terms FROM {r}", o=name(ORD), terms=terms(together(theirs)), r=other.sql
-    )
     wanted = sql(
         "SELECT DISTINCT {o} AS asker, unnest({terms}) AS term FROM {t}",
         o=name(ORD),
@@ -92,7 +89,7 @@ def candidates(lowering: Lowering) -> Sql:
         ord=name(ORD),
         left=name(LEFT),
         origin=both_origins(t, other),
-        scores=scores(texts, wanted),
+        scores=scores(other.sql, together(theirs), sql("true"), wanted),
         top=lowering.value("top"),
         t=t.sql,
         other=other.sql,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rlm_dsl.operators.bm25 import scores, terms
+from rlm_dsl.operators.bm25 import holding, scores, terms
 from rlm_dsl.operators.operator import (
     ONLY_TEXT,
     ORD,
@@ -37,9 +37,8 @@ def result(arguments: Arguments) -> Type:
 def lower(lowering: Lowering) -> Sql:
     """The one asker is the query itself; rows come back in the order of their scores."""
     t = lowering.t
-    texts = sql(
-        "SELECT {ord} AS text, {terms} AS terms FROM {t}", ord=name(ORD), terms=terms(lowering.value("on")), t=t.sql
-    )
+    words = known_value(lowering["words"])
+    likely = holding(lowering.value("on"), words) if isinstance(words, str) else sql("true")
     wanted = sql("SELECT DISTINCT 0 AS asker, unnest({terms}) AS term", terms=terms(lowering.value("words")))
     return sql(
         'SELECT {kept}, "#scores".score AS score, row_number() OVER (ORDER BY "#scores".score DESC, t.{ord}) AS {ord}, '
@@ -49,7 +48,7 @@ def lower(lowering: Lowering) -> Sql:
         ord=name(ORD),
         origin=qualified(t.origin, "t"),
         t=t.sql,
-        scores=scores(texts, wanted),
+        scores=scores(t.sql, lowering.value("on"), likely, wanted),
         by=partition_by(lowering),
         top=lowering.value("top"),
     )
@@ -71,17 +70,19 @@ search = Operator(
     ),
     result=result,
     lower=lower,
+    version=2,
     order="best score first, then the table's",
     most_rows=most_rows,
     manual=(
         "Terms are runs of letters and digits, whatever their case; a row without any of them is left out. How rare a "
-        "term is and how long texts are is counted over the whole table piped in. Scores are rounded to 6 digits."
+        "term is and how long texts are (in bytes) is counted over the whole table piped in. Scores are rounded to 6 "
+        "digits."
     ),
     examples=(
         Example(
             't | search("late parcel", top=2) | select(x)',
-            {"x": ["my parcel", "the parcel is late", "hello", None, "late again, always late"]},
-            [["the parcel is late"], ["late again, always late"]],
+            {"x": ["my parcel", "the parcel is late", "hello", None, "late, late"]},
+            [["the parcel is late"], ["late, late"]],
         ),
         Example(
             't | search("A", top=1, by=k) | select(k, x)', {"k": [1, 2], "x": ["a b", "b a"]}, [[1, "a b"], [2, "b a"]]

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.check.spelled import spelled_table
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.database_file import file_and_table
-from rlm_dsl.context.loading import load
+from rlm_dsl.context.loading import as_declared
+from rlm_dsl.context.python_table import FORMAT as TABLE
 from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.request import Request
 from rlm_dsl.runtime.calling import Replaying
@@ -23,6 +25,7 @@ from rlm_dsl.runtime.execution import Execution, execute
 from rlm_dsl.runtime.model import NoRecordedAnswer
 from rlm_dsl.runtime.recording import Call
 from rlm_dsl.runtime.rounds import WINDOW, Silent
+from rlm_dsl.runtime.storing import obtain
 from rlm_dsl.runtime.traced import SCHEMA, program_digest, recorded_calls, recorded_settings
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
@@ -31,7 +34,6 @@ from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.file import HEADER, Trace
 from rlm_dsl.trace.seal import EVENTS, SEAL, check_seal, file_names
 from rlm_dsl.trace.secrets import Redaction
-from rlm_dsl.types import Table
 
 
 @dataclass(slots=True)
@@ -39,7 +41,7 @@ class _Check:
     """What the levels so far came to, and what the later ones need of it."""
 
     trace: Trace
-    paths: Mapping[str, str]
+    given: Mapping[str, str | Context]
     redaction: Redaction
     levels: list[Level] = field(default_factory=list)
     contexts: dict[str, Context] = field(default_factory=dict)
@@ -62,10 +64,10 @@ class _Check:
         self.why_not = self.why_not or f"level {name} fails"
 
 
-def verify(trace: Trace, paths: Mapping[str, str], environment: Mapping[str, str]) -> Report:
-    """Check a trace. `paths` says where contexts lie that are no longer where they were."""
+def verify(trace: Trace, given: Mapping[str, str | Context], environment: Mapping[str, str]) -> Report:
+    """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them."""
     started = time.perf_counter()
-    check = _Check(trace, paths, Redaction.of(environment))
+    check = _Check(trace, given, Redaction.of(environment))
     for level in (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer):
         name = LEVELS[len(check.levels)]
         if check.unfinished and level not in (_chain, _files):
@@ -128,8 +130,14 @@ def _context(check: _Check) -> None:
 def loaded(recorded: Mapping[str, Any], check: _Check) -> Context:
     """A recorded context from where it lies now: as given, as recorded, or beside the trace."""
     name = recorded["name"]
-    given = check.paths.get(name) or found_near(recorded["given"], check.trace.folder)
-    return load(name, given, format=recorded["format"], declared=declared_type(recorded["schema"]))
+    given = check.given.get(name)
+    declared = spelled_table(recorded["schema"])
+    if isinstance(given, Context):
+        return given if declared is None else as_declared(given, declared)
+    if given is None and recorded["format"] == TABLE:
+        raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
+    given = given or found_near(recorded["given"], check.trace.folder)
+    return obtain(name, given, format=recorded["format"], declared=declared)[0]
 
 
 def found_near(given: str, folder: Path) -> str:
@@ -139,19 +147,6 @@ def found_near(given: str, folder: Path) -> str:
         if (base / fixed).exists():
             return (base / given).as_posix() if base != Path() else given
     return given
-
-
-def declared_type(schema: str) -> Table | None:
-    """The table type that a header spells."""
-    from rlm_dsl.check import Environment
-    from rlm_dsl.check import check as check_tree
-    from rlm_dsl.syntax.parse import parse
-
-    source = Source("schema", f"context held: {schema}")
-    try:
-        return check_tree(parse(source), Environment()).environment.contexts.get("held")
-    except ProgramError:
-        return None
 
 
 def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergence]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CONTEXT_BITS = 56
 """A row's id: its context above these bits, its source above SOURCE_BITS, its number below."""
 
+OWN_MEMORY = 250_000_000
+"""Bytes of a process's memory that are not the engine's: Python, libraries, what is on its way."""
+
 SETTINGS = (
     "SET enable_external_access = false",
     "SET autoinstall_known_extensions = false",
@@ -63,9 +66,8 @@ class Warehouse:
         if threads:
             self._set(f"SET threads = {int(threads)}")
         if memory:
-            if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", memory, re.IGNORECASE):
-                raise UserError(f"no amount of memory: {memory!r}", "write it as 2GB or 500MB")
-            self._set(f"SET memory_limit = '{memory}'")
+            limit = memory_bytes(memory)
+            self._set(f"SET memory_limit = '{max(limit - OWN_MEMORY, limit // 2) // 1000} KB'")
         self.connection.execute("SET lock_configuration = true")
         self.contexts: dict[str, Relation] = {}
         for context in held:
@@ -138,7 +140,7 @@ class Warehouse:
             " UNION ALL ",
             (
                 sql(
-                    f"SELECT * FROM {{d}}.rows WHERE {{r}} < {int(part.rows)}",
+                    f"SELECT * FROM {{d}}.rows WHERE {{r}} < {int(part.past)}",
                     d=name(self.attached[part.path]),
                     r=name(ROW),
                 )
@@ -257,6 +259,18 @@ class Warehouse:
             for bucket, digests in sorted_digests(batch.column(0)):
                 buckets.setdefault(bucket, hashlib.sha256()).update(digests)
         return tagged("rows-v1", "".join(bucket.hexdigest() for bucket in buckets.values()).encode("ascii"))
+
+
+UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
+
+
+def memory_bytes(text: str) -> int:
+    """An amount of memory such as 2GB or 500MB in bytes, 1 KB as 1,000 bytes and 1 KiB as 1,024."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", text.strip(), re.IGNORECASE)
+    if not found:
+        raise UserError(f"no amount of memory: {text!r}", "write it as 2GB or 500MB")
+    power = UNITS[found[2].upper()] // 10
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def row_id(context: int) -> Sql:

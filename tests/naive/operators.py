@@ -212,19 +212,20 @@ def sort(call: Call) -> Table:
 
 @operator("search")
 def search(call: Call) -> Table:
-    """BM25 over the terms of the lower-case text: k1 = 1.2, b = 0.75."""
+    """BM25 over the terms of the lower-case text, whose length is in bytes: k1 = 1.2, b = 0.75."""
     texts, _ = call.text(2)
     top = call.constant(1, "top", 20)
     documents = [terms(text or "") for text in texts]
     wanted = dict.fromkeys(terms(call.constant(0, "words")))
-    n, average = len(documents), sum(map(len, documents)) / max(1, len(documents))
+    lengths = [len((text or "").encode()) for text in texts]
+    n, average = len(documents), sum(lengths) / max(1, len(documents))
     holding = {term: sum(1 for document in documents if term in document) for term in wanted}
     best: list[tuple[float, int, Row]] = []
-    for index, (row, document) in enumerate(zip(call.table.rows, documents, strict=True)):
+    for index, (row, document, length) in enumerate(zip(call.table.rows, documents, lengths, strict=True)):
         counts, score = Counter(document), 0.0
         for term in wanted:
             weight = math.log(1 + (n - holding[term] + 0.5) / (holding[term] + 0.5))
-            scale = 1 - 0.75 + 0.75 * len(document) / average if average else 1.0
+            scale = 1 - 0.75 + 0.75 * length / average if average else 1.0
             score += weight * counts[term] * 2.2 / (counts[term] + 1.2 * scale) if counts[term] else 0.0
         if any(counts[term] for term in wanted):
             best.append((round(score, 6), index, row))
