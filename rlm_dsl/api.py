@@ -67,6 +67,8 @@ def load(
     Raises UserError with one clear message when it cannot be read.
     """
     if is_table(path):
+        if to is not None:
+            raise UserError("a table in Python is not kept on disk", "write it as Parquet, and load that file")
         return table_context(name, path)
     if to is not None:
         return store(name, os.fspath(path), Path(to), format)

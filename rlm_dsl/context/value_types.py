@@ -26,7 +26,9 @@ from rlm_dsl.types import (
     TIMESTAMP,
     Field,
     ListOf,
+    Nullable,
     Record,
+    Scalar,
     Type,
     bare,
     is_nullable,
@@ -37,18 +39,18 @@ from rlm_dsl.types import (
 MOMENTS: tuple[Type, ...] = (DATE, TIMESTAMP)
 SAFE = 2**53
 """Every whole number up to this one is a float too."""
+LONG = Scalar("long")  # type: ignore[arg-type]
+"""Within this module, the type of a whole number that no float is: with floats beside it, their texts are kept."""
 SCALARS: dict[type, Type] = {type(None): NULL, bool: BOOL, float: FLOAT, str: TEXT}
 
 
 @dataclass(frozen=True, slots=True)
 class SeenValues:
-    """What the values of a field were so far: the type that holds them, what all texts read as, whether all were texts,
-    whether a float holds every whole number."""
+    """What the values of a field were so far: the type that holds them, what all texts read as, if all were texts."""
 
     joined: Type | None = None
     moments: tuple[Type, ...] = MOMENTS
     texts: bool = True
-    exact: bool = True
 
     @property
     def type(self) -> Type:
@@ -56,9 +58,7 @@ class SeenValues:
         found = self.joined or NULL
         if bare(found) == TEXT and self.texts and self.moments:
             return null_if(is_nullable(found), self.moments[0])
-        if bare(found) == FLOAT and not self.exact:
-            return null_if(is_nullable(found), TEXT)  # a float does not hold one of the whole numbers
-        return nullable(TEXT) if found == NULL else found
+        return nullable(TEXT) if found == NULL else settled(found)
 
 
 def seen_values(before: SeenValues, values: Sequence[Any]) -> SeenValues:
@@ -70,7 +70,7 @@ def seen_values(before: SeenValues, values: Sequence[Any]) -> SeenValues:
     moments = before.moments
     if texts and moments and str in kinds:
         moments = read_moments(values, moments)
-    return SeenValues(found, moments, texts, before.exact and (int not in kinds or floats_hold(values)))
+    return SeenValues(found, moments, texts)
 
 
 def distinct_types(values: Sequence[Any], kinds: set[type]) -> Iterable[Type]:
@@ -87,14 +87,6 @@ def read_moments(values: Sequence[Any], types: tuple[Type, ...]) -> tuple[Type, 
     if not first[:4].isdigit():
         return ()
     return readable(pa.array(values, pa.large_string()).drop_null(), types, 1)
-
-
-def floats_hold(values: Sequence[Any]) -> bool:
-    return all(
-        -SAFE <= value <= SAFE or not -(2**63) <= value < 2**63 or int(float(value)) == value
-        for value in values
-        if type(value) is int
-    )
 
 
 def column_of(values: Sequence[Any], type_: Type) -> Any:
@@ -115,7 +107,7 @@ def value_type(value: Any) -> Type:
         case bool():
             return BOOL
         case int():
-            return INT if -(2**63) <= value < 2**63 else TEXT
+            return whole_type(value)
         case float():
             return FLOAT
         case str():
@@ -125,6 +117,27 @@ def value_type(value: Any) -> Type:
         case _:
             free = len({key.lower() for key in value}) == len(value) and all(map(speakable, value))
             return Record(tuple(Field(k, value_type(v)) for k, v in value.items())) if value and free else TEXT
+
+
+def whole_type(value: int) -> Type:
+    if -SAFE <= value <= SAFE:
+        return INT
+    if not -(2**63) <= value < 2**63:
+        return TEXT
+    return INT if int(float(value)) == value else LONG
+
+
+def settled(type_: Type) -> Type:
+    """The type in the language's own words."""
+    match type_:
+        case Nullable(of):
+            return nullable(settled(of))
+        case ListOf(of):
+            return ListOf(settled(of))
+        case Record(fields):
+            return Record(tuple(Field(field.name, settled(field.type)) for field in fields))
+        case _:
+            return INT if type_ == LONG else type_
 
 
 def speakable(key: str) -> bool:
@@ -153,6 +166,8 @@ def joined_bare(a: Type, b: Type) -> Type:
             return a
         case _ if {a, b} == {INT, FLOAT}:
             return FLOAT
+        case _ if {a, b} == {INT, LONG}:
+            return LONG
         case ListOf(first), ListOf(second) if NULL in (first, second):
             return ListOf(second if first == NULL else first)
         case ListOf(first), ListOf(second):
