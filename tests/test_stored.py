@@ -53,6 +53,7 @@ def file(folder: Path, name: str, content: bytes | str) -> str:
         ("a.log.gz", gzip.compress(b"x\ny\n", mtime=0)),
         ("empty.log", b""),
     ],
+    ids=["odd lines", "csv", "jsonl", "compressed", "empty"],
 )
 def test_what_is_kept_is_what_a_load_gives(tmp_path: Path, name: str, content: bytes | str) -> None:
     path = file(tmp_path, name, content)

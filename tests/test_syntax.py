@@ -249,10 +249,10 @@ def test_nesting_up_to_the_limit() -> None:
 def test_a_long_program_is_quick() -> None:
     text = "\n".join(f"step_{n} = t | where(a == {n} and b in [1, 2]) | group(by=a, n=count())" for n in range(1000))
     language()
-    start = time.perf_counter()
+    start = time.process_time()
     tree = read(text)
     assert len(tree.statements) == 1000
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 # ---- replies that were cut off ----

@@ -512,7 +512,7 @@ STAGES: Mapping[str, Strings] = {
     "drop": column_lists.map("drop({})".format),
     "partition": st.builds(
         "partition(by={}, {}, on={})".format,
-        chosen(["lines", "chars", "tokens", "paragraphs"]) | raw(SEPARATORS), sizes(), text_inputs,
+        chosen(["lines", "chars", "tokens", "tokens", "paragraphs"]) | raw(SEPARATORS), sizes(), text_inputs,
     ),
     "group": st.builds("group(by={}, {})".format, keys, aggregates()) | aggregates().map("group({})".format),
     "sort": sort_keys.map("sort({})".format),
@@ -558,8 +558,8 @@ VALUE_FORMS: Mapping[str, Strings] = {
 BEFORE = [
     "", "", "", "sort(-n)", "sort(k, -x)", "where(m > 0)", "take(4, skip=1)", "union(other)", "distinct(k)",
     "except(other)", 'grep(r"a", on=s, after=1)', "join(other, on=m)", "sort(m) | take(5)", "where(m > 99)",
-    'extract(r"(?P<p1>a.?)", on=s) | drop(p1)', 'partition(by="lines", on=s) | drop(chunk, chunk_no)',
-    'partition(by="lines", on=s) | drop(s, chunk_no) | select(s=chunk, w, k, f, j, n, m, x, b, d, z, l)',
+    'extract(r"(?P<p1>a.?)", on=s) | drop(p1)', 'partition(by="lines", on=upper(s)) | drop(chunk, chunk_no)',
+    'partition(by="lines", on=s) | drop(chunk_no) | select(s=chunk, w, k, f, j, n, m, x, b, d, z, l)',
     "around(m > 0, before=1, after=1) | drop(hit, is_hit)", "fill(s, n, by=k)", "number() | drop(number)",
 ]  # fmt: skip
 """Stages that may stand before: they keep the columns, and leave other orders, other places and united rows."""

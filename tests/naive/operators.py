@@ -402,6 +402,9 @@ def partition(call: Call) -> Table:
     by, size = call.constant(0, "by"), call.constant(1, "size", 1)
     step = size - call.constant(2, "overlap", 0)
     made: list[Row] = []
+    written = call.argument(3, "on")
+    gone = only_text(call.table) if written is None else written.name if isinstance(written, t.Name) else ""
+    kept = [index for index, (name, _) in enumerate(call.table.columns) if name != gone]
     for row, text in zip(call.table.rows, texts, strict=True):
         units = list(cut(text or "", by))
         assert "".join(units) == (text or "")
@@ -411,9 +414,9 @@ def partition(call: Call) -> Table:
             chunk = "".join(units[start : start + size])
             head = "".join(units[:start])
             place = narrowed(call.table, row, text, head, chunk) if own else row.origin
-            made.append(replace(row, values=(*row.values, chunk, no), origin=place))
+            made.append(replace(row, values=(*(row.values[index] for index in kept), chunk, no), origin=place))
             start += step
-    columns = [*call.table.columns, ("chunk", "text"), ("chunk_no", "int")]
+    columns = [*(call.table.columns[index] for index in kept), ("chunk", "text"), ("chunk_no", "int")]
     return spread(replace(call.table, own="chunk") if own else call.table, columns, made)
 
 
