@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Context", "Report", "Result", "UserError", "ask", "load", "run", "verify", "version"]
+__all__ = ["Context", "Report", "Result", "UserError", "ask", "load", "run", "text", "verify", "version"]
 
 
 def __getattr__(name: str) -> Any:

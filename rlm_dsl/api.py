@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.loading import as_declared, held
 from rlm_dsl.context.loading import load as load_context
+from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.explore.asking import answer_question
 from rlm_dsl.explore.loop import Told
@@ -24,6 +26,7 @@ from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.running import run_program
 from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings
 from rlm_dsl.runtime.storing import obtain, store
+from rlm_dsl.runtime.sub_runs import text_context
 from rlm_dsl.runtime.verify import verify as verify_trace
 from rlm_dsl.runtime.warehouse import memory_bytes
 from rlm_dsl.source import Source
@@ -40,26 +43,33 @@ __all__ = [
     "ask",
     "load",
     "run",
+    "text",
     "verify",
     "version",
 ]
 
-Contexts = Mapping[str, "str | os.PathLike[str] | Context"]
+Contexts = Mapping[str, Any]
+"""Data by name: a path, a Context, or a table that Python holds, of pandas, polars or Arrow, or a list of dicts."""
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: Any,
     name: str = "data",
     *,
     format: str | None = None,
     to: str | os.PathLike[str] | None = None,
 ) -> Context:
-    """Load a file, folder or glob. `format` if its ending does not say it: lines, documents, csv, tsv, jsonl, parquet,
-    markdown, html, pdf, mail. With `to`, a folder whose name ends in `.rlmctx`, the context is kept there, and later
-    opened at once.
+    """Load a file, folder or glob, or take a table that Python holds: of pandas, polars or Arrow, or a list of dicts.
+
+    `format` (lines, documents, csv, jsonl, parquet, ...) says it where the ending does not. With `to`, a folder whose
+    name ends in `.rlmctx`, the context is kept there, and later opened at once.
 
     Raises UserError with one clear message when it cannot be read.
     """
+    if is_table(path):
+        if to is not None:
+            raise UserError("a table in Python is not kept on disk", "write it as Parquet, and load that file")
+        return table_context(name, path)
     if to is not None:
         return store(name, os.fspath(path), Path(to), format)
     return load_context(name, os.fspath(path), format=format)
@@ -69,17 +79,26 @@ def loaded(
     contexts: Contexts, declared: Mapping[str, Table] | None = None, memory: str | None = None
 ) -> dict[str, Context]:
     """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does."""
-    return {
-        name: renamed(given, name)
-        if isinstance(given, Context)
-        else obtain(
-            name,
-            os.fspath(given),
-            declared=(declared or {}).get(name),
-            memory=memory_bytes(memory) if memory else None,
-        )[0]
-        for name, given in contexts.items()
-    }
+    return {name: context_of(name, given, (declared or {}).get(name), memory) for name, given in contexts.items()}
+
+
+def context_of(name: str, given: Any, declared: Table | None = None, memory: str | None = None) -> Context:
+    """A context as it is, or made from a table or a path."""
+    if isinstance(given, Context):
+        return renamed(given, name)
+    if is_table(given):
+        context = table_context(name, given)
+        return context if declared is None else as_declared(context, declared)
+    return obtain(name, os.fspath(given), declared=declared, memory=memory_bytes(memory) if memory else None)[0]
+
+
+def table_context(name: str, given: Any) -> Context:
+    return held(name, GIVEN, table_loaded(given))
+
+
+def text(content: str, name: str = "data") -> Context:
+    """A text that Python holds as a context: its lines, as of a file."""
+    return text_context(content, name)
 
 
 def renamed(context: Context, name: str) -> Context:
@@ -166,6 +185,11 @@ def run(
     )
 
 
-def verify(trace: str | os.PathLike[str], *, contexts: Mapping[str, str] | None = None) -> Report:
-    """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved."""
-    return verify_trace(Trace.open(Path(trace), unfinished=True), contexts or {}, os.environ)
+def verify(trace: str | os.PathLike[str], contexts: Contexts | None = None) -> Report:
+    """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved, and
+    hands in the tables that were in Python alone."""
+    given = {
+        name: context_of(name, each) if isinstance(each, Context) or is_table(each) else os.fspath(each)
+        for name, each in (contexts or {}).items()
+    }
+    return verify_trace(Trace.open(Path(trace), unfinished=True), given, os.environ)

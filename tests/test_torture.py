@@ -12,6 +12,7 @@ import io
 import json
 import math
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,23 @@ CSV_READ: dict[str, tuple[bytes, list[dict[str, Any]], str]] = {
         [{"a": 1, "b": None, "extra_fields": None}, {"a": 2, "b": 3, "extra_fields": "4,5"}],
         "too few fields",
     ),
+    "a quote never closed": (
+        b'a,b\n1,2\n"x,3\n4,5\n',
+        [{"a": "1", "b": 2}, {"a": '"x', "b": 3}, {"a": "4", "b": 5}],
+        "1 rows have stray quotes (read as they stand), first in line 3",
+    ),
+    "a quote never closed at the end": (b'a,b\n1,"', [{"a": 1, "b": '"'}], "stray quotes (read as they stand)"),
+    "a quote never closed in the header": (b'"a,b\n1,2\n', [{'"a': 1, "b": 2}], "first in line 1"),
+    "text after a closing quote": (
+        b'a,b\r\n"x"y,3\r\r\n"4,5\r\n"x, ""y"""\r\n',
+        [{"a": '"x"y', "b": 3}, {"a": '"4', "b": 5}, {"a": 'x, "y"', "b": None}],
+        "2 rows have stray quotes (read as they stand), first in line 2, 3",
+    ),
+    "a stray line takes no good one with it": (
+        b'a,b\n"x,0\n"p\nq",1\n"x"" ,2\n"r",3\n',
+        [{"a": '"x', "b": 0}, {"a": "p\nq", "b": 1}, {"a": '"x"" ', "b": 2}, {"a": "r", "b": 3}],
+        "2 rows have stray quotes (read as they stand), first in line 2, 5",
+    ),
     "bytes that are no UTF-8": (b"a\nx\xff\xfey\n", [{"a": "x\ufffd\ufffdy"}], "not UTF-8"),
     "long numbers stay as they stand": (
         b"a,b,c,d\n12345678901234567890,007,9007199254740993,1e400\n1,1,1.5,2\n",
@@ -143,9 +161,8 @@ CSV_REFUSED: dict[str, tuple[bytes, str]] = {
     "line ends alone": (b"\r\n\n", r"t\.csv is empty"),
     "lone CR as line end": (b"a,b\r1,2\r3,4\r", r"t\.csv:1: .*CR alone"),
     "lone CR in a later row": (b"a,b\n1,2\n3,4\r5,6\n", r"t\.csv:3: .*CR alone"),
-    "a quote never closed": (b'a,b\n1,2\n"x,3\n4,5\n', r"t\.csv:3: .*never closed"),
-    "a quote never closed at the end": (b'a,b\n1,"', r"t\.csv:2: .*never closed"),
-    "text after a closing quote": (b'a,b\n1,2\n"x"y,3\n', r"t\.csv:3: .*expected after"),
+    "lone CR in a line of stray quotes": (b'a,b\n1,2\n"x"y,3\r4,5\n', r"t\.csv:3: .*CR alone"),
+    "lone CR behind a quote that closes": (b'a,b\n"x\ny"\r4,5\n', r"t\.csv:2: .*CR alone"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), r"t\.csv is UTF-16"),
 }
 
@@ -179,6 +196,16 @@ def test_what_a_csv_writer_wrote_is_read_back(
     writer.writerows([["text"] * len(names), *rows])
     path = written(tmp_path_factory.mktemp("csv"), "t.csv", out.getvalue())
     assert [list(row.values()) for row in cells(load("t", path))][1:] == rows
+
+
+@pytest.mark.parametrize("line", ['x","', '"x', 'x"y,"', '"x"y', '"a""', 'x,"y" z'])
+def test_very_many_stray_quotes_are_read_in_linear_time(tmp_path: Path, line: str) -> None:
+    """Each of these lines opens quotes that close far below or never: looked for from each, that is quadratic."""
+    started = time.perf_counter()
+    context = load("t", written(tmp_path, "t.csv", "a,b\n" + f"{line}\n" * 100_000 + "z"))
+    assert time.perf_counter() - started < 20
+    assert context.rows["#hi"][-1].as_py() == 4 + (len(line) + 1) * 100_000 + 1
+    assert "stray quotes" in told(context)
 
 
 # JSON
@@ -311,6 +338,11 @@ JSON_READ: dict[str, tuple[bytes, list[dict[str, Any]], str]] = {
     "whole numbers past floats": (
         b'{"a": 9007199254740993}\n{"a": 0.5}',
         [{"a": "9007199254740993"}, {"a": "0.5"}],
+        "",
+    ),
+    "whole numbers past floats within": (
+        b'{"a": [{"b": 9007199254740993, "c": 9007199254740993}]}\n{"a": [{"b": 0.5, "c": 1}]}',
+        [{"a": [{"b": "9007199254740993", "c": 9007199254740993}]}, {"a": [{"b": "0.5", "c": 1}]}],
         "",
     ),
     "the largest whole number": (b'{"a": 9223372036854775807}', [{"a": 9223372036854775807}], ""),

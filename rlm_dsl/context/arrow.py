@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from rlm_dsl.context.inference import UNSPEAKABLE
 from rlm_dsl.types import (
     BOOL,
     DATE,
     FLOAT,
     INT,
+    NULL,
     TEXT,
     TIMESTAMP,
     Enum,
@@ -56,10 +58,10 @@ def language_type(type_: Any) -> Type | None:
 
     t = pa.types
     tests = (
+        (t.is_null, NULL),
         (t.is_boolean, BOOL),
         (t.is_integer, INT),
         (t.is_floating, FLOAT),
-        (t.is_decimal, FLOAT),
         (t.is_string, TEXT),
         (t.is_large_string, TEXT),
         (t.is_string_view, TEXT),
@@ -69,12 +71,17 @@ def language_type(type_: Any) -> Type | None:
     for test, found in tests:
         if test(type_):
             return found
+    if t.is_decimal(type_):
+        return INT if type_.scale <= 0 else FLOAT
     if t.is_dictionary(type_):
         return language_type(type_.value_type)
-    if t.is_list(type_) or t.is_large_list(type_):
+    if t.is_list(type_) or t.is_large_list(type_) or t.is_fixed_size_list(type_):
         inner = language_type(type_.value_type)
         return None if inner is None else ListOf(inner)
     if t.is_struct(type_):
         fields = [(field.name, language_type(field.type)) for field in type_]
-        return None if any(f is None for _, f in fields) else Record(tuple(Field(n, f) for n, f in fields if f))
+        names = {name.lower() for name, _ in fields if name and not UNSPEAKABLE.search(name)}
+        if not fields or len(names) < len(fields) or any(f is None for _, f in fields):
+            return None
+        return Record(tuple(Field(n, f) for n, f in fields if f))
     return None

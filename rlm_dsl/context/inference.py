@@ -1,6 +1,7 @@
-"""Cells of text to typed columns: the type that every cell of a column has.
+"""What a cell of text reads as, and what a column is called.
 
-In: columns of text cells. Out: types and typed values. Law: a type is inferred from all values, never from a sample.
+In: cells and names as they were written. Out: values, and names that a program can write. Law: what a type cannot
+hold as it is written, such as an id of 20 digits, does not read as it; see columns for the type of all cells.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, nullable
+from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TIMESTAMP, Type
 
 INTEGER = re.compile(r"-?(0|[1-9]\d{0,18})\Z", re.ASCII)
 DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
@@ -60,28 +61,6 @@ READERS: Sequence[tuple[Type, Callable[[str], Any]]] = (
     (DATE, as_date),
     (TIMESTAMP, as_timestamp),
 )
-
-
-def typed_cells(cells: Sequence[str | None]) -> tuple[Type, list[Any]]:
-    """The first type that every non-empty cell reads as, and the values; empty cells are null, in texts ''.
-
-    A cell that is not there at all (None) is null in texts too.
-    """
-    present = [cell for cell in cells if cell]
-    for type_, read in READERS:
-        if present and (values := read_all_cells(cells, read)) is not None:
-            return (nullable(type_) if len(present) < len(cells) else type_), values
-    return (nullable(TEXT) if any(cell is None for cell in cells) else TEXT), list(cells)
-
-
-def read_all_cells(cells: Sequence[str | None], read: Callable[[str], Any]) -> list[Any] | None:
-    values: list[Any] = []
-    try:
-        for cell in cells:
-            values.append(read(cell) if cell else None)
-    except (ValueError, KeyError):
-        return None
-    return values
 
 
 def free_names(names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -13,17 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.context.arrow_file import load_arrow
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.csv_rows import load_csv
+from rlm_dsl.context.database_file import file_and_table
 from rlm_dsl.context.documents import load_documents
+from rlm_dsl.context.duckdb_file import load_duckdb
 from rlm_dsl.context.html_blocks import load_html
 from rlm_dsl.context.json_lines import load_json_lines
+from rlm_dsl.context.json_list import load_json
 from rlm_dsl.context.lines import load_lines
 from rlm_dsl.context.mail_messages import load_mail
 from rlm_dsl.context.markdown_sections import load_markdown
 from rlm_dsl.context.parquet import load_parquet
 from rlm_dsl.context.pdf_pages import load_pdf
 from rlm_dsl.context.reading import Progress, is_many, plain_name
+from rlm_dsl.context.sqlite_file import load_sqlite
 from rlm_dsl.context.stored import is_stored, open_stored
 from rlm_dsl.diagnostics import UserError, did_you_mean
 from rlm_dsl.types import INT, TEXT, Field, Table, fits
@@ -36,21 +41,33 @@ LOADERS: Mapping[str, Loader] = {
     "csv": load_csv,
     "tsv": partial(load_csv, delimiter="\t"),
     "jsonl": load_json_lines,
+    "json": load_json,
     "parquet": load_parquet,
     "markdown": load_markdown,
     "html": load_html,
     "pdf": load_pdf,
     "mail": load_mail,
+    "arrow": load_arrow,
+    "sqlite": load_sqlite,
+    "duckdb": load_duckdb,
 }
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
     ".pdf": "pdf",
     ".mbox": "mail",
     ".eml": "mail",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".db": "sqlite",
+    ".duckdb": "duckdb",
 }
 
 
@@ -101,7 +118,7 @@ def chosen_format(given: str, format: str | None, declared: Table | None) -> str
     """The format said, or that of the ending; other text is lines, or whole if the program has `text` and no `line`."""
     if format is not None:
         return format
-    ending = ENDINGS.get(Path(plain_name(given)).suffix.lower())
+    ending = ENDINGS.get(Path(plain_name(file_and_table(given)[0])).suffix.lower())
     if ending and not is_many(given):
         return ending
     whole = declared is not None and declared.column("text") is not None and declared.column("line") is None

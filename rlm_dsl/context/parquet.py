@@ -1,16 +1,17 @@
-"""Parquet as rows. A row's place is its number; there is no byte range."""
+"""Parquet as rows, a part of a row group at a time. A row's place is its number; there is no byte range.
+
+A file is read twice, first for its nulls: its own statistics may be missing or wrong.
+"""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
 from typing import Any
 
-from rlm_dsl.context.arrow import arrow_type, language_type
+from rlm_dsl.context.arrow_rows import BATCH, numbered, schema_of
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.inference import free_names
 from rlm_dsl.context.reading import Progress, find, read_all
 from rlm_dsl.diagnostics import UserError
-from rlm_dsl.types import Field, Table, null_if
 
 
 def load_parquet(given: str, progress: Progress | None) -> Loaded:
@@ -23,36 +24,18 @@ def load_parquet(given: str, progress: Progress | None) -> Loaded:
         raise UserError(f"{given} is not one file", "give one Parquet file")
     read = next(read_all(found, progress))
     try:
-        table = pq.read_table(io.BytesIO(read.content))
-    except (pa.ArrowInvalid, OSError) as failure:
+        file = pq.ParquetFile(pa.BufferReader(read.content))
+        list(map(str, file.schema_arrow))  # names that are no UTF-8 show themselves here
+    except (pa.ArrowException, OSError, ValueError) as failure:
         raise UserError(f"{given} is no Parquet file: {str(failure).splitlines()[0]}") from None
-    names, noted = free_names(table.column_names)
-    count = table.num_rows
-    columns: dict[str, Any] = {
-        "#source": pa.array([0] * count, pa.int32()),
-        "#line": pa.array(range(1, count + 1), pa.int64()),
-        "#lo": pa.nulls(count, pa.int64()),
-        "#hi": pa.nulls(count, pa.int64()),
-    }
-    fields = []
-    for column, arrow in zip(names, table.columns, strict=True):
-        field, values = converted(column, arrow, given)
-        fields.append(field)
-        columns[column] = values
-    return Loaded("parquet", Table(tuple(fields)), [pa.table(columns)], [read.source], noted)
+    schema, noted = schema_of(file.schema_arrow, batches(file, given), given)
+    return Loaded("parquet", schema, numbered(batches(file, given), schema, given), [read.source], noted)
 
 
-def converted(column: str, values: Any, given: str) -> tuple[Field, Any]:
-    """A column in the language's type; zoned timestamps become UTC."""
+def batches(file: Any, given: str) -> Iterator[Any]:
     import pyarrow as pa
 
-    type_ = language_type(values.type)
-    if type_ is None:
-        raise UserError(
-            f"{given}: column `{column}` is {values.type}, which the language has no type for",
-            "convert or leave out that column",
-        )
     try:
-        return Field(column, null_if(values.null_count > 0, type_)), values.cast(arrow_type(type_))
-    except pa.ArrowInvalid as failure:
-        raise UserError(f"{given}: column `{column}` does not fit {type_}: {failure}") from None
+        yield from file.iter_batches(BATCH)
+    except (pa.ArrowException, OSError, ValueError) as failure:
+        raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None

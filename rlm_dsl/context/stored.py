@@ -18,7 +18,8 @@ from typing import Any
 
 from rlm_dsl.check.spelled import spelled_table
 from rlm_dsl.context.context import Context, SourceFile, StoredPart
-from rlm_dsl.context.reading import find, parts
+from rlm_dsl.context.database_file import files_of
+from rlm_dsl.context.reading import parts
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.types import Table
 
@@ -119,7 +120,7 @@ def difference(held: Described, folder: Path) -> str:
     if given.endswith(STANDARD_INPUT):
         return ""
     try:
-        now = find(given)
+        now = files_of(given)
     except UserError as failure:
         return failure.message
     others = {shown: (size, stamp) for shown, size, stamp in held.others}

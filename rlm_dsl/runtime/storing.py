@@ -21,10 +21,11 @@ from typing import Any
 
 from rlm_dsl.context.blocks import Begun, Block, Files, NotGrown, Piece, as_bytes
 from rlm_dsl.context.context import ROW, Context, Loaded, SourceFile, StoredPart
+from rlm_dsl.context.database_file import files_of
 from rlm_dsl.context.documents import documents_of
 from rlm_dsl.context.lines import lines_of, notes_of, split
 from rlm_dsl.context.loading import as_declared, chosen_format, load, load_rows
-from rlm_dsl.context.reading import DECOMPRESSORS, Progress, find, is_many, size_of
+from rlm_dsl.context.reading import DECOMPRESSORS, Progress, is_many, size_of
 from rlm_dsl.context.reading import STANDARD_INPUT as DASH
 from rlm_dsl.context.stored import (
     ENDING,
@@ -73,7 +74,7 @@ def too_large(given: str, memory: int | None) -> bool:
     """Whether the rows of what was given should not lie in memory."""
     if given == DASH:
         return False
-    files = find(given)
+    files = files_of(given)
     size = sum(size_of([file]) * (UNPACKED if Path(file.path).suffix in DECOMPRESSORS else 1) for file in files)
     return size * SHARE > (memory or 2 * physical_memory())
 
@@ -167,7 +168,7 @@ def describe(folder: Path, given: str, loaded: Loaded, parts: Sequence[StoredPar
     )
     stamps = tuple(size_and_stamp(source.path)[1] for source in loaded.sources)
     known = {source.shown for source in loaded.sources}
-    others = [] if given == STANDARD_INPUT else [file for file in find(given) if file.shown not in known]
+    others = [] if given == STANDARD_INPUT else [file for file in files_of(given) if file.shown not in known]
     held = Described(
         loaded.format,
         given,
@@ -236,7 +237,7 @@ def grown(held: Described, folder: Path, progress: Progress | None) -> Grown | N
     """
     given, old = placed(held.given, held, folder), len(held.sources)
     others = set(held.others)
-    now = [file for file in find(given) if (file.shown, *size_and_stamp(file.path)) not in others]
+    now = [file for file in files_of(given) if (file.shown, *size_and_stamp(file.path)) not in others]
     if held.format not in ("lines", "documents") or [f.shown for f in now[:old]] != [s.shown for s in held.sources]:
         return None
     same = [unchanged(f.path, source, stamp) for f, source, stamp in zip(now, held.sources, held.stamps, strict=False)]

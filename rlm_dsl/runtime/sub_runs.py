@@ -35,11 +35,11 @@ AT_ONCE = 4
 """Sub-runs of one depth under way at once: each holds a warehouse."""
 
 
-def text_context(text: str) -> Context:
+def text_context(text: str, name: str = NAME) -> Context:
     """A text as lines, as a file of it would be."""
     content = text.encode("utf-8")
-    source = SourceFile(0, NAME, len(content), sha256(content).hexdigest(), NAME, content)
-    return held(NAME, NAME, text_lines(source, content))
+    source = SourceFile(0, name, len(content), sha256(content).hexdigest(), name, content)
+    return held(name, name, text_lines(source, content))
 
 
 def told_question(request: Request) -> str:

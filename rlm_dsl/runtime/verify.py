@@ -15,6 +15,9 @@ from typing import Any
 
 from rlm_dsl.check.spelled import spelled_table
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.database_file import file_and_table
+from rlm_dsl.context.loading import as_declared
+from rlm_dsl.context.python_table import FORMAT as TABLE
 from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.request import Request
 from rlm_dsl.runtime.calling import Replaying
@@ -38,7 +41,7 @@ class _Check:
     """What the levels so far came to, and what the later ones need of it."""
 
     trace: Trace
-    paths: Mapping[str, str]
+    given: Mapping[str, str | Context]
     redaction: Redaction
     levels: list[Level] = field(default_factory=list)
     contexts: dict[str, Context] = field(default_factory=dict)
@@ -61,10 +64,10 @@ class _Check:
         self.why_not = self.why_not or f"level {name} fails"
 
 
-def verify(trace: Trace, paths: Mapping[str, str], environment: Mapping[str, str]) -> Report:
-    """Check a trace. `paths` says where contexts lie that are no longer where they were."""
+def verify(trace: Trace, given: Mapping[str, str | Context], environment: Mapping[str, str]) -> Report:
+    """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them."""
     started = time.perf_counter()
-    check = _Check(trace, paths, Redaction.of(environment))
+    check = _Check(trace, given, Redaction.of(environment))
     for level in (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer):
         name = LEVELS[len(check.levels)]
         if check.unfinished and level not in (_chain, _files):
@@ -127,13 +130,19 @@ def _context(check: _Check) -> None:
 def loaded(recorded: Mapping[str, Any], check: _Check) -> Context:
     """A recorded context from where it lies now: as given, as recorded, or beside the trace."""
     name = recorded["name"]
-    given = check.paths.get(name) or found_near(recorded["given"], check.trace.folder)
-    return obtain(name, given, format=recorded["format"], declared=spelled_table(recorded["schema"]))[0]
+    given = check.given.get(name)
+    declared = spelled_table(recorded["schema"])
+    if isinstance(given, Context):
+        return given if declared is None else as_declared(given, declared)
+    if given is None and recorded["format"] == TABLE:
+        raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
+    given = given or found_near(recorded["given"], check.trace.folder)
+    return obtain(name, given, format=recorded["format"], declared=declared)[0]
 
 
 def found_near(given: str, folder: Path) -> str:
     """A relative path from here, or else from a folder above the trace: traces travel with their project."""
-    fixed = given.split("*", 1)[0]
+    fixed = file_and_table(given.split("*", 1)[0])[0]
     for base in (Path(), *folder.resolve().parents):
         if (base / fixed).exists():
             return (base / given).as_posix() if base != Path() else given
