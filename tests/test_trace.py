@@ -136,7 +136,7 @@ def made(folder: Path, events: int = 6) -> Path:
     writer.write_text("plan.sql", "SELECT 1;\n")
     writer.write_lines("steps.jsonl", [json.dumps({"step": name, "rows": 3}) for name in "abcd"])
     writer.write_json("answer.json", {"parts": [{"value": 3}]})
-    writer.write_table("calls", pa.table({"key": ["k0", "k1"], "answer": ["yes", "no"]}))
+    writer.write_table("calls", [pa.table({"key": ["k0", "k1"], "answer": ["yes", "no"]})])
     writer.seal()
     return folder
 

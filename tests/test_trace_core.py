@@ -92,7 +92,7 @@ def made(folder: Path, *, sealed: bool = True) -> Path:
     writer.write_text("plan.sql", "SELECT 1;\n")
     writer.write_lines("steps.jsonl", [{"step": "a", "rows": 3}, {"step": "b", "rows": 2}])
     writer.write_json("answer.json", {"parts": [{"value": 3}]})
-    writer.write_table("calls", pa.table({"key": ["k"]}))
+    writer.write_table("calls", [pa.table({"key": ["k"]})])
     writer.seal() if sealed else writer.close()
     return folder
 
@@ -461,7 +461,7 @@ def test_text_with_any_line_separator_of_unicode_reads_back(tmp_path: Path) -> N
 def test_a_table_s_name_is_a_plain_one(tmp_path: Path, name: str) -> None:
     writer = TraceWriter(tmp_path / "t.trace", clock)
     with pytest.raises(ValueError, match="no name of a table"):
-        writer.write_table(name, pa.table({"a": [1]}))
+        writer.write_table(name, [pa.table({"a": [1]})])
 
 
 @pytest.mark.parametrize("name", ["trace.json", "steps.jsonl"])

@@ -134,7 +134,7 @@ def finished(
     head = None
     if held.writer is not None:
         held.tell("run.end", {"outcome": "answered", "calls": spent.calls, "seconds": held.seconds})
-        header = header_of(contexts, warehouse, params, caller.settings, settings, recording, held, extra or {})
+        header = header_of(contexts, params, caller.settings, settings, recording, held, extra or {})
         write_execution(
             held.writer,
             execution,
@@ -167,7 +167,6 @@ def spent_of(recording: Recording, settings: Settings) -> Spent:
 
 def header_of(
     contexts: Mapping[str, Context],
-    warehouse: Warehouse,
     params: Mapping[str, Any],
     models: Mapping[str, ModelSettings],
     settings: Settings,
@@ -183,7 +182,7 @@ def header_of(
         "id": str(uuid.uuid4()),
         "created": now(),
         **extra,
-        "contexts": header_contexts(contexts, warehouse),
+        "contexts": header_contexts(contexts),
         "params": dict(params),
         "models": {alias: model.as_json() for alias, model in models.items()},
         "served": served(recording.calls.values()),

@@ -25,8 +25,8 @@ SCHEMA = "rlm-trace/1"
 CALLS = "calls"
 
 
-def header_contexts(contexts: Mapping[str, Context], warehouse: Warehouse) -> list[dict[str, Any]]:
-    """What the run read: names, schemas, digests of files and rows."""
+def header_contexts(contexts: Mapping[str, Context]) -> list[dict[str, Any]]:
+    """What the run read: names, schemas, digests of files."""
     return [
         {
             "name": name,
@@ -35,7 +35,6 @@ def header_contexts(contexts: Mapping[str, Context], warehouse: Warehouse) -> li
             "schema": str(context.schema),
             "rows": context.count,
             "digest": context.digest,
-            "rows_sha256": warehouse.digest(name, context.schema.columns),
             "notes": list(context.notes),
             "sources": [{"path": s.path, "size": s.size, "sha256": s.sha256} for s in context.sources],
         }
@@ -71,11 +70,11 @@ def write_execution(
     writer.write_json("answer.json", execution.answer_json())
     for number, (name, stage) in enumerate(tables(execution), 1):
         assert stage.relation is not None
-        rows = warehouse.arrow(warehouse.ordered(stage.relation, hidden=True))
-        writer.write_table(f"step-{number:03d}-{file_name(name)}", clean(rows))
+        rows = warehouse.tables(warehouse.ordered(stage.relation, hidden=True))
+        writer.write_table(f"step-{number:03d}-{file_name(name)}", map(clean, rows))
     text = pa.string()
     schema = pa.schema([(column, text) for column in ("key", "step", "request", "answer", "origin")])
-    writer.write_table(CALLS, pa.Table.from_pylist(call_rows(calls), schema=schema))
+    writer.write_table(CALLS, [pa.Table.from_pylist(call_rows(calls), schema=schema)])
 
 
 def redacted_table(table: Any, redaction: Redaction) -> Any:

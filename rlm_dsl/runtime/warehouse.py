@@ -189,15 +189,14 @@ class Warehouse:
         while batch := cursor.fetchmany(size):
             yield batch
 
-    def arrow(self, fragment: Sql) -> pa.Table:
-        text, values = render(fragment)
-        found: pa.Table = self.connection.sql(text, params=dict(values)).to_arrow_table()
-        return found
+    def tables(self, fragment: Sql) -> Iterator[pa.Table]:
+        """A query's rows in its order, in one table or more."""
+        import pyarrow as pa
 
-    def arrow_batches(self, fragment: Sql, size: int = 100_000) -> Iterator[pa.RecordBatch]:
-        """A query's rows in its order, in batches."""
         text, values = render(fragment)
-        yield from self.connection.sql(text, params=dict(values)).to_arrow_reader(size)
+        reader = self.connection.sql(text, params=dict(values)).to_arrow_reader(100_000)
+        yield reader.schema.empty_table()
+        yield from (pa.Table.from_batches([batch]) for batch in reader)
 
     def create(self, table: str, fragment: Sql) -> None:
         """A query's result as a table."""
@@ -256,10 +255,9 @@ class Warehouse:
         the sha256 of the buckets. The engine sorts, on disk if it must; one batch at a time is held here.
         """
         buckets: dict[str, Any] = {}
-        for batch in self.arrow_batches(
-            sql("SELECT {d} AS d FROM {t} ORDER BY d", d=row_digest(columns), t=name(table))
-        ):
-            for bucket, digests in sorted_digests(batch.column(0)):
+        rows = self.tables(sql("SELECT {d} AS d FROM {t} ORDER BY d", d=row_digest(columns), t=name(table)))
+        for chunk in (chunk for held in rows for chunk in held.column(0).chunks):
+            for bucket, digests in sorted_digests(chunk):
                 buckets.setdefault(bucket, hashlib.sha256()).update(digests)
         return tagged("rows-v1", "".join(bucket.hexdigest() for bucket in buckets.values()).encode("ascii"))
 

@@ -14,8 +14,9 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +83,19 @@ class TraceWriter:
         partial.write_bytes(text.encode("utf-8", "replace"))
         partial.replace(self.folder / name)
 
-    def write_table(self, name: str, table: pa.Table) -> None:
-        """`payload/NAME.parquet`; the same rows give the same bytes. Nothing in it is redacted: hand in clean rows."""
+    def write_table(self, name: str, batches: Iterable[pa.Table]) -> None:
+        """`payload/NAME.parquet` of one or more tables, one after the other; the same rows give the same bytes. Nothing
+        in it is redacted: hand in clean rows."""
         import pyarrow.parquet as pq
 
         if not re.fullmatch(r"[\w-]+", name):
             raise ValueError(f"{name!r} is no name of a table")
         partial = self.folder / "payload" / f"{name}.partial"
-        pq.write_table(table, partial, compression="zstd")
+        held = iter(batches)
+        first = next(held)
+        with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
+            for group in row_groups(chain([first], held)):
+                writer.write_table(group)
         partial.replace(self.folder / "payload" / f"{name}.parquet")
 
     def seal(self) -> str:
@@ -99,6 +105,23 @@ class TraceWriter:
 
     def close(self) -> None:
         self.events.close()
+
+
+ROW_GROUP = 1 << 16
+
+
+def row_groups(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in groups of one size, however they were cut; one empty group for no rows."""
+    import pyarrow as pa
+
+    held, given = None, False
+    for batch in batches:
+        held = batch if held is None else pa.concat_tables([held, batch])
+        while held.num_rows >= ROW_GROUP:
+            yield held.slice(0, ROW_GROUP)
+            held, given = held.slice(ROW_GROUP), True
+    if held is not None and (held.num_rows or not given):
+        yield held
 
 
 def begun(folder: Path) -> list[Path]:
