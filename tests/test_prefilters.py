@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from rlm_dsl.pattern_tree import Unclear, tree_of
 from rlm_dsl.patterns import problem
-from rlm_dsl.prefilters import lookup, matching, required, without_idle_ends
+from rlm_dsl.prefilters import Matches, known, lookup, matching, without_idle_ends
 from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.sql import bound, name, sql
+from rlm_dsl.sql import Sql, bound, name, render, sql
 from tests.small import answer
 
 TEXTS = [
@@ -50,13 +52,25 @@ TEXTS = [
         "[abc]",
         "a\\b",
         "ſ",
-        "K",
+        "\u212a",
+        "barſ food",
+        "FOO bar",
+        "Bars",
+        "foobaz",
+        "barbaz abcd",
+        "abc foo\0bar",
+        "ab1 foo2",
+        "xfoo",
+        "foox",
+        "bars.json",
     ],
 ]
 PIECES = st.sampled_from(
     r"""
     abcd food bars abc foo a b é . .* .+ .*? x? a* b+ (abc) (?:foo) (?P<n>bar) [ab] [^a] []a] [a\]] [[:alpha:]]
     \d \w+ \. \* \( \b ^ $ (?m) (?s) (?i) (abc)? (abc|foo) (abc)* a{2} (abc){0,2} (?:ab){2} | \x61
+    (?:foo|bar)baz (foo|bars?) [fb]oo [Ff]oo [a-c]b (?i:bars) (?-i:foo) (?i)k (?i)s ^foo ^(foo|bar) bars$ (foo|bars)$
+    ^abc$ ^ab+c o+ (?:foo)+ (?:fo){1,2} (?i)[k-m] \.json \x{66}oo {2 [^\]] |bar| (?:a|b|) (^|x)foo foo(x|$) \A \z
     \pL \p{L} \n c{1,} (a(bc)d?) ((?i)abc) (?i:abc) (foo[(]bar) (foo\)bar) fo+o fooo? fo{0}o
     """.split()
 )
@@ -93,35 +107,100 @@ def test_the_same_rows_are_found_by_thousands_of_patterns(warehouse: Warehouse, 
     holds(warehouse, pattern)
 
 
+def told(pattern: str) -> str:
+    return "; ".join(lookup(pattern).told)
+
+
 @pytest.mark.parametrize(
-    ("pattern", "short", "first"),
+    ("pattern", "query"),
     [
-        (r".*ERROR.*timeout.*", "ERROR.*timeout", ("timeout", "ERROR")),
-        (r"(?s).*fooo.*", "(?s)fooo", ("fooo",)),
-        (r"user=4242\b", r"user=4242\b", ("user=4242",)),
-        (r"payment failed", "payment failed", ()),
-        (r"(?i)refund", "(?i)refund", ()),
-        (r"^2024-03", "^2024-03", ()),
-        (r"failed|reset", "failed|reset", ()),
-        (r".*a|b.*", ".*a|b.*", ()),
-        (r"\[(auth|cart)\].*retry", r"\[(auth|cart)\].*retry", ("retry",)),
-        (r"user=(\d+) ip=10\.1\.", r"user=(\d+) ip=10\.1\.", (" ip=10.1.", "user=")),
-        (r"colou?r is", r"colou?r is", ("colo", "r is")),
-        (r"a\.*", r"a\.*", ()),
-        (r"[.*]*", "[.*]*", ()),
+        ("payment failed", "(contains:yment failed AND contains:payment failed)"),
+        ("FATAL", "contains:FATAL"),
+        ("the user", "contains:the user"),
+        ("deadlock|quota", "(contains:quota OR contains:deadlock)"),
+        ("(WARN|ERROR) x", "(contains:WARN x OR contains:ERROR x)"),
+        ("[Ee]rror_", "(contains:rror_ AND matches)"),
+        ("^GET /", "starts_with:GET /"),
+        ("^(GET|PUT) ", "(starts_with:GET  OR starts_with:PUT )"),
+        (r"\.JSON$", "ends_with:.JSON"),
+        ("^abc$", "=:abc"),
+        ("^2024-03-1\\d", "(starts_with:2024-03-1 AND matches)"),
+        (r"\d+/data\.JSON$", "(ends_with:/data.JSON AND matches)"),
+        (r".*ERROR.*timeout.*", "(contains:ERROR AND matches)"),
+        (r"\d{4}-\d{2}T09:", "(contains:T09: AND matches)"),
+        (r"\btask\b", "(contains:task AND matches)"),
+        (r"[a-z]+@\w+", "(contains:@ AND matches)"),
+        (r"\b(quota|volume)s?\b", "(contains:quota OR contains:volume) AND matches"),
+        ("(?i)certificate x|handshake y", "(matches OR matches)"),
+        ("ERROR.*x|FATAL.*y", "((contains:FATAL AND matches) OR (contains:ERROR AND matches))"),
+        ("(?i)refund", "matches"),
+        (r"^\d+$", "matches"),
+        (r"\d+\.\d+", "matches"),
+        ("(failed|reset) n=\\d+$", "matches"),
+        (
+            "corrupt|bounced|expired|renewed|toggled|cipher|handshake|denied|granted|volume|mount|replica|leader|x",
+            "matches",
+        ),
+        (r"ms=\d{3,}", "matches"),
+        ("(?i)error: 404", "(contains:404 AND matches)"),
+        ("a*", "matches"),
+        (r"\Qabc\E", "matches"),
+        ("", "matches"),
     ],
 )
-def test_what_is_done(pattern: str, short: str, first: tuple[str, ...]) -> None:
-    found = lookup(pattern)
-    assert (found.pattern, found.first) == (short, first)
-    assert bool(found.told) == (bool(first) or short != pattern)
+def test_what_is_done(pattern: str, query: str) -> None:
+    shown = in_short(matching(name("s"), pattern))
+    assert shown == query or shown == f"({query})"
+
+
+def in_short(fragment: Sql) -> str:
+    """`contains("s", 'x') AND regexp_matches(...)` as `contains:x AND matches`."""
+    text, values = render(fragment)
+    for parameter in sorted(values, key=len, reverse=True):
+        text = text.replace(f"${parameter}", values[parameter] if parameter.startswith("pattern_text") else "")
+    text = re.sub(r'(\w+)\("s", ([^)]*)\)', lambda f: "matches" if f[1] == "regexp_matches" else f"{f[1]}:{f[2]}", text)
+    return re.sub(r'\("s" = (\w+)\)', r"=:\1", text)
+
+
+def test_what_is_done_is_told() -> None:
+    assert told(".*ERROR.*timeout.*") == (
+        "the idle .* of .*ERROR.*timeout.* is taken off; rows without 'ERROR' are passed over first"
+    )
+    assert told("deadlock|quota") == "'deadlock' or 'quota' is looked for as plain text: no pattern is run"
+    assert told("^GET /") == "'GET /' is looked for at the begin: no pattern is run"
+    assert told(r"^GET /\d+") == "rows that do not begin with 'GET /' are passed over first"
+    assert told("ERROR.*x|FATAL.*y").startswith("its 2 choices are looked for one by one; rows without 'ERROR'")
+    assert told("FATAL") == told("(?i)refund") == told(r"\Qabc\E") == ""
+
+
+def test_every_letter_that_folds_is_known() -> None:
+    """The engine's RE2 folds no other letter to one of ASCII than the tree knows."""
+    letters = "".join(map(chr, [*range(0x80, 0xD800), *range(0xE000, 0x110000)]))
+    with Warehouse(threads=1) as held:
+        for c in map(chr, range(0x80)):
+            if c.isalnum() or c in "_-@":
+                pattern = sql("regexp_extract_all({t}, {p})", t=bound(letters), p=bound(f"(?i){c}"))
+                (found,) = held.rows(sql("SELECT {p}", p=pattern))[0]
+                (one,) = [tree_of(f"(?i){c}")]
+                assert set(found) <= (getattr(one, "chars", None) or set())
+
+
+@pytest.mark.parametrize("pattern", [r"\Qa\E", r"\0", "(" * 60 + "a" + ")" * 60, "[a", "(?<n>a)", "*a"])
+def test_what_is_not_read_is_unclear(pattern: str) -> None:
+    with pytest.raises(Unclear):
+        tree_of(pattern)
+    assert lookup(pattern).condition == Matches(pattern)
 
 
 def test_ends_and_texts_are_read_with_care() -> None:
     assert without_idle_ends(".*?.*x.*") == "x" and without_idle_ends("^.*x") == "^.*x"
-    assert required(r"(abcd)?food") == ("food",) and required(r"(abcd|d)food") == ("food",)
-    assert required(r"\Qabcd\E") == () and required("(?i)abcd") == () and required("abcd|d") == ()
-    assert required("abc") == (), "too short to be worth it"
+    sets = {
+        pattern: known(tree_of(pattern)).sets for pattern in ("(ab)?food", "fo+d", "(?i)k", "(a|b)c", "a|.", "x{2,}y")
+    }
+    assert sets["(ab)?food"] == (frozenset({"food", "abfood"}),)
+    assert sets["fo+d"] == (frozenset({"fo"}), frozenset({"od"})) and sets["a|."] == ()
+    assert sets["(?i)k"] == (frozenset({"k", "K", "\u212a"}),) and sets["(a|b)c"] == (frozenset({"ac", "bc"}),)
+    assert sets["x{2,}y"] == (frozenset({"xx"}), frozenset({"xy"}))
 
 
 def test_a_program_gives_the_same_rows() -> None:
