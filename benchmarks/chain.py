@@ -31,7 +31,7 @@ PEER = "the six steps as tables"
 
 
 def measures(effort: Effort) -> Iterator[Measure]:
-    path = corpora.synthetic(effort.of(5, 200) * corpora.MB)
+    path = corpora.synthetic(effort.of(5, 50) * corpora.MB)
     with Corpus(str(path)) as corpus:
         for what, steps in CHAINS.items():
             yield from one(corpus, what, steps)

@@ -10,8 +10,8 @@ from measure import Effort, Measure, compared
 
 
 def measures(effort: Effort) -> Iterator[Measure]:
-    yield from of_lines(effort.of(1, 20) * corpora.MB)
-    yield from of_a_text(effort.of(1, 10) * corpora.MB)
+    yield from of_lines(effort.of(1, 5) * corpora.MB)
+    yield from of_a_text(effort.of(1, 5) * corpora.MB)
 
 
 def of_lines(size: int) -> Iterator[Measure]:

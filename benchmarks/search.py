@@ -17,7 +17,7 @@ BUILT, ASKED, PLAIN = "tantivy, index built and asked", "tantivy, index asked", 
 
 
 def measures(effort: Effort) -> Iterator[Measure]:
-    size = effort.of(2, 50) * corpora.MB
+    size = effort.of(2, 20) * corpora.MB
     path = corpora.synthetic(size)
     with Corpus(str(path)) as corpus:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
