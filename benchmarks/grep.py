@@ -1,6 +1,7 @@
 """Patterns over a loaded log, through the language, beside ripgrep on the same file and Python's `re` on its lines.
 
-The rules of rlm_dsl/prefilters.py were made with the first patterns and not with those held out. ripgrep counts on the file in the page cache; `re` is timed on a tenth of the lines, times ten.
+The rules of rlm_dsl/prefilters.py were made with the first patterns, and not with those held out. ripgrep counts on
+the file in the page cache; `re` is timed on a tenth of the lines, times ten.
 """
 
 from __future__ import annotations

@@ -48,9 +48,9 @@ def main() -> None:
         held["benchmarks"] = {name: held["benchmarks"][name] for name in NAMES if name in held["benchmarks"]}
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "results.json").write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n")
-        (RESULTS / "RESULTS.md").write_text(results_page(held))
+    held = json.loads((RESULTS / "results.json").read_text())
+    (RESULTS / "RESULTS.md").write_text(results_page(held))
     if given.write_docs:
-        held = json.loads((RESULTS / "results.json").read_text())
         DOCS.write_text(documented(DOCS.read_text(), held))
     return None
 

@@ -80,6 +80,28 @@ def tree_of(pattern: str) -> Tree:
     return found
 
 
+def places(tree: Tree) -> bool:
+    """Whether anything in a tree asks for a place, so that a match depends on what stands around it."""
+    match tree:
+        case One():
+            return False
+        case Place():
+            return True
+        case Many(part):
+            return places(part)
+        case Sequence(parts) | Choice(parts):
+            return any(map(places, parts))
+
+
+def stands_alone(pattern: str) -> bool:
+    """Whether what a pattern matches is a matter of the matched text alone: that text is then matched wherever it first
+    stands. False where it is not clear."""
+    try:
+        return not places(tree_of(pattern))
+    except Unclear:
+        return False
+
+
 class _Reader:
     """Reads a pattern from left to right; `flags` are those in force."""
 

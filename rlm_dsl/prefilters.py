@@ -18,7 +18,7 @@ from functools import cache, lru_cache
 from itertools import combinations
 from typing import TypeAlias
 
-from rlm_dsl.pattern_tree import Choice, Many, One, Place, Sequence, Tree, Unclear, tree_of
+from rlm_dsl.pattern_tree import Choice, Many, One, Place, Sequence, Tree, Unclear, places, tree_of
 from rlm_dsl.sql import Sql, bound, joined, sql
 
 MOST_TEXTS = 24
@@ -344,19 +344,6 @@ def running(tree: Tree) -> float:
 
 def held_to(parts: tuple[Tree, ...], kind: str) -> bool:
     return bool(parts) and parts[0 if kind == "begin" else -1] == Place(kind)
-
-
-def places(tree: Tree) -> bool:
-    """Whether anything in a tree asks for a place."""
-    match tree:
-        case One():
-            return False
-        case Place():
-            return True
-        case Many(part):
-            return places(part)
-        case Sequence(parts) | Choice(parts):
-            return any(map(places, parts))
 
 
 INSIDE: dict[str, Callable[[str, str], bool]] = {

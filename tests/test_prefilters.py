@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from rlm_dsl.context.loading import load
 from rlm_dsl.pattern_tree import Unclear, tree_of
-from rlm_dsl.patterns import problem
+from rlm_dsl.patterns import compiled, named_groups, problem
 from rlm_dsl.prefilters import Matches, known, lookup, matching, without_idle_ends
+from rlm_dsl.runtime.runner import Runner
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.sql import Sql, bound, name, render, sql
-from tests.small import answer
+from tests.small import Caller, NoProgress, answer, planned
 
 TEXTS = [
     *[
@@ -208,3 +211,47 @@ def test_a_program_gives_the_same_rows() -> None:
     found = answer('answer t | grep(r".*food.*bars.*", on=s)', table)
     assert found == answer('answer t | where(s matches r"food.*bars")', table) == [["food bars"]]
     assert len(answer('answer t | grep(r".*food.*bars.*", on=s, invert=true)', table)) == len(TEXTS) + 1 - 1
+
+
+GROUPED = st.tuples(*[st.lists(PIECES, max_size=3).map("".join)] * 3).map(
+    lambda parts: f"{parts[0]}(?P<g>{parts[1]}){parts[2]}"
+)
+
+
+def narrowed_as_re2_says(folder: Path, pattern: str) -> None:
+    """`extract` keeps the bytes of the first match, and its group."""
+    assume(problem(pattern) is None and len(named_groups(pattern)) == 1 and '"' not in pattern)
+    lines = [text for text in TEXTS if "\n" not in text]
+    (folder / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
+    context = load("log", str(folder / "log.txt"))
+    with Warehouse(threads=1) as held:
+        held.load("log", context.schema, context.rows, context.own)
+        plan = planned(f'answer log | extract(r"{pattern}")', {"log": context.schema}, held)
+        Runner(held, Caller(), NoProgress(), digests=False).run(plan)
+        (relation,) = plan.made.values()
+        rows = held.rows(sql('SELECT line, g, "#lo", "#hi" FROM {t} ORDER BY line', t=relation.sql))
+    expected, start = [], 0
+    for number, line in enumerate(lines, 1):
+        if found := compiled(pattern).search(line):
+            lo, hi = (start + len(line[:at].encode()) for at in found.span())
+            expected.append((number, found.group("g") or "", lo, hi))
+        start += len(line.encode()) + 1
+    assert rows == expected, pattern
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(GROUPED)
+def test_extract_narrows_to_the_first_match(tmp_path: Path, pattern: str) -> None:
+    narrowed_as_re2_says(tmp_path, pattern)
+
+
+@pytest.mark.proof
+@settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(GROUPED)
+def test_extract_narrows_to_the_first_match_of_thousands(tmp_path: Path, pattern: str) -> None:
+    narrowed_as_re2_says(tmp_path, pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"(?P<g>a)\Q.c\E", r"\\(?P<g>b)", r"\Qabc\E(?P<g>a*)", r"(?P<g>)", r"x?(?P<g>b?)"])
+def test_extract_of_quoted_and_of_nothing(tmp_path: Path, pattern: str) -> None:
+    narrowed_as_re2_says(tmp_path, pattern)

@@ -1,8 +1,8 @@
 """`grep` finds the lines that ripgrep finds: generated patterns over generated files, odd bytes among them.
 
 What the two read differently is written for each in its own way (docs/patterns.md says why): `\\d \\w \\s \\b` are
-ASCII here and Unicode there. A line that is no UTF-8 is compared for patterns without "any character", for ripgrep's `.`
-matches no such byte, and here it is U+FFFD.
+ASCII here and Unicode there. A line that is no UTF-8 is compared for patterns without "any character", for ripgrep's
+`.` matches no such byte, and here it is U+FFFD.
 """
 
 from __future__ import annotations
