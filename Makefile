@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check proof examples traces bench clean
+.PHONY: demo test check proof examples traces bench bench-quick clean
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rlm-dsl needs Python 3.11 or newer; say which: make PYTHON=python3.12 $@") if sys.version_info < (3, 11) else None'
@@ -37,8 +37,12 @@ proof: $(VENV)/installed  ## the heavy proofs: long fuzzing, hundreds of kills, 
 traces: $(VENV)/installed  ## record the examples' traces anew
 	$(BIN)/python examples/record.py
 
-bench: $(VENV)/installed  ## every benchmark, each printing ratios against a named peer in the same run
-	for each in benchmarks/*.py; do $(BIN)/python $$each; done
+bench: $(VENV)/installed  ## every benchmark against its peers, about ten minutes; writes benchmarks/results
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check polars tantivy || true
+	$(BIN)/python benchmarks/run.py --full --write-docs
+
+bench-quick: $(VENV)/installed  ## the same on small corpora, under a minute
+	$(BIN)/python benchmarks/run.py --quick --write-docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,14 +1,11 @@
-"""How long a program of 1,000 statements takes to be parsed, checked and planned, beside Python's own compiler.
-
-The peer is `ast.parse` and `compile` of 1,000 assignments of the same length, in the same run.
-"""
+"""A program of 1,000 statements parsed, checked and planned, beside Python's own compiler on as many assignments."""
 
 from __future__ import annotations
 
 import ast
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+
+from measure import Effort, Measure, Work, compared
 
 from rlm_dsl.check import Environment, check_program
 from rlm_dsl.operators.operator import Relation
@@ -31,35 +28,22 @@ PROGRAM = "\n".join(
     + ["answer s998 | group(by=user, n=count())"]
 )
 PYTHON = "\n".join(f"s{n} = [f(x, {n}) for x in s{n - 1} if x > {n} and g(x, 'word {n}')]" for n in range(1, 1001))
+PEER = "Python's compile of 1,000 assignments"
 
 
-def seconds(work: Callable[[], object], rounds: int = 7) -> float:
-    """The median of several runs."""
-    taken = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
-
-
-def main() -> None:
+def measures(effort: Effort) -> Iterator[Measure]:
     source = Source("program.rlm", PROGRAM)
     tree = parse(source)
     environment = Environment({"tickets": TICKETS})
     program = check_program(tree, source, environment)
     relations = {"tickets": Relation(name("tickets"), TICKETS, False)}
-    peer = seconds(lambda: compile(ast.parse(PYTHON), "p", "exec"))
-    print("1,000 statements, median of 7 runs")
-    for what, work in (
-        ("parse", lambda: parse(source)),
-        ("check", lambda: check_program(tree, source, environment)),
-        ("parse and check", lambda: check_program(parse(source), source, environment)),
-        ("plan", lambda: build(program.statements, relations, {})),
-    ):
-        taken = seconds(work)
-        print(f"  {what:16} {taken:6.3f} s  {taken / peer:6.1f} times Python's compile of as many ({peer:.3f} s)")
-
-
-if __name__ == "__main__":
-    main()
+    works: dict[str, Work] = {
+        "parse": lambda: parse(source),
+        "check": lambda: check_program(tree, source, environment),
+        "parse and check": lambda: check_program(parse(source), source, environment),
+        "plan": lambda: build(program.statements, relations, {}),
+    }
+    for what, work in works.items():
+        if what in ("parse", "check") and not effort.full:
+            continue
+        yield from compared(f"{what} 1,000 statements", work, {PEER: lambda: compile(ast.parse(PYTHON), "p", "exec")})

@@ -1,111 +1,154 @@
-"""Patterns over a log: as RE2 alone, as the rules look for them, and GNU grep's PCRE, in one run.
+"""Patterns over a loaded log, through the language, beside ripgrep on the same file and Python's `re` on its lines.
 
-Usage: python benchmarks/grep.py [LINES]. A seeded generator writes the corpus (1 million lines unless said) to a
-temporary folder. grep reads the file and counts; the engine counts rows of a loaded context.
+The rules of rlm_dsl/prefilters.py were made with the first patterns; how the second group is looked for was seen while
+they were made; those held out were written after the rules. ripgrep counts on the file in the page cache; `re` is timed
+on a tenth of the lines, times ten.
 """
 
 from __future__ import annotations
 
-import math
-import random
-import shutil
-import statistics
+import re
 import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-from rlm_dsl.context.loading import load
+import corpora
+from corpus_session import Corpus
+from measure import Effort, Goal, Measure, Spread, Work, alternating, missing, over_all, ratios, tool
+
 from rlm_dsl.prefilters import matching
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.sql import Sql, bound, name, sql
+from rlm_dsl.sql import bound, name, sql
 
-PATTERNS = (
-    "payment failed",
-    "ERROR",
-    "^2024-03",
-    r"user=4242\b",
-    r"10\.\d+\.7\.\d+",
-    "(?i)Refund",
-    "(?i)payment FAILED",
-    ".*ERROR.*timeout.*",
-    "ERROR.*timeout",
-    "(failed|reset|timeout|closed|refund|shipped)$",
-    r"ms=\d{4,}",
-    r"\[(auth|cart)\].*retry",
-    r"user=(\d+) ip=10\.1\.",
+TWENTY = (
+    "corrupt|mismatch|bounced|expired|renewed|rollback|deadlock|quota|canary|toggled|throttled|cipher|handshake|denied|"
+    "granted|volume|mount|replica|leader|follower"
 )
-LEVELS = ["INFO"] * 16 + ["WARN"] * 3 + ["ERROR"]
-SERVICES = "auth billing search cart mail worker gateway storage".split()
-WORDS = (
-    "request user token cache miss retry payment failed timeout upstream connection reset invoice created queue "
-    "message handler node disk latency accepted closed session order refund shipped address parse error warning page"
-).split()
+OURS = {
+    "rare literal": "FATAL",
+    "common literal": "the user",
+    "anchored": r"^2024-03-1\d",
+    "address": r"ip=10\.\d+\.7\.\d+",
+    "capture": r"user=(u\d{4,}) ip=10\.1\.",
+    "date": r"\d{4}-\d{2}-\d{2}T09:",
+    "20 words": TWENTY,
+    "two words": "deadlock|rollback",
+    "ignoring case": "(?i)Refund",
+    "words, ignoring case": "(?i)certificate expired|handshake refused",
+    ".*a.*b.*": r".*ERROR.*timeout.*",
+    "class+": r"[A-Za-z0-9_.]+@example\.org",
+    "word edges": r"\btask\b",
+    "phone": r"\+\d{2}-\d{3}-555-\d{4}",
+    "words before an end": r"(failed|reset|timeout) n=\d+$",
+    "field in every line": r"ms=\d{3,}",
+}
+SECOND = {
+    "two literals": r"queue.*deadlock",
+    "level in brackets": r"(WARN|ERROR) \[(cart|mail)\]",
+    "session of a worker": r"\[worker\].*session [a-m]\w+ ",
+    "path": r"/srv/\w+/data\.JSON$",
+    "code": r"code=E[0-4]\d{2,3}\b",
+    "either case": r"[Ss]napshot [Rr]estore",
+    "three words, ignoring case": r"(?i)\b(leader|follower|election)\b",
+    "hour range": r"T(0[1-3]|22):[0-5]\d:",
+    "optional s": r"replicas? (failed|denied)",
+    "no literal": r"\d+\.\d+\.\d+\.25[0-5]",
+    "rare, whole word": r"\bvolume\b.*\bquota\b",
+    "anchored level": r"^\S+ FATAL \[",
+}
+HELD_OUT = {
+    "mail address": r"from \w+@[a-z.]+$",
+    "word pair": r"connection (reset|refused|closed)",
+    "night errors": r"T0[0-5]:\d\d:\d\d.*(ERROR|FATAL)",
+    "user range": r"user=u[1-9]\d{3}\b",
+    "not info": r"^\S+ (DEBUG|WARN) ",
+    "slow search": r"\[search\].*ms=[3-9]\d\d ",
+    "plural": r"\b(volumes?|mounts?|quotas?)\b",
+    "title case": r"(?i)garbage collected",
+    "rare phrase": r"checksum mismatch",
+    "two of three": r"(shard|replica).*(leader|follower)",
+}
+MEAN, WORST = Goal(reach=1.0, ideal=0.5, now=1.3), Goal(reach=2.0, ideal=1.0, now=4.0)
+REPL = Goal(reach=15, ideal=50, now=8, more=True)
+RG, RG1, PYTHON, RE2 = "rg -c", "rg -c -j1", "[x for x in lines if re.search]", "regexp_matches alone"
+TENTH = 10
 
 
-def corpus(path: Path, lines: int) -> None:
-    """A seeded log of so many lines."""
-    chance = random.Random(7)
-    with path.open("w") as file:
-        for _ in range(lines):
-            at = f"2024-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}T{chance.randrange(24):02}:00:00"
-            ip = ".".join(str(chance.randrange(256)) for _ in range(3))
-            words = " ".join(chance.choice(WORDS) for _ in range(chance.randrange(3, 9)))
-            head = f"{at} {chance.choice(LEVELS)} [{chance.choice(SERVICES)}] user={chance.randrange(100_000)}"
-            file.write(f"{head} ip=10.{ip} ms={int(chance.expovariate(0.01))} {words}\n")
+def measures(effort: Effort) -> Iterator[Measure]:
+    path = corpora.synthetic(effort.of(10, 150) * corpora.MB)
+    yield from on_corpus("", path, OURS, effort)
+    if effort.full:
+        yield from on_corpus("second group, ", path, SECOND, effort)
+        yield from on_corpus("held out, ", path, HELD_OUT, effort)
+        if there := corpora.real(50 * corpora.MB):
+            yield from on_corpus("real logs, ", there, REAL, effort)
 
 
-def median(work: Callable[[], int], rounds: int = 5) -> tuple[int, float]:
-    """What the work found, and its median time in seconds."""
-    taken, found = [], 0
-    for _ in range(rounds):
-        started = time.perf_counter()
-        found = work()
-        taken.append(time.perf_counter() - started)
-    return found, statistics.median(taken)
+REAL = {
+    "rare literal": "POSSIBLE BREAK-IN ATTEMPT",
+    "common literal": "sshd",
+    "address": r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}",
+    "capture": r"Invalid user (\w+) from (\S+)",
+    "ignoring case": "(?i)FAILED password",
+    "three words": "scoreboard|preauth|workerEnv",
+    ".*a.*b.*": ".*child.*error.*",
+    "date": r"\[\w{3} Dec \d{2} 0[4-6]:",
+    "word edges": r"\broot\b",
+    "port": r"port \d{5} ssh2$",
+}
 
 
-def main() -> None:
-    lines = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    with tempfile.TemporaryDirectory() as folder, Warehouse() as warehouse:
-        path = Path(folder) / "log.txt"
-        corpus(path, lines)
-        context = load("log", str(path))
-        warehouse.load("log", context.schema, context.rows, context.own)
-        grep = shutil.which("grep")
-
-        def count(condition: Sql) -> Callable[[], int]:
-            query = sql("SELECT count(*) FROM log WHERE {c}", c=condition)
-            return lambda: int(warehouse.rows(query)[0][0])
-
-        def counted(pattern: str) -> int:
-            asked = [str(grep), "-cP", pattern, str(path)]
-            return int(subprocess.run(asked, capture_output=True, text=True, env={"LC_ALL": "C"}, check=False).stdout)
-
-        print(f"{lines:,} lines, {path.stat().st_size / 1e6:,.0f} MB; median of 5 runs, in seconds")
-        print(f"{'pattern':48} {'rows':>9} {'RE2':>6} {'rules':>6} {'grep':>6}  rules/RE2 rules/grep")
-        against_re2, against_grep = [], []
-        for pattern in PATTERNS:
-            plainly = sql("regexp_matches({t}, {p})", t=name("text"), p=bound(pattern))
-            rows, alone = median(count(plainly))
-            same, ruled = median(count(matching(name("text"), pattern)))
-            assert rows == same, pattern
-            against_re2.append(ruled / alone)
-            peer = ""
-            if grep:
-                found, taken = median(lambda pattern=pattern: counted(pattern))  # type: ignore[misc]
-                assert found == rows, pattern
-                against_grep.append(ruled / taken)
-                peer = f"{taken:6.3f}"
-            ratio = f"{against_grep[-1]:10.2f}" if grep else ""
-            print(f"{pattern:48} {rows:9,} {alone:6.3f} {ruled:6.3f} {peer:>6}  {against_re2[-1]:9.2f} {ratio}")
-        for what, ratios in (("RE2 alone", against_re2), ("grep -P", against_grep)):
-            if ratios:
-                mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-                print(f"rules against {what}: geometric mean {mean:.2f}, worst {max(ratios):.2f}")
+def on_corpus(group: str, path: Path, patterns: dict[str, str], effort: Effort) -> Iterator[Measure]:
+    """Each pattern against each peer, then what they come to together."""
+    found: list[Measure] = []
+    with Corpus(str(path)) as corpus:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        some = [line[:] for line in lines[::TENTH]]
+        factor = len(lines) / len(some)
+        del lines
+        for what, pattern in patterns.items():
+            for measure in one(corpus, path, some, factor, f"{group}{what}", pattern):
+                found.append(measure)
+                yield measure
+    for peer, mean, worst in ((RG, MEAN, WORST), (RG1, MEAN, WORST), (PYTHON, REPL, REPL), (RE2, None, None)):
+        held = [m for m in found if m.peer == peer and "query alone" not in m.what]
+        yield from over_all(f"{group}all patterns", peer, held, mean, worst)
+    alone = [m for m in found if m.peer == RG and "query alone" in m.what]
+    yield from over_all(f"{group}all patterns, query alone", RG, alone, MEAN, WORST)
 
 
-if __name__ == "__main__":
-    main()
+def one(corpus: Corpus, path: Path, some: list[str], factor: float, what: str, pattern: str) -> Iterator[Measure]:
+    program = f'n = log | grep(r"{pattern}") | count()'
+    raw = matching(name("text"), pattern)
+    plain = sql("regexp_matches({t}, {p})", t=name("text"), p=bound(pattern))
+    rg = tool("rg")
+    expected = corpus.count(plain)
+    assert corpus.count(raw) == expected, pattern
+    works: dict[str, Work] = {
+        "program": lambda: corpus.explored(program),
+        "query": lambda: corpus.count(raw),
+        RE2: lambda: corpus.count(plain),
+    }
+    if rg:
+        assert ripgrep(rg, pattern, path) == expected, pattern
+        works[RG] = lambda: ripgrep(rg, pattern, path)
+        works[RG1] = lambda: ripgrep(rg, pattern, path, "-j1")
+    compiled = re.compile(pattern, re.ASCII)
+    works[PYTHON] = lambda: [line for line in some if compiled.search(line)]
+    taken = alternating(works)
+    taken[PYTHON] = [seconds * factor for seconds in taken[PYTHON]]
+    for peer, goal in ((RG, None), (RG1, None), (PYTHON, REPL), (RE2, None)):
+        yield line(what, taken, "query" if peer == RE2 else "program", peer, goal)
+    yield line(f"{what}, query alone", taken, "query", RG, None)
+
+
+def line(what: str, taken: dict[str, list[float]], ours: str, peer: str, goal: Goal | None) -> Measure:
+    if peer not in taken:
+        return missing(what, peer, Spread.of(taken[ours]), goal)
+    ratio = ratios(taken[ours], taken[peer], more=bool(goal and goal.more))
+    return Measure(what, Spread.of(taken[ours]), peer, Spread.of(taken[peer]), ratio, goal)
+
+
+def ripgrep(rg: str, pattern: str, path: Path, *more: str) -> int:
+    """How many lines ripgrep counts."""
+    asked = [rg, "--no-config", "-a", *more, "-c", "-e", pattern, str(path)]
+    return int(subprocess.run(asked, capture_output=True, text=True, check=False).stdout or 0)

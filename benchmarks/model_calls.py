@@ -1,20 +1,19 @@
-"""Model calls a second through the whole stack (store, budget, retries, events) against the bare openai client.
+"""Model calls a second through the whole stack (store, budget, retries, events), beside the bare openai client.
 
-Both in one run, against the same testing endpoint in a process of its own. Prints the ratio; medians of several rounds.
-Usage: python benchmarks/model_calls.py [--calls 2000] [--latency 0.02] [--at-once 64] [--rounds 5]
+Both against the same testing endpoint in a process of its own, which answers after 20 ms; 64 calls under way.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+
+from measure import ROUNDS, Effort, Goal, Measure, Spread, missing, ratios
 
 from rlm_dsl.request import Message, ModelSettings, Request
 from rlm_dsl.results import json_schema
@@ -22,6 +21,8 @@ from rlm_dsl.runtime.calling import Calling
 from rlm_dsl.runtime.settings import Limits, Settings
 from rlm_dsl.types import Enum, Field, Record
 
+LATENCY, AT_ONCE = 0.02, 64
+GOALS = {"openai[aiohttp], bare": Goal(reach=0.8, ideal=1.0, more=True), "dspy.Predict": Goal(4, 10, more=True)}
 LABEL = Record((Field("label", Enum(("a", "b"))),))
 
 
@@ -78,26 +79,48 @@ def whole(base_url: str, count: int, at_once: int, mark: str, store: Path) -> fl
         return calling.wait(lambda: in_flight(count, at_once, one))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    for name, default in (("calls", 2000), ("at-once", 64), ("rounds", 5)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--latency", type=float, default=0.02)
-    given = parser.parse_args()
+def dspy_calls(base_url: str, count: int, at_once: int, mark: str) -> float | None:
+    """The same calls by dspy.Predict in its own threads; None where dspy is not installed."""
+    try:
+        import dspy
+    except ImportError:
+        return None
+    lm = dspy.LM("openai/m", api_base=base_url, api_key="none", cache=False, max_tokens=50)
+    predict = dspy.Predict("text -> label")
+    examples = [dspy.Example(text=f"{mark} {n}").with_inputs("text") for n in range(count)]
+    with dspy.context(lm=lm):
+        started = time.perf_counter()
+        predict.batch(examples, num_threads=at_once, disable_progress_bar=True)
+        return time.perf_counter() - started
+
+
+def measures(effort: Effort) -> Iterator[Measure]:
+    calls = effort.of(200, 2_000)
+    what = f"{calls:,} calls, {AT_ONCE} at once, {LATENCY * 1_000:.0f} ms each"
     with tempfile.TemporaryDirectory() as held:
-        process, base_url = endpoint(given.latency, Path(held))
+        process, base_url = endpoint(LATENCY, Path(held))
         try:
-            ratios = []
-            for number in range(given.rounds):
-                plain = asyncio.run(bare(base_url, given.calls, given.at_once, f"bare {number}"))
-                ours = whole(base_url, given.calls, given.at_once, f"whole {number}", Path(held) / "s.sqlite")
-                ratios.append(plain / ours)
-                print(f"round {number + 1}: bare openai[aiohttp] {given.calls / plain:,.0f} calls/s, "
-                      f"rlm-dsl {given.calls / ours:,.0f} calls/s, ratio {ratios[-1]:.2f}")  # fmt: skip
-            print(f"median ratio {statistics.median(ratios):.2f} (1 is the bare client's speed)")
+            ours: list[float] = []
+            peers: dict[str, list[float | None]] = {name: [] for name in GOALS}
+            for number in range(-1, ROUNDS):
+                plain = asyncio.run(bare(base_url, calls, AT_ONCE, f"bare {number}"))
+                whole_stack = whole(base_url, calls, AT_ONCE, f"whole {number}", Path(held) / "s.sqlite")
+                dspy = dspy_calls(base_url, calls // 4, AT_ONCE, f"dspy {number}")
+                if number >= 0:
+                    ours.append(whole_stack)
+                    peers["openai[aiohttp], bare"].append(plain)
+                    peers["dspy.Predict"].append(None if dspy is None else dspy * 4)
+            yield from told(what, ours, peers)
         finally:
             process.terminate()
+            process.wait()
 
 
-if __name__ == "__main__":
-    main()
+def told(what: str, ours: list[float], peers: dict[str, list[float | None]]) -> Iterator[Measure]:
+    for name, taken in peers.items():
+        known = [seconds for seconds in taken if seconds is not None]
+        if len(known) < len(ours):
+            yield missing(what, name, Spread.of(ours), GOALS[name])
+        else:
+            ratio = ratios(ours, known, more=True)
+            yield Measure(what, Spread.of(ours), name, Spread.of(known), ratio, GOALS[name])

@@ -289,7 +289,7 @@ def test_explain_says_what_was_made_of_a_program(shell: Shell) -> None:
     for line in (
         "where goes before classify: the rows that it leaves out are never asked about",
         "the idle .* of .*charged.*twice.* is taken off",
-        "rows without 'charged' and 'twice' are passed over first",
+        "rows without 'wice' are passed over first",
         "b: computed once and read 2 times",
         "unused: not made, for nothing that is shown or answered needs it",
     ):

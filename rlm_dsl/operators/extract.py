@@ -26,7 +26,9 @@ from rlm_dsl.operators.operator import (
     is_own,
 )
 from rlm_dsl.operators.presence import known_present, needed
+from rlm_dsl.pattern_tree import stands_alone
 from rlm_dsl.patterns import named_groups
+from rlm_dsl.prefilters import matching
 from rlm_dsl.program import Column, Step, known_value
 from rlm_dsl.sql import Sql, bound, joined, name, names, sql
 from rlm_dsl.types import TEXT, Field, Type, bare
@@ -68,45 +70,46 @@ WHOLE = re.compile(r"\^(?!.*(?:\||\(\?[a-zA-Z]*m))(?:[^\\]|\\.)*\$", re.DOTALL)
 
 
 def first_match(lowering: Lowering) -> Sql:
-    """One row a matching row. Its byte range narrows to the match where the text is the source's own."""
-    on, pattern = lowering.value("on"), lowering.value("pattern")
-    found = groups(known_value(lowering["pattern"]))
-    numbered = ", ".join(f"'g{number}'" for number in range(1, max(found.values()) + 1))
+    """One row a matching row. Its byte range narrows to the match where the text is the source's own. The match and its
+    groups come from one look: the pattern in brackets, the match its first group."""
+    on, pattern = lowering.value("on"), known_value(lowering["pattern"])
+    found = groups(pattern)
+    numbered = ", ".join(f"'g{number}'" for number in range(max(found.values()) + 1))
     texts = {g: sql(f'"#m".g{number}') for g, number in found.items()}
     t = lowering.t
     return sql(
         f'SELECT {{kept}}, {{made}}, {{hidden}} FROM (SELECT *, regexp_extract({{on}}, {{p}}, [{numbered}]) AS "#m" '
-        "FROM {t} WHERE regexp_matches({on}, {p}))",
+        "FROM {t} WHERE {matches})",
         kept=names(t.type.names),
         made=made(lowering, texts),
         hidden=narrowed(lowering),
         on=on,
-        p=pattern,
+        p=bound(f"({pattern})", f"{lowering.expression.prefix}pattern"),
+        matches=matching(on, pattern, f"{lowering.expression.prefix}matching"),
         t=t.sql,
     )
 
 
 def narrowed(lowering: Lowering) -> Sql:
     """The hidden columns, `#lo` and `#hi` moved to the match's bytes where the row's text is its source's bytes."""
-    t, pattern = lowering.t, known_value(lowering["pattern"])
+    t, pattern, on = lowering.t, known_value(lowering["pattern"]), lowering.value("on")
     if not is_own(lowering) or WHOLE.fullmatch(pattern):
         return names(t.hidden)
-    before = sql(
-        "strlen(regexp_extract({on}, {p}, 1))",
-        on=lowering.value("on"),
-        p=bound(f"^((?s:.*?))(?:{pattern})", "before_match"),
-    )
-    matched = sql("strlen(regexp_extract({on}, {p}, 0))", on=lowering.value("on"), p=lowering.value("pattern"))
-    own = sql("strlen({on}) = {hi} - {lo}", on=lowering.value("on"), hi=name(HI), lo=name(LO))
+    if stands_alone(pattern):
+        before = sql('CASE WHEN "#m".g0 = \'\' THEN 0 ELSE strlen(split_part({on}, "#m".g0, 1)) END', on=on)
+    else:
+        before = sql(
+            "strlen(regexp_extract({on}, {p}, 1))", on=on, p=bound(f"^((?s:.*?))(?:{pattern})", "before_match")
+        )
+    own = sql("strlen({on}) = {hi} - {lo}", on=on, hi=name(HI), lo=name(LO))
     return sql(
         '{ord}, "#row", CASE WHEN {own} THEN {lo} + {before} ELSE {lo} END AS {lo}, '
-        "CASE WHEN {own} THEN {lo} + {before} + {matched} ELSE {hi} END AS {hi}",
+        'CASE WHEN {own} THEN {lo} + {before} + strlen("#m".g0) ELSE {hi} END AS {hi}',
         ord=name(ORD),
         own=own,
         lo=name(LO),
         hi=name(HI),
         before=before,
-        matched=matched,
     )
 
 

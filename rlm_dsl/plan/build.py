@@ -142,13 +142,15 @@ class _Builder:
 
     def target(self, statement: Bound) -> Target:
         outer = statement.name or "shown"
-        leaves = tuple(self.leaf(path, node, outer) for path, node in parts(statement.node))
+        rests = statement.kind == "answer"
+        leaves = tuple(self.leaf(path, node, outer, rests) for path, node in parts(statement.node))
         return Target(statement.kind, statement.name, statement.node, leaves, statement.span)
 
-    def leaf(self, path: tuple[str, ...], node: Node, outer: str) -> Leaf:
+    def leaf(self, path: tuple[str, ...], node: Node, outer: str, rests: bool) -> Leaf:
+        """A part of a target; only an answer tells what it rests on."""
         inner = resolved(node)
         wanted = "_".join((outer, *path))
-        evidence = tuple(self.rested_on(inner, wanted))
+        evidence = tuple(self.rested_on(inner, wanted)) if rests else ()
         if isinstance(inner, ContextRows):
             return Leaf(path, inner.name, inner.type, evidence)
         if isinstance(inner, Step):

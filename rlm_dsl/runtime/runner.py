@@ -114,6 +114,8 @@ class Runner:
     tell: Told = lambda kind, fields: None
     place: Callable[[PlannedStep], int] = lambda step: 0
     digests: bool = True
+    """Whether steps are recorded to be verified: digests of tables, and the rows of steps inside a query, which cost as
+    much as the query itself. An exploration records neither."""
     made: dict[str, Relation] = field(default_factory=dict)
     rounds: dict[str, Answered] = field(default_factory=dict)
 
@@ -141,7 +143,7 @@ class Runner:
         self.tell("step.start", {"step": stage.name})
         started = time.perf_counter()
         self.warehouse.create(stage.name, query(stage))
-        counts = self.inner_counts(stage)
+        counts = self.inner_counts(stage) if self.digests else {}
         if stage.relation is not None:
             counts[stage.name] = self.warehouse.count(stage.name)
         digest = self.digest(stage) if self.digests else None

@@ -1,7 +1,9 @@
 -- mine (grep)
--- $mine_pattern = "^u(17|42|88)$"
+-- $mine_pattern_text = "u17"
+-- $mine_pattern_text_2 = "u42"
+-- $mine_pattern_text_3 = "u88"
 CREATE TABLE "mine" AS
-SELECT * FROM "tickets" WHERE regexp_matches("user", $mine_pattern);
+SELECT * FROM "tickets" WHERE (("user" = $mine_pattern_text) OR ("user" = $mine_pattern_text_2) OR ("user" = $mine_pattern_text_3));
 
 -- topics (classify): a model is asked about each row of this query;
 -- its answers become "topics_answers"
