@@ -89,6 +89,16 @@ def lookup(pattern: str) -> Lookup:
     return Lookup(way.condition, (*told, *way.told))
 
 
+@cache
+def needed_texts(pattern: str) -> tuple[Texts, ...]:
+    """Sets of texts of three bytes and more, one of each of which stands in every text that the pattern matches in."""
+    try:
+        found = known(tree_of(without_idle_ends(pattern)))
+    except Unclear:
+        return ()
+    return tuple(texts for texts in found.sets if all(len(text.encode("utf-8")) >= 3 for text in texts))
+
+
 def matching(text: Sql, pattern: str, hint: str = "pattern") -> Sql:
     """The condition that a pattern matches somewhere in a text; null where the text is null."""
     return written(lookup(pattern).condition, text, hint)

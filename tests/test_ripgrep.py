@@ -7,6 +7,7 @@ ASCII here and Unicode there. A line that is no UTF-8 is compared for patterns w
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -96,6 +97,8 @@ def larger(inner: st.SearchStrategy[Spelled]) -> st.SearchStrategy[Spelled]:
     )
 
 
+BEGINS_AT_AN_END = re.compile(r"\$.*(?<!\[)\^")
+"""ripgrep 13 finds no empty line with `$^`, where its own library does."""
 PATTERNS = st.builds(
     flagged,
     st.one_of(
@@ -104,7 +107,7 @@ PATTERNS = st.builds(
         st.lists(st.recursive(ONE, larger, max_leaves=4), min_size=2, max_size=4).map(lambda p: joined(p, "|")),
     ),
     st.sampled_from(["", "", "", "(?i)", "(?s)", "(?m)"]),
-).filter(lambda spelled: problem(spelled.ours) is None)
+).filter(lambda spelled: problem(spelled.ours) is None and not BEGINS_AT_AN_END.search(spelled.ours))
 
 PIECES = [
     *[

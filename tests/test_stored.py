@@ -14,13 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlm_dsl.context import blocks
+from rlm_dsl.api import run
+from rlm_dsl.cli.telling import told_plan
+from rlm_dsl.context import blocks, trigrams
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load
 from rlm_dsl.context.stored import open_stored
 from rlm_dsl.diagnostics import UserError
+from rlm_dsl.runtime import indexing
 from rlm_dsl.runtime.execution import Warehouse
 from rlm_dsl.runtime.storing import obtain, refresh, store
+from rlm_dsl.source import Source
 
 
 def rows_of(context: Context) -> list[tuple[object, ...]]:
@@ -181,3 +185,61 @@ def test_an_ended_load_leaves_nothing_half_made(tmp_path: Path, sent: signal.Sig
             load("a", str(kept))
     assert store("a", path, kept).count == 1_500_000
     assert sorted(p.name.split("-")[0] for p in kept.iterdir()) == ["context.json", "rows"]
+
+
+WORDS = ["error", "timeout", "user=17", "É", "ſet", "K2", "x", "OK", "connection reset", "42", "ERROR"]
+PATTERNS = [
+    "timeout", "(?i)TIMEOUT", "error.*user=17", "connection reset|ſet", "(?i)set", "(?i)k2", "É", "x", r"^error\\b",
+    "(error|timeout) user", "user=[0-9]+", "(?i)(err|conn)", ".*", "nowhere at all",
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join), max_size=60),
+    st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2),
+    st.integers(1, 200),
+)
+def test_an_index_leaves_out_no_row_that_matches(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], patterns: list[str], block: int
+) -> None:
+    """Blocks of a few bytes, over a context that has grown; queries that look for one pattern, or for two."""
+    folder = tmp_path_factory.mktemp("indexed")
+    half = len(lines) // 2
+    path = file(folder, "a.log", "\n".join(lines[:half]))
+    store("a", path, folder / "a.rlmctx")
+    file(folder, "a.log", "\n".join(lines))
+    refresh(folder / "a.rlmctx")
+    greps = [f'(a | grep(r"{pattern}"))' for pattern in patterns]
+    program = f"answer {greps[0]} | union({greps[1]})" if len(greps) == 2 else f"answer {greps[0]}"
+    program = f"context a: table(line: int, text: text)\n{program}\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trigrams, "BLOCK", block)
+        patch.setattr(trigrams, "AT_ONCE", 8)
+        patch.setattr(indexing, "MOST", 1.0)
+        context = open_stored("a", folder / "a.rlmctx")
+        indexing.build_indexes(context)
+        assert indexing.indexes(context) is not None
+        found = run(program, {"a": context})
+    assert found.value == run(program, {"a": load("a", path)}).value
+
+
+def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:
+    path = file(tmp_path, "a.log", "".join(f"line {n} of many\n" for n in range(20_000)) + "a needle\n")
+    kept = store("a", path, tmp_path / "a.rlmctx")
+    program = 'context a: table(line: int, text: text)\nanswer a | grep(r"needle")\n'
+    source = Source("p", program)
+    for _ in range(3):
+        assert [row["line"] for row in run(program, {"a": kept}).value] == [20_001]
+    assert "no index of trigrams yet; 3 looks of the 40" in told_plan(source, {"a": kept}, {})
+    (tmp_path / "a.rlmctx" / "looks").write_bytes(b"." * 40)
+    opened, _ = obtain("a", str(tmp_path / "a.rlmctx"))
+    assert "1 of 10 blocks may have it, by the index of trigrams" in told_plan(source, {"a": opened}, {})
+    assert [row["line"] for row in run(program, {"a": opened}).value] == [20_001]
+    both = 'context a: table(line: int, text: text)\nanswer {n: count(a), hits: count(a | grep(r"needle"))}\n'
+    assert run(both, {"a": opened}).value == {"n": 20_001, "hits": 1}
+    common = Source("p", program.replace("needle", "of many"))
+    assert "too many blocks may have it" in told_plan(common, {"a": opened}, {})
+    file(tmp_path, "a.log", "all is new\n")
+    refresh(tmp_path / "a.rlmctx")
+    assert not list((tmp_path / "a.rlmctx").glob("*.trigrams"))

@@ -264,8 +264,9 @@ def program_source(path: str) -> Any:
 @group.command("load")
 @click.argument("sources", nargs=-1, required=True, metavar="NAME=PATH...")
 @click.option("--to", metavar="FOLDER", help="Where the loaded context goes; else NAME.rlmctx here.")
+@click.option("--index", is_flag=True, help="Make the index of trigrams now; else it is made when it has been earned.")
 @MEMORY
-def load_command(sources: tuple[str, ...], to: str | None, memory: str | None) -> None:
+def load_command(sources: tuple[str, ...], to: str | None, index: bool, memory: str | None) -> None:
     """Load data once and keep it: later runs open NAME.rlmctx at once.
 
     NAME:FORMAT=PATH says the format, - is standard input. An argument that is a .rlmctx folder is brought up to its
@@ -276,7 +277,7 @@ def load_command(sources: tuple[str, ...], to: str | None, memory: str | None) -
     if to and len(sources) > 1:
         raise UserError("--to names one folder, and there are several sources", "load them one by one")
     for given in sources:
-        write(safe(kept(given, to, memory)))
+        write(safe(kept(given, to, memory, index)))
 
 
 @group.command()

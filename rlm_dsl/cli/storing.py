@@ -13,11 +13,12 @@ from rlm_dsl.cli.output import loading_bar, note, safe
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.stored import ENDING, is_stored, open_stored
 from rlm_dsl.diagnostics import UserError
+from rlm_dsl.runtime.indexing import build_indexes
 from rlm_dsl.runtime.storing import refresh, store
 from rlm_dsl.runtime.warehouse import memory_bytes
 
 
-def kept(given: str, to: str | None, memory: str | None) -> str:
+def kept(given: str, to: str | None, memory: str | None, index: bool = False) -> str:
     """Load one source, or bring a folder up to its sources; tells what was done."""
     started = time.perf_counter()
     limit = memory_bytes(memory) if memory else None
@@ -25,6 +26,8 @@ def kept(given: str, to: str | None, memory: str | None) -> str:
         with loading_bar(given) as progress:
             what, rows = refresh(Path(given), progress, limit)
         context = open_stored("data", Path(given))
+        if index:
+            indexed(context)
         return f"{what}; {rows:,} rows read\n{told(context, time.perf_counter() - started)}"
     ((name, (path, form)),) = named_paths((given,)).items()
     folder = Path(to or f"{name}{ENDING}")
@@ -34,9 +37,18 @@ def kept(given: str, to: str | None, memory: str | None) -> str:
         raise UserError(f"{path} is loaded already", f"use it as it is: --context {name}={path}")
     with loading_bar(name) as progress:
         context = store(name, path, folder, form, None, progress, limit)
+    if index:
+        indexed(context)
     for noted in context.notes:
         note(f"note: {name}: {safe(noted)}")
     return told(context, time.perf_counter() - started)
+
+
+def indexed(context: Context) -> None:
+    if not context.own:
+        raise UserError(f"{context.given} holds {context.format}", "an index is of the text of lines and documents")
+    with loading_bar("for the index") as progress:
+        build_indexes(context, progress)
 
 
 def told(context: Context, seconds: float) -> str:

@@ -184,6 +184,7 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     from rlm_dsl.plan.bounds import bounds
     from rlm_dsl.plan.build import build
     from rlm_dsl.plan.explain import bound_lines, plan_sql, rewrite_lines, step_lines
+    from rlm_dsl.runtime.indexing import told_looks
     from rlm_dsl.sql import name
     from rlm_dsl.syntax.parse import parse
     from rlm_dsl.syntax.show import show
@@ -210,6 +211,7 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
                 "",
                 "rewrites",
                 *(f"  {line}" for line in rewrite_lines(plan, program.statements)),
+                *(f"  {line}" for line in told_looks(plan, relations, contexts)),
                 "",
                 "model calls",
                 *(f"  {line}" for line in bound_lines(bounds(plan, counts))),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 from rlm_dsl.operators.operator import (
     ONLY_TEXT,
     ORD,
@@ -18,8 +21,8 @@ from rlm_dsl.operators.operator import (
 )
 from rlm_dsl.operators.presence import known_present, needed
 from rlm_dsl.operators.take import not_negative
-from rlm_dsl.prefilters import lookup, matching
-from rlm_dsl.program import Literal, known_value
+from rlm_dsl.prefilters import lookup, matching, needed_texts
+from rlm_dsl.program import Column, Literal, known_value, resolved
 from rlm_dsl.sql import Sql, name, sql
 from rlm_dsl.types import INT, Type
 
@@ -54,6 +57,12 @@ def with_neighbours(lowering: Lowering, matches: Sql) -> Sql:
     )
 
 
+def looks(arguments: Mapping[str, Any]) -> tuple[str, tuple[Collection[str], ...]]:
+    on = resolved(arguments["on"])
+    alone = not arguments["invert"] and arguments["before"] == arguments["after"] == NONE
+    return (on.name, needed_texts(known_value(arguments["pattern"]))) if alone and isinstance(on, Column) else ("", ())
+
+
 NONE = Literal(0, INT)
 
 grep = Operator(
@@ -70,6 +79,7 @@ grep = Operator(
     lower=lower,
     rewrites=lambda arguments: lookup(known_value(arguments["pattern"])).told,
     chooses=lambda arguments: "by row" if arguments["before"] == arguments["after"] == NONE else "by place",
+    looks=looks,
     manual="With `invert=true`, rows that do not match, those whose text is null among them.",
     examples=(
         Example('t | grep(r"(?i)b+", on=x)', {"x": ["abc", "ABB", None, "c"]}, [["abc"], ["ABB"]]),

@@ -6,7 +6,7 @@ Law: the checker, the compiler, the card and the docs know an operator through t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -354,6 +354,9 @@ class Operator:
     chooses: Callable[[Mapping[str, Any]], Literal["by row", "by place", ""]] = lambda arguments: ""
     """Whether it keeps some rows as they are, looking at nothing but the columns it names: each row by itself, or by
     its place among the others."""
+    looks: Callable[[Mapping[str, Any]], tuple[str, tuple[Collection[str], ...]]] = lambda arguments: ("", ())
+    """A column, and sets of texts one of each of which stands there in every row that is taken; none where rows without
+    them are taken, or looked at, too."""
     manual: str = ""
     examples: tuple[Example, ...] = ()
     version: int = 1

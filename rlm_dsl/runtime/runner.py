@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -19,9 +20,11 @@ from rlm_dsl.operators.operator import KEY, Relation
 from rlm_dsl.operators.registry import table_operators
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.explain import counting_query, query
+from rlm_dsl.plan.looks import looks
 from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
 from rlm_dsl.program import Instruction, Literal, Node, Param, resolved, steps_of
 from rlm_dsl.request import ModelSettings, Request
+from rlm_dsl.runtime.indexing import count_look, narrowed
 from rlm_dsl.runtime.interrupting import interruptible
 from rlm_dsl.runtime.model import Model
 from rlm_dsl.runtime.rounds import (
@@ -142,7 +145,8 @@ class Runner:
     def query(self, stage: QueryStage) -> list[StepRecord]:
         self.tell("step.start", {"step": stage.name})
         started = time.perf_counter()
-        self.warehouse.create(stage.name, query(stage))
+        with self.narrowed(stage):
+            self.warehouse.create(stage.name, query(stage))
         counts = self.inner_counts(stage) if self.digests else {}
         if stage.relation is not None:
             counts[stage.name] = self.warehouse.count(stage.name)
@@ -154,6 +158,18 @@ class Runner:
             told = {"result_type" if name == "type" else name: value for name, value in record.as_json().items()}
             self.tell("step.end", {**told, "seconds": record.seconds})
         return records
+
+    @contextmanager
+    def narrowed(self, stage: QueryStage) -> Iterator[None]:
+        """While open, contexts that the stage only looks for texts in show it the rows alone that may have them."""
+        with ExitStack() as opened:
+            for name, wanted in looks(stage, self.warehouse.contexts).items():
+                context = self.warehouse.given.get(name)
+                if context is not None and isinstance(context.rows, tuple):
+                    count_look(context)
+                    if (found := narrowed(context, wanted)) is not None:
+                        opened.enter_context(self.warehouse.only(name, found.rows))
+            yield
 
     def inner_counts(self, stage: QueryStage) -> dict[str, int]:
         counting = counting_query(stage)

@@ -130,3 +130,29 @@ def last_row(path: Path, number: int) -> tuple[int, int, int, int]:
         found: tuple[int, int, int, int] | None = connection.execute(render(query)[0]).fetchone()
     assert found is not None
     return found
+
+
+def texts(path: Path, column: str) -> Iterator[Any]:
+    """The texts of a column as Arrow arrays, in the order of the rows, which is that of the file."""
+    import duckdb
+    import numpy as np
+
+    with duckdb.connect(str(path), read_only=True) as connection:
+        query = render(sql("SELECT {c} AS text, {r} AS number FROM rows", c=name(column), r=name(ROW)))[0]
+        expected = None
+        for batch in connection.sql(query).to_arrow_reader(100_000):
+            numbers = batch.column(1).to_numpy()
+            expected = numbers[0] if expected is None else expected
+            if not np.array_equal(numbers, np.arange(expected, expected + len(numbers))):
+                raise UserError(f"{path} does not give its rows in order", "load its source again")
+            expected += len(numbers)
+            yield batch.column(0)
+
+
+def text_size(path: Path, column: str) -> int:
+    """Bytes of all texts of a column."""
+    import duckdb
+
+    with duckdb.connect(str(path), read_only=True) as connection:
+        found = connection.execute(render(sql("SELECT sum(strlen({c})) FROM rows", c=name(column)))[0]).fetchone()
+    return int(found[0] or 0) if found else 0

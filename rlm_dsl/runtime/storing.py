@@ -42,6 +42,7 @@ from rlm_dsl.context.stored import (
     write_description,
 )
 from rlm_dsl.diagnostics import UserError
+from rlm_dsl.runtime.indexing import EARNED, build_indexes, indexes, looked
 from rlm_dsl.runtime.shelf import last_row, write
 from rlm_dsl.types import Table
 
@@ -63,7 +64,10 @@ def obtain(
     """A context for a run, and notes on how: in memory where there is room, else kept on disk until the process ends.
     `memory` is what the run may take, in bytes."""
     if is_stored(given) or not too_large(given, memory):
-        return load(name, given, format=format, declared=declared, progress=progress), ()
+        context = load(name, given, format=format, declared=declared, progress=progress)
+        if is_stored(given) and looked(context) >= EARNED and indexes(context) is None:
+            build_indexes(context, progress)
+        return context, ()
     folder = scratch() / f"{token_hex(4)}{ENDING}"
     context = store(name, given, folder, format, declared, progress, memory)
     note = f"its rows lie on disk for this run; to keep them: rlm-dsl load {name}={given}"
@@ -86,7 +90,9 @@ def physical_memory() -> int:
     return 1 << 36
 
 
-OURS = re.compile(r"context\.json|standard-input|rows-.*\.duckdb|\.(rows|context\.json)\.(?P<process>\d+).*")
+OURS = re.compile(
+    r"context\.json|standard-input|looks|rows-.*\.(duckdb|trigrams)|\.(rows|context\.json)\.(?P<process>\d+).*"
+)
 """What such a folder holds, also when a load was ended from outside."""
 _scratch: list[tempfile.TemporaryDirectory[str]] = []
 
@@ -189,7 +195,7 @@ def sweep(folder: Path) -> None:
     for path in folder.iterdir():
         found = OURS.fullmatch(path.name)
         ended = found is not None and found["process"] is not None and not alive(int(found["process"]))
-        if ended or (path.name.startswith("rows-") and path.name not in named):
+        if ended or (path.name.startswith("rows-") and f"{path.stem}.duckdb" not in named):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 

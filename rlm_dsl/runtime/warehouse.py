@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.context.context import Context, StoredPart
@@ -58,6 +59,7 @@ class Warehouse:
         self._set(f"SET temp_directory = '{folder}'")
         self._set(f"SET max_temp_directory_size = '{most // 1_000_000} MB'")
         held = list(contexts)
+        self.given = {context.name: context for context in held}
         self.attached: dict[str, str] = {}
         for context in held:
             self._attach(context)
@@ -113,23 +115,7 @@ class Warehouse:
             self.run(sql("CREATE VIEW {v} AS {parts}", v=name(held), parts=self.stored(rows)))
         else:
             self.connection.register(held, rows)
-        columns = joined(
-            ", ", (sql(f"CAST({{c}} AS {engine_type(c.type)}) AS {{c}}", c=name(c.name)) for c in schema.columns)
-        )
-        row = row_id(number)
-        self.run(
-            sql(
-                "CREATE VIEW {v} AS SELECT {row} AS {ord}, {row} AS {r}, {lo}, {hi}, {columns} FROM {t}",
-                v=name(context),
-                row=row,
-                ord=name(ORD),
-                r=name(ROW),
-                lo=name(LO),
-                hi=name(HI),
-                columns=columns,
-                t=name(held),
-            )
-        )
+        self.run(sql("CREATE VIEW {v} AS {q}", v=name(context), q=context_rows(number, schema, name(held))))
         visible = Table(schema.columns)
         self.contexts[context] = Relation(name(context), visible, False, own)
         return self.contexts[context]
@@ -147,6 +133,28 @@ class Warehouse:
                 for part in parts
             ),
         )
+
+    @contextmanager
+    def only(self, context: str, rows: Any) -> Iterator[None]:
+        """While open, a context has none but the rows of these numbers (an array): what reads it reads them alone."""
+        import pyarrow as pa
+
+        numbers = f"#numbers {context}"
+        self.connection.register(numbers, pa.table({"number": rows}))
+        number, relation = list(self.contexts).index(context), self.contexts[context]
+        try:
+            held = sql(
+                "(SELECT * FROM {t} WHERE {r} IN (SELECT number FROM {n}))",
+                t=name(f"#rows {context}"),
+                r=name(ROW),
+                n=name(numbers),
+            )
+            rows_alone = context_rows(number, relation.type, held)
+            self.run(sql("CREATE TEMP VIEW {v} AS {q}", v=name(context), q=rows_alone))
+            yield
+        finally:
+            self.run(sql("DROP VIEW IF EXISTS temp.{v}", v=name(context)))
+            self.connection.unregister(numbers)
 
     def places(self, rows: Iterable[int]) -> dict[int, tuple[int, int | None, str]]:
         """The first line and first byte of context rows, by their ids, and the text of one that has no bytes."""
@@ -272,6 +280,21 @@ def memory_bytes(text: str) -> int:
         raise UserError(f"no amount of memory: {text!r}", "write it as 2GB or 500MB")
     power = UNITS[found[2].upper()] // 10
     return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+
+
+def context_rows(context: int, schema: Table, held: Sql) -> Sql:
+    """A context's rows as programs see them: ids over all contexts, and columns of the language's types."""
+    columns = (sql(f"CAST({{c}} AS {engine_type(c.type)}) AS {{c}}", c=name(c.name)) for c in schema.columns)
+    return sql(
+        "SELECT {row} AS {ord}, {row} AS {r}, {lo}, {hi}, {columns} FROM {t}",
+        row=row_id(context),
+        ord=name(ORD),
+        r=name(ROW),
+        lo=name(LO),
+        hi=name(HI),
+        columns=joined(", ", columns),
+        t=held,
+    )
 
 
 def row_id(context: int) -> Sql:
