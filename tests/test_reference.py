@@ -56,7 +56,7 @@ def test_its_example_of_an_error_is_what_the_checker_says() -> None:
 
 def test_the_card_has_three_sizes_and_the_smallest_is_small() -> None:
     small, medium, full = card("small"), card("medium"), card("full")
-    assert estimated_tokens(small) <= 1_500 < estimated_tokens(medium) < estimated_tokens(full)
+    assert estimated_tokens(small) <= 1_700 < estimated_tokens(medium) < estimated_tokens(full)
     for size in (small, medium, full):
         for name, operator in table_operators().items():
             assert name in aggregates() or f"\n{name}(" in size, f"{name} is not on the card"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from rlm_dsl.cli.commands import named_paths
+from rlm_dsl.cli.options import named_paths
 from rlm_dsl.cli.output import loading_bar, note, safe
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.stored import ENDING, is_stored, open_stored

@@ -42,7 +42,7 @@ def write(path: Path, schema: Table, batches: Iterable[pa.Table], memory: int | 
     settings: dict[str, Any] = {"temp_directory": str(spill), "preserve_insertion_order": True}
     settings |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     if memory:
-        settings["memory_limit"] = f"{max(LEAST, memory // 2) // 1_000} KB"
+        settings["memory_limit"] = f"{max(LEAST, min(memory // 2, memory - ON_THE_WAY)) // 1_000} KB"
     types = {**HIDDEN, **{column.name: engine_type(column.type) for column in schema.columns}}
     texts = {column.name for column in schema.columns if is_text(column.type)}
     kept = [sql(f"{{c}} {kind}{UNPACKED if c in texts else ''}", c=name(c)) for c, kind in types.items()]
@@ -73,7 +73,9 @@ def write(path: Path, schema: Table, batches: Iterable[pa.Table], memory: int | 
 
 UNPACKED = " USING COMPRESSION 'uncompressed'"
 LEAST = 64_000_000
-"""Bytes of memory that the engine writes with at least, else half of what there is: batches on their way need some."""
+"""Bytes of memory that the engine writes with at least, else half of what there is, or what batches leave of it."""
+ON_THE_WAY = 400_000_000
+"""Bytes of memory that a process takes for itself, and for the blocks and batches on their way."""
 
 
 def told(batches: Iterator[pa.RecordBatch], failures: list[BaseException]) -> Iterator[pa.RecordBatch]:

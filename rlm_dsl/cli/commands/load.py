@@ -1,0 +1,28 @@
+"""`load`: keep a context on disk."""
+
+from __future__ import annotations
+
+import click
+
+from rlm_dsl.cli.options import MEMORY
+from rlm_dsl.cli.output import safe, write
+from rlm_dsl.diagnostics import UserError
+
+
+@click.command("load")
+@click.argument("sources", nargs=-1, required=True, metavar="NAME=PATH...")
+@click.option("--to", metavar="FOLDER", help="Where the loaded context goes; else NAME.rlmctx here.")
+@click.option("--index", is_flag=True, help="Make the index of trigrams now; else it is made when it has been earned.")
+@MEMORY
+def command(sources: tuple[str, ...], to: str | None, index: bool, memory: str | None) -> None:
+    """Load data once and keep it: later runs open NAME.rlmctx at once.
+
+    NAME:FORMAT=PATH says the format, - is standard input. An argument that is a .rlmctx folder is brought up to its
+    sources: only what was appended is read where nothing else changed.
+    """
+    from rlm_dsl.cli.storing import kept
+
+    if to and len(sources) > 1:
+        raise UserError("--to names one folder, and there are several sources", "load them one by one")
+    for given in sources:
+        write(safe(kept(given, to, memory, index)))

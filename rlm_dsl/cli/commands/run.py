@@ -1,0 +1,68 @@
+"""`run`: run a program."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import (
+    CONTEXT,
+    MEMORY,
+    THREADS,
+    declared,
+    json_value,
+    load_all,
+    model_options,
+    pairs,
+    program_source,
+    settings,
+)
+from rlm_dsl.cli.output import Bar, note, write
+
+
+@click.command("run")
+@click.argument("program", type=click.Path())
+@CONTEXT
+@click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run.")
+@model_options
+@click.option("--answers", metavar="TRACE", help="Use the answers of this trace and ask no model.")
+@click.option("--trace", metavar="FOLDER", help="Record the run there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
+@THREADS
+@MEMORY
+def command(
+    program: str,
+    contexts: tuple[str, ...],
+    params: tuple[str, ...],
+    answers: str | None,
+    trace: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Run PROGRAM (a file, or - for standard input) over the contexts."""
+    from rlm_dsl.cli.telling import told_result
+    from rlm_dsl.explore.sub_run import explore_text
+    from rlm_dsl.runtime.running import run_program
+    from rlm_dsl.trace.file import Trace
+
+    source = program_source(program)
+    recorded = Trace.open(Path(answers)) if answers else None
+    result = run_program(
+        source,
+        load_all(contexts, declared(source), given["memory"]),
+        {name: json_value(name, text) for name, text in pairs(params)},
+        settings(given),
+        api_key=os.environ.get("OPENAI_API_KEY"),
+        environment=os.environ,
+        progress=Bar(),
+        trace=Path(trace) if trace else None,
+        answers=recorded,
+        explorer=explore_text,
+    )
+    for warning in result.execution.warnings:
+        note(warning)
+    write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))

@@ -1,0 +1,22 @@
+"""`shell`: explore by hand."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_options, settings
+
+
+@click.command("shell")
+@CONTEXT
+@model_options
+@THREADS
+@MEMORY
+def command(contexts: tuple[str, ...], **given: Any) -> int:
+    """Explore the contexts by hand, statement by statement; :help tells more."""
+    from rlm_dsl.cli.shell import run_shell
+
+    return run_shell(load_all(contexts, memory=given["memory"]), settings(given), os.environ)

@@ -1,0 +1,179 @@
+"""The options that commands share, and what they mean.
+
+In: words of the command line. Out: contexts, settings, programs. What is needed is imported when it is used, so that
+--help is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.output import loading_bar, note, safe
+from rlm_dsl.diagnostics import UserError
+
+CONTEXT = click.option(
+    "--context",
+    "contexts",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Data by name: a file, folder or glob; NAME:documents=PATH says the format.",
+)
+THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
+MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that may ask a model."""
+    options = (
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            metavar="[ALIAS=]NAME",
+            help="The model; root=NAME and sub=NAME for different ones.",
+        ),
+        click.option("--base-url", help="Any OpenAI-compatible server; else OPENAI_BASE_URL."),
+        click.option(
+            "--parameter",
+            "parameters",
+            multiple=True,
+            metavar="NAME=JSON",
+            help="Sent with every request, such as temperature=0.",
+        ),
+        click.option(
+            "--budget",
+            default="calls=1000,tokens=2000000",
+            show_default=True,
+            help="The most to spend, checked before each call.",
+        ),
+        click.option("--price", metavar="IN/OUT", help="Dollars for a million tokens, to show cost."),
+        click.option(
+            "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Requests in flight at most."
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0.1),
+            default=120.0,
+            show_default=True,
+            help="Seconds to wait for an answer.",
+        ),
+        click.option("--store", metavar="PATH", help="Where answers are kept; else RLM_DSL_STORE or the user's data."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def named_paths(contexts: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
+    """Path and format by name, from NAME=PATH and NAME:FORMAT=PATH."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for given in contexts:
+        name, separator, path = given.partition("=")
+        name, _, form = name.partition(":")
+        if not separator or not name or not path:
+            raise UserError(f"no context: {given!r}", "write --context tickets=tickets.csv")
+        if name in found:
+            raise UserError(f"context {name} is given twice")
+        found[name] = (path, form or None)
+    return found
+
+
+def load_all(
+    contexts: tuple[str, ...], declared: dict[str, Any] | None = None, memory: str | None = None
+) -> dict[str, Any]:
+    """The contexts loaded, with notes on what a person should know of them."""
+    from rlm_dsl.runtime.storing import obtain
+    from rlm_dsl.runtime.warehouse import memory_bytes
+
+    if not contexts:
+        raise UserError("no data is named", "name some: --context tickets=tickets.csv")
+    found = {}
+    for name, (path, form) in named_paths(contexts).items():
+        with loading_bar(name) as progress:
+            found[name], notes = obtain(
+                name,
+                path,
+                format=form,
+                declared=(declared or {}).get(name),
+                progress=progress,
+                memory=memory_bytes(memory) if memory else None,
+            )
+        for told in (*found[name].notes, *notes):
+            note(f"note: {name}: {safe(told)}")
+    return found
+
+
+def settings(given: dict[str, Any], **more: Any) -> Any:
+    from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings, read_models
+
+    return Settings(
+        models=read_models(given["models"]),
+        base_url=given["base_url"] or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL,
+        parameters={name: json_value(name, text) for name, text in pairs(given["parameters"])},
+        limits=Limits.read(given["budget"]),
+        price=Price.read(given["price"]) if given["price"] else None,
+        concurrency=given["concurrency"],
+        timeout_seconds=given["timeout"],
+        store=given["store"],
+        threads=given["threads"],
+        memory=given["memory"],
+        **more,
+    )
+
+
+def pairs(given: tuple[str, ...]) -> list[tuple[str, str]]:
+    split = [text.partition("=") for text in given]
+    for text, (name, separator, _) in zip(given, split, strict=True):
+        if not separator or not name:
+            raise UserError(f"no NAME=VALUE: {text!r}")
+    return [(name, value) for name, _, value in split]
+
+
+def json_value(name: str, text: str) -> Any:
+    """A value as JSON; what is no JSON is taken as text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def new_trace() -> Path:
+    import datetime
+
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    folder, number = Path("runs") / f"{stamp}.trace", 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{stamp}-{number}.trace"
+    return folder
+
+
+def declared(source: Any) -> dict[str, Any]:
+    """The types of a program's `context` lines, which say how its data is to be loaded."""
+    from rlm_dsl.runtime.execution import declared_types
+
+    return declared_types(source)
+
+
+def program_source(path: str) -> Any:
+    """A program's text from a file or standard input."""
+    import sys
+
+    from rlm_dsl.context.reading import missing
+    from rlm_dsl.source import Source
+
+    try:
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return Source("(standard input)" if path == "-" else path, content.decode("utf-8"))
+    except FileNotFoundError:
+        raise missing(path) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no UTF-8 text", "programs are UTF-8") from None
+    except OSError as failure:
+        raise UserError(f"{path} cannot be read: {failure.strerror}") from None
