@@ -213,14 +213,15 @@ def test_a_program_gives_the_same_rows() -> None:
     assert len(answer('answer t | grep(r".*food.*bars.*", on=s, invert=true)', table)) == len(TEXTS) + 1 - 1
 
 
-GROUPED = st.tuples(*[st.lists(PIECES, max_size=3).map("".join)] * 3).map(
-    lambda parts: f"{parts[0]}(?P<g>{parts[1]}){parts[2]}"
+GROUPED = (
+    st.tuples(*[st.lists(PIECES, max_size=3).map("".join)] * 3)
+    .map(lambda parts: f"{parts[0]}(?P<g>{parts[1]}){parts[2]}")
+    .filter(lambda pattern: problem(pattern) is None and len(named_groups(pattern)) == 1 and '"' not in pattern)
 )
 
 
 def narrowed_as_re2_says(folder: Path, pattern: str) -> None:
     """`extract` keeps the bytes of the first match, and its group."""
-    assume(problem(pattern) is None and len(named_groups(pattern)) == 1 and '"' not in pattern)
     lines = [text for text in TEXTS if "\n" not in text]
     (folder / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
     context = load("log", str(folder / "log.txt"))

@@ -15,6 +15,7 @@ from lark import Lark
 from rlm_dsl.diagnostics import ProgramError, render_all
 from rlm_dsl.source import Source, Span
 from rlm_dsl.syntax.grammar import grammar_text, language
+from rlm_dsl.syntax.literals import spell_text
 from rlm_dsl.syntax.parse import LIMIT, MOST_PROBLEMS, Prefix, parse, parse_prefix
 from rlm_dsl.syntax.scan import scan
 from rlm_dsl.syntax.show import show, show_expression
@@ -312,6 +313,13 @@ def test_parse_undoes_show(tree: Tree) -> None:
     text = show(tree)
     assert read(text) == tree
     assert show(read(text)) == text
+
+
+@RELAXED
+@given(st.text(alphabet='ab "\\\n\t', max_size=20), st.integers(0, 5))
+def test_long_texts_are_read_as_they_are_spelled(text: str, quotes: int) -> None:
+    text = "words and" * 7 + "\n" + text + '"' * quotes
+    assert read_value(spell_text(Text(text, False, Span(0, 0)))) == Text(text, False, Span(0, 0))
 
 
 @pytest.mark.proof

@@ -147,8 +147,10 @@ def _is_prose(value: str, escaped: str) -> bool:
 
 
 def _spell_long(value: str) -> str:
-    lines = "\n".join(_escaped(line) for line in value.split("\n")).replace('"""', r"\"\"\"")
-    return '"""' + (lines[:-1] + r"\"" if lines.endswith('"') else lines) + '"""'
+    """Between triple quotes; those at the end are escaped, or the text would end there."""
+    inner = value.rstrip('"')
+    lines = "\n".join(_escaped(line) for line in inner.split("\n")).replace('"""', r"\"\"\"")
+    return '"""' + lines + r"\"" * (len(value) - len(inner)) + '"""'
 
 
 def _escaped(value: str) -> str:
