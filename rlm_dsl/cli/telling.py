@@ -185,6 +185,7 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     from rlm_dsl.plan.build import build
     from rlm_dsl.plan.explain import bound_lines, plan_sql, rewrite_lines, step_lines
     from rlm_dsl.runtime.indexing import told_looks
+    from rlm_dsl.runtime.warehouse import VAST
     from rlm_dsl.sql import name
     from rlm_dsl.syntax.parse import parse
     from rlm_dsl.syntax.show import show
@@ -193,13 +194,15 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     types = {known: context.schema for known, context in contexts.items()}
     program = check_program(parse(source), source, Environment(types, {}, params))
     owns = {known: context.own for known, context in contexts.items()}
+    counts = {known: context.count for known, context in contexts.items()}
     relations = {
-        field.name: Relation(name(field.name), field.type, False, owns.get(field.name, ""))
+        field.name: Relation(
+            name(field.name), field.type, False, owns.get(field.name, ""), counts.get(field.name, 0) > VAST
+        )
         for field in program.contexts
         if isinstance(field.type, Table)
     }
     plan = build(program.statements, relations, {})
-    counts = {known: context.count for known, context in contexts.items()}
     return safe(
         "\n".join(
             [
