@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rlm_dsl.diagnostics import UserError
-from rlm_dsl.request import Answer, Request, estimated_tokens, prompt_tokens
+from rlm_dsl.request import Answer, Request, estimated_tokens
 from rlm_dsl.runtime.model import Attempt, BudgetExceeded, Model
 from rlm_dsl.runtime.settings import OUTPUT, Limits, Price
 
@@ -49,7 +49,7 @@ def estimated(step: str, requests: int, new: Iterable[Request], price_of: PriceO
     count = given = answered = 0
     usd: list[tuple[float, float] | None] = []
     for request in new:
-        prompt, output = prompt_tokens(request), most_output(request)
+        prompt, output = request.prompt_tokens, most_output(request)
         count, given, answered = count + 1, given + prompt, answered + output
         price = price_of(request.settings.model)
         usd.append(None if price is None else (price.of(prompt, 0), price.of(prompt, output)))
@@ -165,7 +165,7 @@ class Budgeted:
 
     async def answer(self, request: Request) -> Answer:
         price = self.price(request.settings.model)
-        prompt, output = prompt_tokens(request), most_output(request)
+        prompt, output = request.prompt_tokens, most_output(request)
         reserved = amount(prompt, output, price)
         await self.spending.reserve(reserved)
         spent: Amount | None = amount(prompt, 0, price)
