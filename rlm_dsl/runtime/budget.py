@@ -84,10 +84,10 @@ class Spending:
     def calls_left(self) -> int:
         return self.limits.calls - self.calls - self.reserved_calls
 
-    def problem(self, amount: Amount) -> str:
-        """Why one attempt of at most so much may not go now; "" if it may."""
+    def problem(self, amount: Amount, calls: int = 1) -> str:
+        """Why attempts of at most so much may not go now; "" if they may."""
         limits = self.limits
-        if self.calls_left < 1:
+        if self.calls_left < calls:
             return f"the budget of {limits.calls:,} calls is used up"
         if self.tokens + self.reserved_tokens + amount.tokens > limits.tokens:
             return (
@@ -120,16 +120,16 @@ class Spending:
                 f"${limits.usd:,.2f} has ${max(0, rest):,.2f} left"
             )
 
-    async def reserve(self, amount: Amount) -> None:
-        """Leave for one attempt of at most so much; waits while reservations under way may be given back."""
+    async def reserve(self, amount: Amount, calls: int = 1) -> None:
+        """Leave for attempts of at most so much; waits while reservations under way may be given back."""
         async with self.settled:
             self.in_time()
-            while problem := self.problem(amount):
+            while problem := self.problem(amount, calls):
                 if self.reserved_calls == 0:
                     raise BudgetExceeded(problem)
                 await self.settled.wait()
                 self.in_time()
-            self.reserved_calls += 1
+            self.reserved_calls += calls
             self.reserved_tokens += amount.tokens
             self.reserved_usd += amount.usd
 
@@ -140,14 +140,14 @@ class Spending:
         if self.limits.seconds is not None and now - self.started >= self.limits.seconds:
             raise BudgetExceeded(f"the budget of {self.limits.seconds:g} seconds is used up")
 
-    async def settle(self, reserved: Amount, spent: Amount | None, *, estimated: bool = False) -> None:
+    async def settle(self, reserved: Amount, spent: Amount | None, *, estimated: bool = False, calls: int = 1) -> None:
         """Give a reservation back, and count what was spent instead, or nothing."""
         async with self.settled:
-            self.reserved_calls -= 1
+            self.reserved_calls -= calls
             self.reserved_tokens -= reserved.tokens
             self.reserved_usd -= reserved.usd
             if spent is not None:
-                self.calls += 1
+                self.calls += calls
                 self.prompt_tokens += spent.prompt_tokens
                 self.completion_tokens += spent.completion_tokens
                 self.usd += spent.usd
