@@ -54,7 +54,8 @@ class Request:
     """One question to one model. `schema` is the JSON Schema that the answer's JSON must meet, or None for prose.
 
     `purpose` says where it comes from (a step's name, "root"); it is for logs alone. With `explore` more than 0 the
-    last message is no text to read but a corpus to explore, in sub-runs that may go so deep.
+    last message is no text to read but a corpus to explore, in sub-runs that may go so deep; a `program` is tried on
+    it first.
     """
 
     settings: ModelSettings
@@ -63,6 +64,7 @@ class Request:
     sample: int = 0
     purpose: str = ""
     explore: int = 0
+    program: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -84,6 +86,7 @@ class Request:
             "schema": None if self.schema is None else dict(self.schema),
             "sample": self.sample,
             **({"explore": self.explore} if self.explore else {}),
+            **({"program": self.program} if self.program else {}),
         }
 
     def again(self, answer: str, problem: str) -> Request:

@@ -124,3 +124,37 @@ def test_a_person_sees_each_sub_run_by_itself_and_the_bound(docs: str, tmp_path:
     assert told[first:second].count("\nturn ") == 2 == told[second:].count("\nturn ")
     source = Source("p", PROGRAM)
     assert "at most 360 calls for 3 rows" in told_plan(source, {"docs": load("docs", docs, format="documents")}, {})
+
+
+SHARED = PROGRAM.replace("returns=int", 'returns=int, share="program"')
+FORM = "my parcel\nhello {n}\n"
+
+
+def texts(folder: Path, count: int, odd: int = -1) -> str:
+    made = folder / "many"
+    made.mkdir()
+    for n in range(count):
+        (made / f"{n:03}.txt").write_text("no line here" if n == odd else FORM.format(n=n) + "parcel\n" * (n % 4))
+    return str(made)
+
+
+def test_a_program_is_found_on_the_first_texts_and_run_on_all_others(docs: str, tmp_path: Path) -> None:
+    many = texts(tmp_path, 40)
+    with serve(script={QUESTION: TURNS}) as server:
+        trace = tmp_path / "t.trace"
+        result = run(SHARED, {"docs": many}, model="m", base_url=server.base_url, trace=trace)
+        assert [row["parcels"] for row in result.value] == [1 + n % 4 for n in range(40)]
+        assert server.calls == 3 * len(TURNS)
+    assert verify(trace).ok and run(SHARED, {"docs": many}, answers=trace).value == result.value
+
+
+def test_a_text_on_which_the_shared_program_fails_is_explored(docs: str, tmp_path: Path) -> None:
+    many = texts(tmp_path, 8, odd=5)
+    program = 'answer first(text | grep(r"hello") | extract(r"hello (?P<n>\\d+)", types={n: int}), n)'
+    with serve(script={QUESTION: [program]}) as server:
+        trace = tmp_path / "t.trace"
+        shared = SHARED.replace("returns=int", 'returns=int, on_error="null"')
+        result = run(shared, {"docs": many}, model="m", base_url=server.base_url, trace=trace)
+        assert [row["parcels"] for row in result.value] == [0, 1, 2, 3, 4, None, 6, 7]
+        assert server.calls == 3 + 1, "the odd text is explored, and what that gave is no int either"
+    assert verify(trace).ok

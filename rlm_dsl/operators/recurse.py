@@ -9,6 +9,7 @@ from rlm_dsl.operators.asking import ON_ERROR, beside, new_columns
 from rlm_dsl.operators.operator import (
     ONLY_TEXT,
     Arguments,
+    Choice,
     Constant,
     Example,
     Lowering,
@@ -71,6 +72,7 @@ recurse = Operator(
         Parameter("returns", ResultType(), TEXT, shown="returns=text"),
         Parameter("into", NewName(), "result"),
         Parameter("depth", Constant(INT), Literal(1, INT), shown="depth=1"),
+        Parameter("share", Choice(("nothing", "program")), "nothing", shown='share="nothing" or "program"'),
         Parameter("using", Plain(), "root", shown='using="root"'),
         ON_ERROR,
     ),
@@ -80,7 +82,10 @@ recurse = Operator(
         "The text is the context `text: table(line: int, text: text)` of a sub-run: another exploration, whose program "
         "is recorded and run again when the trace is verified. It costs several calls a row, "
         f"at most {CALLS} and {TURNS} turns: narrow first. Sub-runs may use `recurse` themselves where `depth` is more "
-        "than 1."
+        "than 1.\n\n"
+        'With `share="program"` the first three different texts are explored, and a program that gives each of them '
+        "what its own exploration gave is run on all others; a text on which it fails is explored too. It is for texts "
+        "of one form: much cheaper, and the same for each."
     ),
     examples=(
         Example(

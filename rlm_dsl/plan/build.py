@@ -25,7 +25,9 @@ from rlm_dsl.program import (
     RecordValue,
     Step,
     children,
+    known_value,
     resolved,
+    steps_of,
 )
 from rlm_dsl.sql import Sql, joined, name, sql
 from rlm_dsl.types import Record, Table
@@ -45,6 +47,7 @@ def build(
     builder = _Builder(contexts, made, statements)
     targets = targets_of(statements, whole)
     builder.uses = uses_of(target.node for target in targets)
+    builder.enough = enough_of([target.node for target in targets], builder.uses)
     if whole:
         builder.bindings_first(statements)
     return replace(builder.plan(targets), rewrites=rewrites)
@@ -53,6 +56,20 @@ def build(
 def targets_of(statements: Sequence[Bound], whole: bool) -> list[Bound]:
     """What a plan is for: what is shown and answered, or all there is."""
     return [s for s in statements if not whole or s.kind != "binding"] or list(statements[-1:])
+
+
+def enough_of(nodes: Sequence[Node], uses: Mapping[str, int]) -> dict[str, int]:
+    """How many rows are enough of each step that keeps rows by a model, where all that reads it takes the first."""
+    found: dict[str, int] = {}
+    for step in (step for node in nodes for step in steps_of(node)):
+        if step.operator != "take" or step.arguments["by"]:
+            continue
+        kept, counts = resolved(step.inputs[0]), [known_value(step.arguments[count]) for count in ("n", "skip")]
+        if isinstance(kept, Step) and uses[kept.identity] == 1 and None not in counts:
+            model = table_operators()[kept.operator].model
+            if model is not None and model.filters and model.rows is None:
+                found[kept.identity] = sum(counts)
+    return found
 
 
 class _Builder:
@@ -66,6 +83,7 @@ class _Builder:
         self.stages: list[Stage] = []
         self.answers: dict[str, Relation] = {}
         self.uses: Counter[str] = Counter()
+        self.enough: Mapping[str, int] = {}
         self.depth: dict[str, int] = {}
         self.taken: dict[str, str] = {context.lower(): "" for context in contexts}
         self.taken |= {physical_name(relation).lower(): "" for relation in made.values()}
@@ -307,7 +325,8 @@ class _Block:
             t=t.sql,
             ord=name(ORD),
         )
-        return ModelStage(answers, step, table, t, rows, shown, operator.model.tree)
+        enough = self.builder.enough.get(step.identity)
+        return ModelStage(answers, step, table, t, rows, shown, operator.model.tree, enough)
 
     def stage(self, step: Step, relation: Relation) -> QueryStage:
         made = relation if isinstance(step.type, Table) else None

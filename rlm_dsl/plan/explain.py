@@ -101,6 +101,8 @@ def rewrite_lines(plan: Plan, statements: Sequence[Statement]) -> list[str]:
         lines += [f"{step.name}: {told}" for told in table_operators()[step.operator].rewrites(step.step.arguments)]
     read = Counter(name for step in plan.steps for name in step.inputs)
     for stage in plan.stages:
+        if isinstance(stage, ModelStage) and stage.enough is not None:
+            lines.append(f"{stage.step_name}: asked in waves, until {stage.enough:,} rows are kept; no more are taken")
         if isinstance(stage, QueryStage) and len(stage.steps) > 1:
             fused = " -> ".join(step.name for step in stage.steps)
             lines.append(f"{fused}: one query, for nothing else reads the steps on the way")

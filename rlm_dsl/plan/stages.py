@@ -57,7 +57,7 @@ class QueryStage:
 @dataclass(frozen=True, slots=True)
 class ModelStage:
     """One round of calls: `rows` gives `#key` (the row's or group's), `#ord` and the shown columns, in order; the
-    answers become the table `name`."""
+    answers become the table `name`. With `enough`, rows are asked about in waves until so many satisfy."""
 
     name: str
     step: Step
@@ -66,6 +66,7 @@ class ModelStage:
     rows: Sql
     shown: tuple[str, ...]
     tree: bool
+    enough: int | None = None
 
 
 Stage: TypeAlias = QueryStage | ModelStage

@@ -25,7 +25,7 @@ from rlm_dsl.runtime.retry import Retrying
 from rlm_dsl.runtime.servers import Keys, Servers, check_servers
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.store import AnswerStore, Stored, default_path
-from rlm_dsl.runtime.sub_runs import Exploring, Share, rerun
+from rlm_dsl.runtime.sub_runs import Exploring, Share, rerun, tried
 
 T = TypeVar("T")
 Explorer = Callable[[Share, Request], Answer]
@@ -80,7 +80,7 @@ class Calling:
         """A request to explore, answered by a sub-run one depth down."""
         assert self.explorer is not None
         share = Share(self, request.purpose, request.explore - 1, min(self.turns, TURNS), self.log)
-        return self.explorer(share, request)
+        return tried(request, share) or self.explorer(share, request)
 
     def wait(self, work: Callable[[], Awaitable[T]]) -> T:
         return self.loop.wait(work)

@@ -46,7 +46,8 @@ def request_from(value: Mapping[str, Any], purpose: str) -> Request:
     """A request as a trace keeps it, back as a request; its key is computed anew."""
     messages = tuple(Message(message["role"], message["content"]) for message in value["messages"])
     settings, explore = ModelSettings.from_json(value), value.get("explore", 0)
-    return Request(settings, messages, value["schema"], value["sample"], purpose, explore)
+    program = value.get("program", "")
+    return Request(settings, messages, value["schema"], value["sample"], purpose, explore, program)
 
 
 @dataclass(slots=True)

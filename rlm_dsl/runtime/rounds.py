@@ -60,10 +60,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A round's outcomes by key (None: nothing to show, so nothing asked) and how many requests it took."""
+    """A round's outcomes by key (None: nothing to show, so nothing asked), how many requests it took, how many rows
+    it did not need, and of trees how many requests each level took."""
 
     outcomes: Mapping[int, Outcome[dict[str, Any]] | None]
     requests: int
+    not_needed: int = 0
+    levels: tuple[int, ...] = ()
 
     def count(self, status: str) -> int:
         return sum(1 for outcome in self.outcomes.values() if outcome is not None and outcome.status == status)
@@ -116,19 +119,21 @@ class Round:
     def problem(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None:
         return model_step(self.stage).problem
 
-    def request(self, shown: str) -> Request:
-        """The request for one text: the instruction first and the same for all, the text last and alone."""
+    def request(self, shown: str, program: str = "") -> Request:
+        """The request for one text: the instruction first and the same for all, the text last and alone. `program`
+        is tried before the text is explored."""
         if not self.explore:
             self.fits(shown)
         messages = (Message("system", self.redact(self.instruction)), Message("user", self.redact(shown)))
-        return Request(self.settings, messages, json_schema(self.result), 0, self.stage.step_name, self.explore)
+        name, schema = self.stage.step_name, json_schema(self.result)
+        return Request(self.settings, messages, schema, 0, name, self.explore, program)
 
-    def fits(self, shown: str, share: int = 1) -> None:
+    def fits(self, shown: str) -> None:
         tokens = estimated_tokens(shown)
-        if tokens > self.window // share:
+        if tokens > self.window:
             raise UserError(
                 f"{self.stage.step_name}: a text of about {tokens:,} tokens does not fit the model's window of "
-                f"{self.window // share:,}",
+                f"{self.window:,}",
                 'cut it first: partition(by="paragraphs", size=20)',
                 code="window",
             )
@@ -193,8 +198,6 @@ async def ask_round(
 ) -> Answered:
     """Ask for every row. A stopped server or budget ends it, with what was acknowledged in the store, and so does a
     greater share of failed rows than `max_failed`."""
-    if round_.stage.tree:
-        return await _ask_trees(round_, rows, model, progress)
     failing = Failing(round_.stage.step_name, max_failed)
     keys: dict[str, list[int]] = {}
     for row in rows:
@@ -214,72 +217,6 @@ async def ask_round(
     await in_turn(list(keys), one)
     progress.round_ended(name)
     return Answered(outcomes, len(requests))
-
-
-def first_requests(round_: Round, rows: Sequence[Row]) -> list[Request]:
-    """The requests a round begins with, each once: all of a round by rows, the first level of trees."""
-    if round_.stage.tree:
-        return [round_.request(as_list(batch)) for row in rows for batch in level_batches(round_, row.texts) if batch]
-    return [round_.request(text) for text in dict.fromkeys(text for row in rows for text in row.texts)]
-
-
-async def _ask_trees(round_: Round, rows: Sequence[Row], model: Model, progress: Progress) -> Answered:
-    name, asked = round_.stage.step_name, 0
-    progress.round_started(name, len(rows), sum(len(level_batches(round_, row.texts)) for row in rows if row.texts))
-    outcomes: dict[int, Outcome[dict[str, Any]] | None] = {row.key: None for row in rows}
-
-    async def one(row: Row) -> None:
-        nonlocal asked
-        if row.texts:
-            outcome, count = await _reduced(round_, row.texts, model, progress)
-            outcomes[row.key] = outcome
-            asked += count
-
-    await in_turn(list(rows), one)
-    progress.round_ended(name)
-    return Answered(outcomes, asked)
-
-
-async def _reduced(
-    round_: Round, texts: tuple[str, ...], model: Model, progress: Progress
-) -> tuple[Outcome[dict[str, Any]], int]:
-    """Level by level until one answer is left; the first failure is the whole tree's."""
-    asked, read = 0, reading(round_, [part for text in texts for part in texts_of(text, round_.stage)])
-    while True:
-        batches = level_batches(round_, texts)
-        found: dict[int, Outcome[dict[str, Any]]] = {}
-        for index, batch in enumerate(batches):
-            found[index] = await ask_typed(model, round_.request(as_list(batch)), read, asks=ASKS)
-            asked += 1
-            progress.answered(round_.stage.step_name)
-            if found[index].status != "ok" or len(batches) == 1:
-                return found[index], asked
-        texts = tuple(result_text(found[index].value) for index in range(len(batches)))
-
-
-def level_batches(round_: Round, texts: Sequence[str]) -> list[tuple[str, ...]]:
-    """Texts in order, put together until a call is full. A text may take at most half, so that two always fit."""
-    batches: list[list[str]] = [[]]
-    room = round_.window
-    for text in texts:
-        round_.fits(text, 2)
-        cost = estimated_tokens(text) + 2
-        if batches[-1] and cost > room:
-            batches.append([])
-            room = round_.window
-        batches[-1].append(text)
-        room -= cost
-    return [tuple(batch) for batch in batches]
-
-
-def as_list(batch: Sequence[str]) -> str:
-    return json.dumps(list(batch), ensure_ascii=False)
-
-
-def result_text(value: Mapping[str, Any] | None) -> str:
-    assert value is not None
-    result = value["result"]
-    return result if isinstance(result, str) else json.dumps(plain(result), ensure_ascii=False)
 
 
 async def in_turn(items: list[Any], one: Callable[[Any], Awaitable[None]]) -> None:

@@ -24,6 +24,7 @@ from rlm_dsl.plan.looks import looks
 from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
 from rlm_dsl.program import Instruction, Literal, Node, Param, resolved, steps_of
 from rlm_dsl.request import ModelSettings, Request
+from rlm_dsl.runtime.asking import answered
 from rlm_dsl.runtime.indexing import count_look, narrowed
 from rlm_dsl.runtime.interrupting import interruptible
 from rlm_dsl.runtime.model import Model
@@ -31,10 +32,8 @@ from rlm_dsl.runtime.rounds import (
     Answered,
     Progress,
     RowsFailed,
-    ask_round,
     failures,
     fields_of,
-    first_requests,
     plain,
     ready,
     shown_rows,
@@ -194,7 +193,7 @@ class Runner:
         seconds: float,
     ) -> StepRecord:
         last = step.name == stage.name
-        answered = self.rounds.pop(step.identity, None)
+        came = self.rounds.pop(step.identity, None)
         return StepRecord(
             step.name,
             step.operator,
@@ -204,7 +203,7 @@ class Runner:
             self.place(step),
             counts.get(step.name),
             digest if last else None,
-            None if answered is None else asked_counts(answered),
+            None if came is None else asked_counts(came),
             value if last else None,
             seconds if last else 0.0,
         )
@@ -236,17 +235,15 @@ class Runner:
         caller, settings = self.caller, self.settings(values["using"])
         round_ = ready(stage, settings, values, caller.window, caller.redact, caller.depth)
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
-        self.caller.afford(stage.step_name, first_requests(round_, rows))
-        model = self.caller.model
-        answered = self.caller.wait(lambda: ask_round(round_, rows, model, self.progress, caller.max_failed))
-        self.tell("round.end", {"step": stage.step_name, **asked_counts(answered)})
-        failed = failures(answered)
+        came = answered(round_, rows, caller, self.progress)
+        self.tell("round.end", {"step": stage.step_name, **asked_counts(came)})
+        failed = failures(came)
         if failed and values["on_error"] == "fail":
             raise RowsFailed(stage.step_name, failed, len(rows))
         columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in round_.result.fields}}
-        answers = [{KEY: row.key, **fields_of(answered.outcomes[row.key], round_.result)} for row in rows]
+        answers = [{KEY: key, **fields_of(outcome, round_.result)} for key, outcome in came.outcomes.items()]
         self.warehouse.add(stage.name, arrow_rows(answers, columns), columns)
-        self.rounds[stage.step.identity] = answered
+        self.rounds[stage.step.identity] = came
 
     def argument(self, value: Any) -> Any:
         """An argument of a model step as a plain value of this run."""
@@ -279,10 +276,17 @@ def inserted(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False)
 
 
-def asked_counts(answered: Answered) -> dict[str, int]:
-    statuses = {status: answered.count(status) for status in ("ok", "invalid", "refused", "error")}
-    absent = sum(1 for outcome in answered.outcomes.values() if outcome is None)
-    return {"rows": len(answered.outcomes), "requests": answered.requests, **statuses, "nothing_shown": absent}
+def asked_counts(came: Answered) -> dict[str, Any]:
+    """How many rows came to what. They add up: every row is in one of the counts from `ok` on."""
+    statuses = {status: came.count(status) for status in ("ok", "invalid", "refused", "error")}
+    absent = sum(1 for outcome in came.outcomes.values() if outcome is None)
+    counts: dict[str, Any] = {"rows": len(came.outcomes) + came.not_needed, "requests": came.requests, **statuses}
+    counts["nothing_shown"] = absent
+    if came.not_needed:
+        counts["not_needed"] = came.not_needed
+    if came.levels:
+        counts["levels"] = list(came.levels)
+    return counts
 
 
 def arrow_rows(rows: list[dict[str, Any]], columns: Mapping[str, Type]) -> Any:

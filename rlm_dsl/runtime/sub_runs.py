@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.lines import text_lines
 from rlm_dsl.context.loading import held
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.operators.recurse import CALLS
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.execution import execute
@@ -136,24 +136,40 @@ def rerun(request: Request, answer: Answer, caller: Any) -> Answer:
     another value than was recorded; an answer without a program (a refusal) is handed on."""
     if not answer.program:
         return answer
-    context = text_context(request.messages[1].content)
-    with Warehouse(threads=1, contexts=[context]) as warehouse:
-        execution = execute(
-            Source(f"sub-run of {request.purpose}", answer.program),
-            {NAME: context},
-            {},
-            caller,
-            Silent(),
-            lambda kind, fields: None,
-            warehouse,
-        )
-    if as_text(execution.answer) != answer.text:
+    now = given_by(request, answer.program, caller)
+    if now != answer.text:
         raise UserError(
             f"{request.purpose}: the recorded program of a sub-run gives another answer than was recorded",
-            f"recorded {answer.text[:200]}, now {as_text(execution.answer)[:200]}",
+            f"recorded {answer.text[:200]}, now {now[:200]}",
             code="sub-run",
         )
     return answer
+
+
+def tried(request: Request, caller: Any) -> Answer | None:
+    """What the program that a request brings gives for its text; None where it fails, or was tried before. What stops
+    the whole run, a budget or an outage, is raised."""
+    if not request.program or len(request.messages) > 2:
+        return None
+    try:
+        text = given_by(request, request.program, caller)
+    except ProgramError:
+        return None
+    except UserError as failure:
+        if failure.exit_code == 3:
+            raise
+        return None
+    return Answer(text, program=request.program, model=request.settings.model)
+
+
+def given_by(request: Request, program: str, caller: Any) -> str:
+    """The value of a program over a request's text, as the JSON that the step reads."""
+    context = text_context(request.messages[1].content)
+    source = Source(f"sub-run of {request.purpose}", program)
+    with Warehouse(threads=1, contexts=[context]) as warehouse:
+        told: Callable[..., None] = lambda kind, fields: None  # noqa: E731
+        execution = execute(source, {NAME: context}, {}, caller, Silent(), told, warehouse)
+    return as_text(execution.answer)
 
 
 def as_text(value: Any) -> str:

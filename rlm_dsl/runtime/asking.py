@@ -1,0 +1,68 @@
+"""How a model step's rows are asked about: at once, in trees, in waves, or by one program for all.
+
+In: a round that is ready, its rows, a caller. Out: what it came to. Law: what is asked follows from the rows and the
+answers alone, never from when they come; the budget is asked before anything leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rlm_dsl.request import Request
+from rlm_dsl.runtime.rounds import Answered, Progress, Round, Row, ask_round
+from rlm_dsl.runtime.shared import FIRST, ask_shared
+from rlm_dsl.runtime.trees import ask_trees, first_level
+
+WAVE = 64
+"""Rows that are asked about at once where a few that satisfy are enough."""
+
+
+def answered(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress) -> Answered:
+    """Ask about rows until there is an outcome for each, or enough of them satisfy."""
+    enough = round_.stage.enough
+    outcomes: dict[int, Any] = {}
+    requests, holding = 0, 0
+    levels: tuple[int, ...] = ()
+    for wave in waves(rows, enough):
+        caller.afford(round_.stage.step_name, first_requests(round_, wave))
+        found = once(round_, wave, caller, progress)
+        outcomes |= found.outcomes
+        requests, levels = requests + found.requests, found.levels
+        holding += sum(1 for outcome in found.outcomes.values() if outcome is not None and holds(outcome.value))
+        if enough is not None and holding >= enough:
+            break
+    return Answered(outcomes, requests, len(rows) - len(outcomes), levels)
+
+
+def holds(value: Any) -> bool:
+    return bool(value and value.get("holds"))
+
+
+def waves(rows: Sequence[Row], enough: int | None) -> Iterator[Sequence[Row]]:
+    """All rows at once, or in their order as many as are worth asking about together."""
+    if enough is None:
+        yield rows
+        return
+    for at in range(0, len(rows) if enough else 0, WAVE):
+        yield rows[at : at + WAVE]
+
+
+def once(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress) -> Answered:
+    model = caller.model
+    if round_.stage.tree:
+        found: Answered = caller.wait(lambda: ask_trees(round_, rows, model, progress))
+    elif round_.explore and round_.values.get("share") == "program":
+        found = caller.wait(lambda: ask_shared(round_, rows, model, progress, caller.max_failed))
+    else:
+        found = caller.wait(lambda: ask_round(round_, rows, model, progress, caller.max_failed))
+    return found
+
+
+def first_requests(round_: Round, rows: Sequence[Row]) -> list[Request]:
+    """The requests that a round begins with, each once."""
+    if round_.stage.tree:
+        return first_level(round_, rows)
+    texts = list(dict.fromkeys(text for row in rows for text in row.texts))
+    shared = round_.explore and round_.values.get("share") == "program"
+    return [round_.request(text) for text in (texts[:FIRST] if shared else texts)]

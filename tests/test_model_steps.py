@@ -1,0 +1,100 @@
+"""Model steps that ask no more than they need and lose nothing: waves, trees, long texts, failing rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rlm_dsl
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.request import estimated_tokens
+from rlm_dsl.runtime.trees import PIECES, cut
+from rlm_dsl.testing import serve
+
+KEEP = 'answer log | keep("Is it good?", on=text) | take(5, skip=2) | select(line)\n'
+HOLDS = [{"text": f"text {n}", "holds": n % 10 == 3} for n in range(400)]
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLM_DSL_STORE", str(tmp_path / "answers.sqlite"))
+
+
+def log(folder: Path, rows: int) -> dict[str, Path]:
+    path = folder / "log.txt"
+    path.write_text("".join(f"text {n}\n" for n in range(rows)))
+    return {"log": path}
+
+
+def test_rows_are_kept_in_waves_until_enough_are_taken(tmp_path: Path) -> None:
+    data = log(tmp_path, 400)
+    with serve(gold=HOLDS, latency=0.005, jitter=1.0) as server:
+        trace = tmp_path / "t"
+        found = rlm_dsl.run(KEEP, data, model="m", base_url=server.base_url, trace=trace)
+        assert [row["line"] for row in found.value] == [24, 34, 44, 54, 64]
+        asked = next(step.asked for step in found.steps if step.asked is not None)
+        assert server.calls == 64 == asked["ok"] and asked["not_needed"] == 336 and asked["rows"] == 400
+        assert rlm_dsl.verify(trace).ok
+        whole = rlm_dsl.run(KEEP.replace("| take", "| sort(line) | take"), data, model="m", base_url=server.base_url)
+        assert whole.value == found.value and server.calls == 400
+
+
+def test_what_a_take_leaves_is_not_asked_where_the_rows_are_wanted_elsewhere(tmp_path: Path) -> None:
+    program = 'a = log | keep("Is it good?", on=text)\nanswer {n: count(a), first: a | take(1) | select(line)}\n'
+    with serve(gold=HOLDS) as server:
+        found = rlm_dsl.run(program, log(tmp_path, 100), model="m", base_url=server.base_url)
+        assert found.value == {"n": 10, "first": [{"line": 4}]} and server.calls == 100
+
+
+def test_a_text_longer_than_the_window_is_cut_and_reduced_in_a_tree(tmp_path: Path) -> None:
+    path = tmp_path / "docs"
+    path.mkdir()
+    (path / "long.txt").write_text("".join(f"line {n} says something of its own\n" for n in range(300)))
+    (path / "short.txt").write_text("one line\n")
+    program = 'answer docs | reduce("Sum it up.", on=text)\n'
+    with serve(fallback="first") as server:
+        trace = tmp_path / "t"
+        more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "window": 800}
+        docs = {"docs": rlm_dsl.load(path, format="documents")}
+        found = rlm_dsl.run(program, docs, trace=trace, **more)
+        asked = next(step.asked for step in found.steps if step.asked is not None)
+        assert asked["levels"][-1] == 1 and sum(asked["levels"]) == asked["requests"] == server.calls
+        assert asked["levels"][0] > 2 and rlm_dsl.verify(trace).ok
+        shown = [json.loads(call.body["messages"][1]["content"]) for call in server.requests]
+        first = sorted((texts for texts in shown if texts[0].startswith("line")), key=lambda t: int(t[0].split()[1]))
+        assert "".join(piece for texts in first for piece in texts if piece.startswith("line")).count("\n") == 300
+        with pytest.raises(UserError, match="partition"):
+            rlm_dsl.run('answer docs | classify(on=text, ["a", "b"], into=k)\n', docs, **more)
+
+
+def test_pieces_are_the_text_and_none_is_too_long() -> None:
+    for text in ("a" * 5_000, "word " * 900 + "\n" + "x" * 3_000, "\n" * 2_000, "é" * 900):
+        for most in (50, 400):
+            pieces = cut(text, most, 0)
+            assert "".join(pieces) == text
+            limit = max(most, max(estimated_tokens(m) for m in PIECES[-1].findall(text)))
+            assert all(estimated_tokens(piece) <= limit + 1 for piece in pieces)
+
+
+@pytest.mark.parametrize("fault", ["refusal", "off_schema", "truncated", "empty"])
+def test_rows_that_fail_are_null_counted_and_conserved(tmp_path: Path, fault: str) -> None:
+    program = (
+        'a = log | classify(on=text, ["a", "b"], into=label, on_error="null")\nanswer a | group(by=label, n=count())\n'
+    )
+    gold = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(200)]
+    with serve(gold=gold, seed=5, **{f"rate_{fault}": 0.4}) as server:
+        trace = tmp_path / "t"
+        found = rlm_dsl.run(
+            program, log(tmp_path, 200), model="m", base_url=server.base_url, max_failed=1.0, trace=trace
+        )
+        asked = next(step.asked for step in found.steps if step.asked is not None)
+        counted = {row["label"]: row["n"] for row in found.value}
+        status = "refused" if fault == "refusal" else "invalid"
+        assert sum(counted.values()) == 200 == asked["ok"] + asked[status] and counted[None] == asked[status] > 10
+        assert rlm_dsl.verify(trace).ok
+        with pytest.raises(UserError, match="have no valid answer"):
+            failing = program.replace(', on_error="null"', "")
+            rlm_dsl.run(failing, log(tmp_path, 200), model="m", base_url=server.base_url, max_failed=1.0)
