@@ -98,3 +98,51 @@ def test_rows_that_fail_are_null_counted_and_conserved(tmp_path: Path, fault: st
         with pytest.raises(UserError, match="have no valid answer"):
             failing = program.replace(', on_error="null"', "")
             rlm_dsl.run(failing, log(tmp_path, 200), model="m", base_url=server.base_url, max_failed=1.0)
+
+
+QUOTES = [
+    {"text": "ein Satz über Äpfel, und mehr", "why": "über Äpfel", "parts": [{"q": "ein"}, {"q": "mehr"}]},
+    {"text": "aus aus aus", "why": "aus", "parts": []},
+    {"text": 'he said "no" twice', "why": 'said "no"', "parts": [{"q": "twice"}]},
+]
+RETURNS = "returns={why: quote, parts: list[{q: quote}]}"
+
+
+def test_each_quote_is_cited_by_its_own_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_bytes("\n".join(["nothing", *(str(q["text"]) for q in QUOTES)]).encode())
+    program = f'answer log | where(line > 1) | ask("Why?", on=text, {RETURNS})\n'
+    with serve(gold=QUOTES) as server:
+        trace = tmp_path / "t"
+        found = rlm_dsl.run(program, {"log": path}, model="m", base_url=server.base_url, trace=trace)
+    (evidence,) = found.evidence
+    content = path.read_bytes()
+    told = [(q.row, q.at, content[q.span.start : q.span.end].decode(), q.span.first_line) for q in evidence.quotes]
+    assert told == [
+        (1, "why", "über Äpfel", 2), (1, "parts[0].q", "ein", 2), (1, "parts[1].q", "mehr", 2),
+        (2, "why", "aus", 3), (3, "why", 'said "no"', 4), (3, "parts[0].q", "twice", 4),
+    ]  # fmt: skip
+    assert all(quoted.exact for quoted in evidence.quotes) and rlm_dsl.verify(trace).ok
+    assert evidence.quotes[3].span.start == content.index(b"aus aus")
+
+
+def test_a_quote_is_found_in_chunks_groups_and_rows_that_spell_it_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text('id,body\n1,"he said ""no"" twice"\n2,aus aus aus\n')
+    gold = [{**q, "text": q["text"]} for q in QUOTES]
+    program = 'a = log | ask("Why?", on=body, returns={why: quote})\nanswer a | group(by=why, n=count())\n'
+    with serve(gold=gold) as server:
+        found = rlm_dsl.run(program, {"log": path}, model="m", base_url=server.base_url)
+        quotes = found.evidence[0].quotes
+        assert [(q.at, q.exact, q.span.first_line) for q in quotes] == [("why", False, 2), ("why", True, 3)]
+        assert quotes[1].span.text == "aus"
+    text = tmp_path / "doc.txt"
+    text.write_text("first part\n\naus aus aus\n\nlast")
+    chunks = 'answer docs | partition(by=r"\\n\\n", on=text) | grep("aus", on=chunk) | derive(c=trim(chunk)) '
+    chunks += '| ask("Why?", on=c, returns={why: quote}) | select(why)\n'
+    with serve(gold=gold) as server:
+        found = rlm_dsl.run(
+            chunks, {"docs": rlm_dsl.load(text, format="documents")}, model="m", base_url=server.base_url
+        )
+    (quoted,) = found.evidence[0].quotes
+    assert (quoted.span.start, quoted.span.end, quoted.span.text) == (12, 15, "aus")

@@ -108,6 +108,10 @@ def told_evidence(evidence: Sequence[Evidence]) -> str:
             lines.append(f"  {place(span.source, span.first_line, span.last_line)}  {text}".rstrip())
         if one.count > EVIDENCE_SHOWN:
             lines.append(f"  ... {one.count - min(len(one.spans), EVIDENCE_SHOWN):,} more")
+        for quoted in one.quotes[:EVIDENCE_SHOWN]:
+            where = place(quoted.span.source, quoted.span.first_line, quoted.span.last_line)
+            part_of = f" bytes {quoted.span.start}-{quoted.span.end}" if quoted.exact else ", spelled otherwise there"
+            lines.append(f"  quote {quoted.at} of row {quoted.row}: {where}{part_of}")
     return "\n".join(line.replace("\n\n", "\n") if not line.startswith("\n") else line for line in lines) + "\n"
 
 

@@ -7,15 +7,17 @@ Law: a span's digest is that of the very bytes; counts are of all evidence, howe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.reading import feeds_between, read_spans
-from rlm_dsl.operators.operator import SOURCE_BITS
+from rlm_dsl.operators.operator import SOURCE_BITS, Relation
 from rlm_dsl.plan.stages import Leaf
+from rlm_dsl.results import quotes
 from rlm_dsl.runtime.warehouse import CONTEXT_BITS, Warehouse
+from rlm_dsl.types import ListOf, Record, Scalar, Table, Type, bare
 
 LISTED = 100
 """How many spans of evidence an answer lists; the count beside them is of all."""
@@ -48,25 +50,119 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """Where a quote of an answer stands: in which row of the part (from 1), under which name, and the very bytes; where
+    the source spells it otherwise (as JSON or CSV does), the bytes of the row that holds it, and `exact` is false."""
+
+    row: int
+    at: str
+    exact: bool
+    span: Span
+
+    def as_json(self) -> dict[str, Any]:
+        return {"row": self.row, "at": self.at, "exact": self.exact, **self.span.as_json()}
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one part of an answer rests on."""
+    """What one part of an answer rests on, and where its quotes stand."""
 
     path: tuple[str, ...]
     count: int
     spans: tuple[Span, ...]
+    quotes: tuple[Quoted, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {"part": list(self.path), "count": self.count, "spans": [span.as_json() for span in self.spans]}
+        found = {"part": list(self.path), "count": self.count, "spans": [span.as_json() for span in self.spans]}
+        return found | ({"quotes": [quoted.as_json() for quoted in self.quotes]} if self.quotes else {})
 
 
-def evidence(leaf: Leaf, warehouse: Warehouse, contexts: Mapping[str, Context], listed: int = LISTED) -> Evidence:
-    """The places that a leaf's value comes from: each once, in the sources' order, at most `listed` in full."""
+def evidence(
+    leaf: Leaf, warehouse: Warehouse, contexts: Mapping[str, Context], relation: Relation | None, listed: int = LISTED
+) -> Evidence:
+    """The places that a leaf's value comes from: each once, in the sources' order, at most `listed` in full. `relation`
+    is the leaf's own table, None for a value."""
     found: dict[tuple[int, int | None, int | None], None] = {}
     count = 0
     for relation in leaf.evidence:
         count += warehouse.origin_count(relation, leaf.chosen)
         found |= dict.fromkeys(warehouse.origins(relation, leaf.chosen, listed))
-    return Evidence(leaf.path, count, tuple(spans(sorted(found, key=repr_key)[:listed], warehouse, contexts)))
+    places = spans(sorted(found, key=repr_key)[:listed], warehouse, contexts)
+    return Evidence(leaf.path, count, tuple(places), tuple(quoted(leaf, warehouse, contexts, relation, listed)))
+
+
+Origin = tuple[int, int | None, int | None]
+"""A context row's id, and the bytes of it that are meant."""
+
+
+def quoted(
+    leaf: Leaf, warehouse: Warehouse, contexts: Mapping[str, Context], relation: Relation | None, listed: int
+) -> list[Quoted]:
+    """Where the quotes of a leaf's first rows stand, each at its first place."""
+    wanted = [
+        (number, at, quote, origins)
+        for number, values, origins in leaf_rows(leaf, warehouse, relation, listed)
+        for name, type_, value in values
+        for at, quote in quotes(value, type_, name)
+    ][:listed]
+    sources = {origin: bytes_of(origin, contexts) for *_, origins in wanted for origin in origins}
+    found: list[tuple[int, str, bool, Origin]] = []
+    for number, at, quote, origins in wanted:
+        exact = first_place(quote, origins, sources)
+        if exact is not None or origins:
+            found.append((number, at, exact is not None, exact or origins[0]))
+    places = spans([origin for *_, origin in found], warehouse, contexts)
+    return [Quoted(number, at, exact, span) for (number, at, exact, _), span in zip(found, places, strict=True)]
+
+
+def first_place(quote: str, origins: Sequence[Origin], sources: Mapping[Origin, bytes]) -> Origin | None:
+    """The first bytes of the places that are the quote, if any are."""
+    text = quote.encode("utf-8", "surrogatepass")
+    for origin in origins:
+        row, start, _ = origin
+        if start is not None and (at := sources[origin].find(text)) >= 0:
+            return row, start + at, start + at + len(text)
+    return None
+
+
+def leaf_rows(
+    leaf: Leaf, warehouse: Warehouse, relation: Relation | None, listed: int
+) -> Iterator[tuple[int, list[tuple[str, Type, Any]], list[Origin]]]:
+    """A leaf's rows, as far as they may hold quotes: number, values with name and type, and the context rows behind."""
+    if relation is None or not isinstance(leaf.type, Table):
+        if holds_quote(leaf.type):
+            origins = [origin for held in leaf.evidence for origin in warehouse.origins(held, leaf.chosen, listed)]
+            yield 1, [("answer", leaf.type, warehouse.value(leaf.table))], list(origins)
+        return
+    columns = leaf.type.columns
+    if not any(holds_quote(column.type) for column in columns):
+        return
+    for number, row in enumerate(warehouse.table(relation, listed, hidden=True), 1):
+        values = [(column.name, column.type, value) for column, value in zip(columns, row, strict=False)]
+        hidden = row[len(columns) + 1 :]
+        united = [(p["row"], p["lo"], p["hi"]) for p in hidden[0]] if relation.united else [tuple(hidden)]
+        yield number, values, [origin for origin in united if origin[0] is not None]
+
+
+def holds_quote(type_: Type) -> bool:
+    match bare(type_):
+        case Scalar("quote"):
+            return True
+        case ListOf(of):
+            return holds_quote(of)
+        case Record(fields):
+            return any(holds_quote(field.type) for field in fields)
+        case _:
+            return False
+
+
+def bytes_of(origin: Origin, contexts: Mapping[str, Context]) -> bytes:
+    """The source's bytes of a place; none where the source has no byte order."""
+    row, start, end = origin
+    if start is None or end is None:
+        return b""
+    source = source_of(list(contexts.values())[row >> CONTEXT_BITS], row)
+    return read_spans(source, {(start, end)})[start, end]
 
 
 def repr_key(origin: tuple[int, int | None, int | None]) -> tuple[int, int, int]:

@@ -131,7 +131,15 @@ def execute(
     records = runner.run(plan)
     leaves = next(target for target in plan.targets if target.kind == "answer").leaves
     parts = tuple(part_of(leaf, plan, warehouse) for leaf in leaves)
-    places = tuple(evidence(leaf, warehouse, contexts) for leaf in leaves)
+    places = tuple(
+        evidence(
+            leaf,
+            warehouse,
+            contexts,
+            relation_of(leaf.table, plan, warehouse) if isinstance(leaf.type, Table) else None,
+        )
+        for leaf in leaves
+    )
     shown = tuple(
         (source.text[target.span.start : target.span.end], part_of(leaf, plan, warehouse))
         for target in plan.targets
