@@ -115,6 +115,13 @@ def test_what_is_wrong_with_a_settings_file_is_told_with_its_place(text: str) ->
     assert FILES[text] in told and "--> rlm-dsl.yaml:" in told and "^" in told
 
 
+def test_the_documented_file_is_read() -> None:
+    text = Path("docs/models.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    found = read_settings(Source("rlm-dsl.yaml", text))
+    assert set(found.models) == {"root", "sub", "small"} and found.budget == Limits(2_000, 5_000_000, 5.0, 3_600.0)
+    assert found.servers[1].requests_per_minute == 500 and found.max_failed == 0.2 and found.confirm_over == 1.0
+
+
 def test_a_secret_in_a_settings_file_is_refused_and_not_shown() -> None:
     secret = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
     for text in (f"servers: {{a: {{url: http://x/v1, headers: {{A: {secret}}}}}}}",
