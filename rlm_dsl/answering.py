@@ -131,7 +131,7 @@ def reshaped(value: Any, wanted: Type) -> Any:
     match wanted, value:
         case Nullable(of), _:
             return None if value is None else reshaped(value, of)
-        case Record(fields), dict():
+        case Record(), dict():
             return {name: reshaped_field(inner, wanted, name) for name, inner in value.items()}
         case Record((field,)), _ if not isinstance(value, list) or isinstance(field.type, ListOf):
             return {field.name: reshaped(value, field.type)}

@@ -150,7 +150,9 @@ class RLM:
     def __repr__(self) -> str:
         return f"RLM({dict(self.settings.models)!r}, base_url={self.settings.base_url!r})"
 
-    def completion(self, prompt: Any, root_prompt: str | None = None, *, returns: str | Type | None = None) -> Completion:
+    def completion(
+        self, prompt: Any, root_prompt: str | None = None, *, returns: str | Type | None = None
+    ) -> Completion:
         """Answer `root_prompt` over the prompt; without it, the task that the prompt itself holds.
 
         Texts are data and never paths; a `Path` is a file. Raises UserError: budget, turns, server, type.

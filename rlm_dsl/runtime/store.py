@@ -29,6 +29,8 @@ TABLE = """CREATE TABLE IF NOT EXISTS answers (
 ) WITHOUT ROWID"""
 GROUP = 256
 """Answers that are committed together at most."""
+OPENING = threading.Lock()
+"""Held while a store is opened: two that make the same file at once find it locked, whatever their patience."""
 
 Put = tuple[str, str, str, Future[None]]
 
@@ -51,7 +53,8 @@ class AnswerStore:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as failure:
             raise store_error(path, failure) from None
-        self.reader = self.connected()
+        with OPENING:
+            self.reader = self.connected()
         self.lock = threading.Lock()
         self.waiting: queue.SimpleQueue[Put | None] = queue.SimpleQueue()
         self.writer = threading.Thread(target=self.write, name="answer store", daemon=True)
@@ -62,15 +65,16 @@ class AnswerStore:
             connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            found = connection.execute("PRAGMA application_id").fetchone()[0]
+            # Ours are marked before they have a table: whoever sees the table of one just being made sees its mark too.
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            found = connection.execute("PRAGMA application_id").fetchone()[0]
             if tables and found != APPLICATION:
                 raise UserError(f"{self.path} is another program's database", "name another file with --store")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 raise UserError(f"{self.path} was written by a newer rlm-dsl", "update, or name another with --store")
-            connection.execute(TABLE)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(TABLE)
             connection.execute(f"PRAGMA user_version = {VERSION}")
             return connection
         except (sqlite3.Error, OSError) as failure:
