@@ -110,7 +110,7 @@ class Found(BaseModel):
         (int | None, "context_rows | where(number > 99) | first(number)", None),
         (datetime.date, "to_date('2024-02-03', '%Y-%m-%d')", datetime.date(2024, 2, 3)),
         (Found, "{name: 'x', count: count(context_rows)}", Found(name="x", count=40)),
-        (list[Found], "context_rows | take(1) | derive(name='y', count=1) | select(name, count)", [Found(name="y", count=1)]),
+        (list[Found], "context_rows | take(1) | select(name=text, count=number)", [Found(name=TEXTS[0], count=1)]),
     ],
 )  # fmt: skip
 def test_outputs_come_as_they_are_annotated(make: Any, annotation: Any, expression: str, value: Any) -> None:

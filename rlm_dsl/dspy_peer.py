@@ -1,0 +1,58 @@
+"""`dspy.RLM` as somebody else's explorer, to be compared with.
+
+In: a question, a text, a model's settings. Out: its answer as text, its turns, what it used.
+Law: model-written Python runs in dspy's own sandbox, unless this process was allowed for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import dspy
+
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.runtime.recording import Usage
+from rlm_dsl.runtime.settings import OUTPUT, Settings
+
+
+def answer(
+    question: str, text: str, settings: Settings, api_key: str | None, local_python: bool
+) -> tuple[str, int, tuple[Usage, ...]]:
+    """One call of the module. Raises UserError for whatever it raises, a broken server among it."""
+    logging.getLogger("dspy").setLevel(logging.ERROR)
+    root, sub = (language_model(settings, settings.models[alias], api_key) for alias in ("root", "sub"))
+    interpreter: Any = {"interpreter_factory": dspy.LocalInterpreter} if local_python else {}
+    calls = max(0, settings.limits.calls - settings.turns)
+    module = dspy.RLM(
+        "context, query -> answer", max_iters=settings.turns, max_llm_calls=calls, sub_lm=sub, **interpreter
+    )
+    with dspy.context(lm=root):
+        try:
+            found = module(context=text, query=question)
+        except Exception as failure:
+            told = f"{type(failure).__name__}: {failure}".split("\n")[0][:300]
+            raise UserError(f"dspy.RLM failed: {told}", code="peer") from None
+    used = [usage(settings.models["root"], True, root), usage(settings.models["sub"], False, sub)]
+    return str(found.answer), len(found.trajectory), tuple(each for each in used if each.calls)
+
+
+def language_model(settings: Settings, model: str, api_key: str | None) -> Any:
+    parameters = {"max_completion_tokens": OUTPUT, **settings.parameters}
+    limit = parameters.pop("max_completion_tokens")
+    return dspy.LM(
+        f"openai/{model}",
+        api_base=settings.base_url,
+        api_key=api_key or "none",
+        cache=False,
+        max_tokens=limit,
+        **parameters,
+    )
+
+
+def usage(model: str, root: bool, lm: Any) -> Usage:
+    """What a language model was asked, by its own history."""
+    asked = [dict(entry.get("usage") or {}) for entry in lm.history]
+    given = sum(entry.get("prompt_tokens") or 0 for entry in asked)
+    said = sum(entry.get("completion_tokens") or 0 for entry in asked)
+    return Usage(model, root, len(asked), len(asked), given, said)
