@@ -15,6 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,18 @@ def dspy_rlm(base_url: str, text: str, store: Path) -> str:
         return str(peer(context=text, query=QUESTION).answer)
 
 
-PEERS: dict[str, tuple[str, Explorer]] = {"rlms": ("rlm", rlms), "dspy.RLM": ("dspy", dspy_rlm)}
+PEERS: dict[str, tuple[str, str, Explorer]] = {
+    "rlms": ("rlm", "rlms", rlms),
+    "dspy.RLM": ("dspy", "dspy", dspy_rlm),
+}
+"""Each peer's package to import, its name as it is installed, and how it is asked."""
 
 
 def measures(effort: Effort) -> Iterator[Measure]:
     for size in effort.of([corpora.MB], [corpora.MB, 10 * corpora.MB]):
         text = corpora.synthetic(size).read_text(encoding="utf-8")
         right = str(sum(" ERROR " in line for line in text.splitlines()))
-        explorers = {"": ours, **{name: explore for name, (package, explore) in PEERS.items() if there(package)}}
+        explorers = {"": ours, **{name: explore for name, (package, _, explore) in PEERS.items() if there(package)}}
         with tempfile.TemporaryDirectory() as held:
             process, base_url = endpoint(Path(held))
             try:
@@ -129,7 +134,8 @@ def told(size: str, taken: dict[str, list[tuple[float, int]]]) -> Iterator[Measu
                 continue
             theirs: list[Any] = [part(one) for one in taken[name]]
             ratio = ratios(mine, theirs)
-            yield Measure(f"{what}, {size}", Spread.of(mine), name, Spread.of(theirs), ratio, GOAL, unit)
+            note = f"{PEERS[name][1]} {version(PEERS[name][1])}, openai {version('openai')}"
+            yield Measure(f"{what}, {size}", Spread.of(mine), name, Spread.of(theirs), ratio, GOAL, unit, note)
 
 
 def there(package: str) -> bool:

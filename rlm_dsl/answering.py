@@ -19,6 +19,7 @@ from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.explore.asking import answer_question
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.results import NotOfType, typed
+from rlm_dsl.runtime.endpoint import causes
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.runtime.rounds import Progress, Silent, plain
 from rlm_dsl.runtime.settings import Settings
@@ -154,3 +155,27 @@ def reshaped(value: Any, wanted: Type) -> Any:
 def reshaped_field(value: Any, wanted: Record, name: str) -> Any:
     type_ = wanted.field(name)
     return value if type_ is None else reshaped(value, type_)
+
+
+OUTAGES = frozenset(
+    {
+        *("APIConnectionError", "APITimeoutError", "AuthenticationError", "PermissionDeniedError", "RateLimitError"),
+        *(
+            "InternalServerError",
+            "LMTransportError",
+            "LMTimeoutError",
+            "LMRateLimitError",
+            "LMAuthError",
+            "LMServerError",
+        ),
+    }
+)
+"""What clients call a server that cannot be asked, by the names of their errors."""
+
+
+def peer_failure(peer: str, failure: Exception) -> UserError:
+    """What a peer's error means: the server is gone, its sandbox does not start, or it failed by itself."""
+    names = causes(failure)
+    kind = "outage" if names & OUTAGES else "sandbox" if "CodeInterpreterError" in names else "peer"
+    told = f"{type(failure).__name__}: {failure}".split("\n")[0][:300]
+    return UserError(f"{peer} failed: {told}", code=kind)

@@ -11,7 +11,7 @@ from typing import Any
 
 import dspy
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.answering import peer_failure
 from rlm_dsl.runtime.recording import Usage
 from rlm_dsl.runtime.settings import OUTPUT, Settings
 
@@ -31,8 +31,7 @@ def answer(
         try:
             found = module(context=text, query=question)
         except Exception as failure:
-            told = f"{type(failure).__name__}: {failure}".split("\n")[0][:300]
-            raise UserError(f"dspy.RLM failed: {told}", code="peer") from None
+            raise peer_failure("dspy.RLM", failure) from None
     used = [usage(settings.models["root"], True, root), usage(settings.models["sub"], False, sub)]
     return str(found.answer), len(found.trajectory), tuple(each for each in used if each.calls)
 

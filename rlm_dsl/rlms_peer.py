@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.answering import peer_failure
 from rlm_dsl.runtime.recording import Usage
 from rlm_dsl.runtime.settings import OUTPUT, Settings
 
@@ -17,12 +17,7 @@ def answer(
     question: str, text: str, settings: Settings, api_key: str | None, local_python: bool
 ) -> tuple[str, int, tuple[Usage, ...]]:
     """One completion. Raises UserError for whatever it raises, a broken server among it."""
-    if not local_python:
-        raise UserError(
-            "rlms runs Python that the model writes in this very process",
-            "if you mean it, say --local-python, best in a container",
-            code="peer",
-        )
+    assert local_python, "asked for before anything is"
     from rlm import RLM
     from rlm.logger import RLMLogger
 
@@ -48,8 +43,7 @@ def answer(
     try:
         found = explorer.completion(text, root_prompt=question)
     except Exception as failure:
-        told = f"{type(failure).__name__}: {failure}".split("\n")[0][:300]
-        raise UserError(f"rlms failed: {told}", code="peer") from None
+        raise peer_failure("rlms", failure) from None
     turns = len((found.metadata or {}).get("iterations", ()))
     return str(found.response), turns, usages(found.usage_summary, settings)
 

@@ -62,8 +62,7 @@ def test_an_agent_explores_answers_and_verifies(folder: Path) -> None:
             *("load", "look", "run", "answer", "verify", "manual")
         }
         assert (
-            "classify(" in (await call("manual"))[0]
-            and "where(t, condition)" in (await call("manual", name="where"))[0]
+            "classify" in (await call("manual"))[0] and "where(t, condition)" in (await call("manual", name="where"))[0]
         )
         assert "context tickets: table(id: int" in (await call("load", name="tickets", path=f"{folder}/tickets.csv"))[0]
         told, wrong = await call("run", statements="mine = tickets | where(usr == 'u1')\nn = tickets | count()")

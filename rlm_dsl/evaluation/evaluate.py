@@ -22,7 +22,7 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load
 from rlm_dsl.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.evaluation.contenders import CONTENDERS, NEEDS, Asked
-from rlm_dsl.evaluation.journal import Journal, Outcome
+from rlm_dsl.evaluation.journal import SERVER, Journal, Outcome
 from rlm_dsl.evaluation.purse import Purse
 from rlm_dsl.evaluation.scoring import METRICS
 from rlm_dsl.evaluation.tasks import Data, Task
@@ -86,6 +86,11 @@ def check(given: Evaluation) -> None:
         package, remedy = NEEDS.get(name, ("", ""))
         if package and importlib.util.find_spec(package) is None:
             raise UserError(f"{name} is not installed", f"get it with: {remedy}")
+    if "rlms" in given.contenders and not given.local_python:
+        raise UserError(
+            "rlms runs Python that the model writes in this very process",
+            "if you mean it, say --local-python, best in a container",
+        )
     limits, share = given.settings.limits, given.share
     if share.calls > limits.calls or share.tokens > limits.tokens:
         raise UserError("a task's share is larger than the budget of all", "write --each calls=100,tokens=200000")
@@ -148,7 +153,7 @@ def asked(given: Evaluation, work: Work, purse: Purse) -> Outcome:
         if purse.closed:
             return replace(empty, failure=purse.closed[0], problem=purse.closed[1])
         outcome = answered(given, work, empty)
-        if not outcome.lasting:  # the server is gone for the other tasks too
+        if outcome.failure in SERVER:
             purse.closed = (outcome.failure, outcome.problem)
         return outcome
     finally:

@@ -16,7 +16,9 @@ from typing import Any
 
 from rlm_dsl.runtime.recording import Usage
 
-PASSING = frozenset({"outage", "purse", "key", "store", "model", "request", "missing", "interrupted"})
+SERVER = frozenset({"outage", "key", "model"})
+"""Failures of the server: no other task would fare better."""
+PASSING = SERVER | {"purse", "store", "sandbox"}
 """Failures of the surroundings: the task is asked again next time."""
 
 

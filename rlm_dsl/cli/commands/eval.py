@@ -25,6 +25,7 @@ from rlm_dsl.cli.output import note, safe, write
 @click.option("--local-python", is_flag=True, help="Let peers run model-written Python on this machine, unguarded.")
 @model_options
 @click.option("--turns", type=click.IntRange(1), default=20, show_default=True, help="Turns of the root model.")
+@click.option("--window", type=click.IntRange(1_000), help="Tokens that one prompt may have; else 32,000.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @THREADS
 @MEMORY
@@ -39,6 +40,7 @@ def command(
     out: str | None,
     local_python: bool,
     turns: int,
+    window: int | None,
     as_json: bool,
     **given: Any,
 ) -> int:
@@ -48,7 +50,7 @@ def command(
     from rlm_dsl.evaluation.tasks import Data, Defaults, read_tasks
     from rlm_dsl.runtime.settings import Limits
 
-    chosen = settings(given, turns=turns)
+    chosen = settings(given, turns=turns, **({"window": window} if window else {}))
     data = {name: Data(path, form) for name, (path, form) in named_paths(contexts).items()}
     share = Limits(max(1, chosen.limits.calls // parallel), max(1, chosen.limits.tokens // parallel))
     found = evaluate(
