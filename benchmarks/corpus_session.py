@@ -30,6 +30,7 @@ class NoModel:
     settings: Mapping[str, ModelSettings] = {}
     window = 32_000
     depth = 3
+    max_failed = 1.0
     model: Any = None
 
     def redact(self, text: str) -> str:

@@ -18,6 +18,7 @@ from measure import ROUNDS, Effort, Goal, Measure, Spread, missing, ratios
 from rlm_dsl.request import Message, ModelSettings, Request
 from rlm_dsl.results import json_schema
 from rlm_dsl.runtime.calling import Calling
+from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Limits, Settings
 from rlm_dsl.types import Enum, Field, Record
 
@@ -69,7 +70,7 @@ async def bare(base_url: str, count: int, at_once: int, mark: str) -> float:
 def whole(base_url: str, count: int, at_once: int, mark: str, store: Path) -> float:
     settings = Settings(models={"sub": "m"}, base_url=base_url, limits=Limits(calls=count, tokens=10**9),
                         concurrency=at_once, store=str(store))  # fmt: skip
-    with Calling(settings, None, lambda kind, fields: None) as calling:
+    with Calling(settings, Keys({}), lambda kind, fields: None) as calling:
         asked = ModelSettings("m", base_url, parameters={"max_completion_tokens": 50})
 
         async def one(n: int) -> object:

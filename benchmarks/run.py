@@ -26,7 +26,7 @@ RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs" / "performance.md"
 NAMES = (
     *("load", "grep", "chain", "partition", "tokens", "search", "digest", "step", "check_program", "start_up"),
-    *("memory", "model_calls", "explorers"),
+    *("memory", "large", "model_calls", "explorers"),
 )
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 LONGEST = 900
@@ -62,7 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAMES", help=", ".join(NAMES))
     parser.add_argument("--full", action="store_true", help="about ten minutes on two cores")
     parser.add_argument("--quick", action="store_true", help="under a minute; what is done unless --full is said")
-    parser.add_argument("--size", type=size_of, help="the corpus of the memory benchmark, such as 10GB")
+    parser.add_argument("--size", type=size_of, help="the corpus of the benchmark `large`, such as 10GB")
     parser.add_argument("--write-docs", action="store_true", help="alone, it measures nothing")
     parser.add_argument("--one", choices=NAMES, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -114,7 +114,38 @@ def patterns_table(held: Mapping[str, Any]) -> str:
     return head + "".join(lines)
 
 
-TABLES = {"machine": machine_table, "goals": goals_table, "patterns": patterns_table}
+LARGE = re.compile(r"([\d.]+) GB, --memory (\d+)MB: (.*)")
+
+
+def plan_table(held: Mapping[str, Any]) -> str:
+    """What the largest corpus measured took, and a hundred gigabytes at the same slopes."""
+    found = [measure_of(m) for m in held["benchmarks"].get("large", {"measures": []})["measures"]]
+    parts = [(match, m) for m in found if (match := LARGE.fullmatch(m.what))]
+    most = max((float(match[1]) for match, _ in parts), default=0)
+    peaks = {match[3]: m for match, m in parts if match[3].endswith(", peak") and float(match[1]) == most}
+    head = f"| {number(most)} GB | seconds | seconds for a GB | peak, of the limit | 100 GB at this slope |\n"
+    lines = [head, "|---|---|---|---|---|\n"]
+    for match, m in parts:
+        if float(match[1]) == most and m.unit == "s/GB" and m.ours:
+            peak = peaks.get(f"{match[3]}, peak")
+            share = f"{number(peak.ours.median)} of {match[2]} MB" if peak and peak.ours else m.note
+            slope = m.ours.median
+            cells = (match[3], number(slope * most), number(slope), share, duration(slope * 100))
+            lines.append("| " + " | ".join(cells) + " |\n")
+    kept = [m for m in found if m.what == f"{most:g} GB kept on disk" and m.ours]
+    lines += [
+        f"| room on disk, of the size | {number(m.ours.median)} | | | {m.ours.median * 100:,.0f} GB |\n"
+        for m in kept
+        if m.ours
+    ]
+    return "".join(lines)
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+TABLES = {"plan": plan_table, "machine": machine_table, "goals": goals_table, "patterns": patterns_table}
 
 
 def documented(text: str, held: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ Law: a value is reshaped only where nothing is lost; one that still does not fit
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from rlm_dsl.results import NotOfType, typed
 from rlm_dsl.runtime.endpoint import causes
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.runtime.rounds import Progress, Silent, plain
+from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.source import Source
 from rlm_dsl.syntax.parse import parse
@@ -52,7 +52,7 @@ def answered(
     settings: Settings,
     *,
     returns: Type | None = None,
-    api_key: str | None = None,
+    keys: Keys,
     trace: Path | None = None,
     progress: Progress | None = None,
     shown: Callable[[Told], None] = lambda told: None,
@@ -68,8 +68,7 @@ def answered(
         asked_for(question, returns),
         contexts,
         settings,
-        api_key=api_key,
-        environment=os.environ,
+        keys=keys,
         progress=progress or Silent(),
         shown=taken,
         trace=trace,

@@ -24,7 +24,8 @@ from rlm_dsl.runtime.execution import declared_types
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.running import run_program
-from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings
+from rlm_dsl.runtime.servers import Keys
+from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, ModelChoice, Price, Settings
 from rlm_dsl.runtime.storing import obtain, store
 from rlm_dsl.runtime.sub_runs import text_context
 from rlm_dsl.runtime.verify import verify as verify_trace
@@ -48,6 +49,8 @@ __all__ = [
     "version",
 ]
 
+Models = str | ModelChoice | Mapping[str, str | ModelChoice]
+"""A model for everything, or models by alias: a name, or a choice with its server's address and parameters."""
 Contexts = Mapping[str, Any]
 """Data by name: a path, a Context, or a table that Python holds, of pandas, polars or Arrow, or a list of dicts."""
 
@@ -106,35 +109,32 @@ def renamed(context: Context, name: str) -> Context:
 
 
 def settings_of(
-    model: str | Mapping[str, str] | None, base_url: str | None, budget: Mapping[str, int] | None, **more: Any
+    model: Models | None, base_url: str | None, budget: Mapping[str, float] | None, **more: Any
 ) -> Settings:
-    """Settings from keywords; `model` is one name for all, or names by alias (root, sub, ...)."""
-    models = {"root": model, "sub": model} if isinstance(model, str) else dict(model or {})
+    """Settings from keywords; `model` is one model for all, or models by alias (root, sub, ...)."""
+    models = dict(model or {}) if isinstance(model, Mapping) or model is None else {"root": model, "sub": model}
     if "root" in models:
         models.setdefault("sub", models["root"])
     url = base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
-    return Settings(models=models, base_url=url, limits=Limits(**dict(budget or {})), **more)
-
-
-def key_of(api_key: str | None) -> str | None:
-    return api_key or os.environ.get("OPENAI_API_KEY") or None
+    limits: dict[str, Any] = dict(budget or {})
+    return Settings(models=models, base_url=url, limits=Limits(**limits), **more)
 
 
 def ask(
     question: str,
     contexts: Contexts,
     *,
-    model: str | Mapping[str, str],
+    model: Models,
     base_url: str | None = None,
     api_key: str | None = None,
-    budget: Mapping[str, int] | None = None,
+    budget: Mapping[str, float] | None = None,
     trace: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     shown: Callable[[Told], None] = lambda told: None,
     **more: Any,
 ) -> Result:
-    """Explore until the question is answered. `budget` holds calls and tokens; `more` are fields of Settings (turns,
-    concurrency, threads, memory, parameters, store, price, timeout_seconds, window).
+    """Explore until the question is answered. `budget` holds calls, tokens, usd, seconds; `more` are fields of Settings
+    (turns, concurrency, threads, memory, parameters, servers, store, price, timeout_seconds, window, max_failed).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
     """
@@ -142,8 +142,7 @@ def ask(
         question,
         loaded(contexts, memory=more.get("memory")),
         settings_of(model, base_url, budget, **more),
-        api_key=key_of(api_key),
-        environment=os.environ,
+        keys=Keys(os.environ, api_key),
         progress=progress or Silent(),
         shown=shown,
         trace=Path(trace) if trace else None,
@@ -155,10 +154,10 @@ def run(
     contexts: Contexts,
     *,
     params: Mapping[str, Any] | None = None,
-    model: str | Mapping[str, str] | None = None,
+    model: Models | None = None,
     base_url: str | None = None,
     api_key: str | None = None,
-    budget: Mapping[str, int] | None = None,
+    budget: Mapping[str, float] | None = None,
     trace: str | os.PathLike[str] | None = None,
     answers: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -176,8 +175,7 @@ def run(
         loaded(contexts, declared_types(source), more.get("memory")),
         params or {},
         settings_of(model, base_url, budget, price=price, **more),
-        api_key=key_of(api_key),
-        environment=os.environ,
+        keys=Keys(os.environ, api_key),
         progress=progress or Silent(),
         trace=Path(trace) if trace else None,
         answers=Trace.open(Path(answers)) if answers else None,

@@ -82,7 +82,7 @@ class RLM(dspy.Module):  # type: ignore[misc]
         if lm is None:
             raise UserError("no language model is configured", "dspy.configure(lm=dspy.LM('openai/NAME'))")
         limits = Limits(self.max_llm_calls + self.max_iters + 1, self.max_tokens)
-        settings, key = settings_of(lm, self.sub_lm, limits, self.max_iters, self.more)
+        settings, keys = settings_of(lm, self.sub_lm, limits, self.max_iters, self.more)
         asked = {name: value for name, value in inputs.items() if self.asks(name, value)}
         if len(asked) == len(inputs):
             raise UserError("no input is data to explore", "name one that is no question, or say asking=() for all")
@@ -91,7 +91,7 @@ class RLM(dspy.Module):  # type: ignore[misc]
             given_contexts({name: value for name, value in inputs.items() if name not in asked}),
             settings,
             returns=self.returns,
-            api_key=key,
+            keys=keys,
             trace=None if self.traces is None else free_trace(self.traces),
             shown=tell if self.verbose else lambda told: None,
         )

@@ -14,7 +14,8 @@ from typing import Any
 import dspy
 
 from rlm_dsl.diagnostics import UserError
-from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Settings
+from rlm_dsl.runtime.servers import Keys
+from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, ModelChoice, Settings
 
 SENT = frozenset(
     {
@@ -57,15 +58,11 @@ def server_of(lm: Any) -> Server:
     return Server(name, url, given.get("api_key") or os.environ.get("OPENAI_API_KEY"), parameters)
 
 
-def settings_of(
-    lm: Any, sub_lm: Any, limits: Limits, turns: int, more: Mapping[str, Any]
-) -> tuple[Settings, str | None]:
-    """The settings of a run by these models, and its key. Raises UserError."""
+def settings_of(lm: Any, sub_lm: Any, limits: Limits, turns: int, more: Mapping[str, Any]) -> tuple[Settings, Keys]:
+    """The settings of a run by these models, and their key. Raises UserError."""
     root, sub = server_of(lm), server_of(sub_lm or lm)
     if (root.base_url, root.api_key) != (sub.base_url, sub.api_key):
         raise UserError("sub_lm is at another server than the root's model", "name both at one server")
-    if root.parameters != sub.parameters:
-        raise UserError("sub_lm has other parameters than the root's model", "give both the same")
-    models = {"root": root.model, "sub": sub.model}
-    given = {"parameters": root.parameters, **more}
-    return Settings(models=models, base_url=root.base_url, limits=limits, turns=turns, **given), root.api_key
+    models = {"root": ModelChoice(root.model, "", root.parameters), "sub": ModelChoice(sub.model, "", sub.parameters)}
+    settings = Settings(models=models, base_url=root.base_url, limits=limits, turns=turns, **more)
+    return settings, Keys(os.environ, root.api_key)

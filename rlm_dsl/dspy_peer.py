@@ -13,15 +13,16 @@ import dspy
 
 from rlm_dsl.answering import peer_failure
 from rlm_dsl.runtime.recording import Usage
-from rlm_dsl.runtime.settings import OUTPUT, Settings
+from rlm_dsl.runtime.servers import Keys
+from rlm_dsl.runtime.settings import Settings
 
 
 def answer(
-    question: str, text: str, settings: Settings, api_key: str | None, local_python: bool
+    question: str, text: str, settings: Settings, keys: Keys, local_python: bool
 ) -> tuple[str, int, tuple[Usage, ...]]:
     """One call of the module. Raises UserError for whatever it raises, a broken server among it."""
     logging.getLogger("dspy").setLevel(logging.ERROR)
-    root, sub = (language_model(settings, settings.models[alias], api_key) for alias in ("root", "sub"))
+    root, sub = (language_model(settings, alias, keys) for alias in ("root", "sub"))
     interpreter: Any = {"interpreter_factory": dspy.LocalInterpreter} if local_python else {}
     calls = max(0, settings.limits.calls - settings.turns)
     module = dspy.RLM(
@@ -32,19 +33,19 @@ def answer(
             found = module(context=text, query=question)
         except Exception as failure:
             raise peer_failure("dspy.RLM", failure) from None
-    used = [usage(settings.models["root"], True, root), usage(settings.models["sub"], False, sub)]
+    used = [usage(settings.chosen("root").model, True, root), usage(settings.chosen("sub").model, False, sub)]
     return str(found.answer), len(found.trajectory), tuple(each for each in used if each.calls)
 
 
-def language_model(settings: Settings, model: str, api_key: str | None) -> Any:
-    parameters = {"max_completion_tokens": OUTPUT, **settings.parameters}
-    limit = parameters.pop("max_completion_tokens")
+def language_model(settings: Settings, alias: str, keys: Keys) -> Any:
+    chosen = settings.by_alias()[alias]
+    parameters = dict(chosen.parameters)
     return dspy.LM(
-        f"openai/{model}",
-        api_base=settings.base_url,
-        api_key=api_key or "none",
+        f"openai/{chosen.model}",
+        api_base=chosen.base_url,
+        api_key=keys.of(settings.server(chosen.base_url)) or "none",
         cache=False,
-        max_tokens=limit,
+        max_tokens=parameters.pop("max_completion_tokens"),
         **parameters,
     )
 

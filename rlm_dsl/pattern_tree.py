@@ -102,6 +102,17 @@ def stands_alone(pattern: str) -> bool:
         return False
 
 
+def begins_text(pattern: str) -> bool:
+    """Whether a match can only stand where the text begins. False where it is not clear."""
+    try:
+        tree = tree_of(pattern)
+    except Unclear:
+        return False
+    while isinstance(tree, Sequence) and tree.parts:
+        tree = tree.parts[0]
+    return tree == Place("begin")
+
+
 class _Reader:
     """Reads a pattern from left to right; `flags` are those in force."""
 

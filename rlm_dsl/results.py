@@ -16,6 +16,11 @@ from rlm_dsl.types import Enum, ListOf, Nullable, Record, Scalar, Table, Type, b
 
 FENCE = re.compile(r"```[a-zA-Z]*\s*\n(?P<inside>.*?)\n?\s*```", re.DOTALL)
 
+THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+"""What a model thought aloud before its answer."""
+LONGEST = 100_000
+"""Characters of an answer that are worth mending."""
+
 
 class NotOfType(Exception):
     """An answer that does not fit its type; the message is what the model is told."""
@@ -57,16 +62,35 @@ SCALAR_SCHEMAS: Mapping[str, Mapping[str, str]] = {
 
 def read_answer(text: str, type_: Record) -> dict[str, Any]:
     """The typed value of an answer's text. Raises NotOfType with what is wrong and where."""
+    text = THOUGHT.sub("", text)
     fenced = None if text.lstrip().startswith("{") else FENCE.search(text)
+    inside = fenced["inside"] if fenced else text
     try:
-        value = json.loads(fenced["inside"] if fenced else text, parse_constant=_no_constant)
+        value = json.loads(inside, parse_constant=_no_constant)
     except RecursionError:
         raise NotOfType("the answer is nested too deeply") from None
     except ValueError as failure:
-        raise NotOfType(f"the answer is no JSON: {failure}") from None
+        value = repaired(inside)
+        if value is None:
+            raise NotOfType(f"the answer is no JSON: {failure}") from None
     read = typed(value, type_, "answer")
     assert isinstance(read, dict)
     return read
+
+
+def repaired(text: str) -> Any:
+    """What nearly is a JSON object, read as one: single quotes, trailing commas, comments, names without quotes. None
+    for prose, and for an object that does not end: what is missing is not made up."""
+    begin, end = text.find("{"), text.rstrip().endswith("}")
+    if begin < 0 or not end or text.count("{") != text.count("}") or len(text) > LONGEST:
+        return None
+    import json_repair
+
+    try:
+        found = json_repair.loads(text[begin:], skip_json_loads=True)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and found else None
 
 
 def quotes(value: Any, type_: Type, at: str = "answer") -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.answering import Answered, answered, read_type
-from rlm_dsl.api import key_of, settings_of
+from rlm_dsl.api import Models, settings_of
 from rlm_dsl.context.context import Context
 from rlm_dsl.diagnostics import UserError, printable_lines
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.given import given_contexts, refused
 from rlm_dsl.runtime.recording import Usage
-from rlm_dsl.runtime.settings import Price
+from rlm_dsl.runtime.servers import Keys
+from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.types import Type
 
 TEXT_NAME = "prompt"
@@ -42,8 +44,8 @@ REFUSED = {
     "persistent": "hand in several contexts by name instead: completion({'first': .., 'second': ..}, question)",
     "compaction": "prompts are bounded whatever the number of turns",
     "logger": "name a folder for traces: traces=FOLDER",
-    "max_budget": "dollars need a price: bound calls and tokens, budget={'calls': 500, 'tokens': 1_000_000}",
-    "max_timeout": "say how long to wait for each answer: timeout_seconds=60",
+    "max_budget": "say it in dollars: budget={'usd': 2.5}",
+    "max_timeout": "say it in seconds: budget={'seconds': 600}; timeout_seconds=60 is for one answer",
     "max_errors": "say how many turns there may be: max_iterations=20",
 }
 
@@ -117,7 +119,7 @@ class RLM:
 
     def __init__(
         self,
-        model: str | Mapping[str, str] | None = None,
+        model: Models | None = None,
         *,
         backend: str = "openai",
         backend_kwargs: Mapping[str, Any] | None = None,
@@ -125,7 +127,7 @@ class RLM:
         api_key: str | None = None,
         max_iterations: int = 20,
         max_tokens: int | None = None,
-        budget: Mapping[str, int] | None = None,
+        budget: Mapping[str, float] | None = None,
         traces: str | Path | None = None,
         verbose: bool = False,
         sampling_args: Mapping[str, Any] | None = None,
@@ -144,7 +146,7 @@ class RLM:
             )
         except TypeError as failure:
             raise TypeError(f"RLM: {failure}") from None
-        self.api_key = key_of(server.api_key)
+        self.keys = Keys(os.environ, server.api_key)
         self.traces, self.verbose = None if traces is None else Path(traces), verbose
 
     def __repr__(self) -> str:
@@ -165,11 +167,11 @@ class RLM:
             contexts,
             self.settings,
             returns=type_,
-            api_key=self.api_key,
+            keys=self.keys,
             trace=None if self.traces is None else free_trace(self.traces),
             shown=tell if self.verbose else lambda told: None,
         )
-        return completion_of(found, prompt, self.settings.models["root"], self.settings.price)
+        return completion_of(found, prompt, self.settings)
 
     async def acompletion(
         self, prompt: Any, root_prompt: str | None = None, *, returns: str | Type | None = None
@@ -182,7 +184,7 @@ class RLM:
 class Server:
     """Which model where, with which parameters."""
 
-    model: str | Mapping[str, str]
+    model: Models
     base_url: str | None
     api_key: str | None = field(repr=False)
     parameters: Mapping[str, Any]
@@ -195,7 +197,7 @@ KNOWN_KWARGS = ("model_name", "base_url", "api_key", "sampling_args")
 def server_of(
     backend: str,
     kwargs: Mapping[str, Any],
-    model: str | Mapping[str, str] | None,
+    model: Models | None,
     base_url: str | None,
     api_key: str | None,
 ) -> Server:
@@ -239,15 +241,15 @@ def own_question(prompt: Any) -> str:
     )
 
 
-def completion_of(found: Answered, prompt: Any, model: str, price: Price | None) -> Completion:
+def completion_of(found: Answered, prompt: Any, settings: Settings) -> Completion:
     """The completion, its turns laid out as `rlms` logs them."""
     value = found.value
     return Completion(
-        model,
+        settings.chosen("root").model,
         prompt,
         value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
         value,
-        summary_of(found.result.usage, price),
+        summary_of(found.result.usage, settings),
         found.result.seconds,
         {
             "program": found.result.program,
@@ -270,12 +272,13 @@ def iterations(turns: Sequence[Told], value: Any) -> list[dict[str, Any]]:
     ]
 
 
-def summary_of(usage: Iterable[Usage], price: Price | None) -> UsageSummary:
+def summary_of(usage: Iterable[Usage], settings: Settings) -> UsageSummary:
     """Usage by model, its roles together."""
     found: dict[str, ModelUsageSummary] = {}
     for each in usage:
         held = found.get(each.model, ModelUsageSummary(0, 0, 0))
         given, said = held.total_input_tokens + each.prompt_tokens, held.total_output_tokens + each.completion_tokens
+        price = settings.price_of(each.model)
         cost = None if price is None else price.of(given, said)
         found[each.model] = ModelUsageSummary(
             held.total_calls + each.calls, given, said, cost, held.new_calls + each.new

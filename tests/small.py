@@ -71,6 +71,7 @@ class Caller:
         self.window = 32_000
         self.redact = str
         self.depth = 3
+        self.max_failed = 1.0
         self.model = model
 
     def wait(self, work: Callable[[], Awaitable[Any]]) -> Any:

@@ -22,6 +22,7 @@ from rlm_dsl.evaluation.purse import Purse
 from rlm_dsl.evaluation.report import interval, summaries, table
 from rlm_dsl.evaluation.scoring import METRICS
 from rlm_dsl.evaluation.tasks import Data, Defaults, read_tasks
+from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Limits, Settings
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.gold import with_error
@@ -32,6 +33,7 @@ from tests.test_examples_data import OOLONG_SQL, json_lines
 LABELS = ("alarm", "calendar", "home", "music", "shopping", "weather")
 MANY, SHARE = Limits(10_000, 100_000_000), Limits(50, 500_000)
 RATES = (0.0, 0.05, 0.1)
+NO_KEYS = Keys({})
 
 
 def settings(base_url: str, store: Path, **more: Any) -> Settings:
@@ -105,6 +107,7 @@ def scores(
             settings(server.base_url, folder / "answers.sqlite"),
             Limits(5_000, 50_000_000),
             folder / "out",
+            NO_KEYS,
             parallel=2,
         )
         outcomes = evaluate(given)
@@ -293,7 +296,7 @@ def of(folder: Path, base_url: str, *, share: Limits = SHARE, parallel: int = 4,
        contenders: Sequence[str] = ("rlm-dsl",), **more: Any) -> Evaluation:  # fmt: skip
     tasks = read_tasks(folder / "tasks.jsonl", Defaults())
     given = settings(base_url, folder / "s.sqlite", limits=budget, **more)
-    return Evaluation(tasks, contenders, given, share, folder / "out", parallel)
+    return Evaluation(tasks, contenders, given, share, folder / "out", NO_KEYS, parallel)
 
 
 def test_one_budget_holds_for_all_tasks(tmp_path: Path) -> None:
@@ -367,13 +370,14 @@ def test_dspy_and_rlms_are_asked_where_they_are_installed(tmp_path: Path) -> Non
         with pytest.raises(UserError, match="runs Python that the model writes"):
             evaluate(given)
         outcomes = evaluate(Evaluation(given.tasks, given.contenders, given.settings, given.share,
-                                       tmp_path / "again", 1, None, local_python=True))  # fmt: skip
+                                       tmp_path / "again", NO_KEYS, 1, local_python=True))  # fmt: skip
     assert [(o.contender, o.score, o.problem) for o in outcomes] == [
         (name, 1.0, "") for _ in range(2) for name in ("dspy", "rlms")
     ]
     assert all(o.turns == 1 and sum(each.calls for each in o.usage) == 1 for o in outcomes)
     gone = of(tmp_path, "http://127.0.0.1:9/v1", contenders=("dspy",), parallel=1)
-    dead = evaluate(Evaluation(given.tasks, ["dspy"], gone.settings, given.share, tmp_path / "dead", 1, None, True))
+    alone = (given.tasks, ["dspy"], gone.settings, given.share, tmp_path / "dead", NO_KEYS)
+    dead = evaluate(Evaluation(*alone, local_python=True))
     assert [o.failure for o in dead] == ["outage"] * 2, "a dead server is no peer's fault"
 
 
@@ -391,5 +395,7 @@ def test_data_is_named_once_for_all_tasks(tmp_path: Path) -> None:
     (task,) = read_tasks(tmp_path / "tasks.jsonl", Defaults({"text": Data(str(tmp_path / "lines.txt"))}, "numeric"))
     assert (task.id, str(task.returns), task.metric) == ("line-1", "int", "numeric")
     with serve(script=COUNT) as server:
-        given = Evaluation([task], ["rlm-dsl"], settings(server.base_url, tmp_path / "s"), Limits(9, 99_999), tmp_path)
+        given = Evaluation(
+            [task], ["rlm-dsl"], settings(server.base_url, tmp_path / "s"), Limits(9, 99_999), tmp_path, NO_KEYS
+        )
         assert evaluate(given)[0].score == 1.0

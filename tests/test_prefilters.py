@@ -253,6 +253,19 @@ def test_extract_narrows_to_the_first_match_of_thousands(tmp_path: Path, pattern
     narrowed_as_re2_says(tmp_path, pattern)
 
 
-@pytest.mark.parametrize("pattern", [r"(?P<g>a)\Q.c\E", r"\\(?P<g>b)", r"\Qabc\E(?P<g>a*)", r"(?P<g>)", r"x?(?P<g>b?)"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(?P<g>a)\Q.c\E",
+        r"\\(?P<g>b)",
+        r"\Qabc\E(?P<g>a*)",
+        r"(?P<g>)",
+        r"x?(?P<g>b?)",
+        r"^a?(?P<g>b?)",
+        r"(^a|b)(?P<g>c?)",
+        r"(?:^f)(?P<g>o*)",
+        r"(?m)^(?P<g>b)",
+    ],
+)
 def test_extract_of_quoted_and_of_nothing(tmp_path: Path, pattern: str) -> None:
     narrowed_as_re2_says(tmp_path, pattern)

@@ -243,3 +243,27 @@ def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:
     file(tmp_path, "a.log", "all is new\n")
     refresh(tmp_path / "a.rlmctx")
     assert not list((tmp_path / "a.rlmctx").glob("*.trigrams"))
+
+
+VAST_PROGRAMS = (
+    'answer log | extract(r"(?P<k>\\w)=", on=text) | group(by=k, n=count())',
+    'answer log | grep("b=") | group(by=[k=line % 3], n=count()) | group(by=n, m=sum(n))',
+    "a = log | group(by=[k=line % 4], n=count())\nanswer a | join(a, on=n) | group(by=n, m=count())",
+)
+
+
+@pytest.mark.parametrize("program", VAST_PROGRAMS)
+def test_groups_of_vast_contexts_name_one_place_and_count_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Where all places might not fit into memory: the same answer, fewer places, as many told of; few rows keep all."""
+    path = tmp_path / "log"
+    path.write_text("".join(f"{'ab'[n % 2]}={n}\n" for n in range(60)))
+    usual = run(program, {"log": path})
+    monkeypatch.setattr("rlm_dsl.runtime.warehouse.VAST", 50)
+    assert run(program, {"log": path}).evidence == usual.evidence
+    monkeypatch.setattr("rlm_dsl.operators.operator.MOST_PLACES", 3 if "join" in program else 20)
+    vast = run(program, {"log": path})
+    (before,), (after,) = usual.evidence, vast.evidence
+    assert vast.value == usual.value and len(after.spans) < len(before.spans) and set(after.spans) <= set(before.spans)
+    assert after.count == before.count or ("join" in program and after.count > before.count)

@@ -103,7 +103,11 @@ def _parameter(operator: o.Operator, argument: t.Argument, free: Sequence[o.Para
 def _misplaced(names: Names, operator: o.Operator, argument: t.Argument, table: Table) -> bool:
     if argument.name is None:
         named = any(isinstance(p.kind, o.Derived | o.Aggregates) for p in operator.parameters)
-        what = "give it a name: name=..." if named else f"usage: {operator.signature}"
+        keys = next((p.name for p in operator.parameters if isinstance(p.kind, o.Keys)), None)
+        if keys and isinstance(argument.value, t.Name) and table.column(argument.value.name) is not None:
+            what = f"several columns are written {keys}=[a, b]"
+        else:
+            what = "give it a name: name=..." if named else f"usage: {operator.signature}"
         names.report("C06", f"`{operator.name}` does not take this argument", argument.span, what)
         return False
     known = [p.name for p in operator.parameters if not p.variadic]

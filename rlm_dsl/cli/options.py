@@ -48,22 +48,19 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--budget",
-            default="calls=1000,tokens=2000000",
-            show_default=True,
-            help="The most to spend, checked before each call.",
+            metavar="calls=N,tokens=N,usd=X,seconds=X",
+            help="The most to spend, checked before each call; calls=1000,tokens=2000000 unless said.",
         ),
-        click.option("--price", metavar="IN/OUT", help="Dollars for a million tokens, to show cost."),
-        click.option(
-            "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Requests in flight at most."
-        ),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(0.1),
-            default=120.0,
-            show_default=True,
-            help="Seconds to wait for an answer.",
-        ),
+        click.option("--price", metavar="IN/OUT", help="Dollars for a million tokens, for all models of the run."),
+        click.option("--concurrency", type=click.IntRange(1), help="Requests in flight at most; 16 unless said."),
+        click.option("--timeout", type=click.FloatRange(0.1), help="Seconds to wait for an answer; 120 unless said."),
+        click.option("--max-failed", type=click.FloatRange(0, 1), help="Share of a step's rows that may fail; 0.2."),
         click.option("--store", metavar="PATH", help="Where answers are kept; else RLM_DSL_STORE or the user's data."),
+        click.option("--settings", "file", metavar="FILE", help="Models, servers, limits; else ./rlm-dsl.yaml."),
+        click.option(
+            "--confirm-over", type=click.FloatRange(0), metavar="USD", help="Ask before a step may cost more."
+        ),
+        click.option("--yes", is_flag=True, help="Spend within the budget without asking."),
     )
     for option in reversed(options):
         command = option(command)
@@ -110,19 +107,33 @@ def load_all(
 
 
 def settings(given: dict[str, Any], **more: Any) -> Any:
+    """The settings of a run: what the command line says, else the settings file, else the usual."""
     from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings, read_models
+    from rlm_dsl.runtime.settings_file import found_settings
 
+    file = found_settings(given["file"])
+    given["confirm_over"] = file.confirm_over if given["confirm_over"] is None else given["confirm_over"]
+    models: dict[str, Any] = {**file.models, **read_models(given["models"])}
+    if "root" in models:
+        models.setdefault("sub", models["root"])
+    chosen: dict[str, Any] = {
+        "limits": Limits.read(given["budget"]) if given["budget"] else file.budget,
+        "concurrency": given["concurrency"] or file.concurrency,
+        "timeout_seconds": given["timeout"] or file.timeout_seconds,
+        "store": given["store"] or file.store,
+        "max_failed": file.max_failed if given["max_failed"] is None else given["max_failed"],
+        "window": file.window,
+    }
     return Settings(
-        models=read_models(given["models"]),
+        models=models,
         base_url=given["base_url"] or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL,
-        parameters={name: json_value(name, text) for name, text in pairs(given["parameters"])},
-        limits=Limits.read(given["budget"]),
+        parameters={**file.parameters, **{name: json_value(name, text) for name, text in pairs(given["parameters"])}},
         price=Price.read(given["price"]) if given["price"] else None,
-        concurrency=given["concurrency"],
-        timeout_seconds=given["timeout"],
-        store=given["store"],
+        prices=file.prices,
+        servers=file.servers,
         threads=given["threads"],
         memory=given["memory"],
+        **{name: value for name, value in chosen.items() if value is not None},
         **more,
     )
 

@@ -31,6 +31,7 @@ from rlm_dsl.program import Param
 from rlm_dsl.runtime.calling import Calling
 from rlm_dsl.runtime.runner import Runner, StepRecord
 from rlm_dsl.runtime.running import redaction_of
+from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
@@ -56,11 +57,11 @@ COMMANDS = ("help", "names", "program", "save", "quit")
 
 def run_shell(contexts: Mapping[str, Context], settings: Settings, environment: Mapping[str, str]) -> int:
     """A session over the contexts until the input ends."""
-    api_key = environment.get("OPENAI_API_KEY")
-    redaction = redaction_of(environment, api_key)
+    keys = Keys(environment)
+    redaction = redaction_of(keys, settings)
     progress = Bar()
     with (
-        Calling(settings, api_key, lambda kind, fields: None, redaction.redact, explore_text) as calling,
+        Calling(settings, keys, lambda kind, fields: None, redaction.redact, explore_text) as calling,
         Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse,
     ):
         progress.watch(calling.spent)

@@ -13,6 +13,7 @@ from rlm_dsl.cli.output import indented, safe, table_text
 from rlm_dsl.context.context import Context
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.view import cut
+from rlm_dsl.runtime.budget import Estimate
 from rlm_dsl.runtime.evidence import Evidence
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.source import Source
@@ -177,28 +178,37 @@ def told_calls(events: Sequence[Any]) -> list[str]:
     return [f"{len(ended):,} attempts at model calls, {failed:,} failed, {tokens:,} tokens"]
 
 
-def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
-    """A program's canonical form, stages, bounds and SQL."""
+def planned(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """A program, its plan over the contexts, and their relations; nothing is run."""
     from rlm_dsl.check import Environment, check_program
     from rlm_dsl.operators.operator import Relation
-    from rlm_dsl.plan.bounds import bounds
     from rlm_dsl.plan.build import build
-    from rlm_dsl.plan.explain import bound_lines, plan_sql, rewrite_lines, step_lines
-    from rlm_dsl.runtime.indexing import told_looks
+    from rlm_dsl.runtime.warehouse import VAST
     from rlm_dsl.sql import name
     from rlm_dsl.syntax.parse import parse
-    from rlm_dsl.syntax.show import show
     from rlm_dsl.types import Table
 
     types = {known: context.schema for known, context in contexts.items()}
     program = check_program(parse(source), source, Environment(types, {}, params))
     owns = {known: context.own for known, context in contexts.items()}
+    vast = {known for known, context in contexts.items() if context.count > VAST}
     relations = {
-        field.name: Relation(name(field.name), field.type, False, owns.get(field.name, ""))
+        field.name: Relation(name(field.name), field.type, False, owns.get(field.name, ""), field.name in vast)
         for field in program.contexts
         if isinstance(field.type, Table)
     }
-    plan = build(program.statements, relations, {})
+    return program, build(program.statements, relations, {}), relations
+
+
+def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+    """A program's canonical form, stages, bounds and SQL."""
+    from rlm_dsl.plan.bounds import bounds
+    from rlm_dsl.plan.explain import bound_lines, plan_sql, rewrite_lines, step_lines
+    from rlm_dsl.runtime.indexing import told_looks
+    from rlm_dsl.syntax.parse import parse
+    from rlm_dsl.syntax.show import show
+
+    program, plan, relations = planned(source, contexts, params)
     counts = {known: context.count for known, context in contexts.items()}
     return safe(
         "\n".join(
@@ -221,3 +231,38 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
             ]
         )
     )
+
+
+def told_dry_run(estimate: Estimate, source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+    """What a run would ask: its first round as counted, the others as bounded."""
+    from rlm_dsl.cli.approving import told_estimate
+    from rlm_dsl.plan.bounds import bounds
+    from rlm_dsl.plan.explain import bound_lines
+
+    _, plan, _ = planned(source, contexts, params)
+    all_ = bounds(plan, {known: context.count for known, context in contexts.items()})
+    later = [bound for bound in all_ if bound.step != estimate.step]
+    lines = [f"would ask  {told_estimate(estimate)}"]
+    lines += [f"later      {line}" for line in bound_lines(later)] if later else []
+    return safe("\n".join([*lines, "nothing was asked"]))
+
+
+PROMPTS_SHOWN = 2
+"""Rows whose prompts are shown."""
+
+
+def told_prompts(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+    """What the first model step says to a model about its first rows; the steps before it are run, nothing is asked."""
+    from rlm_dsl.request import prompt_tokens
+    from rlm_dsl.runtime.prompts import first_prompts
+    from rlm_dsl.runtime.settings import Settings
+
+    step, requests, count = first_prompts(source, contexts, params, Settings())
+    if not step:
+        return "no model is asked"
+    lines = [f"{step}: {count:,} requests; the first {len(requests)}:" if len(requests) > 1 else f"{step}: 1 request:"]
+    for request in requests:
+        lines += ["", f"about {prompt_tokens(request):,} tokens, answers of {json.dumps(request.schema)}"]
+        for message in request.messages:
+            lines += [f"--- {message.role}", indented(cut(message.content, 2_000))]
+    return safe("\n".join(lines))

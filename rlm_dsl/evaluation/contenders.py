@@ -7,7 +7,6 @@ Law: all of them are asked the same words about the same bytes, by the same mode
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from rlm_dsl.results import json_schema, read_answer
 from rlm_dsl.runtime.calling import Calling
 from rlm_dsl.runtime.recording import Usage, usage_of
 from rlm_dsl.runtime.running import ledger, redaction_of
+from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.typed import ask_typed
 from rlm_dsl.types import INT, Field, Record, Type, is_numeric
@@ -36,7 +36,7 @@ class Asked:
     task: Task
     contexts: Mapping[str, Context]
     settings: Settings
-    api_key: str | None
+    keys: Keys
     trace: Path
     local_python: bool = False
 
@@ -60,7 +60,7 @@ def ours(asked: Asked) -> Given:
         asked.contexts,
         asked.settings,
         returns=asked.task.returns,
-        api_key=asked.api_key,
+        keys=asked.keys,
         trace=asked.trace,
     )
     return Given(found.value, len(found.turns), found.result.usage)
@@ -80,10 +80,10 @@ def plain(asked: Asked) -> Given:
     if estimated_tokens(shown) > asked.settings.window:
         told = f"the data is about {estimated_tokens(shown):,} tokens, and the model's window {asked.settings.window:,}"
         raise UserError(told, code="window")
-    redaction = redaction_of(os.environ, asked.api_key)
+    redaction = redaction_of(asked.keys, asked.settings)
     with (
         ledger(asked.trace, redaction) as held,
-        Calling(asked.settings, asked.api_key, held.tell, redaction.redact) as calling,
+        Calling(asked.settings, asked.keys, held.tell, redaction.redact) as calling,
     ):
         messages = (Message("system", PLAIN), Message("user", redaction.redact(shown)))
         request = Request(calling.settings["root"], messages, json_schema(record), purpose="root")
@@ -100,7 +100,7 @@ def peer(answer: Callable[..., tuple[str, int, tuple[Usage, ...]]]) -> Contender
         returns = without_tables(asked.task.returns)
         question = f"{asked_for(asked.task.question, returns)}\nGive it as JSON."
         text, turns, usage = answer(
-            question, whole_text(asked.contexts), asked.settings, asked.api_key, asked.local_python
+            question, whole_text(asked.contexts), asked.settings, asked.keys, asked.local_python
         )
         return Given(told_value(text, returns), turns, usage)
 

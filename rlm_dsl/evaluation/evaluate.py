@@ -28,6 +28,7 @@ from rlm_dsl.evaluation.scoring import METRICS
 from rlm_dsl.evaluation.tasks import Data, Task
 from rlm_dsl.hashing import identity, without_floats
 from rlm_dsl.runtime.recording import Usage
+from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Limits, Settings
 from rlm_dsl.runtime.store import AnswerStore, default_path
 from rlm_dsl.trace.events import read_events
@@ -43,8 +44,8 @@ class Evaluation:
     settings: Settings
     share: Limits
     folder: Path
+    keys: Keys
     parallel: int = 4
-    api_key: str | None = None
     local_python: bool = False
 
 
@@ -92,6 +93,8 @@ def check(given: Evaluation) -> None:
             "if you mean it, say --local-python, best in a container",
         )
     limits, share = given.settings.limits, given.share
+    if limits.usd is not None or limits.seconds is not None:
+        raise UserError("the budget of all tasks is in calls and tokens", "bound one task: --each usd=0.50,seconds=600")
     if share.calls > limits.calls or share.tokens > limits.tokens:
         raise UserError("a task's share is larger than the budget of all", "write --each calls=100,tokens=200000")
 
@@ -115,7 +118,7 @@ def works_of(given: Evaluation) -> list[Work]:
 def conditions(given: Evaluation) -> list[Any]:
     """What else an outcome rests on: models, parameters, turns, window and share."""
     models = {alias: model.as_json() for alias, model in given.settings.by_alias().items()}
-    return [models, given.settings.turns, given.settings.window, given.share.calls, given.share.tokens]
+    return [models, given.settings.turns, given.settings.window, given.share.as_json()]
 
 
 def loaded(name: str, data: Data) -> Context:
@@ -169,7 +172,7 @@ def answered(given: Evaluation, work: Work, empty: Outcome) -> Outcome:
     started = time.perf_counter()
     try:
         found = CONTENDERS[work.contender](
-            Asked(work.task, work.contexts, settings, given.api_key, trace, given.local_python)
+            Asked(work.task, work.contexts, settings, given.keys, trace, given.local_python)
         )
     except ProgramError as failure:
         kind, told = "program", str(failure)
@@ -223,7 +226,7 @@ def told_by(trace: Path, settings: Settings) -> tuple[tuple[Usage, ...], int]:
     for event in events:
         if event.type == "call.end" and event.content["outcome"] not in ("failed", "cancelled"):
             root = steps.get(event.content["key"]) == "root"
-            held = found.get(root, Usage(settings.models["root" if root else "sub"], root))
+            held = found.get(root, Usage(settings.chosen("root" if root else "sub").model, root))
             found[root] = replace(
                 held,
                 calls=held.calls + 1,

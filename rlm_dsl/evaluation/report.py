@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy
 
 from rlm_dsl.evaluation.journal import Outcome
+from rlm_dsl.runtime.recording import Usage
 from rlm_dsl.runtime.settings import Price
 
 Z = 1.959964
 DRAWS, SEED = 2_000, 0
+PriceOf = Callable[[str], Price | None]
+
+
+def no_price(model: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +78,17 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return max(0.0, below), min(1.0, above)
 
 
-def summaries(outcomes: Iterable[Outcome], price: Price | None = None) -> tuple[Summary, ...]:
+def summaries(outcomes: Iterable[Outcome], price_of: PriceOf = no_price) -> tuple[Summary, ...]:
     """One a contender, in the order in which they come."""
     by_contender: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_contender.setdefault(outcome.contender, []).append(outcome)
-    return tuple(summary(name, held, price) for name, held in by_contender.items())
+    return tuple(summary(name, held, price_of) for name, held in by_contender.items())
 
 
-def summary(contender: str, outcomes: Sequence[Outcome], price: Price | None) -> Summary:
+def summary(contender: str, outcomes: Sequence[Outcome], price_of: PriceOf) -> Summary:
     scored = [outcome for outcome in outcomes if outcome.lasting]
     usage = [each for outcome in outcomes for each in outcome.usage]
-    given, said = sum(each.prompt_tokens for each in usage), sum(each.completion_tokens for each in usage)
     groups: dict[str, list[float]] = {}
     for outcome in scored:
         groups.setdefault(outcome.group, []).append(outcome.score)
@@ -96,12 +101,23 @@ def summary(contender: str, outcomes: Sequence[Outcome], price: Price | None) ->
         sum(each.new for each in usage),
         sum(each.prompt_tokens + each.completion_tokens for each in usage if each.root),
         sum(each.prompt_tokens + each.completion_tokens for each in usage if not each.root),
-        None if price is None else price.of(given, said),
+        cost(usage, price_of),
         mean([outcome.turns for outcome in scored]),
         mean([outcome.seconds for outcome in scored]),
         dict(sorted(Counter(outcome.failure for outcome in outcomes if outcome.failure).items())),
         {name: mean(scores) for name, scores in sorted(groups.items()) if name},
     )
+
+
+def cost(usage: Iterable[Usage], price_of: PriceOf) -> float | None:
+    """Dollars, also for answers that were known; None where a price is not."""
+    found = 0.0
+    for each in usage:
+        price = price_of(each.model)
+        if price is None:
+            return None
+        found += price.of(each.prompt_tokens, each.completion_tokens)
+    return found
 
 
 def mean(values: Sequence[float]) -> float:

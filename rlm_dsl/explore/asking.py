@@ -18,11 +18,12 @@ from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.session import Session
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.request import Answer, ModelSettings, Request
-from rlm_dsl.runtime.calling import Calling, Replaying
+from rlm_dsl.runtime.calling import Approve, Calling, Replaying, approved
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.runner import Runner
 from rlm_dsl.runtime.running import Ledger, finished, ledger, redaction_of, spent_of
+from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
@@ -49,22 +50,22 @@ def answer_question(
     contexts: Mapping[str, Context],
     settings: Settings,
     *,
-    api_key: str | None,
-    environment: Mapping[str, str],
+    keys: Keys,
     progress: Progress,
     shown: Callable[[Told], None],
     trace: Path | None,
     limit: int = LIMIT,
+    approve: Approve = approved,
 ) -> Result:
     """Explore until there is an answer. Raises NoAnswer when the turns are used up."""
     if "root" not in settings.models:
         raise UserError("no model is named", "name one: --model gpt-5-mini")
     if not question.strip():
         raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
-    redaction = redaction_of(environment, api_key)
+    redaction = redaction_of(keys, settings)
     with ledger(trace, redaction) as held:
         held.tell("run.start", {"question": question})
-        with Calling(settings, api_key, held.tell, redaction.redact, explore_text) as calling:
+        with Calling(settings, keys, held.tell, redaction.redact, explore_text, approve) as calling:
             progress.watch(calling.spent)
             found = explored(question, contexts, settings, calling, progress, held, shown, limit)
             if found.tree is None:

@@ -32,7 +32,8 @@ from rlm_dsl.runtime.calling import Calling
 from rlm_dsl.runtime.rounds import Silent
 from rlm_dsl.runtime.runner import Runner
 from rlm_dsl.runtime.running import redaction_of, run_program
-from rlm_dsl.runtime.settings import Limits, Settings
+from rlm_dsl.runtime.servers import Keys
+from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.storing import obtain
 from rlm_dsl.runtime.verify import verify
 from rlm_dsl.runtime.warehouse import Warehouse, memory_bytes
@@ -51,16 +52,14 @@ EVIDENCE = 5
 class Workspace:
     """Owns the models' stack and one session; each tool is a method, one at a time. Use as a context manager."""
 
-    def __init__(
-        self, allowed: Sequence[Path], settings: Settings, api_key: str | None, traces: Path | None = None
-    ) -> None:
+    def __init__(self, allowed: Sequence[Path], settings: Settings, keys: Keys, traces: Path | None = None) -> None:
         self.allowed = tuple(real_folder(folder) for folder in allowed)
-        self.settings, self.api_key, self.traces = settings, api_key, traces
+        self.settings, self.keys, self.traces = settings, keys, traces
         self.contexts: dict[str, Context] = {}
         self.lock = threading.RLock()
         self.open = ExitStack()
-        redaction = redaction_of(os.environ, api_key)
-        calling = Calling(settings, api_key, lambda kind, fields: None, redaction.redact, explore_text)
+        redaction = redaction_of(keys, settings)
+        calling = Calling(settings, keys, lambda kind, fields: None, redaction.redact, explore_text)
         self.calling = self.open.enter_context(calling)
         self.held = ExitStack()
         self.session = self.fresh({})
@@ -122,14 +121,15 @@ class Workspace:
         tree = self.session.sliced(turn.answered, statement, self.session.environment.contexts)
         named = {s.name for s in tree.statements if isinstance(s, t.ContextStatement)}
         spent = self.calling.spending
-        limits = Limits(self.settings.limits.calls - spent.calls, self.settings.limits.tokens - spent.tokens)
+        limits = replace(
+            self.settings.limits, calls=spent.calls_left, tokens=self.settings.limits.tokens - spent.tokens
+        )
         result = run_program(
             Source("program.rlm", show(tree)),
             {name: context for name, context in self.contexts.items() if name in named},
             {},
             replace(self.settings, limits=limits),
-            api_key=self.api_key,
-            environment=os.environ,
+            keys=self.keys,
             progress=Silent(),
             trace=None if self.traces is None else free_trace(self.traces),
             explorer=explore_text,

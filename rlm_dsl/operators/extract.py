@@ -26,7 +26,7 @@ from rlm_dsl.operators.operator import (
     is_own,
 )
 from rlm_dsl.operators.presence import known_present, needed
-from rlm_dsl.pattern_tree import stands_alone
+from rlm_dsl.pattern_tree import begins_text, stands_alone
 from rlm_dsl.patterns import named_groups
 from rlm_dsl.prefilters import matching
 from rlm_dsl.program import Column, Step, known_value
@@ -95,7 +95,9 @@ def narrowed(lowering: Lowering) -> Sql:
     t, pattern, on = lowering.t, known_value(lowering["pattern"]), lowering.value("on")
     if not is_own(lowering) or WHOLE.fullmatch(pattern):
         return names(t.hidden)
-    if stands_alone(pattern):
+    if begins_text(pattern):
+        before = sql("0")
+    elif stands_alone(pattern):
         before = sql('CASE WHEN "#m".g0 = \'\' THEN 0 ELSE strlen(split_part({on}, "#m".g0, 1)) END', on=on)
     else:
         before = sql(

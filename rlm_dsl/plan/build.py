@@ -241,7 +241,8 @@ class _Block:
         self.parts.append((table, written))
         self.steps.append(PlannedStep(table, step, tuple(physical_name(relation) for relation in inputs)))
         type_ = step.type if isinstance(step.type, Table) else Table(())
-        relation = Relation(name(table), type_, united, operator.own_column(step, inputs))
+        vast = any(relation.vast for relation in inputs)
+        relation = Relation(name(table), type_, united, operator.own_column(step, inputs), vast)
         self.here[step.identity] = relation
         return relation
 
@@ -275,7 +276,9 @@ class _Block:
         rows = model.rows(Lowering(step, inputs, self.writer(table, table), True))
         others = [parameter.name for parameter in operator.parameters if isinstance(parameter.kind, Rows)]
         types = {other: relation.type for other, relation in zip(others, inputs[1:], strict=True)}
-        relation = Relation(name(made), model.rows_type(Arguments(inputs[0].type, step.arguments, types)), True)
+        vast = any(relation.vast for relation in inputs)
+        type_ = model.rows_type(Arguments(inputs[0].type, step.arguments, types))
+        relation = Relation(name(made), type_, True, vast=vast)
         self.builder.stages.append(QueryStage(made, ((made, rows),), (), relation, relation.type))
         return relation
 

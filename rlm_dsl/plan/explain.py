@@ -20,11 +20,13 @@ from rlm_dsl.types import Table
 
 
 def query(stage: QueryStage) -> Sql:
-    """The stage's query: its parts as common table expressions, the last one's rows."""
+    """The stage's query: its parts as common table expressions, the last one's rows. What comes from a vast context is
+    read again where it is needed twice, not kept meanwhile."""
     last, body = stage.parts[-1]
     if len(stage.parts) == 1:
         return body
-    steps = joined(",\n", (sql("{n} AS (\n  {q}\n)", n=name(n), q=q) for n, q in stage.parts[:-1]))
+    kept = " NOT MATERIALIZED" if stage.relation is not None and stage.relation.vast else ""
+    steps = joined(",\n", (sql(f"{{n}} AS{kept} (\n  {{q}}\n)", n=name(n), q=q) for n, q in stage.parts[:-1]))
     return sql("WITH {steps}\n{body}", steps=steps, body=body) if last else body
 
 

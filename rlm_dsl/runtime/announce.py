@@ -1,29 +1,29 @@
-"""Every attempt is announced before it leaves and told of when it is over; so many are in flight at once at most.
+"""Every attempt is announced before it leaves and told of when it is over; it leaves at the server's pace.
 
 In: requests. Out: answers, and events handed to `log`. Law: no attempt leaves that was not logged first.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlm_dsl.request import Answer, Request, prompt_tokens
 from rlm_dsl.runtime.model import Attempt, Model
+from rlm_dsl.runtime.pace import Pace
 
 Log = Callable[[str, Mapping[str, Any]], None]
 
 
 class Announced:
-    """A model whose attempts are logged. `clock` gives seconds; `concurrency` is how many may be in flight."""
+    """A model whose attempts are logged. `clock` gives seconds; `pace` says when one may leave."""
 
-    def __init__(self, inner: Model, log: Log, clock: Callable[[], float], concurrency: int) -> None:
-        self.inner, self.log, self.clock = inner, log, clock
-        self.gate = asyncio.Semaphore(concurrency)
+    def __init__(self, inner: Model, log: Log, clock: Callable[[], float], pace: Pace) -> None:
+        self.inner, self.log, self.clock, self.pace = inner, log, clock, pace
 
     async def answer(self, request: Request) -> Answer:
-        async with self.gate:
+        tokens = prompt_tokens(request)
+        async with self.pace.leave(tokens) as left:
             self.log(
                 "call.start",
                 {
@@ -31,7 +31,7 @@ class Announced:
                     "step": request.purpose,
                     "gen_ai.request.model": request.settings.model,
                     "server.address": request.settings.base_url,
-                    "prompt_tokens_estimate": prompt_tokens(request),
+                    "prompt_tokens_estimate": tokens,
                 },
             )
             started = self.clock()
@@ -39,8 +39,11 @@ class Announced:
             try:
                 answer = await self.inner.answer(request)
                 ended |= told(answer)
+                self.pace.well()
                 return answer
             except Attempt as failure:
+                if failure.slow:
+                    self.pace.slow(left, failure.wait)
                 ended |= {"outcome": "failed", "error": failure.error.message, "may_be_billed": failure.billed}
                 raise
             finally:

@@ -15,13 +15,13 @@ from typing import TypeVar
 
 from rlm_dsl.operators.recurse import DEEPEST, TURNS
 from rlm_dsl.request import Answer, ModelSettings, Request
-from rlm_dsl.runtime.announce import Announced, Log
-from rlm_dsl.runtime.budget import Budgeted, Spending
-from rlm_dsl.runtime.endpoint import Endpoint
-from rlm_dsl.runtime.model import BudgetExceeded, Model
+from rlm_dsl.runtime.announce import Log
+from rlm_dsl.runtime.budget import Budgeted, Estimate, Spending, estimated
+from rlm_dsl.runtime.model import Model
 from rlm_dsl.runtime.recorded import Recorded
 from rlm_dsl.runtime.recording import Call, Recording
 from rlm_dsl.runtime.retry import Retrying
+from rlm_dsl.runtime.servers import Keys, Servers, check_servers
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.store import AnswerStore, Stored, default_path
 from rlm_dsl.runtime.sub_runs import Exploring, Share, rerun
@@ -29,6 +29,12 @@ from rlm_dsl.runtime.sub_runs import Exploring, Share, rerun
 T = TypeVar("T")
 Explorer = Callable[[Share, Request], Answer]
 """What explores a text live; floors above this one have it."""
+Approve = Callable[[Estimate], None]
+"""Asked before a round leaves, with what it may cost; raises to stop it."""
+
+
+def approved(estimate: Estimate) -> None:
+    """Everything within the budget may go."""
 
 
 class Calling:
@@ -38,19 +44,23 @@ class Calling:
     def __init__(
         self,
         settings: Settings,
-        api_key: str | None,
+        keys: Keys,
         log: Log,
         redact: Callable[[str], str] = str,
         explorer: Explorer | None = None,
+        approve: Approve = approved,
     ) -> None:
+        check_servers(settings, keys.environment)
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
         self.window, self.limits, self.redact = settings.window, settings.limits, redact
-        self.price = settings.price
+        self.max_failed = settings.max_failed
+        self.approve, self.price_of = approve, settings.price_of
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
-        self.spending = Spending(settings.limits)
-        self.endpoint = Endpoint(settings.base_url, api_key, settings.timeout_seconds, redact, time.time)
-        announced = Announced(self.endpoint, log, time.monotonic, settings.concurrency)
-        retrying = Retrying(Budgeted(announced, self.spending), asyncio.sleep, random.random)
+        if self.store.quarantined:
+            log("store.damaged", {"moved_to": Path(self.store.quarantined).name})
+        self.spending = Spending(settings.limits, time.monotonic)
+        self.servers = Servers(settings, keys, log, redact, self.store)
+        retrying = Retrying(Budgeted(self.servers, self.spending, settings.price_of), asyncio.sleep, random.random)
         self.stored = Stored(retrying, self.store)
         self.explorer, self.log, self.turns, self.depth = explorer, log, settings.turns, DEEPEST if explorer else 0
         self.exploring = Exploring(self.stored, self.explored)
@@ -76,14 +86,13 @@ class Calling:
 
     def ask(self, request: Request) -> Answer:
         """One request, waited for: how the exploration asks its root model."""
+        self.afford(request.purpose, [request])
         return self.wait(lambda: self.model.answer(request))
 
     def spent(self) -> str:
         """What was spent so far, in words: for people who watch."""
         spending = self.spending
-        usd = (
-            "" if self.price is None else f", ${self.price.of(spending.prompt_tokens, spending.completion_tokens):.4f}"
-        )
+        usd = f", ${spending.usd:.4f}" if spending.usd else ""
         return f"{spending.calls:,} calls, {spending.tokens:,} tokens{usd}"
 
     def left(self) -> str:
@@ -91,21 +100,20 @@ class Calling:
         return f"Model calls left: {max(0, self.limits.calls - len(self.recording.calls)):,}."
 
     def afford(self, step: str, requests: Iterable[Request]) -> None:
-        """Raise BudgetExceeded if more requests are new than there are calls left: before any of them leaves."""
-        keys = {request.key for request in requests if not request.explore}
-        new = len(keys) - len(self.store.held(keys))
-        if new > self.spending.calls_left:
-            raise BudgetExceeded(
-                f"{step} needs {new:,} new model calls, and the budget of {self.limits.calls:,} has "
-                f"{max(0, self.spending.calls_left):,} left"
-            )
+        """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves."""
+        asked = {request.key: request for request in requests if not request.explore}
+        held = self.store.held(asked)
+        new = [request for key, request in asked.items() if key not in held]
+        estimate = estimated(step, len(asked), new, self.price_of)
+        self.spending.check(estimate)
+        self.approve(estimate)
 
     def __enter__(self) -> Calling:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.wait(self.endpoint.close)
+            self.wait(self.servers.close)
         finally:
             self.loop.close()
             self.store.close()
@@ -123,7 +131,7 @@ class Replaying:
         depth: int = DEEPEST,
     ) -> None:
         self.calls = calls
-        self.settings, self.window, self.redact = settings, window, redact
+        self.settings, self.window, self.redact, self.max_failed = settings, window, redact, 1.0
         self.recorded = Recorded({key: call.answer for key, call in calls.items()})
         self.depth = depth
         self.recording = Recording(Exploring(self.recorded, self.explored), lambda key: "trace")

@@ -15,21 +15,36 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.request import Answer, Request
 from rlm_dsl.runtime.model import Attempt, ModelUnavailable, RequestRefused
-from rlm_dsl.runtime.settings import DEFAULT_URL
+from rlm_dsl.runtime.settings import DEFAULT_URL, KEY
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-FORMS = ("schema", "json", "words")
-"""How a result's type is asked for: by strict schema, by JSON mode with the schema in words, by words alone."""
+FORMS = ("schema", "tool", "json", "words")
+"""How a result's type is asked for: by strict schema, as a tool's arguments, by JSON mode with the schema in words, by
+words alone."""
+LACKS = {
+    "schema": ("response_format", "json_schema", "structured"),
+    "tool": ("tool", "function"),
+    "json": ("response_format", "json_object", "json mode"),
+}
+"""What a server says of a form that it lacks: one of these words, in the message of its refusal."""
+TOOL = "result"
 
 
 LONGEST = 300
 """Characters of a server's words that an error shows."""
 
+Manner = tuple[str, bool]
+"""How a model is asked: in which form, and whether by the old name of the output's limit."""
+USUAL: Manner = (FORMS[0], False)
+
 
 class Endpoint:
-    """Owns one client for one server. `now` gives seconds since the epoch, for Retry-After dates."""
+    """Owns one client for one server. `now` gives seconds since the epoch, for Retry-After dates; `known` is how its
+    models are asked, as far as that was found out before, and `learnt` is told of more; `heard` is told of the headers
+    of each reply. Headers and query are sent with each request; `key_header` carries the key in Authorization's stead.
+    """
 
     def __init__(
         self,
@@ -38,29 +53,51 @@ class Endpoint:
         timeout_seconds: float = 120.0,
         redact: Callable[[str], str] = str,
         now: Callable[[], float] = lambda: 0.0,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        key_header: str = "",
+        key_name: str = KEY,
+        known: Mapping[str, Manner] | None = None,
+        learnt: Callable[[str, Manner], None] = lambda model, manner: None,
+        heard: Callable[[Mapping[str, str]], None] = lambda headers: None,
     ) -> None:
         self.base_url, self.redact, self.now = base_url, redact, now
         self.api_key, self.timeout = api_key, timeout_seconds
+        self.headers, self.query, self.key_header, self.key_name = headers or {}, query or {}, key_header, key_name
         self.client: AsyncOpenAI | None = None
-        self.forms: dict[str, str] = {}
-        self.old_limit: set[str] = set()
+        self.manners: dict[str, Manner] = dict(known or {})
+        self.learnt, self.heard = learnt, heard
 
     def opened(self) -> AsyncOpenAI:
         """The client, made on first use: inside the loop that uses it, and only by runs that ask a model."""
         if self.client is None:
             if not self.api_key and self.base_url.rstrip("/") == DEFAULT_URL:
-                hint = "set OPENAI_API_KEY, or name another server with --base-url"
+                hint = f"set {self.key_name}, or name another server with --base-url"
                 raise RequestRefused("there is no key for the model server", hint, code="key")
             import openai
 
+            headers = dict(self.headers)
+            if self.key_header:
+                headers |= {self.key_header: self.api_key or "none"}
             self.client = openai.AsyncOpenAI(
                 api_key=self.api_key or "none",
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=self.timeout,
+                default_headers=headers or None,
+                default_query=dict(self.query) or None,
                 http_client=openai.DefaultAioHttpClient(),
             )
         return self.client
+
+    def left_out(self) -> Mapping[str, Any] | None:
+        """Where another header carries the key, Authorization does not."""
+        if not self.key_header:
+            return None
+        import openai
+
+        return {"Authorization": openai.Omit()}
 
     async def close(self) -> None:
         if self.client is not None:
@@ -72,7 +109,9 @@ class Endpoint:
         while True:
             manner = self.manner(request)
             try:
-                raw = await self.opened().chat.completions.with_raw_response.create(**self.body(request))
+                asked = self.opened().chat.completions.with_raw_response
+                raw = await asked.create(**self.body(request), extra_headers=self.left_out())
+                self.heard(raw.headers)
                 return self.clean(read_completion(raw.http_response.text, self.base_url, self.redact))
             except (Attempt, RequestRefused):
                 raise
@@ -80,11 +119,9 @@ class Endpoint:
                 if manner == self.manner(request) and not self.learned(request, failure):
                     raise self.attempt(failure, request) from None
 
-    def manner(self, request: Request) -> tuple[str, bool]:
-        """How this model is asked for results, and whether by the old name of the output's limit; others that are
-        under way may find out more meanwhile."""
-        model = request.settings.model
-        return self.forms.get(model, FORMS[0]), model in self.old_limit
+    def manner(self, request: Request) -> Manner:
+        """How this model is asked; others that are under way may find out more meanwhile."""
+        return self.manners.get(request.settings.model, USUAL)
 
     def clean(self, answer: Answer) -> Answer:
         """The answer without secrets, before anything keeps it."""
@@ -98,7 +135,7 @@ class Endpoint:
         if old and "max_completion_tokens" in parameters:
             parameters["max_tokens"] = parameters.pop("max_completion_tokens")
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
-        if request.schema is not None and form != "schema":
+        if request.schema is not None and form in ("json", "words"):
             messages = in_words(messages, request.schema)
         return {"model": request.settings.model, "messages": messages, **parameters, **asked_as(request.schema, form)}
 
@@ -109,13 +146,16 @@ class Endpoint:
         if status not in (400, 404, 415, 422, 501):
             return False
         if "max_completion_tokens" in told and not old:
-            self.old_limit.add(request.settings.model)
+            self.learn(request.settings.model, (form, True))
             return True
-        lacks = any(word in told for word in ("response_format", "json_schema", "json_object", "structured"))
-        if lacks and request.schema is not None and form != FORMS[-1]:
-            self.forms[request.settings.model] = FORMS[FORMS.index(form) + 1]
+        if request.schema is not None and any(word in told for word in LACKS.get(form, ())):
+            self.learn(request.settings.model, (FORMS[FORMS.index(form) + 1], old))
             return True
         return False
+
+    def learn(self, model: str, manner: Manner) -> None:
+        self.manners[model] = manner
+        self.learnt(model, manner)
 
     def attempt(self, failure: Exception, request: Request) -> Attempt:
         """What a failure of the client means."""
@@ -141,7 +181,7 @@ class Endpoint:
     def status(self, failure: Any, told: str, request: Request) -> Attempt:
         status = failure.status_code
         if status in (401, 403):
-            return refused(f"{self.base_url} refuses the key ({status})", "check OPENAI_API_KEY", "key")
+            return refused(f"{self.base_url} refuses the key ({status})", f"check {self.key_name}", "key")
         if status == 404:
             return refused(
                 f"{self.base_url} does not know the model `{request.settings.model}`: {told}",
@@ -151,13 +191,10 @@ class Endpoint:
         if status == 429 and "insufficient_quota" in told:
             return Attempt(ModelUnavailable(f"{self.base_url}: the quota is used up: {told}"), again=False)
         if status in (408, 409, 425, 429) or status >= 500:
+            self.heard(failure.response.headers)
             wait = waiting(failure.response.headers, self.now())
-            return Attempt(
-                ModelUnavailable(f"{self.base_url} answers {status}: {told}"),
-                again=True,
-                billed=status >= 500,
-                wait=wait,
-            )
+            error = ModelUnavailable(f"{self.base_url} answers {status}: {told}")
+            return Attempt(error, again=True, billed=status >= 500, wait=wait, slow=status in SLOW)
         return refused(f"{self.base_url} refuses the request ({status}): {told}", "", "request")
 
     async def models(self) -> list[str]:
@@ -197,11 +234,16 @@ def refused(message: str, hint: str, code: str) -> Attempt:
 
 
 def asked_as(schema: Mapping[str, Any] | None, form: str) -> dict[str, Any]:
+    """The parameters by which a result's type is asked for."""
     if schema is None or form == "words":
         return {}
     if form == "json":
         return {"response_format": {"type": "json_object"}}
-    strict = {"name": "result", "strict": True, "schema": dict(schema)}
+    if form == "tool":
+        tool = {"name": TOOL, "strict": True, "parameters": dict(schema)}
+        chosen = {"type": "function", "function": {"name": TOOL}}
+        return {"tools": [{"type": "function", "function": tool}], "tool_choice": chosen}
+    strict = {"name": TOOL, "strict": True, "schema": dict(schema)}
     return {"response_format": {"type": "json_schema", "json_schema": strict}}
 
 
@@ -214,6 +256,13 @@ def in_words(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[
     return [{"role": "system", "content": told}, *messages]
 
 
+FINISHED = {"stop": "stop", "tool_calls": "stop", "function_call": "stop", "eos": "stop", "eos_token": "stop",
+            "stop_sequence": "stop", "end_turn": "stop", "max_tokens": "length"}  # fmt: skip
+"""Other words of servers for the same ends."""
+SLOW = (429, 503, 529)
+"""Statuses by which a server says that it is asked too much."""
+
+
 def read_completion(body: str, base_url: str, redact: Callable[[str], str]) -> Answer:
     """An answer from a reply's body, whatever a server may have left out. Raises Attempt for what is no completion."""
     try:
@@ -223,7 +272,7 @@ def read_completion(body: str, base_url: str, redact: Callable[[str], str]) -> A
         usage = value.get("usage") or {}
         return Answer(
             text=content_of(message),
-            finish=choice.get("finish_reason") or "stop",
+            finish=FINISHED.get(choice.get("finish_reason") or "stop", choice.get("finish_reason")),
             refusal=message.get("refusal") or None,
             model=str(value.get("model") or ""),
             fingerprint=str(value.get("system_fingerprint") or ""),
@@ -232,7 +281,7 @@ def read_completion(body: str, base_url: str, redact: Callable[[str], str]) -> A
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise Attempt(
-            ModelUnavailable(f"{base_url} answered what is no completion: {redact(body)[:120]!r}"),
+            ModelUnavailable(f"{base_url} answered what is no completion: {redact(body)[:LONGEST]!r}"),
             again=True,
             billed=True,
         ) from None

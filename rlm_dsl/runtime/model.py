@@ -20,10 +20,13 @@ class Model(Protocol):
 
 class Attempt(Exception):
     """One attempt that came to nothing. `billed` if the server may have counted it; `wait` is its Retry-After in
-    seconds; `again` if another attempt makes sense; `error` is what the user is told if none succeeds."""
+    seconds; `again` if another attempt makes sense; `slow` if the server is asked too much; `error` is what the user
+    is told if none succeeds."""
 
-    def __init__(self, error: UserError, *, again: bool, billed: bool = False, wait: float | None = None) -> None:
-        self.error, self.again, self.billed, self.wait = error, again, billed, wait
+    def __init__(
+        self, error: UserError, *, again: bool, billed: bool = False, wait: float | None = None, slow: bool = False
+    ) -> None:
+        self.error, self.again, self.billed, self.wait, self.slow = error, again, billed, wait, slow
         super().__init__(error.message)
 
 

@@ -188,10 +188,14 @@ def model_step(stage: ModelStage) -> ModelStep:
     return model
 
 
-async def ask_round(round_: Round, rows: Sequence[Row], model: Model, progress: Progress) -> Answered:
-    """Ask for every row. A stopped server or budget ends it, with what was acknowledged in the store."""
+async def ask_round(
+    round_: Round, rows: Sequence[Row], model: Model, progress: Progress, max_failed: float = 1.0
+) -> Answered:
+    """Ask for every row. A stopped server or budget ends it, with what was acknowledged in the store, and so does a
+    greater share of failed rows than `max_failed`."""
     if round_.stage.tree:
         return await _ask_trees(round_, rows, model, progress)
+    failing = Failing(round_.stage.step_name, max_failed)
     keys: dict[str, list[int]] = {}
     for row in rows:
         for text in row.texts:
@@ -205,6 +209,7 @@ async def ask_round(round_: Round, rows: Sequence[Row], model: Model, progress: 
         outcome = await ask_typed(model, requests[text], reading(round_, texts_of(text, round_.stage)), asks=ASKS)
         outcomes.update((key, outcome) for key in keys[text])
         progress.answered(name)
+        failing.count(outcome)
 
     await in_turn(list(keys), one)
     progress.round_ended(name)
@@ -293,6 +298,32 @@ async def in_turn(items: list[Any], one: Callable[[Any], Awaitable[None]]) -> No
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+ENOUGH = 20
+"""Answers after which the share that failed tells something."""
+
+
+@dataclass(slots=True)
+class Failing:
+    """Counts a round's failures; raises when they are too many for the rest to be worth its money."""
+
+    step: str
+    most: float
+    answered: int = 0
+    failed: int = 0
+
+    def count(self, outcome: Outcome[Any]) -> None:
+        self.answered += 1
+        self.failed += outcome.status != "ok"
+        if outcome.status != "ok" and self.answered >= ENOUGH and self.failed > self.most * self.answered:
+            raise UserError(
+                f"{self.step}: {self.failed:,} of the first {self.answered:,} answers are not valid; the last is "
+                f"{outcome.status}: {outcome.problem}",
+                f"see what is asked with explain --prompts, or allow more than {self.most:.0%}: --max-failed 1",
+                exit_code=3,
+                code="failing",
+            )
 
 
 class RowsFailed(UserError):

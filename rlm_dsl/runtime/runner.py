@@ -49,7 +49,7 @@ class Caller(Protocol):
     """How rounds reach models: settings by alias, one model for all, a way to wait for it, and what keeps secrets back.
 
     `afford` is asked before a round leaves: it raises if the budget cannot pay for what is not known yet. `depth` is
-    how deep sub-runs may go.
+    how deep sub-runs may go; a round of which more than the share `max_failed` fails is left early.
     """
 
     @property
@@ -60,6 +60,8 @@ class Caller(Protocol):
     def redact(self) -> Callable[[str], str]: ...
     @property
     def depth(self) -> int: ...
+    @property
+    def max_failed(self) -> float: ...
     @property
     def model(self) -> Model: ...
     def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
@@ -236,7 +238,7 @@ class Runner:
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
         self.caller.afford(stage.step_name, first_requests(round_, rows))
         model = self.caller.model
-        answered = self.caller.wait(lambda: ask_round(round_, rows, model, self.progress))
+        answered = self.caller.wait(lambda: ask_round(round_, rows, model, self.progress, caller.max_failed))
         self.tell("round.end", {"step": stage.step_name, **asked_counts(answered)})
         failed = failures(answered)
         if failed and values["on_error"] == "fail":

@@ -17,13 +17,14 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.request import ModelSettings
-from rlm_dsl.runtime.calling import Calling, Explorer, Replaying
+from rlm_dsl.runtime.calling import Approve, Calling, Explorer, Replaying, approved
 from rlm_dsl.runtime.execution import execute
 from rlm_dsl.runtime.recording import Recording, usage_of
 from rlm_dsl.runtime.result import Result, Spent
 from rlm_dsl.runtime.rounds import WINDOW, Progress
 from rlm_dsl.runtime.runner import Caller
-from rlm_dsl.runtime.settings import Settings
+from rlm_dsl.runtime.servers import Keys
+from rlm_dsl.runtime.settings import Server, Settings
 from rlm_dsl.runtime.traced import (
     SCHEMA,
     header_contexts,
@@ -76,9 +77,9 @@ def ledger(trace: Path | None, redaction: Redaction) -> Iterator[Ledger]:
             writer.close()
 
 
-def redaction_of(environment: Mapping[str, str], api_key: str | None) -> Redaction:
-    """What to keep out of everything written: secrets of the environment, and the key in use."""
-    return Redaction.of({**environment, **({"API_KEY": api_key} if api_key else {})})
+def redaction_of(keys: Keys, settings: Settings) -> Redaction:
+    """What to keep out of everything written: secrets of the environment, and the keys in use."""
+    return Redaction.of({**keys.environment, **keys.all((*settings.servers, Server(settings.base_url)))})
 
 
 def run_program(
@@ -87,15 +88,16 @@ def run_program(
     params: Mapping[str, Any],
     settings: Settings,
     *,
-    api_key: str | None,
-    environment: Mapping[str, str],
+    keys: Keys,
     progress: Progress,
     trace: Path | None = None,
     answers: Trace | None = None,
     explorer: Explorer | None = None,
+    approve: Approve = approved,
 ) -> Result:
-    """Run a program live, or on the answers of an earlier trace and then without any call."""
-    redaction = redaction_of(environment, api_key)
+    """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
+    each round of model calls."""
+    redaction = redaction_of(keys, settings)
     with ledger(trace, redaction) as held:
         held.tell("run.start", {"program": source.text})
         with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
@@ -109,7 +111,7 @@ def run_program(
                 return finished(
                     source, contexts, params, settings, replaying, replaying.recording, progress, held, warehouse
                 )
-            with Calling(settings, api_key, held.tell, redaction.redact, explorer) as calling:
+            with Calling(settings, keys, held.tell, redaction.redact, explorer, approve) as calling:
                 progress.watch(calling.spent)
                 return finished(
                     source, contexts, params, settings, calling, calling.recording, progress, held, warehouse
@@ -162,8 +164,12 @@ def spent_of(recording: Recording, settings: Settings) -> Spent:
     live = [call for call in asked if call.origin == "live"]
     prompt = sum(call.answer.prompt_tokens or 0 for call in live)
     completion = sum(call.answer.completion_tokens or 0 for call in live)
-    usd = settings.price.of(prompt, completion) if settings.price else None
-    return Spent(len(live), len(asked) - len(live), prompt, completion, usd)
+    usd: float | None = 0.0
+    for call in live:
+        price = settings.price_of(call.request.settings.model)
+        given, said = call.answer.prompt_tokens or 0, call.answer.completion_tokens or 0
+        usd = None if usd is None or price is None else usd + price.of(given, said)
+    return Spent(len(live), len(asked) - len(live), prompt, completion, usd if live else None)
 
 
 def header_of(
@@ -188,7 +194,7 @@ def header_of(
         "models": {alias: model.as_json() for alias, model in models.items()},
         "served": served(recording.calls.values()),
         "window": settings.window,
-        "budget": {"calls": settings.limits.calls, "tokens": settings.limits.tokens},
+        "budget": settings.limits.as_json(),
         "versions": {"rlm_dsl": version(), "duckdb": duckdb.__version__},
         "redaction": held.redaction.names(),
     }

@@ -1,10 +1,12 @@
-"""The settings of a run: which models, within which limits.
+"""The settings of a run: which models, on which servers, within which limits.
 
-In: what a user says. Out: an immutable value. Law: nothing here is secret; keys stay in the environment.
+In: what a user says. Out: immutable values. Law: nothing here is secret; keys stay in the environment, under the names
+that servers give them here.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,25 +18,43 @@ from rlm_dsl.runtime.rounds import WINDOW
 DEFAULT_URL = "https://api.openai.com/v1"
 OUTPUT = 4_096
 """The most tokens one answer may have, unless a parameter says other; reserved from the budget before each call."""
+KEY = "OPENAI_API_KEY"
+"""The environment's variable that holds a server's key, unless the server names another."""
+BUDGET = "write --budget calls=500,tokens=1000000,usd=2,seconds=600"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may spend. `calls` and `tokens` are upper bounds over everything that it asks."""
+    """What a run may spend: upper bounds over everything that it asks, its sub-runs too. `usd` needs prices; after
+    `seconds` no call leaves any more."""
 
     calls: int = 1_000
     tokens: int = 2_000_000
+    usd: float | None = None
+    seconds: float | None = None
 
     @staticmethod
     def read(text: str) -> Limits:
-        """From `calls=500,tokens=100000`."""
-        found: dict[str, int] = {}
+        """From `calls=500,tokens=100000,usd=2.50,seconds=600`."""
+        found: dict[str, Any] = {}
         for part in filter(None, text.replace(" ", "").split(",")):
             name, _, amount = part.partition("=")
-            if name not in ("calls", "tokens") or not amount.replace("_", "").isdigit():
-                raise UserError(f"no budget: {part!r}", "write --budget calls=500,tokens=1000000")
-            found[name] = int(amount)
+            found[name] = Limits.amount(name, amount.replace("_", ""), part)
         return Limits(**found)
+
+    @staticmethod
+    def amount(name: str, amount: str, part: str) -> int | float:
+        if name in ("calls", "tokens") and amount.isdigit():
+            return int(amount)
+        if name in ("usd", "seconds") and re.fullmatch(r"\d+(\.\d*)?|\.\d+", amount):
+            return float(amount)
+        raise UserError(f"no budget: {part!r}", BUDGET)
+
+    def as_json(self) -> dict[str, Any]:
+        """Floats as text, as whatever is hashed has them."""
+        found: dict[str, Any] = {"calls": self.calls, "tokens": self.tokens}
+        more = {"usd": self.usd, "seconds": self.seconds}
+        return found | {name: repr(amount) for name, amount in more.items() if amount is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +80,47 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything about a run but its program and data. `models` is by alias; root and sub are always there."""
+class Server:
+    """How one server is spoken to. `key` names the environment's variable that holds its key, `key_header` the header
+    that carries it where that is not `Authorization`; the values of `headers` may name variables as ${NAME}. The
+    rates are a minute's. None stands for the run's own setting, or for no limit."""
 
-    models: Mapping[str, str] = field(default_factory=dict)
+    url: str
+    key: str = KEY
+    key_header: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model as an alias names it: its name, its server's address ("" for the run's own), and what is sent to it."""
+
+    model: str
+    base_url: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything about a run but its program and data. `models` is by alias; root and sub are always there.
+
+    `prices` are by model and go before those that are known here; `price`, where it is given, goes before both.
+    A step of which more than the share `max_failed` fails stops early. `rows_per_call` is by step.
+    """
+
+    models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
     base_url: str = DEFAULT_URL
     parameters: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = Limits()
     price: Price | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    servers: tuple[Server, ...] = ()
     concurrency: int = 16
     window: int = WINDOW
     timeout_seconds: float = 120.0
@@ -75,13 +128,32 @@ class Settings:
     memory: str | None = None
     store: str | None = None
     turns: int = 20
+    max_failed: float = 0.2
+
+    def chosen(self, alias: str) -> ModelChoice:
+        given = self.models[alias]
+        return ModelChoice(given) if isinstance(given, str) else given
 
     def by_alias(self) -> dict[str, ModelSettings]:
-        """The models' settings by alias; every alias sends the same parameters and the same bound of output."""
-        parameters = {"max_completion_tokens": OUTPUT, **self.parameters}
-        return {
-            alias: ModelSettings(model, self.base_url, parameters=parameters) for alias, model in self.models.items()
-        }
+        """The models' settings by alias; every alias sends the same bound of output, unless it says other."""
+        common = {"max_completion_tokens": OUTPUT, **self.parameters}
+        found = {}
+        for alias in self.models:
+            choice = self.chosen(alias)
+            parameters = {**common, **choice.parameters}
+            found[alias] = ModelSettings(choice.model, choice.base_url or self.base_url, parameters=parameters)
+        return found
+
+    def server(self, url: str) -> Server:
+        """How the server at an address is spoken to."""
+        return next((server for server in self.servers if server.url == url), Server(url))
+
+    def price_of(self, model: str) -> Price | None:
+        """What a model costs; None where that is not known."""
+        from rlm_dsl.runtime.prices import known_price
+
+        own = (choice.price for choice in map(self.chosen, self.models) if choice.model == model)
+        return self.price or next(filter(None, own), None) or self.prices.get(model) or known_price(model)
 
 
 def read_models(given: Sequence[str]) -> dict[str, str]:

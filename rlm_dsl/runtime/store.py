@@ -1,38 +1,54 @@
 """The answer store: each answer is paid for once.
 
 In: answers by key. Out: the same answers, over runs and processes. Law: what was acknowledged is there after a crash;
-errors, refusals and answers cut short are never in it.
+errors, refusals and answers cut short are never in it; a damaged file is moved aside, not written to.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import queue
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.request import Answer, Request
+from rlm_dsl.runtime.claims import Claims
 from rlm_dsl.runtime.model import Model
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x524C4D53
 """Marks the file as ours in its header."""
-TABLE = """CREATE TABLE IF NOT EXISTS answers (
-  key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, claimed_until REAL
-) WITHOUT ROWID"""
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS answers (
+  key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, kept REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS manners (
+  base_url TEXT, model TEXT, form TEXT NOT NULL, old_limit INTEGER NOT NULL, found REAL NOT NULL,
+  PRIMARY KEY (base_url, model)
+) WITHOUT ROWID""",
+)
+"""Answers, each with when it was kept; and how each server's models are asked, with when that was found out."""
+FORGOTTEN = 30 * 86_400.0
+"""Seconds after which it is tried anew how a server is asked: servers learn too."""
 GROUP = 256
 """Answers that are committed together at most."""
 OPENING = threading.Lock()
 """Held while a store is opened: two that make the same file at once find it locked, whatever their patience."""
 
-Put = tuple[str, str, str, Future[None]]
+POLL = 0.1
+"""Seconds between looks for an answer that another process is asking for."""
+
+Put = tuple[str, str, str, float, Future[None]]
 
 
 def default_path() -> Path:
@@ -53,8 +69,16 @@ class AnswerStore:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as failure:
             raise store_error(path, failure) from None
+        self.quarantined = ""
         with OPENING:
-            self.reader = self.connected()
+            try:
+                self.reader = self.connected()
+            except Damaged as failure:
+                if not is_ours(path):
+                    raise store_error(path, failure) from None
+                self.quarantined = quarantine(path)
+                self.reader = self.connected()
+        self.claims = Claims(path)
         self.lock = threading.Lock()
         self.waiting: queue.SimpleQueue[Put | None] = queue.SimpleQueue()
         self.writer = threading.Thread(target=self.write, name="answer store", daemon=True)
@@ -73,11 +97,18 @@ class AnswerStore:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 raise UserError(f"{self.path} was written by a newer rlm-dsl", "update, or name another with --store")
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(TABLE)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            if tables and version < VERSION:
+                connection.execute("ALTER TABLE answers DROP COLUMN claimed_until")
+                connection.execute("ALTER TABLE answers ADD COLUMN kept REAL NOT NULL DEFAULT 0")
+            if version < VERSION:
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            for table in TABLES:
+                connection.execute(table)
             return connection
         except (sqlite3.Error, OSError) as failure:
+            if damaged(failure):
+                raise Damaged(str(failure)) from None
             raise store_error(self.path, failure) from None
 
     def get(self, key: str) -> Answer | None:
@@ -102,7 +133,7 @@ class AnswerStore:
             raise ValueError("refusals and answers cut short are not kept")
         done: Future[None] = Future()
         done.set_running_or_notify_cancel()  # whoever stops waiting does not stop the writing
-        self.waiting.put((request.key, as_text(request.as_json()), as_text(answer.as_json()), done))
+        self.waiting.put((request.key, as_text(request.as_json()), as_text(answer.as_json()), time.time(), done))
         return done
 
     def write(self) -> None:
@@ -125,23 +156,67 @@ class AnswerStore:
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(
-                "INSERT OR IGNORE INTO answers (key, request, answer) VALUES (?, ?, ?)", [put[:3] for put in group]
+                "INSERT OR IGNORE INTO answers (key, request, answer, kept) VALUES (?, ?, ?, ?)",
+                [put[:4] for put in group],
             )
             connection.execute("COMMIT")
         except sqlite3.Error as failure:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
             for *_, done in group:
                 done.set_exception(store_error(self.path, failure))
             return
         for *_, done in group:
             done.set_result(None)
 
+    def manners(self, base_url: str) -> dict[str, tuple[str, bool]]:
+        """How a server's models are asked, as far as that was found out not too long ago."""
+        with self.lock:
+            rows = self.reader.execute(
+                "SELECT model, form, old_limit FROM manners WHERE base_url = ? AND found > ?",
+                (base_url, time.time() - FORGOTTEN),
+            ).fetchall()
+        return {model: (form, bool(old)) for model, form, old in rows}
+
+    def learn(self, base_url: str, model: str, manner: tuple[str, bool]) -> None:
+        """Remember how a model is asked. That it cannot be kept is no reason to stop."""
+        row = (base_url, model, manner[0], int(manner[1]), time.time())
+        with self.lock, suppress(sqlite3.Error):
+            self.reader.execute("INSERT OR REPLACE INTO manners VALUES (?, ?, ?, ?, ?)", row)
+
     def close(self) -> None:
         """Finish what waits, then close."""
         self.waiting.put(None)
         self.writer.join()
         self.reader.close()
+        self.claims.close()
+
+
+class Damaged(Exception):
+    """The file is no whole database."""
+
+
+def damaged(failure: Exception) -> bool:
+    return isinstance(failure, sqlite3.DatabaseError) and any(
+        word in str(failure) for word in ("malformed", "not a database", "encrypted")
+    )
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the file's header says that it is a store: nothing else is ever moved."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    return head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION.to_bytes(4, "big")
+
+
+def quarantine(path: Path) -> str:
+    """Move a damaged store aside, with what belongs to it; where to."""
+    aside = next(p for n in itertools.count(1) if not (p := path.with_name(f"{path.name}.damaged-{n}")).exists())
+    for ending in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{ending}").replace(f"{aside}{ending}")
+    return str(aside)
 
 
 def as_text(value: object) -> str:
@@ -191,11 +266,23 @@ class Stored:
                 task.cancel()
 
     async def asked(self, request: Request) -> Answer:
-        answer = await self.inner.answer(request)
-        if answer.keepable:
-            await asyncio.wrap_future(self.store.put(request, answer))
-        self.origins.setdefault(request.key, "live")
-        return answer
+        """The answer of the server, unless another process asks for the same just now: then its answer."""
+        while not self.store.claims.taken(request.key):
+            await asyncio.sleep(POLL)
+            if (found := self.store.get(request.key)) is not None:
+                self.origins.setdefault(request.key, "store")
+                return found
+        try:
+            if (found := self.store.get(request.key)) is not None:
+                self.origins.setdefault(request.key, "store")
+                return found
+            answer = await self.inner.answer(request)
+            if answer.keepable:
+                await asyncio.wrap_future(self.store.put(request, answer))
+            self.origins.setdefault(request.key, "live")
+            return answer
+        finally:
+            self.store.claims.give_back(request.key)
 
     def origin(self, key: str) -> str:
         """Where a key's answer came from: live or store."""

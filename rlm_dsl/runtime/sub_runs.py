@@ -85,6 +85,10 @@ class Share:
         return self.parent.redact
 
     @property
+    def max_failed(self) -> float:
+        return self.parent.max_failed
+
+    @property
     def model(self) -> Model:
         return self.recording
 

@@ -117,7 +117,8 @@ class Warehouse:
             self.connection.register(held, rows)
         self.run(sql("CREATE VIEW {v} AS {q}", v=name(context), q=context_rows(number, schema, name(held))))
         visible = Table(schema.columns)
-        self.contexts[context] = Relation(name(context), visible, False, own)
+        vast = row_count(rows) > VAST
+        self.contexts[context] = Relation(name(context), visible, False, own, vast)
         return self.contexts[context]
 
     def stored(self, parts: Iterable[StoredPart]) -> Sql:
@@ -248,13 +249,22 @@ class Warehouse:
         return [
             (row, lo, hi)
             for row, lo, hi in self.rows(
-                sql("SELECT DISTINCT r, lo, hi FROM ({inner}) ORDER BY r, lo, hi{last}", inner=inner, last=last)
+                sql(
+                    "SELECT DISTINCT r, lo, hi FROM ({inner}) WHERE r IS NOT NULL ORDER BY r, lo, hi{last}",
+                    inner=inner,
+                    last=last,
+                )
             )
         ]
 
     def origin_count(self, relation: Relation, chosen: str = "") -> int:
-        inner = origin_rows(relation, chosen)
-        return int(self.rows(sql("SELECT count(*) FROM (SELECT DISTINCT r, lo, hi FROM ({i}))", i=inner))[0][0])
+        """How many context rows a table's rows come from; where places are left out, as many as were united."""
+        listed = sql("SELECT DISTINCT r, lo, hi FROM ({i}) WHERE r IS NOT NULL", i=origin_rows(relation, chosen))
+        left_out = sql("SELECT lo FROM ({i}) WHERE r IS NULL", i=origin_rows(relation, chosen))
+        query = sql(
+            "SELECT (SELECT count(*) FROM ({l})) + (SELECT coalesce(sum(lo), 0) FROM ({o}))", l=listed, o=left_out
+        )
+        return int(self.rows(query)[0][0])
 
     def digest(self, table: str, columns: Iterable[Field]) -> str:
         """The digest of a set of rows: independent of order, keeping duplicates (see `row_digest`).
@@ -268,6 +278,14 @@ class Warehouse:
             for bucket, digests in sorted_digests(chunk):
                 buckets.setdefault(bucket, hashlib.sha256()).update(digests)
         return tagged("rows-v1", "".join(bucket.hexdigest() for bucket in buckets.values()).encode("ascii"))
+
+
+VAST = 5_000_000
+"""Rows of a context from which on what unites them may leave out places (see `vast_origin`)."""
+
+
+def row_count(rows: pa.Table | tuple[StoredPart, ...]) -> int:
+    return sum(part.past - part.first for part in rows) if isinstance(rows, tuple) else rows.num_rows
 
 
 UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}

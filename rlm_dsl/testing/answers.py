@@ -6,7 +6,7 @@ Law: the answer is a function of the request and of `Answering`; asking again ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rlm_dsl.testing.gold import Fallback, Gold, gold_reply, is_wrong
@@ -55,8 +55,27 @@ def result_schema(body: Json) -> Schema | None:
     if form.get("type") == "json_schema":
         schema: Schema = form["json_schema"]["schema"]
         return schema
+    if by_tool(body):
+        asked: Schema = body["tools"][0]["function"].get("parameters") or {}
+        return asked
     told = "\n".join(text_of(each) for each in body["messages"] if each.get("role") in ("system", "developer"))
     return schema_in(told) or ({} if form.get("type") == "json_object" else None)
+
+
+def by_tool(body: Json) -> bool:
+    """Whether the answer is to be the arguments of a tool that the request chooses."""
+    tools, choice = body.get("tools"), body.get("tool_choice")
+    return bool(isinstance(tools, list) and tools and isinstance(choice, Mapping) and "function" in choice)
+
+
+def as_tool_call(reply: Reply, body: Json) -> Reply:
+    """The reply as a call of the chosen tool, its content the arguments."""
+    if not by_tool(body) or reply.content is None:
+        return reply
+    function = {"name": body["tool_choice"]["function"]["name"], "arguments": reply.content}
+    call = {"id": "call_1", "type": "function", "function": function}
+    finish = "tool_calls" if reply.finish == "stop" else reply.finish
+    return replace(reply, content=None, finish=finish, tool_calls=(call,))
 
 
 def row_shown(messages: Sequence[Json]) -> str:

@@ -13,9 +13,10 @@ import contextlib
 import errno
 import json
 import signal
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ import click
 from aiohttp import web
 
 from rlm_dsl.testing.answers import Answering
+from rlm_dsl.testing.batches import Batches
 from rlm_dsl.testing.faults import FAULTS, Faults
 from rlm_dsl.testing.gold import Gold
 from rlm_dsl.testing.outcome import Arrival, Outcome, Settings, key_problem, outcome, payload
+from rlm_dsl.testing.rate import Rate
 from rlm_dsl.testing.script import Script
 from rlm_dsl.testing.wire import NAMESPACE, Payload, Problem, encoded, error_payload, model, models
 
@@ -44,7 +47,8 @@ class PortBusy(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A chat request: its JSON body (the text if it is no JSON), the status sent, the fault met.
+    """A chat request: its JSON body (the text if it is no JSON), the status sent, the fault met; its headers but those
+    that hold a key, and its query.
 
     `status` is None while the request is in flight, and DROPPED if its connection was dropped.
     """
@@ -53,6 +57,8 @@ class Received:
     body: Any
     status: int | None = None
     fault: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 class Endpoint:
@@ -67,18 +73,30 @@ class Endpoint:
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.tokens: Counter[str] = Counter()
+        self.rate = Rate(settings.faults.requests_per_minute)
+        self.batches = Batches(self)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         with self.arriving() as number:
             in_flight = self.in_flight
             body, text = parsed(await request.read())
-            self.keep(Received(number, text if body is None else body))
+            said = text if body is None else body
+            self.keep(Received(number, said, headers=without_keys(request), query=dict(request.query)))
+            if problem := self.rate.problem(time.monotonic()):
+                self.note(number, problem.status, Outcome(problem))
+                return response(problem_with(problem, self.rate.headers(time.monotonic())))
             result = outcome(Arrival(number, in_flight, authorization(request), body), self.settings)
             if result.said is not None and result.said.delay > 0:
                 await asyncio.sleep(result.said.delay)
             reply = payload(result, body, number, self.settings)
             self.note(number, DROPPED if reply is None else reply.status, result)
             return await deliver(request, reply, result.fault == "reset_midway", self.settings.faults.slow_drip)
+
+    async def deployed(self, request: web.Request) -> web.StreamResponse:
+        """A chat as Azure has it: the model in the path, the version of the interface in the query."""
+        if "api-version" not in request.query:
+            return response(error_payload(Problem(404, "Resource not found: api-version is missing.", "404")))
+        return await self.chat(request)
 
     @contextlib.contextmanager
     def arriving(self) -> Iterator[int]:
@@ -144,7 +162,21 @@ class Endpoint:
 
 
 def authorization(request: web.Request) -> str:
+    """The key as `Authorization` has it; Azure's header is read too."""
+    if "api-key" in request.headers:
+        return f"Bearer {request.headers['api-key']}"
     return request.headers.get("Authorization", "")
+
+
+def without_keys(request: web.Request) -> dict[str, str]:
+    """The headers by their names in small letters, but those that hold a key."""
+    held = {name.lower(): value for name, value in request.headers.items()}
+    return {name: value for name, value in held.items() if name not in ("authorization", "api-key")}
+
+
+def problem_with(problem: Problem, headers: Mapping[str, str]) -> Payload:
+    told = error_payload(problem)
+    return replace(told, headers={**told.headers, **headers})
 
 
 def parsed(content: bytes) -> tuple[object, str]:
@@ -203,7 +235,9 @@ def dropped(request: web.Request) -> web.StreamResponse:
 def application(endpoint: Endpoint) -> web.Application:
     app = web.Application(middlewares=[guarding(endpoint)], client_max_size=1 << 40)
     app.router.add_post("/v1/chat/completions", endpoint.chat)
+    app.router.add_post("/openai/deployments/{name}/chat/completions", endpoint.deployed)
     app.router.add_get("/v1/models", endpoint.list_models)
+    endpoint.batches.routes(app.router)
     app.router.add_get("/v1/models/{name:.+}", endpoint.one_model)
     app.router.add_get("/healthz", endpoint.health)
     app.router.add_get("/stats", endpoint.counted)

@@ -65,8 +65,16 @@ class Faults:
     context_window: int | None = setting(None, "Prompt tokens; longer prompts get 400 context_length_exceeded.")
     no_json_schema: bool = setting(False, "Refuse response_format json_schema.")
     no_response_format: bool = setting(False, "Refuse response_format.")
+    no_tools: bool = setting(False, "Refuse tools.")
     no_max_completion_tokens: bool = setting(False, "Refuse max_completion_tokens.")
     no_usage: bool = setting(False, "Report no usage.")
+    think: bool = setting(False, "Leave reasoning in <think> before each answer.")
+    content_parts: bool = setting(False, "Give content as a list of parts.")
+    odd_errors: bool = setting(False, 'Tell errors as {"detail": ...}, with status 200 in place of 500.')
+    requests_per_minute: int | None = setting(None, "Requests in any minute; those above get 429, told in headers.")
+    no_batches: bool = setting(False, "Have no Batch API.")
+    batch_latency: float = setting(0.0, "Seconds until a batch is done.")
+    batch_expires_after: int | None = setting(None, "Requests of a batch that are answered before it expires.")
     at: Mapping[str, Sequence[int]] = field(default_factory=dict)
     seed: int = 0
 

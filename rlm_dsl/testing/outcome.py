@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rlm_dsl.testing.answers import Answering, answer, result_schema, within_limit
+from rlm_dsl.testing.answers import Answering, answer, as_tool_call, result_schema, within_limit
 from rlm_dsl.testing.faults import Fault, Faults, applied, fault_met, latency_of, spoiled
 from rlm_dsl.testing.wire import (
     SOURCES,
@@ -23,6 +23,7 @@ from rlm_dsl.testing.wire import (
     completion_payload,
     error_payload,
     model_name,
+    odd_payload,
     prompt_tokens,
     stream_payload,
     usage_of,
@@ -99,8 +100,15 @@ def answered(body: Json, fault: Fault | None, number: int, settings: Settings) -
         return Outcome(replace(said, delay=delay))
     schema = result_schema(body)
     fault = applied(fault, schema)
-    reply = within_limit(spoiled(said, fault, schema), body)
+    reply = as_tool_call(thought(within_limit(spoiled(said, fault, schema), body), settings.faults.think), body)
     return Outcome(replace(reply, delay=delay), fault, usage_of(body["messages"], reply))
+
+
+def thought(reply: Reply, aloud: bool) -> Reply:
+    """The reply with its reasoning before it, as some servers leave it in the text."""
+    if not aloud or not reply.content:
+        return reply
+    return replace(reply, content=f"<think>\nIs it {{this}}? No.\n</think>\n\n{reply.content}")
 
 
 def key_problem(authorization: str, settings: Settings, number: int) -> Problem | None:
@@ -178,6 +186,8 @@ def ability_problems(body: Json, faults: Faults) -> Iterator[Problem]:
         yield unsupported("response_format")
     if faults.no_json_schema and form is not None and form["type"] == "json_schema":
         yield unsupported("response_format", " of type 'json_schema'")
+    if faults.no_tools and body.get("tools"):
+        yield unsupported("tools")
     if faults.no_max_completion_tokens and "max_completion_tokens" in body:
         yield unsupported("max_completion_tokens")
 
@@ -202,16 +212,17 @@ def payload(result: Outcome, body: object, number: int, settings: Settings) -> P
         case Outcome(None):
             return None
         case Outcome(Problem() as problem):
-            return error_payload(problem)
+            return odd_payload(problem) if settings.faults.odd_errors else error_payload(problem)
         case Outcome(fault="not_json_body"):
             return Payload(200, PAGE, "text/html")
         case Outcome(Reply() as reply, usage=usage):
-            return reply_payload(reply, body, number, None if settings.faults.no_usage else usage)
+            used = None if settings.faults.no_usage else usage
+            return reply_payload(reply, body, number, used, settings.faults.content_parts)
     raise AssertionError(result)
 
 
-def reply_payload(reply: Reply, body: Any, number: int, usage: Usage | None) -> Payload:
+def reply_payload(reply: Reply, body: Any, number: int, usage: Usage | None, parts: bool = False) -> Payload:
     if not body.get("stream"):
-        return completion_payload(reply, number, usage)
+        return completion_payload(reply, number, usage, parts)
     asked = (body.get("stream_options") or {}).get("include_usage")
     return stream_payload(reply, number, usage if asked else None)

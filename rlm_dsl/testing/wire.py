@@ -69,6 +69,12 @@ def error_payload(problem: Problem) -> Payload:
     return Payload(problem.status, encoded(error(problem)), headers=retry_headers(problem.retry_after))
 
 
+def odd_payload(problem: Problem) -> Payload:
+    """An error in another form than OpenAI's; one of the server's own with status 200."""
+    status = 200 if problem.status == 500 else problem.status
+    return Payload(status, encoded({"detail": problem.message}), headers=retry_headers(problem.retry_after))
+
+
 def error(problem: Problem) -> dict[str, Any]:
     form = {"message": problem.message, "type": error_type(problem.status)}
     return {"error": {**form, "param": problem.param, "code": problem.code}}
@@ -87,8 +93,12 @@ def retry_headers(seconds: float | None) -> dict[str, str]:
     return {"Retry-After": f"{seconds:g}", "retry-after-ms": f"{seconds * 1000:g}"}
 
 
-def completion_payload(reply: Reply, number: int, usage: Usage | None) -> Payload:
-    return Payload(200, encoded(completion(reply, number, usage)))
+def completion_payload(reply: Reply, number: int, usage: Usage | None, parts: bool = False) -> Payload:
+    """A whole completion; with `parts` its content is a list of parts."""
+    told = completion(reply, number, usage)
+    if parts and reply.content is not None:
+        told["choices"][0]["message"]["content"] = [{"type": "text", "text": reply.content}]
+    return Payload(200, encoded(told))
 
 
 def stream_payload(reply: Reply, number: int, usage: Usage | None) -> Payload:

@@ -48,6 +48,7 @@ def command(
     from rlm_dsl.evaluation.evaluate import Evaluation, evaluate
     from rlm_dsl.evaluation.report import summaries, table
     from rlm_dsl.evaluation.tasks import Data, Defaults, read_tasks
+    from rlm_dsl.runtime.servers import Keys
     from rlm_dsl.runtime.settings import Limits
 
     chosen = settings(given, turns=turns, **({"window": window} if window else {}))
@@ -60,13 +61,13 @@ def command(
             chosen,
             Limits.read(each) if each else share,
             Path(out) if out else Path("runs") / f"{Path(tasks).stem}.eval",
+            Keys(os.environ),
             parallel,
-            os.environ.get("OPENAI_API_KEY"),
             local_python,
         ),
         lambda outcome, known: note(safe(told_outcome(outcome, known))),
     )
-    report = summaries(found, chosen.price)
+    report = summaries(found, chosen.price_of)
     if as_json:
         outcomes = [outcome.as_json() for outcome in found]
         write(

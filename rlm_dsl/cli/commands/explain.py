@@ -12,10 +12,12 @@ from rlm_dsl.cli.output import write
 @click.argument("program", type=click.Path())
 @CONTEXT
 @click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value.")
-def command(program: str, contexts: tuple[str, ...], params: tuple[str, ...]) -> None:
-    """Show PROGRAM's canonical form, its stages, SQL and bounds of model calls; nothing is run."""
-    from rlm_dsl.cli.telling import told_plan
+@click.option("--prompts", is_flag=True, help="Show what the first model step says about its first rows instead.")
+def command(program: str, contexts: tuple[str, ...], params: tuple[str, ...], prompts: bool) -> None:
+    """Show PROGRAM's canonical form, its stages, SQL and bounds of model calls; nothing is asked."""
+    from rlm_dsl.cli.telling import told_plan, told_prompts
 
     source = program_source(program)
-    data = load_all(contexts, declared(source)) if contexts else {}
-    write(told_plan(source, data, {name: json_value(name, text) for name, text in pairs(params)}))
+    data = load_all(contexts, declared(source)) if contexts or prompts else {}
+    values = {name: json_value(name, text) for name, text in pairs(params)}
+    write(told_prompts(source, data, values) if prompts else told_plan(source, data, values))

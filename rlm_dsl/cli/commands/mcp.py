@@ -29,8 +29,8 @@ def command(allow: tuple[str, ...], traces: str | None, **given: Any) -> None:
             raise
         raise UserError("the MCP server is not installed; get it with: pip install 'rlm-dsl[mcp]'") from None
     from rlm_dsl.mcp.workspace import Workspace
+    from rlm_dsl.runtime.servers import Keys
 
     folders = [Path(folder) for folder in allow]
-    key = os.environ.get("OPENAI_API_KEY")
-    with Workspace(folders, settings(given), key, Path(traces) if traces else None) as workspace:
+    with Workspace(folders, settings(given), Keys(os.environ), Path(traces) if traces else None) as workspace:
         serve(workspace)

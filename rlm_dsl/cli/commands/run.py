@@ -32,6 +32,7 @@ from rlm_dsl.cli.output import Bar, note, write
 @click.option("--answers", metavar="TRACE", help="Use the answers of this trace and ask no model.")
 @click.option("--trace", metavar="FOLDER", help="Record the run there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
+@click.option("--dry-run", is_flag=True, help="Say what would be asked first, and what it may cost; ask nothing.")
 @THREADS
 @MEMORY
 def command(
@@ -41,28 +42,38 @@ def command(
     answers: str | None,
     trace: str | None,
     as_json: bool,
+    dry_run: bool,
     **given: Any,
 ) -> None:
     """Run PROGRAM (a file, or - for standard input) over the contexts."""
-    from rlm_dsl.cli.telling import told_result
+    from rlm_dsl.cli.approving import DryRun, asking, dry
+    from rlm_dsl.cli.telling import told_dry_run, told_result
     from rlm_dsl.explore.sub_run import explore_text
     from rlm_dsl.runtime.running import run_program
+    from rlm_dsl.runtime.servers import Keys
     from rlm_dsl.trace.file import Trace
 
     source = program_source(program)
     recorded = Trace.open(Path(answers)) if answers else None
-    result = run_program(
-        source,
-        load_all(contexts, declared(source), given["memory"]),
-        {name: json_value(name, text) for name, text in pairs(params)},
-        settings(given),
-        api_key=os.environ.get("OPENAI_API_KEY"),
-        environment=os.environ,
-        progress=Bar(),
-        trace=Path(trace) if trace else None,
-        answers=recorded,
-        explorer=explore_text,
-    )
+    chosen = settings(given)
+    data = load_all(contexts, declared(source), given["memory"])
+    values = {name: json_value(name, text) for name, text in pairs(params)}
+    try:
+        result = run_program(
+            source,
+            data,
+            values,
+            chosen,
+            keys=Keys(os.environ),
+            progress=Bar(),
+            trace=Path(trace) if trace and not dry_run else None,
+            answers=recorded,
+            explorer=explore_text,
+            approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
+        )
+    except DryRun as ended:
+        write(told_dry_run(ended.estimate, source, data, values))
+        return
     for warning in result.execution.warnings:
         note(warning)
     write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))

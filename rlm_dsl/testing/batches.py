@@ -1,0 +1,152 @@
+"""OpenAI's Batch API on top of the endpoint's own answers: files, batches, polling.
+
+In: an uploaded file of requests. Out: a batch that is done after a while, with a file of answers and one of errors.
+Law: each request in a batch is one call, counted and answered (or failed) as if it had come alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from rlm_dsl.testing.outcome import Arrival, Outcome, outcome, payload
+from rlm_dsl.testing.wire import Payload, Problem, encoded, error_payload
+
+if TYPE_CHECKING:
+    from rlm_dsl.testing.endpoint import Endpoint
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch: `due` is the loop's time at which its answers are there."""
+
+    id: str
+    input: str
+    due: float
+    status: str = "in_progress"
+    output: str | None = None
+    errors: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "object": "batch",
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            "created_at": 0,
+            "input_file_id": self.input,
+            "status": self.status,
+            "output_file_id": self.output,
+            "error_file_id": self.errors,
+            "request_counts": self.counts or {"total": 0, "completed": 0, "failed": 0},
+        }
+
+
+class Batches:
+    """Owns the files and batches of one server."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, Batch] = {}
+
+    def routes(self, router: web.UrlDispatcher) -> None:
+        router.add_post("/v1/files", self.upload)
+        router.add_get("/v1/files/{id}/content", self.content)
+        router.add_post("/v1/batches", self.create)
+        router.add_get("/v1/batches/{id}", self.poll)
+        router.add_post("/v1/batches/{id}/cancel", self.cancel)
+
+    async def upload(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        held = form.get("file")
+        if not isinstance(held, web.FileField):
+            return told(error_payload(Problem(400, "A file is missing.", None, "file")))
+        name = f"file-{len(self.files) + 1}"
+        self.files[name] = held.file.read()
+        size = len(self.files[name])
+        value = {"id": name, "object": "file", "bytes": size, "created_at": 0, "filename": "requests.jsonl",
+                 "purpose": "batch", "status": "processed"}  # fmt: skip
+        return told(Payload(200, encoded(value)))
+
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["id"]
+        if name not in self.files:
+            return told(error_payload(Problem(404, f"There is no file {name!r}.", "not_found")))
+        return told(Payload(200, self.files[name], "application/octet-stream"))
+
+    async def create(self, request: web.Request) -> web.StreamResponse:
+        body: Mapping[str, Any] = await request.json()
+        faults = self.endpoint.settings.faults
+        if faults.no_batches:
+            return told(error_payload(Problem(404, "Unknown request URL: POST /v1/batches.", "unknown_url")))
+        if body.get("input_file_id") not in self.files:
+            return told(error_payload(Problem(400, "The input file does not exist.", "invalid_file")))
+        due = asyncio.get_running_loop().time() + faults.batch_latency
+        batch = Batch(f"batch-{len(self.batches) + 1}", body["input_file_id"], due)
+        self.batches[batch.id] = batch
+        return told(Payload(200, encoded(batch.as_json())))
+
+    async def poll(self, request: web.Request) -> web.StreamResponse:
+        batch = self.batches.get(request.match_info["id"])
+        if batch is None:
+            return told(error_payload(Problem(404, "There is no such batch.", "not_found")))
+        if batch.status == "in_progress" and asyncio.get_running_loop().time() >= batch.due:
+            self.finish(batch)
+        return told(Payload(200, encoded(batch.as_json())))
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        batch = self.batches.get(request.match_info["id"])
+        if batch is None:
+            return told(error_payload(Problem(404, "There is no such batch.", "not_found")))
+        if batch.status == "in_progress":
+            batch.status = "cancelled"
+        return told(Payload(200, encoded(batch.as_json())))
+
+    def finish(self, batch: Batch) -> None:
+        """Answer every request, up to where the batch expires if it does."""
+        lines = [json.loads(line) for line in self.files[batch.input].splitlines() if line.strip()]
+        most = self.endpoint.settings.faults.batch_expires_after
+        good: list[dict[str, Any]] = []
+        bad: list[dict[str, Any]] = []
+        for line in lines[:most]:
+            answered, line_of = self.one(line)
+            (good if answered else bad).append(line_of)
+        batch.status = "completed" if most is None or len(lines) <= most else "expired"
+        batch.output, batch.errors = self.written(good), self.written(bad)
+        batch.counts = {"total": len(lines), "completed": len(good), "failed": len(bad)}
+
+    def one(self, line: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+        endpoint = self.endpoint
+        with endpoint.arriving() as number:
+            wanted = endpoint.settings.key
+            arrival = Arrival(number, 0, f"Bearer {wanted}" if wanted else "", line["body"])
+            result: Outcome = outcome(arrival, endpoint.settings)
+            reply = payload(result, line["body"], number, endpoint.settings)
+            status = 500 if reply is None else reply.status
+            endpoint.note(number, status, result)
+        body = {} if reply is None else json.loads(reply.body)
+        told_of = {"status_code": status, "request_id": f"req-{number}", "body": body}
+        return status == 200, {
+            "id": f"line-{number}",
+            "custom_id": line["custom_id"],
+            "response": told_of,
+            "error": None,
+        }
+
+    def written(self, lines: list[dict[str, Any]]) -> str | None:
+        if not lines:
+            return None
+        name = f"file-{len(self.files) + 1}"
+        self.files[name] = b"".join(encoded(line) + b"\n" for line in lines)
+        return name
+
+
+def told(reply: Payload) -> web.Response:
+    return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
