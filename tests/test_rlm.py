@@ -254,3 +254,16 @@ def test_what_makes_no_sense_here_is_refused_with_a_reason(given: dict[str, Any]
         RLM()
     with pytest.raises(TypeError, match="temprature"):
         RLM("m", temprature=0)
+
+
+def test_the_example_of_the_documents_runs(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "interfaces.md").read_text(encoding="utf-8")
+    example = text.partition("```python\n")[2].partition("```")[0]
+    held = bench("answer prompt | count()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_BASE_URL", held.server.base_url)
+    monkeypatch.setenv("RLM_DSL_STORE", held.given["store"])
+    (tmp_path / "tickets.csv").write_text("id,body\n" + "".join(f"{n},text {n}\n" for n in range(16)))
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert names["done"].response == "16" and (tmp_path / "runs" / "0001.trace" / "seal.json").is_file()
