@@ -22,32 +22,31 @@ def answer(
 ) -> tuple[str, int, tuple[Usage, ...]]:
     """One call of the module. Raises UserError for whatever it raises, a broken server among it."""
     logging.getLogger("dspy").setLevel(logging.ERROR)
-    root, sub = (language_model(settings, alias, keys) for alias in ("root", "sub"))
     interpreter: Any = {"interpreter_factory": dspy.LocalInterpreter} if local_python else {}
     calls = max(0, settings.limits.calls - settings.turns)
-    module = dspy.RLM(
-        "context, query -> answer", max_iters=settings.turns, max_llm_calls=calls, sub_lm=sub, **interpreter
-    )
-    with dspy.context(lm=root):
-        try:
+    try:
+        root, sub = (language_model(settings, alias, keys) for alias in ("root", "sub"))
+        module = dspy.RLM(
+            "context, query -> answer", max_iters=settings.turns, max_llm_calls=calls, sub_lm=sub, **interpreter
+        )
+        with dspy.context(lm=root):
             found = module(context=text, query=question)
-        except Exception as failure:
-            raise peer_failure("dspy.RLM", failure) from None
+    except Exception as failure:
+        raise peer_failure("dspy.RLM", failure) from None
     used = [usage(settings.chosen("root").model, True, root), usage(settings.chosen("sub").model, False, sub)]
     return str(found.answer), len(found.trajectory), tuple(each for each in used if each.calls)
 
 
 def language_model(settings: Settings, alias: str, keys: Keys) -> Any:
-    chosen = settings.by_alias()[alias]
-    parameters = dict(chosen.parameters)
-    return dspy.LM(
-        f"openai/{chosen.model}",
-        api_base=chosen.base_url,
-        api_key=keys.of(settings.server(chosen.base_url)) or "none",
-        cache=False,
-        max_tokens=parameters.pop("max_completion_tokens"),
-        **parameters,
-    )
+    """The model with the parameters that were said; the bound of output that ours has unless said, dspy refuses for
+    models that reason."""
+    chosen = settings.chosen(alias)
+    url = chosen.base_url or settings.base_url
+    parameters = {**settings.parameters, **chosen.parameters}
+    if "max_completion_tokens" in parameters:
+        parameters["max_tokens"] = parameters.pop("max_completion_tokens")
+    key = keys.of(settings.server(url)) or "none"
+    return dspy.LM(f"openai/{chosen.model}", api_base=url, api_key=key, cache=False, **parameters)
 
 
 def usage(model: str, root: bool, lm: Any) -> Usage:

@@ -178,6 +178,8 @@ def answered(given: Evaluation, work: Work, empty: Outcome) -> Outcome:
         kind, told = "program", str(failure)
     except UserError as failure:
         kind, told = failure.code or "error", str(failure)
+    except Exception as failure:  # a fault of ours in one task is told, and ends no evaluation of many
+        kind, told = "fault", f"{type(failure).__name__}: {failure}"
     else:
         score = METRICS[work.task.metric].score(found.value, work.task.answer, work.task.answer_type)
         taken = time.perf_counter() - started
