@@ -69,6 +69,12 @@ class Request:
         """Hex sha256 over the canonical form of everything that can change the answer."""
         return identity("call-v1", without_floats(self.as_json()))
 
+    @cached_property
+    def prompt_tokens(self) -> int:
+        """The estimate for the whole request: its messages (4 tokens of framing each) and its schema."""
+        schema = 0 if self.schema is None else estimated_tokens(json.dumps(self.schema))
+        return schema + sum(4 + estimated_tokens(message.content) for message in self.messages)
+
     def as_json(self) -> dict[str, Any]:
         """What the key is made of, and what a trace keeps of the request."""
         return {
@@ -132,9 +138,3 @@ def estimated_tokens(text: str) -> int:
     eight blanks.
     """
     return len(TOKEN.findall(text.encode("utf-8", "surrogatepass"))) + 1
-
-
-def prompt_tokens(request: Request) -> int:
-    """The estimate for a whole request: its messages (4 tokens of framing each) and its schema."""
-    schema = 0 if request.schema is None else estimated_tokens(json.dumps(request.schema))
-    return schema + sum(4 + estimated_tokens(message.content) for message in request.messages)

@@ -14,7 +14,7 @@ from rlm_dsl.check import Environment
 from rlm_dsl.explore.loop import CUT_SHORT, LAST_TURN, NO_DATA, NOTHING, Exploration, NoAnswer, Told, explore
 from rlm_dsl.explore.reply import program_text
 from rlm_dsl.explore.session import Session
-from rlm_dsl.request import Answer, ModelSettings, Request, prompt_tokens
+from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.runner import Runner
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.syntax.show import show
@@ -217,7 +217,7 @@ def test_wide_tables_long_cells_and_many_names_do_not_grow_the_prompt(session: S
     many = ["\n".join(f"n{k}_{n} = tickets | take({n + 1})" for n in range(20)) for k in range(20)]
     found, _, root = explored(session, wide, *many, "y" * 50_000, COUNT, turns=40)
     assert found.value == 2
-    assert max(prompt_tokens(prompt) for prompt in root.prompts) <= 8_000
+    assert max(prompt.prompt_tokens for prompt in root.prompts) <= 8_000
 
 
 def test_ask_and_run_agree_and_the_result_shows_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

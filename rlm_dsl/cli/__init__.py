@@ -32,7 +32,7 @@ def run(arguments: list[str] | None = None) -> int:
         failure.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("\ninterrupted; answers so far are kept\n")
+        sys.stderr.write("\ninterrupted; answers so far are kept, and a batch under way is taken up again\n")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

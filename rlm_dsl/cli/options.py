@@ -60,6 +60,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--confirm-over", type=click.FloatRange(0), metavar="USD", help="Ask before a step may cost more."
         ),
+        click.option("--batch", is_flag=True, help="Hand a step's requests to the server's Batch API and wait for it."),
         click.option("--yes", is_flag=True, help="Spend within the budget without asking."),
     )
     for option in reversed(options):
@@ -133,6 +134,7 @@ def settings(given: dict[str, Any], **more: Any) -> Any:
         servers=file.servers,
         threads=given["threads"],
         memory=given["memory"],
+        batch=given["batch"],
         **{name: value for name, value in chosen.items() if value is not None},
         **more,
     )

@@ -253,7 +253,6 @@ PROMPTS_SHOWN = 2
 
 def told_prompts(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
     """What the first model step says to a model about its first rows; the steps before it are run, nothing is asked."""
-    from rlm_dsl.request import prompt_tokens
     from rlm_dsl.runtime.prompts import first_prompts
     from rlm_dsl.runtime.settings import Settings
 
@@ -262,7 +261,7 @@ def told_prompts(source: Source, contexts: Mapping[str, Context], params: Mappin
         return "no model is asked"
     lines = [f"{step}: {count:,} requests; the first {len(requests)}:" if len(requests) > 1 else f"{step}: 1 request:"]
     for request in requests:
-        lines += ["", f"about {prompt_tokens(request):,} tokens, answers of {json.dumps(request.schema)}"]
+        lines += ["", f"about {request.prompt_tokens:,} tokens, answers of {json.dumps(request.schema)}"]
         for message in request.messages:
             lines += [f"--- {message.role}", indented(cut(message.content, 2_000))]
     return safe("\n".join(lines))

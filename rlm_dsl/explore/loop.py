@@ -15,7 +15,7 @@ from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, messages
 from rlm_dsl.explore.reply import program_text
 from rlm_dsl.explore.session import Session, Turn, rests_on_data
 from rlm_dsl.program import Bound
-from rlm_dsl.request import Answer, Message, ModelSettings, Request, prompt_tokens
+from rlm_dsl.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.syntax import tree as t
 
 NOTHING = (
@@ -85,11 +85,11 @@ def explore(
         situation = Situation(question, look, exchanges, session.summaries, number, turns + 1, root.left(), notice)
         prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
         request = Request(root.settings, prompt, purpose="root")
-        tell("turn.start", {"turn": number, "prompt_tokens_estimate": prompt_tokens(request)})
+        tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
         answer = root.ask(request)
         reply = answer.text or (answer.refusal or "")
         turn = taken(session, answer, number)
-        told.append(Told(number, reply, program_text(reply), turn.observation, turn.errors, prompt_tokens(request)))
+        told.append(Told(number, reply, program_text(reply), turn.observation, turn.errors, request.prompt_tokens))
         tell(
             "turn.end",
             {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rlm_dsl.request import Answer, Request, prompt_tokens
+from rlm_dsl.request import Answer, Request
 from rlm_dsl.runtime.model import Attempt, Model
 from rlm_dsl.runtime.pace import Pace
 
@@ -22,7 +22,7 @@ class Announced:
         self.inner, self.log, self.clock, self.pace = inner, log, clock, pace
 
     async def answer(self, request: Request) -> Answer:
-        tokens = prompt_tokens(request)
+        tokens = request.prompt_tokens
         async with self.pace.leave(tokens) as left:
             self.log(
                 "call.start",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rlm_dsl.diagnostics import UserError
-from rlm_dsl.request import Answer, Request, estimated_tokens, prompt_tokens
+from rlm_dsl.request import Answer, Request, estimated_tokens
 from rlm_dsl.runtime.model import Attempt, BudgetExceeded, Model
 from rlm_dsl.runtime.settings import OUTPUT, Limits, Price
 
@@ -49,7 +49,7 @@ def estimated(step: str, requests: int, new: Iterable[Request], price_of: PriceO
     count = given = answered = 0
     usd: list[tuple[float, float] | None] = []
     for request in new:
-        prompt, output = prompt_tokens(request), most_output(request)
+        prompt, output = request.prompt_tokens, most_output(request)
         count, given, answered = count + 1, given + prompt, answered + output
         price = price_of(request.settings.model)
         usd.append(None if price is None else (price.of(prompt, 0), price.of(prompt, output)))
@@ -84,10 +84,10 @@ class Spending:
     def calls_left(self) -> int:
         return self.limits.calls - self.calls - self.reserved_calls
 
-    def problem(self, amount: Amount) -> str:
-        """Why one attempt of at most so much may not go now; "" if it may."""
+    def problem(self, amount: Amount, calls: int = 1) -> str:
+        """Why attempts of at most so much may not go now; "" if they may."""
         limits = self.limits
-        if self.calls_left < 1:
+        if self.calls_left < calls:
             return f"the budget of {limits.calls:,} calls is used up"
         if self.tokens + self.reserved_tokens + amount.tokens > limits.tokens:
             return (
@@ -120,16 +120,16 @@ class Spending:
                 f"${limits.usd:,.2f} has ${max(0, rest):,.2f} left"
             )
 
-    async def reserve(self, amount: Amount) -> None:
-        """Leave for one attempt of at most so much; waits while reservations under way may be given back."""
+    async def reserve(self, amount: Amount, calls: int = 1) -> None:
+        """Leave for attempts of at most so much; waits while reservations under way may be given back."""
         async with self.settled:
             self.in_time()
-            while problem := self.problem(amount):
+            while problem := self.problem(amount, calls):
                 if self.reserved_calls == 0:
                     raise BudgetExceeded(problem)
                 await self.settled.wait()
                 self.in_time()
-            self.reserved_calls += 1
+            self.reserved_calls += calls
             self.reserved_tokens += amount.tokens
             self.reserved_usd += amount.usd
 
@@ -140,14 +140,14 @@ class Spending:
         if self.limits.seconds is not None and now - self.started >= self.limits.seconds:
             raise BudgetExceeded(f"the budget of {self.limits.seconds:g} seconds is used up")
 
-    async def settle(self, reserved: Amount, spent: Amount | None, *, estimated: bool = False) -> None:
+    async def settle(self, reserved: Amount, spent: Amount | None, *, estimated: bool = False, calls: int = 1) -> None:
         """Give a reservation back, and count what was spent instead, or nothing."""
         async with self.settled:
-            self.reserved_calls -= 1
+            self.reserved_calls -= calls
             self.reserved_tokens -= reserved.tokens
             self.reserved_usd -= reserved.usd
             if spent is not None:
-                self.calls += 1
+                self.calls += calls
                 self.prompt_tokens += spent.prompt_tokens
                 self.completion_tokens += spent.completion_tokens
                 self.usd += spent.usd
@@ -165,7 +165,7 @@ class Budgeted:
 
     async def answer(self, request: Request) -> Answer:
         price = self.price(request.settings.model)
-        prompt, output = prompt_tokens(request), most_output(request)
+        prompt, output = request.prompt_tokens, most_output(request)
         reserved = amount(prompt, output, price)
         await self.spending.reserve(reserved)
         spent: Amount | None = amount(prompt, 0, price)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from rlm_dsl.operators.recurse import DEEPEST, TURNS
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.announce import Log
+from rlm_dsl.runtime.batches import Batches
 from rlm_dsl.runtime.budget import Budgeted, Estimate, Spending, estimated
 from rlm_dsl.runtime.model import Model
 from rlm_dsl.runtime.recorded import Recorded
@@ -53,7 +54,7 @@ class Calling:
         check_servers(settings, keys.environment)
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
         self.window, self.limits, self.redact = settings.window, settings.limits, redact
-        self.max_failed = settings.max_failed
+        self.max_failed, self.batch = settings.max_failed, settings.batch
         self.approve, self.price_of = approve, settings.price_of
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
         if self.store.quarantined:
@@ -100,13 +101,26 @@ class Calling:
         return f"Model calls left: {max(0, self.limits.calls - len(self.recording.calls)):,}."
 
     def afford(self, step: str, requests: Iterable[Request]) -> None:
-        """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves."""
+        """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where
+        batches are on, their answers are then in the store."""
         asked = {request.key: request for request in requests if not request.explore}
         held = self.store.held(asked)
         new = [request for key, request in asked.items() if key not in held]
         estimate = estimated(step, len(asked), new, self.price_of)
         self.spending.check(estimate)
         self.approve(estimate)
+        if self.batch and len(new) > 1:
+            self.wait(lambda: self.batched(step, new))
+
+    async def batched(self, step: str, requests: Sequence[Request]) -> None:
+        """The requests of each server as batches there."""
+        by_server: dict[str, list[Request]] = {}
+        for request in requests:
+            by_server.setdefault(request.settings.base_url, []).append(request)
+        for url, asked in by_server.items():
+            endpoint = self.servers.at(url)[0]
+            way = Batches(endpoint, self.store, self.spending, self.price_of, self.log, self.stored.live)
+            await way.answered(step, asked)
 
     def __enter__(self) -> Calling:
         return self

@@ -111,7 +111,8 @@ class Settings:
     """Everything about a run but its program and data. `models` is by alias; root and sub are always there.
 
     `prices` are by model and go before those that are known here; `price`, where it is given, goes before both.
-    A step of which more than the share `max_failed` fails stops early. `rows_per_call` is by step.
+    A step of which more than the share `max_failed` fails stops early. With `batch`, a step's requests are handed to
+    the server's Batch API, and only what that leaves unanswered is asked one by one.
     """
 
     models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
@@ -129,6 +130,7 @@ class Settings:
     store: str | None = None
     turns: int = 20
     max_failed: float = 0.2
+    batch: bool = False
 
     def chosen(self, alias: str) -> ModelChoice:
         given = self.models[alias]

@@ -36,8 +36,12 @@ TABLES = (
   base_url TEXT, model TEXT, form TEXT NOT NULL, old_limit INTEGER NOT NULL, found REAL NOT NULL,
   PRIMARY KEY (base_url, model)
 ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS batches (
+  batch TEXT PRIMARY KEY, base_url TEXT NOT NULL, keys TEXT NOT NULL, submitted REAL NOT NULL
+) WITHOUT ROWID""",
 )
-"""Answers, each with when it was kept; and how each server's models are asked, with when that was found out."""
+"""Answers, each with when it was kept; how each server's models are asked, with when that was found out; the batches
+under way, with the keys that they will answer."""
 FORGOTTEN = 30 * 86_400.0
 """Seconds after which it is tried anew how a server is asked: servers learn too."""
 GROUP = 256
@@ -185,6 +189,23 @@ class AnswerStore:
         with self.lock, suppress(sqlite3.Error):
             self.reader.execute("INSERT OR REPLACE INTO manners VALUES (?, ?, ?, ?, ?)", row)
 
+    def batches(self, base_url: str) -> dict[str, list[str]]:
+        """The batches under way at a server, each with the keys that it will answer."""
+        with self.lock:
+            rows = self.reader.execute("SELECT batch, keys FROM batches WHERE base_url = ?", (base_url,)).fetchall()
+        return {batch: json.loads(keys) for batch, keys in rows}
+
+    def keep_batch(self, base_url: str, batch: str, keys: list[str]) -> None:
+        """Write down a batch that was submitted, safely, before anything waits for it."""
+        with self.lock:
+            self.reader.execute(
+                "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", (batch, base_url, json.dumps(keys), time.time())
+            )
+
+    def forget_batch(self, batch: str) -> None:
+        with self.lock:
+            self.reader.execute("DELETE FROM batches WHERE batch = ?", (batch,))
+
     def close(self) -> None:
         """Finish what waits, then close."""
         self.waiting.put(None)
@@ -283,6 +304,10 @@ class Stored:
             return answer
         finally:
             self.store.claims.give_back(request.key)
+
+    def live(self, key: str) -> None:
+        """A key whose answer this run was given beside this way."""
+        self.origins.setdefault(key, "live")
 
     def origin(self, key: str) -> str:
         """Where a key's answer came from: live or store."""

@@ -1,0 +1,103 @@
+"""`cache`: look after the answer store."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.output import note, safe, table_text, write
+from rlm_dsl.diagnostics import UserError
+
+STORE = click.option("--store", metavar="PATH", help="The store; else RLM_DSL_STORE or the user's data.")
+
+
+@contextmanager
+def opened(store: str | None) -> Iterator[Any]:
+    from rlm_dsl.runtime.store import AnswerStore, default_path
+
+    path = Path(store) if store else default_path()
+    if not path.exists():
+        raise UserError(f"there is no answer store at {path}", "it is made by the first run that asks a model")
+    held = AnswerStore(path)
+    try:
+        yield held
+    finally:
+        held.close()
+
+
+@click.group("cache")
+def command() -> None:
+    """The answer store: every answer that was paid for, kept for the next run."""
+
+
+@command.command("stats")
+@STORE
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def stats_command(store: str | None, as_json: bool) -> None:
+    """How many answers there are, of which models, since when."""
+    from rlm_dsl.runtime.keeping import stats
+
+    with opened(store) as held:
+        found = stats(held)
+    if as_json:
+        write(json.dumps(found.as_json(), ensure_ascii=False))
+        return
+    write(f"{found.path}: {found.answers:,} answers, {found.bytes:,} bytes")
+    if found.models:
+        rows = [
+            [model, f"{count:,}", f"{size:,}", day(first), day(last)]
+            for model, count, size, first, last in found.models
+        ]
+        write(safe(table_text(("model", "answers", "bytes", "oldest", "newest"), rows)))
+    if found.batches:
+        write(f"{found.batches:,} batches under way; the run that submitted one takes its answers when it runs again")
+
+
+def day(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d") if seconds else "unknown"
+
+
+@command.command("gc")
+@STORE
+@click.option("--older", metavar="30d", help="Answers older than this: 12h, 30d, 8w.")
+@click.option("--model", help="Answers of this model.")
+@click.option("--keep", metavar="1GB", help="The oldest answers, until what is left is no larger than this.")
+@click.option("--dry-run", is_flag=True, help="Say how many would go.")
+def gc_command(store: str | None, older: str | None, model: str | None, keep: str | None, dry_run: bool) -> None:
+    """Take answers out: they are asked and paid for again when they are wanted. Traces keep their own."""
+    from rlm_dsl.runtime.keeping import remove, seconds
+    from rlm_dsl.runtime.warehouse import memory_bytes
+
+    if not (older or model or keep):
+        raise UserError("what shall go is not said", "name --older 30d, --model NAME or --keep 1GB")
+    with opened(store) as held:
+        count = remove(
+            held, seconds(older) if older else None, model, memory_bytes(keep) if keep else None, dry=dry_run
+        )
+    write(f"{count:,} answers {'would go' if dry_run else 'went'}")
+
+
+@command.command("export")
+@STORE
+@click.option("--to", metavar="FILE", help="Where it goes; else standard output.")
+def export_command(store: str | None, to: str | None) -> None:
+    """Write every request with its answer, a line of JSON each. Keys and secrets were never in it."""
+    from rlm_dsl.runtime.keeping import lines
+
+    with opened(store) as held:
+        if to is None:
+            for line in lines(held):
+                write(line)
+            return
+        try:
+            with Path(to).open("w", encoding="utf-8", newline="\n") as file:
+                count = sum(1 for line in lines(held) if file.write(line + "\n"))
+        except OSError as failure:
+            raise UserError(f"{to} cannot be written: {failure.strerror}") from None
+    note(f"{count:,} answers")
