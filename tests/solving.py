@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 DAY = r"(\w{3,9} \d{1,2}, \d{4})"
-LABEL = r"(?:label )?'?([a-z ]+?)'?"
+LABEL = r"(?:label )?'?([A-Za-z ]+?)'?"
 
 
 def turns(question: str, labels: Sequence[str], context: str) -> list[str]:
@@ -57,10 +57,10 @@ def asked(question: str) -> str:
     if found := re.search(rf"label {LABEL},? \(?{shares}.*?before {DAY}", question):
         return share(found[1], day(found[2]))
     if found := re.search(
-        r"is (?:the )?label '?([a-z ]+?)'? more common.*? (?:as|as label) '?([a-z ]+?)'?[.?]", question, re.I
+        r"is (?:the )?label '?([A-Za-z ]+?)'? more common.*? (?:as|as label) '?([A-Za-z ]+?)'?[.?]", question, re.I
     ):
         return comparison(found[1], found[2])
-    if found := re.search(r"user has the most instances with the label ([a-z ]+?)[.?]", question):
+    if found := re.search(r"user has the most instances with the label ([A-Za-z ]+?)[.?]", question):
         return first.format(f' | where(label == "{found[1]}")', by="user", order="-n")
     if "user has the most" in question or "user is represented most often" in question:
         return first.format("", by="user", order="-n")
@@ -80,7 +80,7 @@ def asked(question: str) -> str:
 
 def months(question: str) -> str:
     """Months in which one label stands above another, or above all others."""
-    names = re.findall(r"'([a-z ]+)'", question) or re.findall(r"instances of (\w+) than of (\w+)", question)
+    names = re.findall(r"'([A-Za-z ]+)'", question) or re.findall(r"instances of (\w+) than of (\w+)", question)
     one, other = names if len(names) == 2 else (names[0] if isinstance(names[0], tuple) else (names[0], ""))
     if "single most" in question:
         return (
@@ -146,7 +146,7 @@ def side(words: str) -> str:
     """What one user of a pair must have, as a condition over counts."""
     parts = []
     for found in re.finditer(
-        r"(at least|exactly) (\w+)(?: instances?)?(?: of| with)?(?: a\(n\))? ([a-z ]+?)"
+        r"(at least|exactly) (\w+)(?: instances?)?(?: of| with)?(?: a\(n\))? ([A-Za-z ]+?)"
         r"(?=,| and at| and exactly| and none|\.|$)",
         words,
     ):
@@ -157,7 +157,7 @@ def side(words: str) -> str:
     if found := re.match(r" an instance of (\w+)", words):
         parts.append(f"count_if({among(found[1])}) >= 1")
     every = (
-        r"all (?:instances that are a\(n\) |of their )([a-z ]+?)(?: for both users must be| instances are)"
+        r"all (?:instances that are a\(n\) |of their )([A-Za-z ]+?)(?: for both users must be| instances are)"
         rf" (before|after) {DAY}"
     )
     if found := re.search(every, words):
