@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Context", "Report", "Result", "UserError", "ask", "load", "run", "text", "verify", "version"]
+__all__ = ["RLM", "Context", "Report", "Result", "UserError", "ask", "load", "run", "text", "verify", "version"]
 
 
 def __getattr__(name: str) -> Any:
     """The public names, imported when first used so that `import rlm_dsl` stays quick."""
+    if name == "RLM":
+        from rlm_dsl.rlm import RLM
+
+        return RLM
     if name in __all__:
         from rlm_dsl import api
 

@@ -29,7 +29,8 @@ class Claims:
         self.lock = threading.Lock()
         self.connection: sqlite3.Connection | None = None
         with suppress(sqlite3.Error):
-            connection = sqlite3.connect(f"{store}-claims", timeout=5.0, check_same_thread=False, isolation_level=None)
+            path = ":memory:" if str(store) == ":memory:" else f"{store}-claims"
+            connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False, isolation_level=None)
             self.connection = connection
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")

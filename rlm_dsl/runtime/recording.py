@@ -68,6 +68,41 @@ class Recording:
         return {key: call.answer for key, call in self.calls.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one model was asked in one role, by the servers' own counts, whether answers were new or known before; `new`
+    is how many of the calls were made."""
+
+    model: str
+    root: bool
+    calls: int = 0
+    new: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def and_(self, call: Call) -> Usage:
+        """With one call more."""
+        answer = call.answer
+        return Usage(
+            self.model,
+            self.root,
+            self.calls + 1,
+            self.new + (call.origin == "live"),
+            self.prompt_tokens + (answer.prompt_tokens or 0),
+            self.completion_tokens + (answer.completion_tokens or 0),
+        )
+
+
+def usage_of(calls: Iterable[Call]) -> tuple[Usage, ...]:
+    """What each model was asked as root and for rows, in the order of first use; sub-runs count by their own calls."""
+    found: dict[tuple[str, bool], Usage] = {}
+    for call in calls:
+        if not call.request.explore:
+            key = (call.request.settings.model, call.request.purpose.rpartition("/")[2] == "root")
+            found[key] = found.get(key, Usage(*key)).and_(call)
+    return tuple(found.values())
+
+
 def call_rows(calls: Iterable[Call]) -> list[dict[str, str]]:
     """The rows of `payload/calls.parquet`, in the order of their keys."""
     return sorted((call.as_json() for call in calls), key=lambda row: row["key"])

@@ -14,6 +14,7 @@ from typing import Any
 from rlm_dsl.diagnostics import printable
 from rlm_dsl.runtime.evidence import Evidence
 from rlm_dsl.runtime.execution import Execution, Part
+from rlm_dsl.runtime.recording import Usage
 from rlm_dsl.runtime.runner import StepRecord
 
 SHOWN_ROWS = 20
@@ -48,6 +49,7 @@ class Result:
     turns: int | None = None
     trace: Path | None = None
     head: str | None = None
+    usage: tuple[Usage, ...] = ()
 
     @property
     def program(self) -> str:

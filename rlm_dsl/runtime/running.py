@@ -19,7 +19,7 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.request import ModelSettings
 from rlm_dsl.runtime.calling import Approve, Calling, Explorer, Replaying, approved
 from rlm_dsl.runtime.execution import execute
-from rlm_dsl.runtime.recording import Recording
+from rlm_dsl.runtime.recording import Recording, usage_of
 from rlm_dsl.runtime.result import Result, Spent
 from rlm_dsl.runtime.rounds import WINDOW, Progress
 from rlm_dsl.runtime.runner import Caller
@@ -155,6 +155,7 @@ def finished(
         (extra or {}).get("turns"),
         held.writer.folder if held.writer else None,
         head,
+        usage_of(recording.calls.values()),
     )
 
 

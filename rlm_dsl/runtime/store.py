@@ -46,6 +46,8 @@ FORGOTTEN = 30 * 86_400.0
 """Seconds after which it is tried anew how a server is asked: servers learn too."""
 GROUP = 256
 """Answers that are committed together at most."""
+OPENING = threading.Lock()
+"""Held while a store is opened: two that make the same file at once find it locked, whatever their patience."""
 
 POLL = 0.1
 """Seconds between looks for an answer that another process is asking for."""
@@ -72,13 +74,14 @@ class AnswerStore:
         except OSError as failure:
             raise store_error(path, failure) from None
         self.quarantined = ""
-        try:
-            self.reader = self.connected()
-        except Damaged as failure:
-            if not is_ours(path):
-                raise store_error(path, failure) from None
-            self.quarantined = quarantine(path)
-            self.reader = self.connected()
+        with OPENING:
+            try:
+                self.reader = self.connected()
+            except Damaged as failure:
+                if not is_ours(path):
+                    raise store_error(path, failure) from None
+                self.quarantined = quarantine(path)
+                self.reader = self.connected()
         self.claims = Claims(path)
         self.lock = threading.Lock()
         self.waiting: queue.SimpleQueue[Put | None] = queue.SimpleQueue()
@@ -90,8 +93,9 @@ class AnswerStore:
             connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            found = connection.execute("PRAGMA application_id").fetchone()[0]
+            # Ours are marked before they have a table: whoever sees the table of one just being made sees its mark too.
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            found = connection.execute("PRAGMA application_id").fetchone()[0]
             if tables and found != APPLICATION:
                 raise UserError(f"{self.path} is another program's database", "name another file with --store")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -100,11 +104,11 @@ class AnswerStore:
             if tables and version < VERSION:
                 connection.execute("ALTER TABLE answers DROP COLUMN claimed_until")
                 connection.execute("ALTER TABLE answers ADD COLUMN kept REAL NOT NULL DEFAULT 0")
-            for table in TABLES:
-                connection.execute(table)
             if version < VERSION:
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
+            for table in TABLES:
+                connection.execute(table)
             return connection
         except (sqlite3.Error, OSError) as failure:
             if damaged(failure):

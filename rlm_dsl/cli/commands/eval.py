@@ -1,0 +1,84 @@
+"""`eval`: ask questions whose answers are known, and score."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, model_options, named_paths, settings
+from rlm_dsl.cli.output import note, safe, write
+
+
+@click.command("eval")
+@click.argument("tasks", type=click.Path())
+@CONTEXT
+@click.option("--with", "contenders", multiple=True, metavar="WHO", help="rlm-dsl (unless said), plain, dspy or rlms.")
+@click.option("--metric", metavar="NAME", help="For tasks that name none: exact, numeric, set_f1 or oolong.")
+@click.option("--returns", metavar="TYPE", help="The answers' type, for tasks that name none; else the right answer's.")
+@click.option("--each", metavar="LIMITS", help="The most that one task may spend; else the budget / parallel.")
+@click.option("--parallel", type=click.IntRange(1), default=4, show_default=True, help="Tasks under way at once.")
+@click.option("--out", metavar="FOLDER", help="Outcomes and traces, gone on with; else runs/TASKS.eval.")
+@click.option("--local-python", is_flag=True, help="Let peers run model-written Python on this machine, unguarded.")
+@model_options
+@click.option("--turns", type=click.IntRange(1), default=20, show_default=True, help="Turns of the root model.")
+@click.option("--window", type=click.IntRange(1_000), help="Tokens that one prompt may have; else 32,000.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@THREADS
+@MEMORY
+def command(
+    tasks: str,
+    contexts: tuple[str, ...],
+    contenders: tuple[str, ...],
+    metric: str | None,
+    returns: str | None,
+    each: str | None,
+    parallel: int,
+    out: str | None,
+    local_python: bool,
+    turns: int,
+    window: int | None,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Ask the questions of TASKS (JSON Lines) and score the answers; run again, it goes on where it stopped."""
+    from rlm_dsl.evaluation.evaluate import Evaluation, evaluate
+    from rlm_dsl.evaluation.report import summaries, table
+    from rlm_dsl.evaluation.tasks import Data, Defaults, read_tasks
+    from rlm_dsl.runtime.servers import Keys
+    from rlm_dsl.runtime.settings import Limits
+
+    chosen = settings(given, turns=turns, **({"window": window} if window else {}))
+    data = {name: Data(path, form) for name, (path, form) in named_paths(contexts).items()}
+    share = Limits(max(1, chosen.limits.calls // parallel), max(1, chosen.limits.tokens // parallel))
+    found = evaluate(
+        Evaluation(
+            read_tasks(Path(tasks), Defaults(data, metric, returns)),
+            contenders or ("rlm-dsl",),
+            chosen,
+            Limits.read(each) if each else share,
+            Path(out) if out else Path("runs") / f"{Path(tasks).stem}.eval",
+            Keys(os.environ),
+            parallel,
+            local_python,
+        ),
+        lambda outcome, known: note(safe(told_outcome(outcome, known))),
+    )
+    report = summaries(found, chosen.price_of)
+    if as_json:
+        outcomes = [outcome.as_json() for outcome in found]
+        write(
+            json.dumps({"summaries": [s.as_json() for s in report], "outcomes": outcomes}, ensure_ascii=False, indent=1)
+        )
+    else:
+        write(safe(table(report)))
+    return 3 if any(not outcome.lasting for outcome in found) else 0
+
+
+def told_outcome(outcome: Any, known: bool) -> str:
+    """An outcome in a line."""
+    came = f"{outcome.failure}: {outcome.problem}" if outcome.failure else f"{outcome.score:.3f}"
+    return f"{outcome.contender}  {outcome.task}  {came}{'  (known)' if known else f'  {outcome.seconds:.1f} s'}"

@@ -1,0 +1,1 @@
+"""Our language for any agent: a workspace, served over the Model Context Protocol."""

@@ -1,0 +1,185 @@
+"""The MCP server as an agent meets it: the mcp package's own client, over stdio, a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mcp")
+
+from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from rlm_dsl.api import verify
+from rlm_dsl.testing import serve
+
+ROWS = "id,user,body\n" + "".join(
+    f"{n},u{n % 3},{'charged twice' if n % 4 == 0 else 'log in'} {n}\n" for n in range(40)
+)
+GOLD = [{"text": f"{'charged twice' if n % 4 == 0 else 'log in'} {n}", "label": "billing" if n % 4 == 0 else "other"}
+        for n in range(40)]  # fmt: skip
+Call = Callable[..., Awaitable[tuple[str, bool]]]
+
+
+def with_server(work: Callable[[Call, Client], Awaitable[Any]], folder: Path, *options: str) -> Any:
+    """Do some work with a client of a server that may read `folder`."""
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "RLM_DSL_STORE": str(folder.parent / "store.sqlite")}
+    code = "from rlm_dsl.cli import main; main()"
+    arguments = ["-c", code, "mcp", "--allow", str(folder), *options]
+
+    async def all_of_it() -> Any:
+        started = StdioServerParameters(command=sys.executable, args=arguments, env=environment)
+        async with Client(stdio_client(started)) as client:
+
+            async def call(tool: str, **given: Any) -> tuple[str, bool]:
+                result = await client.call_tool(tool, given)
+                return "".join(getattr(part, "text", "") for part in result.content), bool(result.is_error)
+
+            return await work(call, client)
+
+    return asyncio.run(all_of_it())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "tickets.csv").write_text(ROWS)
+    (tmp_path / "secret.txt").write_text("the secret\n")
+    return tmp_path / "data"
+
+
+def test_an_agent_explores_answers_and_verifies(folder: Path) -> None:
+    traces = folder.parent / "traces"
+
+    async def work(call: Call, client: Client) -> None:
+        assert {tool.name for tool in (await client.list_tools()).tools} == {
+            *("load", "look", "run", "answer", "verify", "manual")
+        }
+        assert (
+            "classify" in (await call("manual"))[0] and "where(t, condition)" in (await call("manual", name="where"))[0]
+        )
+        assert "context tickets: table(id: int" in (await call("load", name="tickets", path=f"{folder}/tickets.csv"))[0]
+        told, wrong = await call("run", statements="mine = tickets | where(usr == 'u1')\nn = tickets | count()")
+        assert "did you mean `user`" in told and "n: int = 40" in told and not wrong
+        assert "mine: table" in (await call("run", statements="mine = tickets | where(user == 'u1')"))[0]
+        assert "mine: 13 rows" in (await call("look"))[0]
+        told, wrong = await call("answer", expression="mine | count()")
+        assert told.startswith("answer: 13\n") and "mine = tickets" in told and "n = tickets" not in told and not wrong
+        assert f"trace: {traces / '0001.trace'}" in told
+        assert "verified: 9 levels hold" in (await call("verify", trace=str(traces / "0001.trace")))[0]
+
+    with_server(work, folder, "--traces", str(traces))
+    assert verify(traces / "0001.trace").ok
+
+
+def test_more_data_is_loaded_beside_what_is_bound(folder: Path) -> None:
+    (folder / "users.jsonl").write_text('{"user": "u1", "city": "Oslo"}\n')
+
+    async def work(call: Call, client: Client) -> None:
+        await call("load", name="tickets", path=f"{folder}/tickets.csv")
+        await call("run", statements="mine = tickets | where(user == 'u1')")
+        await call("load", name="users", path=f"{folder}/users.jsonl")
+        assert "answer: 13" in (await call("answer", expression="mine | join(users, on=user) | count()"))[0]
+        told, wrong = await call("load", name="users", path=f"{folder}/users.jsonl")
+        assert wrong and "is there already" in told
+
+    with_server(work, folder)
+
+
+def test_nothing_outside_the_folders_is_read_by_any_way(folder: Path) -> None:
+    secret = folder.parent / "secret.txt"
+    (folder / "link.txt").symlink_to(secret)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "inner.txt").symlink_to(secret)
+
+    async def work(call: Call, client: Client) -> None:
+        ways = (secret, folder / ".." / "secret.txt", folder / "link.txt", folder / "sub", f"{folder}/../*.txt",
+                f"{folder}/*.txt", "/etc/hostname", "/etc/*", "-", f"{secret}::table")  # fmt: skip
+        for path in ways:
+            for form in (None, "documents"):
+                told, wrong = await call("load", name="x", path=str(path), **({"format": form} if form else {}))
+                assert wrong and "the secret" not in told, path
+                assert "outside the folders" in told or "standard input" in told, (path, told)
+        told, wrong = await call("verify", trace="/etc")
+        assert wrong and "outside the folders" in told
+        assert "Nothing is loaded yet" in (await call("look"))[0]
+
+    with_server(work, folder)
+
+
+def test_a_trace_that_names_other_data_is_not_followed(folder: Path) -> None:
+    import json
+
+    from rlm_dsl.api import run
+
+    run(
+        "answer t | count()",
+        {"t": str(folder.parent / "secret.txt")},
+        trace=folder / "made.trace",
+        store=str(folder.parent / "s.sqlite"),
+    )
+    assert json.loads((folder / "made.trace" / "trace.json").read_text())["contexts"][0]["name"] == "t"
+
+    async def work(call: Call, client: Client) -> None:
+        told, wrong = await call("verify", trace=str(folder / "made.trace"))
+        assert wrong and "outside the folders" in told
+
+    with_server(work, folder)
+
+
+def test_no_model_is_asked_that_was_not_named(folder: Path) -> None:
+    step = "t = tickets | classify(on=body, labels=['billing', 'other'], into=topic)"
+
+    async def without(call: Call, client: Client) -> str:
+        await call("load", name="tickets", path=f"{folder}/tickets.csv")
+        return (await call("run", statements=step))[0]
+
+    assert "none is named" in with_server(without, folder)
+
+    async def named(call: Call, client: Client) -> str:
+        await without(call, client)
+        return (await call("answer", expression="t | where(topic == 'billing') | count()"))[0]
+
+    with serve(gold=GOLD) as server:
+        model = ("--model", "m", "--base-url", server.base_url)
+        assert "answer: 10" in with_server(named, folder, *model) and server.calls == 40
+    with serve(gold=GOLD) as server:
+        told = with_server(without, folder, "--model", "m", "--base-url", server.base_url, "--budget", "calls=20")
+        assert "needs 40 new model calls" in told and server.calls == 0
+
+
+def test_what_a_tool_says_is_bounded_and_steers_no_terminal(folder: Path) -> None:
+    (folder / "odd.txt").write_text("\x1b[31mred\x1b[0m " + "x" * 100_000 + "\n" + "y\n" * 50_000)
+
+    async def work(call: Call, client: Client) -> None:
+        asked = (
+            call("load", name="odd", path=f"{folder}/odd.txt"),
+            call("run", statements="show odd"),
+            call("answer", expression="odd | values(text)"),
+        )
+        told = [(await each)[0] for each in asked]
+        assert all(len(text) < 20_200 and "\x1b" not in text for text in told)
+        assert "more characters" in told[2] or "characters)" in told[2]
+
+    with_server(work, folder)
+
+
+def test_it_starts_only_with_a_folder_that_is_there(tmp_path: Path) -> None:
+    for options, says in (((), "no folder may be read"), (("--allow", "missing"), "there is no folder missing")):
+        done = run_mcp(tmp_path, *options)
+        assert done.returncode == 2 and says in done.stderr
+
+
+def run_mcp(folder: Path, *options: str) -> Any:
+    import subprocess
+
+    code = "from rlm_dsl.cli import main; main()"
+    given = {**os.environ, "PYTHONPATH": str(Path.cwd()), "RLM_DSL_STORE": str(folder / "s.sqlite")}
+    return subprocess.run([sys.executable, "-c", code, "mcp", *options], cwd=folder, capture_output=True, text=True,
+                          check=False, env=given, stdin=subprocess.DEVNULL)  # fmt: skip
