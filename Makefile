@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rlm-dsl needs Python 3.11 or newer; say which: make PYTHON=python3.12 $@") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/testing: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
@@ -21,7 +25,7 @@ demo: $(VENV)/installed  ## verify a recorded exploration, then run its program 
 examples: $(VENV)/installed  ## the demo of every example
 	@$(BIN)/python examples/demo.py --all
 
-test: $(VENV)/installed  ## the whole suite
+test: $(VENV)/testing  ## the whole suite
 	@$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/developing  ## what CI runs: format, lint, types, layers, tests
@@ -31,17 +35,17 @@ check: $(VENV)/developing  ## what CI runs: format, lint, types, layers, tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2
 
-proof: $(VENV)/installed  ## the heavy proofs: long fuzzing, hundreds of kills, large corpora
+proof: $(VENV)/testing  ## the heavy proofs: long fuzzing, hundreds of kills, large corpora
 	$(BIN)/python -m pytest -n 2 -m proof
 
 traces: $(VENV)/installed  ## record the examples' traces anew
 	$(BIN)/python examples/record.py
 
-bench: $(VENV)/installed  ## every benchmark against its peers, about ten minutes; writes benchmarks/results
+bench: $(VENV)/testing  ## every benchmark against its peers, about ten minutes; writes benchmarks/results
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check polars tantivy || true
 	$(BIN)/python benchmarks/run.py --full --write-docs
 
-bench-quick: $(VENV)/installed  ## the same on small corpora, under a minute
+bench-quick: $(VENV)/testing  ## the same on small corpora, under a minute
 	$(BIN)/python benchmarks/run.py --quick --write-docs
 
 clean:
