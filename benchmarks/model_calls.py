@@ -1,20 +1,28 @@
-"""Model calls a second through the whole stack (store, budget, retries, events), beside the bare openai client.
+"""Model calls through the whole stack (store, claims, budget, retries, events), beside other clients.
 
-Both against the same testing endpoint in a process of its own, which answers after 20 ms; 64 calls under way.
+All against the same testing endpoint in a process of its own, which answers after 20 ms; 64 calls under way. CPU is of
+the asking process alone, tokens are what the endpoint counts of a prompt.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from measure import ROUNDS, Effort, Goal, Measure, Spread, missing, ratios
 
+from rlm_dsl.api import run
 from rlm_dsl.request import Message, ModelSettings, Request
 from rlm_dsl.results import json_schema
 from rlm_dsl.runtime.calling import Calling
@@ -23,105 +31,235 @@ from rlm_dsl.runtime.settings import Limits, Settings
 from rlm_dsl.types import Enum, Field, Record
 
 LATENCY, AT_ONCE = 0.02, 64
-GOALS = {"openai[aiohttp], bare": Goal(reach=0.8, ideal=1.0, more=True), "dspy.Predict": Goal(4, 10, more=True)}
+BARE = "openai[aiohttp], bare"
+FASTER = {BARE: Goal(0.8, 1.0, more=True), "dspy.Predict": Goal(4, 10, more=True), "litellm": None}
 LABEL = Record((Field("label", Enum(("a", "b"))),))
+INSTRUCTION = "Choose the kind of this text."
+PROGRAM = 'answer log | classify(on=text, ["a", "b"], into=k, guide="Choose the kind of this text.") | count()\n'
 
 
-def endpoint(latency: float, folder: Path) -> tuple[subprocess.Popen[str], str]:
-    """The testing endpoint as a process; its base URL is the line it prints."""
-    command = [sys.executable, "-m", "rlm_dsl.testing.endpoint", "--port", "0", "--fallback", "first",
-               "--gold", str(folder / "gold.jsonl"), "--latency", str(latency)]  # fmt: skip
-    (folder / "gold.jsonl").write_text('{"text": "x", "label": "a"}\n')
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What so many calls took: seconds, CPU seconds, and most in flight."""
+
+    seconds: float
+    cpu: float
+    in_flight: int
 
 
-async def in_flight(count: int, at_once: int, one: Callable[[int], Awaitable[object]]) -> float:
-    """Seconds for `count` calls, `at_once` of them under way."""
+class Endpoint:
+    """Owns the testing endpoint as a process."""
+
+    def __init__(self, latency: float, folder: Path) -> None:
+        (folder / "gold.jsonl").write_text('{"text": "x", "label": "a"}\n')
+        (folder / "turns.json").write_text(json.dumps(["[[ ## label ## ]]\na\n\n[[ ## completed ## ]]"]))
+        command = [sys.executable, "-m", "rlm_dsl.testing.endpoint", "--port", "0", "--fallback", "first",
+                   "--gold", str(folder / "gold.jsonl"), "--script", str(folder / "turns.json"),
+                   "--latency", str(latency)]  # fmt: skip
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+
+    def stats(self) -> dict[str, Any]:
+        with urllib.request.urlopen(self.url.replace("/v1", "/stats")) as reply:
+            found: dict[str, Any] = json.load(reply)
+        return found
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+async def in_flight(count: int, at_once: int, one: Callable[[int], Awaitable[object]]) -> None:
+    """`count` calls, `at_once` of them under way."""
     left = iter(range(count))
 
     async def worker() -> None:
         for n in left:
             await one(n)
 
-    started = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(at_once)))
-    return time.perf_counter() - started
 
 
-async def bare(base_url: str, count: int, at_once: int, mark: str) -> float:
+def bare(url: str, count: int, mark: str, folder: Path) -> None:
+    asyncio.run(bare_calls(url, count, mark))
+
+
+async def bare_calls(url: str, count: int, mark: str) -> None:
     import openai
 
     schema = {"type": "json_schema", "json_schema": {"name": "result", "strict": True, "schema": json_schema(LABEL)}}
-    async with openai.AsyncOpenAI(
-        api_key="none", base_url=base_url, max_retries=0, http_client=openai.DefaultAioHttpClient()
-    ) as client:
+    client_of = openai.DefaultAioHttpClient()
+    async with openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0, http_client=client_of) as client:
 
         async def one(n: int) -> object:
-            messages = [{"role": "system", "content": "Choose."}, {"role": "user", "content": f"{mark} {n}"}]
+            messages = [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": f"{mark} {n}"}]
             return await client.chat.completions.create(
                 model="m", messages=messages, response_format=schema, max_completion_tokens=50
             )
 
-        return await in_flight(count, at_once, one)
+        await in_flight(count, AT_ONCE, one)
 
 
-def whole(base_url: str, count: int, at_once: int, mark: str, store: Path) -> float:
-    settings = Settings(models={"sub": "m"}, base_url=base_url, limits=Limits(calls=count, tokens=10**9),
-                        concurrency=at_once, store=str(store))  # fmt: skip
+def whole(url: str, count: int, mark: str, folder: Path) -> None:
+    settings = Settings(models={"sub": "m"}, base_url=url, limits=Limits(calls=count, tokens=10**9),
+                        concurrency=AT_ONCE, store=str(folder / "s.sqlite"))  # fmt: skip
     with Calling(settings, Keys({}), lambda kind, fields: None) as calling:
-        asked = ModelSettings("m", base_url, parameters={"max_completion_tokens": 50})
+        asked = ModelSettings("m", url, parameters={"max_completion_tokens": 50})
 
         async def one(n: int) -> object:
-            messages = (Message("system", "Choose."), Message("user", f"{mark} {n}"))
+            messages = (Message("system", INSTRUCTION), Message("user", f"{mark} {n}"))
             return await calling.model.answer(Request(asked, messages, json_schema(LABEL)))
 
-        return calling.wait(lambda: in_flight(count, at_once, one))
+        calling.wait(lambda: in_flight(count, AT_ONCE, one))
 
 
-def dspy_calls(base_url: str, count: int, at_once: int, mark: str) -> float | None:
-    """The same calls by dspy.Predict in its own threads; None where dspy is not installed."""
-    try:
-        import dspy
-    except ImportError:
-        return None
-    lm = dspy.LM("openai/m", api_base=base_url, api_key="none", cache=False, max_tokens=50)
-    predict = dspy.Predict("text -> label")
+def dspy_calls(url: str, count: int, mark: str, folder: Path) -> None:
+    """The same by dspy.Predict in its own threads."""
+    import dspy
+
+    lm = dspy.LM("openai/m", api_base=url, api_key="none", cache=False, max_tokens=50)
+    predict = dspy.Predict(dspy.Signature("text -> label", INSTRUCTION))
     examples = [dspy.Example(text=f"{mark} {n}").with_inputs("text") for n in range(count)]
     with dspy.context(lm=lm):
-        started = time.perf_counter()
-        predict.batch(examples, num_threads=at_once, disable_progress_bar=True)
-        return time.perf_counter() - started
+        predict.batch(examples, num_threads=AT_ONCE, disable_progress_bar=True)
+
+
+def litellm_calls(url: str, count: int, mark: str, folder: Path) -> None:
+    import litellm
+
+    async def one(n: int) -> object:
+        messages = [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": f"{mark} {n}"}]
+        return await litellm.acompletion(
+            model="openai/m", api_base=url, api_key="none", messages=messages, max_tokens=50, num_retries=0
+        )
+
+    asyncio.run(in_flight(count, AT_ONCE, one))
+
+
+Client = Callable[[str, int, str, Path], None]
+PEERS: dict[str, tuple[Client, str]] = {
+    BARE: (bare, "openai"),
+    "dspy.Predict": (dspy_calls, "dspy"),
+    "litellm": (litellm_calls, "litellm"),
+}
+SHARE = {"dspy.Predict": 4, "litellm": 4}
+"""Slow clients make a share of the calls; what they take is for as many as the others."""
 
 
 def measures(effort: Effort) -> Iterator[Measure]:
-    calls = effort.of(200, 2_000)
-    what = f"{calls:,} calls, {AT_ONCE} at once, {LATENCY * 1_000:.0f} ms each"
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     with tempfile.TemporaryDirectory() as held:
-        process, base_url = endpoint(LATENCY, Path(held))
-        try:
-            ours: list[float] = []
-            peers: dict[str, list[float | None]] = {name: [] for name in GOALS}
-            for number in range(-1, ROUNDS):
-                plain = asyncio.run(bare(base_url, calls, AT_ONCE, f"bare {number}"))
-                whole_stack = whole(base_url, calls, AT_ONCE, f"whole {number}", Path(held) / "s.sqlite")
-                dspy = dspy_calls(base_url, calls // 4, AT_ONCE, f"dspy {number}")
-                if number >= 0:
-                    ours.append(whole_stack)
-                    peers["openai[aiohttp], bare"].append(plain)
-                    peers["dspy.Predict"].append(None if dspy is None else dspy * 4)
-            yield from told(what, ours, peers)
-        finally:
-            process.terminate()
-            process.wait()
+        folder = Path(held)
+        yield from throughput(effort, folder)
+        yield from tokens(folder)
+        yield kept_after_kill(effort, folder)
+        yield rerun(effort, folder)
 
 
-def told(what: str, ours: list[float], peers: dict[str, list[float | None]]) -> Iterator[Measure]:
-    for name, taken in peers.items():
-        known = [seconds for seconds in taken if seconds is not None]
-        if len(known) < len(ours):
-            yield missing(what, name, Spread.of(ours), GOALS[name])
-        else:
-            ratio = ratios(ours, known, more=True)
-            yield Measure(what, Spread.of(ours), name, Spread.of(known), ratio, GOALS[name])
+def throughput(effort: Effort, folder: Path) -> Iterator[Measure]:
+    calls = effort.of(200, 2_000)
+    here = {name: client for name, (client, module) in PEERS.items() if installed(module)}
+    taken: dict[str, list[Taken]] = {"": [], **{name: [] for name in here}}
+    for number in range(-1, ROUNDS):
+        for name, client in {"": whole, **here}.items():
+            found = once(client, calls // SHARE.get(name, 1), f"{name} {number}", folder)
+            if number >= 0:
+                share = SHARE.get(name, 1)
+                taken[name].append(Taken(found.seconds * share, found.cpu * share, found.in_flight))
+    what = f"{calls:,} calls, {AT_ONCE} at once, {LATENCY * 1_000:.0f} ms each"
+    ours = taken[""]
+    for name, goal in FASTER.items():
+        if name not in here:
+            yield missing(what, name, Spread.of(t.seconds for t in ours), goal)
+            continue
+        theirs = taken[name]
+        goal = goal or Goal(1, 4, more=True)
+        ratio = ratios([t.seconds for t in ours], [t.seconds for t in theirs], more=True)
+        note = f"{ours[0].in_flight} in flight, theirs {theirs[0].in_flight}"
+        spreads = Spread.of(t.seconds for t in ours), Spread.of(t.seconds for t in theirs)
+        yield Measure(what, spreads[0], name, spreads[1], ratio, goal, note=note)
+        cpu = [[t.cpu / calls * 1_000 for t in side] for side in (ours, theirs)]
+        yield Measure("CPU a call", Spread.of(cpu[0]), name, Spread.of(cpu[1]), ratios(*cpu), unit="ms")
+
+
+def installed(module: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+def once(client: Client, calls: int, mark: str, folder: Path) -> Taken:
+    """One client, its own endpoint, so that what was in flight is its own."""
+    with Endpoint(LATENCY, folder) as endpoint:
+        started, cpu = time.perf_counter(), time.process_time()
+        client(endpoint.url, calls, mark, folder)
+        return Taken(time.perf_counter() - started, time.process_time() - cpu, int(endpoint.stats()["max_in_flight"]))
+
+
+def tokens(folder: Path) -> Iterator[Measure]:
+    """What one short row is shown with, as the endpoint counts it."""
+    ours = prompt_tokens(whole, folder)
+    for name, (client, module) in PEERS.items():
+        if name != "litellm" and installed(module):
+            theirs = prompt_tokens(client, folder)
+            ratio = Spread.of([ours / theirs])
+            yield Measure("prompt tokens of a short row", Spread.of([ours]), name, Spread.of([theirs]), ratio, unit="")
+
+
+def prompt_tokens(client: Client, folder: Path) -> float:
+    with Endpoint(0, folder) as endpoint:
+        client(endpoint.url, 1, "where is my parcel", folder)
+        return float(endpoint.stats()["tokens"]["prompt"])
+
+
+RUN = "import sys, rlm_dsl; rlm_dsl.run(sys.argv[1], {'log': sys.argv[2]}, model='m', base_url=sys.argv[3], " \
+      "store=sys.argv[4], concurrency=64, budget={'calls': 10**6, 'tokens': 10**9})"  # fmt: skip
+
+
+def kept_after_kill(effort: Effort, folder: Path) -> Measure:
+    """Killed after two fifths: the share of answered calls that the second run does not ask again."""
+    rows = effort.of(300, 2_000)
+    log = lines(folder / "killed.log", rows)
+    given = [PROGRAM, str(log), "", str(folder / "kill.sqlite")]
+    with Endpoint(LATENCY, folder) as endpoint:
+        given[2] = endpoint.url
+        process = subprocess.Popen([sys.executable, "-c", RUN, *given])
+        while endpoint.stats()["calls"] < rows * 0.4:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        while (before := endpoint.stats())["in_flight"]:
+            time.sleep(0.01)
+        subprocess.run([sys.executable, "-c", RUN, *given], check=True)
+        twice = endpoint.stats()["calls"] - rows
+    share = 1 - max(0, twice - AT_ONCE) / before["calls"]
+    note = f"{twice} of {before['calls']} calls were made twice, those in flight when it was killed"
+    what = f"kept of the calls made before a kill, of {rows:,}"
+    return Measure(what, Spread.of([share]), goal=Goal(1.0, 1.0, more=True), unit="", note=note)
+
+
+def rerun(effort: Effort, folder: Path) -> Measure:
+    """The same program on the same rows once more: no call, and so much CPU a row."""
+    rows = effort.of(1_000, 20_000)
+    log = lines(folder / "again.log", rows)
+    more: dict[str, Any] = {"model": "m", "store": str(folder / "again.sqlite"), "concurrency": 64}
+    with Endpoint(0, folder) as endpoint:
+        more |= {"base_url": endpoint.url, "budget": {"calls": 10**6, "tokens": 10**9}}
+        run(PROGRAM, {"log": log}, **more)
+        calls, taken = endpoint.stats()["calls"], []
+        for _ in range(ROUNDS):
+            cpu = time.process_time()
+            run(PROGRAM, {"log": log}, **more)
+            taken.append((time.process_time() - cpu) / rows * 1_000)
+        again = endpoint.stats()["calls"] - calls
+    what = f"CPU a row of a run with nothing changed, {rows:,} rows"
+    return Measure(what, Spread.of(taken), goal=Goal(0.05, 0.012), unit="ms", note=f"{again} calls")
+
+
+def lines(path: Path, count: int) -> Path:
+    path.write_text("".join(f"text {n}\n" for n in range(count)))
+    return path

@@ -139,11 +139,11 @@ def texts(folder: Path, count: int, odd: int = -1) -> str:
 
 
 def test_a_program_is_found_on_the_first_texts_and_run_on_all_others(docs: str, tmp_path: Path) -> None:
-    many = texts(tmp_path, 40)
+    many = texts(tmp_path, 12)
     with serve(script={QUESTION: TURNS}) as server:
         trace = tmp_path / "t.trace"
         result = run(SHARED, {"docs": many}, model="m", base_url=server.base_url, trace=trace)
-        assert [row["parcels"] for row in result.value] == [1 + n % 4 for n in range(40)]
+        assert [row["parcels"] for row in result.value] == [1 + n % 4 for n in range(12)]
         assert server.calls == 3 * len(TURNS)
     assert verify(trace).ok and run(SHARED, {"docs": many}, answers=trace).value == result.value
 

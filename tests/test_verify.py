@@ -392,7 +392,7 @@ def survives_kills(tmp_path: Path, kills: int, seed: int) -> None:
 
 
 def test_what_was_acknowledged_before_a_kill_is_never_asked_again(tmp_path: Path) -> None:
-    survives_kills(tmp_path, 3, 11)
+    survives_kills(tmp_path, 2, 11)
 
 
 @pytest.mark.proof
