@@ -183,11 +183,13 @@ def run(
     )
 
 
-def verify(trace: str | os.PathLike[str], contexts: Contexts | None = None) -> Report:
+def verify(
+    trace: str | os.PathLike[str], contexts: Contexts | None = None, *, public_key: bytes | None = None
+) -> Report:
     """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved, and
-    hands in the tables that were in Python alone."""
+    hands in the tables that were in Python alone; `public_key` (PEM) is whose signature it must have."""
     given = {
         name: context_of(name, each) if isinstance(each, Context) or is_table(each) else os.fspath(each)
         for name, each in (contexts or {}).items()
     }
-    return verify_trace(Trace.open(Path(trace), unfinished=True), given, os.environ)
+    return verify_trace(Trace.open(Path(trace), unfinished=True), given, os.environ, public_key)

@@ -174,6 +174,18 @@ def declared(source: Any) -> dict[str, Any]:
     return declared_types(source)
 
 
+def file_bytes(path: str) -> bytes:
+    """What a small file holds, such as a key."""
+    from rlm_dsl.context.reading import missing
+
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise missing(path) from None
+    except OSError as failure:
+        raise UserError(f"{path} cannot be read: {failure.strerror}") from None
+
+
 def program_source(path: str) -> Any:
     """A program's text from a file or standard input."""
     import sys

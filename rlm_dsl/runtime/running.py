@@ -19,18 +19,18 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.request import ModelSettings
 from rlm_dsl.runtime.calling import Approve, Calling, Explorer, Replaying, approved
 from rlm_dsl.runtime.execution import execute
-from rlm_dsl.runtime.recording import Recording, usage_of
+from rlm_dsl.runtime.recording import Recording, call_rows, usage_of
 from rlm_dsl.runtime.result import Result, Spent
 from rlm_dsl.runtime.rounds import WINDOW, Progress
 from rlm_dsl.runtime.runner import Caller
 from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Server, Settings
+from rlm_dsl.runtime.taken_out import recorded_redaction
 from rlm_dsl.runtime.traced import (
     SCHEMA,
     header_contexts,
     recorded_calls,
     recorded_settings,
-    redacted_table,
     served,
     write_execution,
 )
@@ -98,6 +98,8 @@ def run_program(
     """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
     each round of model calls."""
     redaction = redaction_of(keys, settings)
+    if answers is not None:
+        redaction = redaction.also(recorded_redaction(answers.header, contexts)[0].values)
     with ledger(trace, redaction) as held:
         held.tell("run.start", {"program": source.text})
         with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
@@ -135,15 +137,16 @@ def finished(
     spent = spent_of(recording, settings)
     head = None
     if held.writer is not None:
-        held.tell("run.end", {"outcome": "answered", "calls": spent.calls, "seconds": held.seconds})
+        rows = call_rows(recording.calls.values())
+        held.writer.end({"outcome": "answered", "calls": spent.calls, "seconds": held.seconds}, rows)
         header = header_of(contexts, params, caller.settings, settings, recording, held, extra or {})
         write_execution(
             held.writer,
             execution,
             warehouse,
-            recording.calls.values(),
+            rows,
             header,
-            lambda table: redacted_table(table, held.redaction),
+            held.redaction,
         )
         head = held.writer.seal()
     return Result(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rlm_dsl.context.context import Context
@@ -16,7 +16,8 @@ from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import QueryStage
 from rlm_dsl.request import ModelSettings
 from rlm_dsl.runtime.execution import Execution
-from rlm_dsl.runtime.recording import Call, call_rows
+from rlm_dsl.runtime.recording import Call
+from rlm_dsl.runtime.taken_out import places_of
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.trace.file import Trace, TraceWriter
 from rlm_dsl.trace.secrets import Redaction
@@ -56,14 +57,13 @@ def write_execution(
     writer: TraceWriter,
     execution: Execution,
     warehouse: Warehouse,
-    calls: Iterable[Call],
+    calls: list[dict[str, str]],
     header: Mapping[str, Any],
-    clean: Callable[[Any], Any],
+    redaction: Redaction,
 ) -> None:
-    """Header, program, SQL, steps, answer and payload; `clean` takes secrets out of a table."""
+    """Program, SQL, steps, answer, payload, and last the header, which names what was taken out of all of them."""
     import pyarrow as pa
 
-    writer.write_json("trace.json", {**header, "program_sha256": program_digest(execution.text)})
     writer.write_text("program.rlm", execution.text)
     writer.write_text("plan.sql", execution.sql)
     writer.write_lines("steps.jsonl", [record.as_json() for record in execution.records])
@@ -71,10 +71,12 @@ def write_execution(
     for number, (name, stage) in enumerate(tables(execution), 1):
         assert stage.relation is not None
         rows = warehouse.tables(warehouse.ordered(stage.relation, hidden=True))
-        writer.write_table(f"step-{number:03d}-{file_name(name)}", map(clean, rows))
+        writer.write_table(payload_name(number, name), (redacted_table(table, redaction) for table in rows))
     text = pa.string()
     schema = pa.schema([(column, text) for column in ("key", "step", "request", "answer", "origin")])
-    writer.write_table(CALLS, [pa.Table.from_pylist(call_rows(calls), schema=schema)])
+    writer.write_table(CALLS, [pa.Table.from_pylist(calls, schema=schema)])
+    taken = places_of(redaction.found, warehouse)
+    writer.write_json("trace.json", {**header, "taken_out": taken, "program_sha256": program_digest(execution.text)})
 
 
 def redacted_table(table: Any, redaction: Redaction) -> Any:
@@ -97,6 +99,11 @@ def tables(execution: Execution) -> list[tuple[str, QueryStage]]:
         for s in execution.plan.stages
         if isinstance(s, QueryStage) and s.relation is not None
     ]
+
+
+def payload_name(number: int, name: str) -> str:
+    """The name of the payload's table of the step with this number, from 1, among those that are tables."""
+    return f"step-{number:03d}-{file_name(name)}"
 
 
 def file_name(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from rlm_dsl.runtime.model import NoRecordedAnswer
 from rlm_dsl.runtime.recording import Call
 from rlm_dsl.runtime.rounds import WINDOW, Silent
 from rlm_dsl.runtime.storing import obtain
+from rlm_dsl.runtime.taken_out import recorded_redaction
 from rlm_dsl.runtime.traced import SCHEMA, program_digest, recorded_calls, recorded_settings
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
@@ -34,6 +35,7 @@ from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.file import HEADER, Trace
 from rlm_dsl.trace.seal import EVENTS, SEAL, check_seal, file_names
 from rlm_dsl.trace.secrets import Redaction
+from rlm_dsl.trace.signing import signature_fault
 
 
 @dataclass(slots=True)
@@ -42,7 +44,14 @@ class _Check:
 
     trace: Trace
     given: Mapping[str, str | Context]
-    redaction: Redaction
+    shown: Redaction
+    """Keeps the verifier's own secrets out of the report."""
+    redaction: Redaction = Redaction()
+    """The recorder's, so that requests render as they did."""
+    public_key: bytes | None = None
+    """Whose signature the seal must have."""
+    unknown: tuple[str, ...] = ()
+    """Marks of which the rows do not tell what they stand for."""
     levels: list[Level] = field(default_factory=list)
     contexts: dict[str, Context] = field(default_factory=dict)
     execution: Execution | None = None
@@ -51,7 +60,18 @@ class _Check:
     used: set[str] = field(default_factory=set)
 
     def add(self, name: str, checked: int, what: str, found: Sequence[Divergence] = (), skipped: str = "") -> None:
-        self.levels.append(Level(name, checked, tuple(found), skipped, what))
+        told = tuple(self.told(divergence) for divergence in found)
+        self.levels.append(Level(name, checked, told, skipped, what))
+
+    def told(self, found: Divergence) -> Divergence:
+        """A divergence without secrets; what differs by a mark that cannot be made again is said to be that."""
+        sides = {side: getattr(found, side) for side in ("message", "recorded", "now", "cause")}
+        marks = [mark for mark in self.unknown if mark in f"{found.recorded}{found.message}"]
+        if marks and found.code in ("D06", "D07", "D09", "D11"):
+            sides["cause"] = f"no context row holds what {marks[0]} stands for as it was taken out"
+            found = replace(found, code="D14")
+        cleaned = {side: self.shown.redact(text) for side, text in sides.items() if text is not None}
+        return replace(found, **cleaned)
 
     @property
     def unfinished(self) -> bool:
@@ -64,10 +84,16 @@ class _Check:
         self.why_not = self.why_not or f"level {name} fails"
 
 
-def verify(trace: Trace, given: Mapping[str, str | Context], environment: Mapping[str, str]) -> Report:
-    """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them."""
+def verify(
+    trace: Trace,
+    given: Mapping[str, str | Context],
+    environment: Mapping[str, str],
+    public_key: bytes | None = None,
+) -> Report:
+    """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
+    whose signature the seal must have."""
     started = time.perf_counter()
-    check = _Check(trace, given, Redaction.of(environment))
+    check = _Check(trace, given, Redaction.of(environment), public_key=public_key)
     for level in (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer):
         name = LEVELS[len(check.levels)]
         if check.unfinished and level not in (_chain, _files):
@@ -97,6 +123,8 @@ def _files(check: _Check) -> None:
         again = "the command that made it: answers so far are kept"
         return check.add("files", 0, "", [Divergence("D02", "files", message, next_command=again)])
     found = check_seal(check.trace.folder)
+    if check.public_key is not None and (fault := signature_fault(check.trace.folder, check.public_key)):
+        found.append(Divergence("D01", "files", fault))
     return check.add("files", len(file_names(check.trace.folder)), "files and the seal", found)
 
 
@@ -124,6 +152,12 @@ def _context(check: _Check) -> None:
             continue
         check.contexts[recorded["name"]] = context
         found += differences(recorded, context)
+    if not check.why_not:
+        check.redaction, check.unknown, rules = recorded_redaction(header, check.contexts)
+        found += [
+            Divergence("D14", "context", f"secrets were taken out by a rule that is not known here: {rule}")
+            for rule in rules
+        ]
     return check.add("context", count, "source files", found)
 
 

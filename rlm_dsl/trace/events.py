@@ -87,6 +87,11 @@ class EventLog:
             if self.durable is None or type in self.durable:
                 self.file.flush()
 
+    def flush(self) -> None:
+        """What was appended is with the operating system."""
+        with self.lock:
+            self.file.flush()
+
     def close(self) -> None:
         """Hand everything over to the disk itself."""
         with self.lock:
@@ -142,6 +147,11 @@ def lines(path: Path) -> Iterator[bytes]:
     """The raw lines of a log with their line ends; a last one without its end is the torn tail."""
     with path.open("rb") as file:
         yield from file
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a log without their line ends; a torn one is left out."""
+    return [line[:-1] for line in lines(path) if line.endswith(b"\n")]
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -14,7 +14,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.trace.events import Event, EventLog, read_events
-from rlm_dsl.trace.seal import EVENTS, SEAL, file_names, write_seal
+from rlm_dsl.trace.proof import closing_roots
+from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE, file_names, write_seal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 HEADER = "trace.json"
-NAMES = (HEADER, "program.rlm", "plan.sql", "steps.jsonl", "answer.json", SEAL)
+NAMES = (HEADER, "program.rlm", "plan.sql", "steps.jsonl", "answer.json", SEAL, SIGNATURE)
 FIRST = b'{"seq": 0, "time": '
 """How a log begins, so that another's `events.jsonl` is never taken for ours."""
 LARGEST = 8 * 2**30
@@ -97,6 +98,12 @@ class TraceWriter:
             for group in row_groups(chain([first], held)):
                 writer.write_table(group)
         partial.replace(self.folder / "payload" / f"{name}.parquet")
+
+    def end(self, fields: Mapping[str, Any], calls: Sequence[Mapping[str, str]]) -> None:
+        """The log's last event. It commits to all events before it and to every recorded call, so that its hash, the
+        chain's head, vouches for them all."""
+        self.events.flush()
+        self.events.append("run.end", {**fields, **closing_roots(self.folder / EVENTS, calls)})
 
     def seal(self) -> str:
         """Close the log and seal the folder; returns the chain's head."""
@@ -229,7 +236,7 @@ def pack(folder: Path, target: Path | None = None) -> Path:
     """
     target = target or folder.with_name(folder.name + ".zip")
     partial = target.with_name(target.name + ".partial")
-    names = [*file_names(folder), *([SEAL] if (folder / SEAL).exists() else [])]
+    names = [*file_names(folder), *(name for name in (SEAL, SIGNATURE) if (folder / name).exists())]
     if odd := [name for name in names if (folder / name).is_symlink() or not (folder / name).is_file()]:
         raise UserError(f"{folder} cannot be packed: {odd[0]} is no file")
     try:

@@ -20,9 +20,11 @@ from typing import Any
 from rlm_dsl.hashing import identity
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.divergence import Divergence
-from rlm_dsl.trace.events import check_chain, lines
+from rlm_dsl.trace.events import check_chain, whole_lines
 
 SEAL, EVENTS = "seal.json", "events.jsonl"
+SIGNATURE = "seal.dsse.json"
+"""A signature of the seal, made after it: the one file that the seal cannot list."""
 PREDICATE = "urn:rlm-dsl:trace:v1"
 
 
@@ -49,16 +51,16 @@ def log_now(folder: Path) -> dict[str, Any]:
 
 
 def events_root(folder: Path) -> str:
-    """The Merkle root over the log's whole lines, without their line ends."""
-    return merkle.root(line[:-1] for line in lines(folder / EVENTS) if line.endswith(b"\n")).hex()
+    """The Merkle root over the log's whole lines."""
+    return merkle.root(whole_lines(folder / EVENTS)).hex()
 
 
 def file_names(folder: Path) -> list[str]:
-    """Everything but the seal and folders, by path: links, pipes and what else there may be are named too."""
+    """Everything but the seal, its signature and folders, by path: links, pipes and what else there may be are named too."""
     found = (
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
     )
-    return sorted(name for name in found if name != SEAL)
+    return sorted(name for name in found if name not in (SEAL, SIGNATURE))
 
 
 def file_digest(path: Path) -> str:

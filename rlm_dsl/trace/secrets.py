@@ -8,6 +8,10 @@ bits are no protection in themselves. They tell nothing of a random key, which h
 thin out guesses at a weak password, by a factor of 65,536: with a short list of candidates at hand, a mark can confirm
 one. And two secrets out of 65,536 share a mark by chance.
 
+Which secrets an environment holds differs from machine to machine, so a trace says where its context rows held those
+that were taken out (`Place`): whoever has the same rows reads them there, and no other environment matters. A place
+tells a secret's length and where it stands; whoever has not the rows learns no more by it.
+
 What is not found: a secret in another form than it has in the environment (encoded, split over rows), the end of a
 private key whose beginning is not in the same text, and keys of shapes that are not listed.
 """
@@ -16,9 +20,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +32,8 @@ LABEL = b"rlm-dsl redaction v1"
 """The HMAC's public key."""
 MARK = r"(?P<mark>‹secret:[a-z-]+:[0-9a-f]{4}›)"
 """What stands for a secret; never itself redacted, even where an environment has `openai-key` as a value."""
+ENV = "env"
+"""The kind of a secret that an environment names."""
 ROUNDS = 8
 LEAST = 8
 COMMON = frozenset({"true", "false", "none", "default", "disabled", "enabled"})
@@ -59,9 +66,12 @@ NEEDLES = re.compile(
 
 @dataclass(frozen=True)
 class Redaction:
-    """What counts as a secret: known shapes, and the values of telling environment variables."""
+    """What counts as a secret: known shapes, and the values of telling environment variables. `found` are the values
+    that were taken out so far."""
 
     values: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = tuple(SHAPES)
+    found: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @staticmethod
     def of(environment: Mapping[str, str]) -> Redaction:
@@ -71,10 +81,20 @@ class Redaction:
         }
         return Redaction(tuple(sorted(found, key=lambda value: (-len(value), value))))
 
+    def also(self, values: Iterable[str]) -> Redaction:
+        """With more values to take out."""
+        return replace(self, values=tuple(sorted({*self.values, *values}, key=lambda value: (-len(value), value))))
+
+    @cached_property
+    def spelled(self) -> Mapping[str, str]:
+        """Each value by the forms in which it may stand in a text: as it is, and within a JSON text."""
+        return {form: value for value in self.values for form in (json.dumps(value, ensure_ascii=False)[1:-1], value)}
+
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        named = [f"(?P<env>{'|'.join(map(re.escape, self.values))})"] if self.values else []
-        shapes = [f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES.items()]
+        longest_first = sorted(self.spelled, key=lambda form: (-len(form), form))
+        named = [f"(?P<env>{'|'.join(map(re.escape, longest_first))})"] if longest_first else []
+        shapes = [f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES.items() if name in self.shapes]
         return re.compile("|".join([MARK, *named, *shapes]), re.DOTALL)
 
     def redact(self, text: str) -> str:
@@ -82,14 +102,22 @@ class Redaction:
         if not self.may_hold(text):
             return text
         for _ in range(ROUNDS):
-            before, text = text, self.pattern.sub(replacement, text)
+            before, text = text, self.pattern.sub(self.replacement, text)
             if text == before:
                 break
         return text
 
+    def replacement(self, match: re.Match[str]) -> str:
+        if match.lastgroup == "mark":
+            return match[0]
+        if match.lastgroup != ENV:
+            return mark((match.lastgroup or "").replace("_", "-"), match[0])
+        self.found.add(self.spelled[match[0]])
+        return mark(ENV, self.spelled[match[0]])
+
     def may_hold(self, text: str) -> bool:
         """Whether it is worth looking for secrets in a text; quick, and never wrong when it says no."""
-        return any(value in text for value in self.values) or NEEDLES.search(text) is not None
+        return any(form in text for form in self.spelled) or NEEDLES.search(text) is not None
 
     def redact_json(self, value: Any) -> Any:
         """JSON without secrets in any text of it, keys too."""
@@ -105,7 +133,7 @@ class Redaction:
 
     def names(self) -> list[str]:
         """The rules in force, for a trace's header; never a value."""
-        return ["environment", *SHAPES]
+        return ["environment", *self.shapes]
 
 
 def telling(value: str) -> bool:
@@ -114,9 +142,7 @@ def telling(value: str) -> bool:
     return len(value) >= LEAST and not path and not value.isdigit() and value.lower() not in COMMON
 
 
-def replacement(found: re.Match[str]) -> str:
-    if found.lastgroup == "mark":
-        return found[0]
-    kind = (found.lastgroup or "env").replace("_", "-")
-    tag = hmac.new(LABEL, found[0].encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:4]
+def mark(kind: str, secret: str) -> str:
+    """What stands for a secret."""
+    tag = hmac.new(LABEL, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:4]
     return f"‹secret:{kind}:{tag}›"

@@ -1,0 +1,109 @@
+"""Signatures: who sealed a trace, as a DSSE envelope over its seal (in-toto's form), by ed25519.
+
+In: a sealed folder, a private key in PEM or OpenSSH form. Out: `seal.dsse.json` beside the seal; a verdict on one.
+Law: the envelope's payload is the seal's very bytes; no key, and nothing of its file but the public half's digest, is
+written anywhere. Needs the extra `sign` (the package cryptography).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.trace.seal import SEAL, SIGNATURE
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+EXTRA = "pip install 'rlm-dsl[sign]'"
+MAKE = "make one: openssl genpkey -algorithm ed25519 -out key.pem; openssl pkey -in key.pem -pubout -out key.pub"
+
+
+def encoded(payload: bytes) -> bytes:
+    """What is signed: DSSE's pre-authentication encoding."""
+    kind = PAYLOAD_TYPE.encode("ascii")
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def sign(folder: Path, key: bytes) -> str:
+    """Sign a folder's seal; returns the key's id. Raises UserError for a key that is none."""
+    private = private_key(key)
+    payload = (folder / SEAL).read_bytes()
+    keyid = key_id(private.public_key())
+    envelope = {
+        "payload": base64.b64encode(payload).decode("ascii"),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [{"keyid": keyid, "sig": base64.b64encode(private.sign(encoded(payload))).decode("ascii")}],
+    }
+    partial = folder / f"{SIGNATURE}.partial"
+    partial.write_text(json.dumps(envelope, indent=1) + "\n", encoding="utf-8")
+    partial.replace(folder / SIGNATURE)
+    return keyid
+
+
+def signature_fault(folder: Path, key: bytes) -> str | None:
+    """Why a folder's seal is not signed by this public key, or None if it is. Raises UserError for a key that is none."""
+    from cryptography.exceptions import InvalidSignature
+
+    public = public_key(key)
+    try:
+        envelope = json.loads((folder / SIGNATURE).read_bytes())
+        payload = base64.b64decode(envelope["payload"], validate=True)
+        signatures = [base64.b64decode(signature["sig"], validate=True) for signature in envelope["signatures"]]
+        if payload != (folder / SEAL).read_bytes() or envelope["payloadType"] != PAYLOAD_TYPE:
+            return "the signature is of another seal"
+    except FileNotFoundError:
+        return "the trace is not signed"
+    except (OSError, ValueError, TypeError, KeyError):
+        return "the signature cannot be read"
+    for signature in signatures:
+        try:
+            public.verify(signature, encoded(payload))
+            return None
+        except InvalidSignature:
+            continue
+    return f"the seal is not signed by the key {key_id(public)[:16]}"
+
+
+def private_key(content: bytes) -> Any:
+    """An ed25519 key from PEM or OpenSSH form, without a passphrase."""
+    serialization, ed25519 = libraries()
+    readers = (serialization.load_pem_private_key, serialization.load_ssh_private_key)
+    return first_read(content, [lambda c, r=reader: r(c, None) for reader in readers], ed25519.Ed25519PrivateKey)
+
+
+def public_key(content: bytes) -> Any:
+    serialization, ed25519 = libraries()
+    readers = [serialization.load_pem_public_key, serialization.load_ssh_public_key]
+    return first_read(content, readers, ed25519.Ed25519PublicKey)
+
+
+def first_read(content: bytes, readers: Any, kind: type) -> Any:
+    """The key as the first reader that knows its form reads it. What a reader says of it is not told: it may quote."""
+    for read in readers:
+        try:
+            key = read(content)
+        except Exception:
+            continue
+        if isinstance(key, kind):
+            return key
+    half = "private" if "Private" in kind.__name__ else "public"
+    raise UserError(f"the key file holds no {half} ed25519 key in PEM or OpenSSH form, without passphrase", MAKE)
+
+
+def libraries() -> tuple[Any, Any]:
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+    except ImportError:
+        raise UserError("signatures need the package cryptography", EXTRA) from None
+    return serialization, ed25519
+
+
+def key_id(public: Any) -> str:
+    """sha256 of the public key in DER."""
+    serialization, _ = libraries()
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
