@@ -188,8 +188,13 @@ def verify(
 ) -> Report:
     """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved, and
     hands in the tables that were in Python alone; `public_key` (PEM) is whose signature it must have."""
-    given = {
-        name: context_of(name, each) if isinstance(each, Context) or is_table(each) else os.fspath(each)
-        for name, each in (contexts or {}).items()
-    }
+    given = given_contexts(contexts or {})
     return verify_trace(Trace.open(Path(trace), unfinished=True), given, os.environ, public_key)
+
+
+def given_contexts(contexts: Contexts) -> dict[str, str | Context]:
+    """Where a trace's contexts lie now: paths, which are loaded as the trace says, or contexts as they are."""
+    return {
+        name: context_of(name, each) if isinstance(each, Context) or is_table(each) else os.fspath(each)
+        for name, each in contexts.items()
+    }

@@ -54,7 +54,7 @@ def test_the_program_is_the_examples(request: pytest.FixtureRequest) -> None:
 
 
 def test_every_command_stands_in_its_table() -> None:
-    assert set(re.findall(r"^\| `(\w+)", README, re.MULTILINE)) == set(group.commands)
+    assert set(re.findall(r"^\| `([\w-]+)", README, re.MULTILINE)) == set(group.commands)
 
 
 def test_the_number_of_operators_is_right() -> None:

@@ -17,7 +17,6 @@ from rlm_dsl.runtime.budget import Estimate
 from rlm_dsl.runtime.evidence import Evidence
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.source import Source
-from rlm_dsl.trace.file import Trace
 
 EVIDENCE_SHOWN = 6
 
@@ -117,69 +116,6 @@ def told_evidence(evidence: Sequence[Evidence]) -> str:
 
 def place(source: str, first: int, last: int) -> str:
     return f"{source}:{first}" if first == last else f"{source}:{first}-{last}"
-
-
-def told_trace(trace: Trace) -> str:
-    """A recorded run as a story: what was asked of what, each turn, the program, the steps, the answer."""
-    events = list(trace.events())
-    if not (trace.folder / "trace.json").is_file():
-        return safe("\n".join([f"{trace.name}: unfinished", *told_turns(events), *told_stop(events)]))
-    header = trace.header
-    lines = [f"{trace.name}  {header['created'][:19].replace('T', ' ')} UTC"]
-    if header.get("question"):
-        lines += ["", f"question  {header['question']}"]
-    lines += [
-        f"context   {c['name']}: {c['rows']:,} rows from {c['given']} ({c['format']})" for c in header["contexts"]
-    ]
-    lines += [f"model     {alias}: {m['model']} at {m['base_url']}" for alias, m in header["models"].items()]
-    lines += [
-        f"served by {s['model']} ({s['fingerprint']})" if s["fingerprint"] else f"served by {s['model']}"
-        for s in header["served"]
-    ]
-    lines += told_turns(events)
-    lines += ["", "program", indented(trace.program.rstrip("\n")), "", "steps", indented(steps_table(trace.steps)), ""]
-    answer = trace.json("answer.json")
-    lines += [told_answer(answer["parts"]), ""]
-    for one in answer["evidence"]:
-        label = f" of {'.'.join(one['part'])}" if one["part"] else ""
-        lines.append(f"evidence{label}: {one['count']:,} places")
-        lines += [f"  {place(s['source'], *s['lines'])}" for s in one["spans"][:EVIDENCE_SHOWN]]
-    lines += ["", *told_calls(events)]
-    return safe("\n".join(lines))
-
-
-def told_turns(events: Sequence[Any]) -> list[str]:
-    """The exploration's turns, then those of each sub-run, which may have gone on side by side."""
-    runs: dict[str, list[Mapping[str, Any]]] = {}
-    for event in events:
-        if event.type == "turn.end":
-            runs.setdefault(event.content.get("sub_run", ""), []).append(event.content)
-    lines: list[str] = []
-    for number, (run, turns) in enumerate(sorted(runs.items(), key=lambda item: item[0] != "")):
-        if run:
-            lines += ["", f"sub-run {number + ('' not in runs)} of {len(runs) - ('' in runs)}, in {turns[0]['within']}"]
-        for turn in turns:
-            lines += [
-                "",
-                f"turn {turn['turn']}",
-                indented(turn["program"] or "(no statement)", "  > "),
-                indented(cut(turn["observation"], 1_200), "    "),
-            ]
-    return lines
-
-
-def told_stop(events: Sequence[Any]) -> list[str]:
-    return [f"stopped: {e.content.get('message', '')}" for e in events if e.type == "run.stop"]
-
-
-def told_calls(events: Sequence[Any]) -> list[str]:
-    """How many attempts left, and how they ended."""
-    ended = [event.content for event in events if event.type == "call.end"]
-    failed = sum(1 for content in ended if content.get("outcome") == "failed")
-    tokens = sum(
-        int(c.get("gen_ai.usage.input_tokens") or 0) + int(c.get("gen_ai.usage.output_tokens") or 0) for c in ended
-    )
-    return [f"{len(ended):,} attempts at model calls, {failed:,} failed, {tokens:,} tokens"]
 
 
 def planned(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -31,6 +31,15 @@ class Spent:
     completion_tokens: int = 0
     usd: float | None = None
 
+    def as_event(self) -> dict[str, Any]:
+        """What a trace's last event says of it."""
+        return {
+            "calls": self.calls,
+            "gen_ai.usage.input_tokens": self.prompt_tokens,
+            "gen_ai.usage.output_tokens": self.completion_tokens,
+            **({} if self.usd is None else {"llm.cost.total": self.usd}),
+        }
+
     def told(self) -> str:
         known = f", {self.stored:,} answers known before" if self.stored else ""
         cost = f", ${self.usd:.4f}" if self.usd is not None else ""

@@ -138,7 +138,7 @@ def finished(
     head = None
     if held.writer is not None:
         rows = call_rows(recording.calls.values())
-        held.writer.end({"outcome": "answered", "calls": spent.calls, "seconds": held.seconds}, rows)
+        held.writer.end({"outcome": "answered", **spent.as_event(), "seconds": held.seconds}, rows)
         header = header_of(contexts, params, caller.settings, settings, recording, held, extra or {})
         write_execution(
             held.writer,
@@ -185,8 +185,6 @@ def header_of(
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The header of a trace: what a stranger needs to run it again."""
-    import duckdb
-
     return {
         "schema": SCHEMA,
         "id": str(uuid.uuid4()),
@@ -198,6 +196,13 @@ def header_of(
         "served": served(recording.calls.values()),
         "window": settings.window,
         "budget": settings.limits.as_json(),
-        "versions": {"rlm_dsl": version(), "duckdb": duckdb.__version__},
+        "versions": versions(),
         "redaction": held.redaction.names(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of what a run's bytes depend on."""
+    import duckdb
+
+    return {"rlm_dsl": version(), "duckdb": duckdb.__version__}

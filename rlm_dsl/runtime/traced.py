@@ -13,7 +13,7 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.plan.build import physical_name
-from rlm_dsl.plan.stages import QueryStage
+from rlm_dsl.plan.stages import Plan, QueryStage
 from rlm_dsl.request import ModelSettings
 from rlm_dsl.runtime.execution import Execution
 from rlm_dsl.runtime.recording import Call
@@ -68,7 +68,7 @@ def write_execution(
     writer.write_text("plan.sql", execution.sql)
     writer.write_lines("steps.jsonl", [record.as_json() for record in execution.records])
     writer.write_json("answer.json", execution.answer_json())
-    for number, (name, stage) in enumerate(tables(execution), 1):
+    for number, (name, stage) in enumerate(tables(execution.plan), 1):
         assert stage.relation is not None
         rows = warehouse.tables(warehouse.ordered(stage.relation, hidden=True))
         writer.write_table(payload_name(number, name), (redacted_table(table, redaction) for table in rows))
@@ -92,13 +92,9 @@ def redacted_table(table: Any, redaction: Redaction) -> Any:
     return table
 
 
-def tables(execution: Execution) -> list[tuple[str, QueryStage]]:
+def tables(plan: Plan) -> list[tuple[str, QueryStage]]:
     """The stages that made tables, in order."""
-    return [
-        (physical_name(s.relation), s)
-        for s in execution.plan.stages
-        if isinstance(s, QueryStage) and s.relation is not None
-    ]
+    return [(physical_name(s.relation), s) for s in plan.stages if isinstance(s, QueryStage) and s.relation is not None]
 
 
 def payload_name(number: int, name: str) -> str:

@@ -33,7 +33,7 @@ from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import LEVELS, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.file import HEADER, Trace
-from rlm_dsl.trace.seal import EVENTS, SEAL, check_seal, file_names
+from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE, check_seal, file_names
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.signing import signature_fault
 
@@ -46,7 +46,7 @@ class _Check:
     given: Mapping[str, str | Context]
     shown: Redaction
     """Keeps the verifier's own secrets out of the report."""
-    redaction: Redaction = Redaction()
+    redaction: Redaction = field(default_factory=Redaction)
     """The recorder's, so that requests render as they did."""
     public_key: bytes | None = None
     """Whose signature the seal must have."""
@@ -125,7 +125,9 @@ def _files(check: _Check) -> None:
     found = check_seal(check.trace.folder)
     if check.public_key is not None and (fault := signature_fault(check.trace.folder, check.public_key)):
         found.append(Divergence("D01", "files", fault))
-    return check.add("files", len(file_names(check.trace.folder)), "files and the seal", found)
+    signed = (check.trace.folder / SIGNATURE).is_file()
+    told = " and its signature" if check.public_key else "; its signature: verify --public-key FILE" if signed else ""
+    return check.add("files", len(file_names(check.trace.folder)), f"files and the seal{told}", found)
 
 
 def _context(check: _Check) -> None:
@@ -138,7 +140,7 @@ def _context(check: _Check) -> None:
     for recorded in header["contexts"]:
         count += len(recorded["sources"])
         try:
-            context = loaded(recorded, check)
+            context = loaded(recorded, check.given, check.trace.folder)
         except UserError as failure:
             found.append(
                 Divergence(
@@ -161,16 +163,16 @@ def _context(check: _Check) -> None:
     return check.add("context", count, "source files", found)
 
 
-def loaded(recorded: Mapping[str, Any], check: _Check) -> Context:
-    """A recorded context from where it lies now: as given, as recorded, or beside the trace."""
+def loaded(recorded: Mapping[str, Any], all_given: Mapping[str, str | Context], folder: Path) -> Context:
+    """A recorded context from where it lies now: as given, as recorded, or beside the trace in `folder`."""
     name = recorded["name"]
-    given = check.given.get(name)
+    given = all_given.get(name)
     declared = spelled_table(recorded["schema"])
     if isinstance(given, Context):
         return given if declared is None else as_declared(given, declared)
     if given is None and recorded["format"] == TABLE:
         raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
-    given = given or found_near(recorded["given"], check.trace.folder)
+    given = given or found_near(recorded["given"], folder)
     return obtain(name, given, format=recorded["format"], declared=declared)[0]
 
 

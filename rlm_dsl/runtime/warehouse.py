@@ -192,6 +192,23 @@ class Warehouse:
         found: list[tuple[Any, ...]] = self.run(fragment).fetchall()
         return found
 
+    def queried(self, text: str, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """The columns and first rows of one query that a person wrote; nothing but a query is run."""
+        import duckdb
+
+        try:
+            statements = self.connection.extract_statements(text)
+            if len(statements) != 1 or statements[0].type not in (
+                duckdb.StatementType.SELECT,
+                duckdb.StatementType.EXPLAIN,
+            ):
+                raise UserError("this is no single query", "write one SELECT", code="sql")
+            cursor = self.connection.execute(statements[0])
+            columns = tuple(column[0] for column in cursor.description or ())
+            return columns, cursor.fetchall() if limit is None else cursor.fetchmany(limit)
+        except duckdb.Error as failure:
+            raise UserError(f"the query does not run: {str(failure).strip()}", code="sql") from None
+
     def batches(self, fragment: Sql, size: int = 10_000) -> Iterator[list[tuple[Any, ...]]]:
         """Rows in the query's order, `size` at a time."""
         cursor = self.run(fragment)
@@ -220,6 +237,10 @@ class Warehouse:
             self.create(table, sql("SELECT {typed} FROM {t}", typed=typed, t=name(held)))
         finally:
             self.connection.unregister(held)
+
+    def hold(self, table: str, rows: pa.Table) -> None:
+        """Rows that are there already, such as those of a trace, as a table of their own types; nothing is copied."""
+        self.connection.register(table, rows)
 
     def drop(self, table: str) -> None:
         self.run(sql("DROP TABLE IF EXISTS {t}", t=name(table)))

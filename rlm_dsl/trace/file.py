@@ -36,6 +36,8 @@ LARGEST = 8 * 2**30
 """Bytes that a zip may unpack to."""
 MOST = 100_000
 """Files that a zip may hold."""
+PLAIN = re.compile(r"(?:[^/\\:\x00-\x1f]+/)?[^/\\:\x00-\x1f]+")
+"""A file's name within a trace: in it or in one folder of it."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 SEE = "see: rlm-dsl verify"
 
@@ -257,6 +259,25 @@ def add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
         shutil.copyfileobj(file, held)
 
 
+def unpack(path: Path, target: Path | None = None) -> Path:
+    """A packed trace as a folder again, whole or not there. Raises UserError for what is no trace, where the folder is
+    there already, and where the disk refuses."""
+    target = target or path.with_name(path.name.removesuffix(".zip"))
+    if target.exists():
+        raise UserError(f"{target} is there already", "name another folder with --to")
+    trace = Trace.open(path, unfinished=True)
+    if trace.held is None:
+        raise UserError(f"{path} is a folder already")
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(trace.folder, partial)
+        return partial.rename(target)
+    except OSError as failure:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise UserError(f"{target} cannot be written: {failure.strerror or failure}") from None
+
+
 UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
 """What zipfile raises for bytes that are no whole zip."""
 
@@ -275,9 +296,11 @@ def unpacked(path: Path) -> tuple[Path, Any]:
 
 
 def admitted(path: Path, entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    """A zip's entries if they may be unpacked: not too many or too large, each name once."""
+    """A zip's entries if they may be unpacked: not too many or too large for the disk, each name once."""
     if len(entries) > MOST or sum(entry.file_size for entry in entries) > LARGEST:
         raise UserError(f"{path} unpacks to more than {MOST:,} files or {LARGEST:,} bytes")
+    if sum(entry.file_size for entry in entries) > shutil.disk_usage(tempfile.gettempdir()).free // 2:
+        raise UserError(f"{path} unpacks to more than half of what the disk has free")
     if len({entry.filename for entry in entries}) < len(entries):
         raise UserError(f"{path} is no trace: it holds a file twice")
     return entries
@@ -286,7 +309,8 @@ def admitted(path: Path, entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo
 def take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, folder: Path) -> None:
     """One file out of a zip. zipfile reads no more than the size that the entry declares."""
     target = (folder / entry.filename).resolve()
-    if not target.is_relative_to(folder) or entry.is_dir() or entry.compress_type not in METHODS:
+    plain = PLAIN.fullmatch(entry.filename) is not None and ".." not in entry.filename
+    if not plain or not target.is_relative_to(folder) or entry.is_dir() or entry.compress_type not in METHODS:
         raise UserError(f"{path} is no trace: it holds {entry.filename!r}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(entry) as file, target.open("wb") as out:

@@ -56,7 +56,7 @@ def events_root(folder: Path) -> str:
 
 
 def file_names(folder: Path) -> list[str]:
-    """Everything but the seal, its signature and folders, by path: links, pipes and what else there may be are named too."""
+    """Everything but the seal, its signature and folders, by path: links and pipes are named too."""
     found = (
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
     )

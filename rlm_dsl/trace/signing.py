@@ -44,7 +44,7 @@ def sign(folder: Path, key: bytes) -> str:
 
 
 def signature_fault(folder: Path, key: bytes) -> str | None:
-    """Why a folder's seal is not signed by this public key, or None if it is. Raises UserError for a key that is none."""
+    """Why a folder's seal is not signed by this public key, None if it is. Raises UserError for a key that is none."""
     from cryptography.exceptions import InvalidSignature
 
     public = public_key(key)

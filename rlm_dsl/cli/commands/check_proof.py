@@ -1,0 +1,23 @@
+"""`check-proof`: whether a proof holds."""
+
+from __future__ import annotations
+
+import click
+
+from rlm_dsl.cli.options import file_bytes
+from rlm_dsl.cli.output import safe, write
+
+
+@click.command("check-proof")
+@click.argument("proof", type=click.Path())
+@click.option("--head", metavar="HASH", help="The chain's head, as the run printed it.")
+@click.option("--root", metavar="HASH", help="The sealed Merkle root.")
+def command(proof: str, head: str | None, root: str | None) -> int:
+    """Check PROOF, a file that `prove` wrote, without the trace it comes from."""
+    from rlm_dsl.cli.telling_proof import told_proof
+    from rlm_dsl.trace.proof import faults, read_proof
+
+    made = read_proof(file_bytes(proof))
+    found = faults(made, head, root)
+    write(safe(told_proof(made, found, anchored=head is not None or root is not None)))
+    return 1 if found else 0

@@ -1,0 +1,32 @@
+"""`cite`: from an answer to the bytes it rests on."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, named_paths
+from rlm_dsl.cli.output import safe, write
+
+
+@click.command("cite")
+@click.argument("trace", type=click.Path())
+@click.argument("value", required=False)
+@CONTEXT
+@click.option("--all", "every", is_flag=True, help="Every place, not the first ones alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the citations as JSON, with whole texts.")
+def command(trace: str, value: str | None, contexts: tuple[str, ...], every: bool, as_json: bool) -> int:
+    """Show the places in the sources that TRACE's answer rests on, with their text. VALUE is a part of it (`total`) or
+    a row of one (`per_user[2]`). Each place's bytes are compared with what was recorded."""
+    from rlm_dsl.cli.telling_sources import SHOWN, told_citations
+    from rlm_dsl.runtime.evidence import LISTED
+    from rlm_dsl.traces import cite
+
+    limit = None if every else LISTED if as_json else SHOWN
+    found = cite(trace, value or "", {name: path for name, (path, _) in named_paths(contexts).items()}, limit=limit)
+    if as_json:
+        write(json.dumps([citation.as_json() for citation in found], ensure_ascii=False, indent=1))
+    else:
+        write(safe(told_citations(found)))
+    return 0 if all(citation.holds for citation in found) else 1

@@ -1,0 +1,43 @@
+"""`doctor`: what would not come out the same."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, model_options, named_paths, program_source, settings
+from rlm_dsl.cli.output import safe, write
+
+
+@click.command("doctor")
+@click.argument("target", type=click.Path())
+@CONTEXT
+@model_options
+@click.option("--trace", metavar="FOLDER", help="Where the run would be recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: bool, **given: Any) -> int:
+    """Say what about TARGET, a program or a trace, would not come out the same another time. Nothing is asked or run.
+    Exit code 1 if there is a finding."""
+    from rlm_dsl.runtime.doctor import of_run
+    from rlm_dsl.runtime.store import default_path
+    from rlm_dsl.syntax.parse import parse
+    from rlm_dsl.traces import doctor
+
+    if Path(target).is_dir() or target.endswith(".zip"):
+        found = doctor(target)
+    else:
+        parse(program_source(target))
+        chosen = settings(given)
+        places = {"the answer store": Path(chosen.store) if chosen.store else default_path()}
+        paths = {name: path for name, (path, _) in named_paths(contexts).items()}
+        found = of_run(chosen.by_alias(), paths, places | ({"the trace": Path(trace)} if trace else {}), os.environ)
+    if as_json:
+        write(json.dumps([finding.as_json() for finding in found], ensure_ascii=False, indent=1))
+    else:
+        lines = [f"{finding.code}: {finding.message}\n  {finding.advice}" for finding in found]
+        write(safe("\n".join(lines) if lines else "nothing found that would not come out the same"))
+    return 1 if found else 0

@@ -1,0 +1,30 @@
+"""`prove`: that one call or event is in a trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rlm_dsl.cli.output import write
+
+
+@click.command("prove")
+@click.argument("trace", type=click.Path())
+@click.argument("call", required=False)
+@click.option("--event", type=click.IntRange(0), help="An event by its number instead of a call.")
+@click.option("--to", metavar="FILE", help="Write the proof there; else to standard output.")
+def command(trace: str, call: str | None, event: int | None, to: str | None) -> None:
+    """Prove that CALL, the key of a recorded call or its first digits, is in TRACE: with its request and answer, and
+    without the rest."""
+    from rlm_dsl.diagnostics import UserError
+    from rlm_dsl.trace.proof import written
+    from rlm_dsl.traces import prove
+
+    if (call is None) == (event is None):
+        raise UserError("say what to prove", "a call's key, or --event N")
+    content = written(prove(trace, call if event is None else event))
+    if to is None:
+        write(content.decode("utf-8", "replace").rstrip("\n"))
+    else:
+        Path(to).write_bytes(content)

@@ -1,0 +1,44 @@
+"""`sql`: a trace queried."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+
+import click
+
+from rlm_dsl.cli.output import safe, table_text, write
+
+
+@click.command("sql")
+@click.argument("trace", type=click.Path())
+@click.argument("query")
+@click.option("--json", "as_json", is_flag=True, help="All rows as JSON, an object each.")
+@click.option("--csv", "as_csv", is_flag=True, help="All rows as CSV.")
+def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
+    """Query TRACE in SQL: the views steps, rows, calls, attempts, turns, evidence, events, and step.NAME for the rows of
+    a step (docs/traces.md has their columns). Read-only, and cut off from files and network."""
+    from rlm_dsl.runtime.rounds import plain
+    from rlm_dsl.traces import sql
+
+    shown = 100
+    columns, rows = sql(trace, query, limit=None if as_json or as_csv else shown + 1)
+    held = [[plain(value) for value in row] for row in rows]
+    if as_json:
+        write(
+            json.dumps(
+                [dict(zip(columns, row, strict=True)) for row in held], ensure_ascii=False, indent=1, default=str
+            )
+        )
+    elif as_csv:
+        out = csv.writer(sys.stdout)
+        out.writerow(columns)
+        out.writerows([told(value) for value in row] for row in held)
+    else:
+        write(safe(table_text(columns, held, limit=shown, width=60)))
+
+
+def told(value: object) -> object:
+    """A value as a cell of CSV: lists and records as JSON."""
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value

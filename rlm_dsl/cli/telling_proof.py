@@ -1,0 +1,47 @@
+"""What a proof says, in words.
+
+In: a proof and what is wrong with it. Out: text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlm_dsl.cli.output import indented
+
+SHOWN = 2_000
+"""Characters of a request or answer that are shown; the proof's file has all."""
+
+
+def told_proof(proof: Mapping[str, Any], faults: Sequence[str], anchored: bool) -> str:
+    """What it proves, and of which trace."""
+    if faults:
+        return "\n".join(["the proof does NOT hold", *(f"  {fault}" for fault in faults)])
+    head = json.loads(proof["closing"]["line"])["hash"]
+    known = "" if anchored else "\ncompare the head with one that you trust: check-proof --head HASH"
+    return "\n".join(
+        [
+            "the proof holds",
+            indented("\n".join(told_leaf(proof["leaf"]))),
+            f"head         {head}",
+            f"merkle root  {proof['merkle_root']}{known}",
+        ]
+    )
+
+
+def told_leaf(leaf: Mapping[str, Any] | None) -> list[str]:
+    """The proven line: a call with what was asked and answered, or an event."""
+    if leaf is None:
+        return ["the last event of the trace"]
+    if leaf["kind"] == "event":
+        return [f"event {leaf['index']} of the trace", leaf["line"][:SHOWN]]
+    row = leaf["row"]
+    request, answer = json.loads(row["request"]), json.loads(row["answer"])
+    return [
+        f"call {row['key']} of step {row['step']} ({row['origin']})",
+        f"model   {request['model']}; served by {answer['model'] or 'an unnamed one'}",
+        *(f"{message['role']:<7} {message['content'][:SHOWN]}" for message in request["messages"]),
+        f"answer  {answer['text'][:SHOWN]}",
+    ]
