@@ -5,6 +5,7 @@ In: a trace, as a folder or a zip. Out: values. Law: nothing here asks a model o
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -18,6 +19,9 @@ from rlm_dsl.runtime.doctor import Finding, of_trace
 from rlm_dsl.runtime.evidence import LISTED
 from rlm_dsl.runtime.trace_tables import query
 from rlm_dsl.trace import proof, signing
+from rlm_dsl.trace.exports.openinference import openinference
+from rlm_dsl.trace.exports.openlineage import openlineage
+from rlm_dsl.trace.exports.otlp import otlp
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.file import pack as pack_folder
 from rlm_dsl.trace.file import unpack as unpack_zip
@@ -70,6 +74,21 @@ def doctor(trace: Given) -> list[Finding]:
 def sql(trace: Given, text: str, *, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The columns and rows of a query over a trace's views (docs/traces.md)."""
     return query(opened(trace), text, limit)
+
+
+def export(trace: Given, form: str, *, content: bool = False) -> str:
+    """A trace as `otlp` or `openinference` (OTLP's JSON), or as `openlineage` (a line of JSON an event). With
+    `content`, spans hold what was asked and answered."""
+    held = opened(trace)
+    match form:
+        case "otlp":
+            return json.dumps(otlp(held, content=content), ensure_ascii=False) + "\n"
+        case "openinference":
+            return json.dumps(openinference(held, content=content), ensure_ascii=False) + "\n"
+        case "openlineage":
+            return "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in openlineage(held))
+        case _:
+            raise UserError(f"there is no form {form!r}", "otlp, openinference or openlineage")
 
 
 def sign(trace: Given, key: bytes) -> str:

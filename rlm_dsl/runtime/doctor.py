@@ -26,7 +26,7 @@ from rlm_dsl.runtime.verify import found_near
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.secrets import TELLING, telling
 
-DATED = re.compile(r"(20\d\d-?[01]\d-?[0-3]\d)|(?<![0-9])[0-3]\d[0-3]\d$|@[\w.:-]+$|sha256:")
+DATED = re.compile(r"(20\d\d-?[01]\d-?[0-3]\d)|-[0-3]\d[0-3]\d(?![0-9])|@[\w.:-]+$|sha256:")
 """A model's name that stands for one state of it: a date (2024-08-06, 20241022, -2411), a revision, a digest."""
 NETWORKED = re.compile(r"nfs|cifs|smb|sshfs|9p|afs|ceph|gluster|lustre|webdav|davfs|s3fs|gcsfuse")
 """File systems of other machines, on which locks and renames may not hold."""

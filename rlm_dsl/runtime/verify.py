@@ -70,7 +70,7 @@ class _Check:
         if marks and found.code in ("D06", "D07", "D09", "D11"):
             sides["cause"] = f"no context row holds what {marks[0]} stands for as it was taken out"
             found = replace(found, code="D14")
-        cleaned = {side: self.shown.redact(text) for side, text in sides.items() if text is not None}
+        cleaned: dict[str, Any] = {s: self.shown.redact(text) for s, text in sides.items() if text is not None}
         return replace(found, **cleaned)
 
     @property

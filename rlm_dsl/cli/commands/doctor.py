@@ -31,7 +31,7 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
         found = doctor(target)
     else:
         parse(program_source(target))
-        chosen = settings(given)
+        chosen = settings({**given, "threads": None, "memory": None})
         places = {"the answer store": Path(chosen.store) if chosen.store else default_path()}
         paths = {name: path for name, (path, _) in named_paths(contexts).items()}
         found = of_run(chosen.by_alias(), paths, places | ({"the trace": Path(trace)} if trace else {}), os.environ)

@@ -23,7 +23,8 @@ def command(trace: str, call: str | None, event: int | None, to: str | None) -> 
 
     if (call is None) == (event is None):
         raise UserError("say what to prove", "a call's key, or --event N")
-    content = written(prove(trace, call if event is None else event))
+    what: str | int = event or 0 if call is None else call
+    content = written(prove(trace, what))
     if to is None:
         write(content.decode("utf-8", "replace").rstrip("\n"))
     else:

@@ -1,0 +1,31 @@
+"""`export`: a trace for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rlm_dsl.cli.output import note, write
+
+
+@click.command("export")
+@click.argument("trace", type=click.Path())
+@click.option("--otlp", "form", flag_value="otlp", help="OpenTelemetry's conventions for generative AI, as OTLP JSON.")
+@click.option("--openinference", "form", flag_value="openinference", help="OpenInference's spans, as OTLP JSON.")
+@click.option("--openlineage", "form", flag_value="openlineage", help="OpenLineage's events, a line of JSON each.")
+@click.option("--content", is_flag=True, help="With what was asked and answered.")
+@click.option("--to", metavar="FILE", help="Write it there; else to standard output.")
+def command(trace: str, form: str | None, content: bool, to: str | None) -> None:
+    """Export TRACE in a form that other tools read; the same trace gives the same bytes."""
+    from rlm_dsl.diagnostics import UserError
+    from rlm_dsl.traces import export
+
+    if form is None:
+        raise UserError("say in which form", "--otlp, --openinference or --openlineage")
+    text = export(trace, form, content=content)
+    if to is None:
+        write(text.rstrip("\n"))
+    else:
+        Path(to).write_text(text, encoding="utf-8")
+        note(f"written to {to}")
