@@ -99,6 +99,14 @@ def hexed(path: Sequence[bytes]) -> list[str]:
     return [digest.hex() for digest in path]
 
 
+def raw(digest: str) -> bytes:
+    """A digest in the one spelling that is written. Raises ValueError for another."""
+    found = bytes.fromhex(digest)
+    if found.hex() != digest:
+        raise ValueError(f"no digest: {digest!r}")
+    return found
+
+
 def text(line: bytes) -> str:
     return line.decode("utf-8", "surrogatepass")
 
@@ -131,11 +139,11 @@ def found_faults(made: Mapping[str, Any], head: str | None, root: str | None) ->
     line = made["closing"]["line"].encode("utf-8", "surrogatepass")
     closing, leaf = parsed(line) or {}, made["leaf"]
     count = int(closing["seq"]) + 1
-    path = [bytes.fromhex(digest) for digest in made["closing"]["path"]]
+    path = [raw(digest) for digest in made["closing"]["path"]]
     checks = {
         "its last event has not its own hash": has_own_hash(closing),
         "its last event is not under its Merkle root": merkle.check_proof(
-            line, count - 1, count, path, bytes.fromhex(made["merkle_root"])
+            line, count - 1, count, path, raw(made["merkle_root"])
         ),
         "its line is not among what the last event commits to": leaf is None or is_committed(leaf, closing),
         f"its head is {closing['hash']}, not the one that is expected": head is None or head == closing["hash"],
@@ -149,5 +157,5 @@ def is_committed(leaf: Mapping[str, Any], closing: Mapping[str, Any]) -> bool:
     kinds = {"event": ("events_before", "events_root"), "call": ("calls_recorded", "calls_root")}
     count, root = kinds[leaf["kind"]]
     content = call_leaf(leaf["row"]) if leaf["kind"] == "call" else leaf["line"].encode("utf-8", "surrogatepass")
-    path = [bytes.fromhex(digest) for digest in leaf["path"]]
-    return merkle.check_proof(content, leaf["index"], closing[count], path, bytes.fromhex(closing[root]))
+    path = [raw(digest) for digest in leaf["path"]]
+    return merkle.check_proof(content, leaf["index"], closing[count], path, raw(closing[root]))
