@@ -309,7 +309,7 @@ def admitted(path: Path, entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo
 def take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, folder: Path) -> None:
     """One file out of a zip. zipfile reads no more than the size that the entry declares."""
     target = (folder / entry.filename).resolve()
-    plain = PLAIN.fullmatch(entry.filename) is not None and ".." not in entry.filename
+    plain = PLAIN.fullmatch(entry.filename) is not None and not {".", ".."} & {*entry.filename.split("/")}
     if not plain or not target.is_relative_to(folder) or entry.is_dir() or entry.compress_type not in METHODS:
         raise UserError(f"{path} is no trace: it holds {entry.filename!r}")
     target.parent.mkdir(parents=True, exist_ok=True)

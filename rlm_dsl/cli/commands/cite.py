@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
@@ -21,12 +22,15 @@ def command(trace: str, value: str | None, contexts: tuple[str, ...], every: boo
     a row of one (`per_user[2]`). Each place's bytes are compared with what was recorded."""
     from rlm_dsl.cli.telling_sources import SHOWN, told_citations
     from rlm_dsl.runtime.evidence import LISTED
+    from rlm_dsl.trace.secrets import Redaction
     from rlm_dsl.traces import cite
 
     limit = None if every else LISTED if as_json else SHOWN
+    secrets = Redaction.of(os.environ)
     found = cite(trace, value or "", {name: path for name, (path, _) in named_paths(contexts).items()}, limit=limit)
     if as_json:
-        write(json.dumps([citation.as_json() for citation in found], ensure_ascii=False, indent=1))
+        told = secrets.redact_json([citation.as_json() for citation in found])
+        write(json.dumps(told, ensure_ascii=False, indent=1))
     else:
-        write(safe(told_citations(found)))
+        write(safe(secrets.redact(told_citations(found))))
     return 0 if all(citation.holds for citation in found) else 1

@@ -27,7 +27,7 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
     from rlm_dsl.syntax.parse import parse
     from rlm_dsl.traces import doctor
 
-    if Path(target).is_dir() or target.endswith(".zip"):
+    if Path(target).is_dir() or target.endswith((".trace", ".zip")):
         found = doctor(target)
     else:
         parse(program_source(target))
