@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.cli.output import indented, safe, table_text
-from rlm_dsl.context.context import Context
-from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.view import cut
-from rlm_dsl.runtime.budget import Estimate
-from rlm_dsl.runtime.evidence import Evidence
-from rlm_dsl.runtime.result import Result
-from rlm_dsl.source import Source
+
+if TYPE_CHECKING:
+    from rlm_dsl.context.context import Context
+    from rlm_dsl.explore.loop import Told
+    from rlm_dsl.runtime.budget import Estimate
+    from rlm_dsl.runtime.evidence import Evidence
+    from rlm_dsl.runtime.result import Result
+    from rlm_dsl.source import Source
 
 EVIDENCE_SHOWN = 6
 

@@ -21,8 +21,7 @@ HEAD = re.compile(
     rb'\{"seq": \d+, "time": "[^"]*", "type": "([a-z.]+)"(?:, "within": "(?:[^"\\]|\\.)*", "sub_run": "([0-9a-f]+)")?'
 )
 """How each line begins. Within a text of JSON every quote is escaped, so no text can pass for a field."""
-OUTCOME = re.compile(rb', "outcome": "([a-z_]+)"')
-INPUT, OUTPUT = (re.compile(rb', "gen_ai.usage.%b_tokens": (\d+)' % side) for side in (b"input", b"output"))
+OUTCOME, INPUT, OUTPUT = b', "outcome": "', b', "gen_ai.usage.input_tokens": ', b', "gen_ai.usage.output_tokens": '
 BOUND = re.compile(r"^\s*(?:([A-Za-z_]\w*)|`([^`]+)`)\s*=(?!=)", re.MULTILINE)
 
 
@@ -58,11 +57,10 @@ class Calls:
         return sum(self.outcomes.values())
 
     def end(self, line: bytes) -> None:
-        found = OUTCOME.search(line)
-        outcome = found[1].decode("ascii") if found else "unknown"
+        outcome = after(line, OUTCOME, b'"').decode("ascii") or "unknown"
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        self.input_tokens += sum(int(n) for n in INPUT.findall(line))
-        self.output_tokens += sum(int(n) for n in OUTPUT.findall(line))
+        self.input_tokens += number(after(line, INPUT, b","))
+        self.output_tokens += number(after(line, OUTPUT, b","))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -72,6 +70,16 @@ class Calls:
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
         }
+
+
+def after(line: bytes, field: bytes, end: bytes) -> bytes:
+    """What stands in a line after a field's name, up to an end; nothing where the field is not there."""
+    at = line.find(field)
+    return b"" if at < 0 else line[at + len(field) : line.find(end, at + len(field))]
+
+
+def number(digits: bytes) -> int:
+    return int(digits) if digits.isdigit() else 0
 
 
 @dataclass(frozen=True, slots=True)
