@@ -23,12 +23,14 @@ from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Plan
 from rlm_dsl.runtime.evidence import LISTED, Evidence, Span, evidence
 from rlm_dsl.runtime.execution import checked_program
+from rlm_dsl.runtime.taken_out import recorded_redaction
 from rlm_dsl.runtime.traced import payload_name, tables
 from rlm_dsl.runtime.verify import differences, loaded
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.sql import bound, name, sql
 from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.types import Table
 
 ROW = "#cited"
@@ -92,14 +94,26 @@ def cite(
     parts = chosen(trace.answer["parts"], wanted)
     contexts = {c["name"]: loaded(c, given, trace.folder) for c in trace.header["contexts"]}
     changed = [d for c in trace.header["contexts"] for d in differences(c, contexts[c["name"]])]
+    secrets, _, _ = recorded_redaction(trace.header, contexts)
     if not changed:
-        return tuple(from_tables(trace, contexts, parts, limit))
+        return tuple(without_secrets(one, secrets) for one in from_tables(trace, contexts, parts, limit))
     if any(row is not None for _, row in parts):
         raise UserError(
             f"{changed[0].message}: a row's own places can be told from the recorded data alone",
             "cite the whole part, or say where the data lies: --context NAME=PATH",
         )
-    return tuple(from_record(trace, contexts, [part for part, _ in parts], limit))
+    found = from_record(trace, contexts, [part for part, _ in parts], limit)
+    return tuple(without_secrets(one, secrets) for one in found)
+
+
+def without_secrets(citation: Citation, secrets: Redaction) -> Citation:
+    """A citation whose texts are without what was taken out of the trace; the digests are of the bytes as they are."""
+
+    def clean(cited: Cited) -> Cited:
+        return replace(cited, span=replace(cited.span, text=secrets.redact(cited.span.text)))
+
+    quotes = tuple((at, clean(cited)) for at, cited in citation.quotes)
+    return replace(citation, places=tuple(map(clean, citation.places)), quotes=quotes)
 
 
 Chosen = tuple[Mapping[str, Any], int | None]

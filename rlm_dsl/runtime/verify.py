@@ -7,6 +7,7 @@ checked, whatever failed before it.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -67,8 +68,8 @@ class _Check:
         """A divergence without secrets; what differs by a mark that cannot be made again is said to be that."""
         sides = {side: getattr(found, side) for side in ("message", "recorded", "now", "cause")}
         marks = [mark for mark in self.unknown if mark in f"{found.recorded}{found.message}"]
-        if marks and found.code in ("D06", "D07", "D09", "D11"):
-            sides["cause"] = f"no context row holds what {marks[0]} stands for as it was taken out"
+        if marks and found.code == "D06":
+            sides["cause"] = UNKNOWN.format(mark=marks[0])
             found = replace(found, code="D14")
         cleaned: dict[str, Any] = {s: self.shown.redact(text) for s, text in sides.items() if text is not None}
         return replace(found, **cleaned)
@@ -247,7 +248,8 @@ def _run(check: _Check, text: str) -> None:
                 warehouse,
             )
         except NoRecordedAnswer as failure:
-            check.stopped.append(unanswered(failure.request, calls))
+            marked = unmarked(failure.request, calls, check.unknown)
+            check.stopped.append(marked or unanswered(failure.request, calls))
             check.why_not = "a request has no recorded answer"
         except ProgramError:
             raise
@@ -255,6 +257,21 @@ def _run(check: _Check, text: str) -> None:
             check.stopped.append(Divergence("D06", "rows", failure.message))
             check.why_not = failure.message
     check.used = replaying.recorded.used
+
+
+def unmarked(request: Request, calls: Mapping[str, Call], unknown: Sequence[str]) -> Divergence | None:
+    """The recorded request that is this one but for a secret that cannot be taken out of it as it was, if there is."""
+    for mark in unknown:
+        for call in calls.values():
+            recorded, now = call.request.messages[-1].content, request.messages[-1].content
+            parts = ".+".join(map(re.escape, recorded.split(mark)))
+            if mark in recorded and call.request.purpose == request.purpose and re.fullmatch(parts, now, re.DOTALL):
+                message, cause = f"{mark} cannot be taken out as it was", UNKNOWN.format(mark=mark)
+                return Divergence("D14", "requests", message, recorded[-300:], None, request.purpose, cause=cause)
+    return None
+
+
+UNKNOWN = "no context row holds what {mark} stands for"
 
 
 def unanswered(request: Request, calls: Mapping[str, Call]) -> Divergence:
