@@ -66,7 +66,7 @@ def read_answer(text: str, type_: Record) -> dict[str, Any]:
     fenced = None if text.lstrip().startswith("{") else FENCE.search(text)
     inside = fenced["inside"] if fenced else text
     try:
-        value = json.loads(inside, parse_constant=_no_constant)
+        value = STRICT.decode(inside.strip())
     except RecursionError:
         raise NotOfType("the answer is nested too deeply") from None
     except ValueError as failure:
@@ -116,6 +116,9 @@ def check_quotes(value: Any, type_: Type, shown: Sequence[str]) -> None:
 
 def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
+
+
+STRICT = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def typed(value: Any, type_: Type, at: str) -> Any:

@@ -104,7 +104,7 @@ class Calling:
         """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where
         batches are on, their answers are then in the store."""
         asked = {request.key: request for request in requests if not request.explore}
-        held = self.store.held(asked)
+        held = self.stored.look_up(asked)
         new = [request for key, request in asked.items() if key not in held]
         estimate = estimated(step, len(asked), new, self.price_of)
         self.spending.check(estimate)
