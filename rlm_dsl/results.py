@@ -144,6 +144,8 @@ def typed(value: Any, type_: Type, at: str) -> Any:
 def _choice(value: Any, values: tuple[str, ...], at: str) -> str:
     """Exact after trimming and ignoring case where that is unambiguous, never by containing."""
     _expect(isinstance(value, str), value, "a text", at)
+    if value in values:
+        return str(value)
     same = [v for v in values if v == value.strip()] or [
         v for v in values if v.strip().casefold() == value.strip().casefold()
     ]

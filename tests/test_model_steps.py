@@ -146,3 +146,21 @@ def test_a_quote_is_found_in_chunks_groups_and_rows_that_spell_it_otherwise(tmp_
         )
     (quoted,) = found.evidence[0].quotes
     assert (quoted.span.start, quoted.span.end, quoted.span.text) == (12, 15, "aus")
+
+
+LABELS = [{"text": f"text {n}", "label": "ab"[n % 3 == 0]} for n in range(100)]
+CLASSIFY = 'a = log | classify(on=text, ["a", "b"], into=label)\nanswer a | where(label == "b") | select(line)\n'
+
+
+@pytest.mark.parametrize("fault", [{}, {"at": {"off_schema": [2], "malformed": [4], "truncated": [6]}}])
+def test_several_rows_go_in_one_request_where_that_is_switched_on(tmp_path: Path, fault: dict[str, Any]) -> None:
+    data = log(tmp_path, 100)
+    with serve(gold=LABELS, **fault) as server:
+        more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "rows_per_call": {"a": 7}}
+        found = rlm_dsl.run(CLASSIFY, data, trace=tmp_path / "t", **more)
+        assert [row["line"] - 1 for row in found.value] == [n for n in range(100) if n % 3 == 0]
+        failed = len(fault.get("at", {}))
+        assert server.calls == 15 + failed * 7 and rlm_dsl.verify(tmp_path / "t").ok
+        assert rlm_dsl.run(CLASSIFY, data, answers=tmp_path / "t").value == found.value
+        one_by_one = rlm_dsl.run(CLASSIFY, data, model="m", base_url=server.base_url, trace=tmp_path / "o")
+        assert one_by_one.value == found.value and one_by_one.steps[0].key != found.steps[0].key

@@ -11,6 +11,7 @@ from typing import Any
 
 from rlm_dsl.runtime.rounds import Answered, Progress, Round, Row, ask_round
 from rlm_dsl.runtime.shared import FIRST, ask_shared
+from rlm_dsl.runtime.together import ask_together, chunks, request_of
 from rlm_dsl.runtime.trees import ask_trees, first_level
 
 WAVE = 64
@@ -55,6 +56,11 @@ def once(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress) ->
         found = caller.wait(lambda: ask_trees(round_, rows, caller.model, progress))
         return found
     texts = list(dict.fromkeys(text for row in rows for text in row.texts))
+    together = 1 if round_.explore else caller.rows_per_call.get(name, 1)
+    if together > 1:
+        caller.afford(name, [request_of(round_, chunk) for chunk in chunks(round_, texts, together)])
+        found = caller.wait(lambda: ask_together(round_, rows, together, caller.model, progress, most))
+        return found
     shared = round_.explore and round_.values.get("share") == "program"
     requests = {text: round_.request(text) for text in (texts[:FIRST] if shared else texts)}
     caller.afford(name, requests.values())

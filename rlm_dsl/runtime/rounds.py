@@ -141,10 +141,14 @@ class Round:
     def read(self, text: str, shown: Sequence[str]) -> dict[str, Any]:
         """The typed answer, its quotes found in what was shown. Raises NotOfType."""
         value = read_answer(text, self.result)
+        self.check(value, shown)
+        return value
+
+    def check(self, value: dict[str, Any], shown: Sequence[str]) -> None:
+        """Raises NotOfType for quotes that do not stand in what was shown, and for what the operator does not take."""
         check_quotes(value, self.result, shown)
         if self.problem is not None and (said := self.problem(self.values, value)):
             raise NotOfType(said)
-        return value
 
 
 def ready(
