@@ -114,8 +114,8 @@ def test_a_lasting_fault_ends_after_so_many_attempts() -> None:
     waits: list[float] = []
     with serve(gold=GOLD, rate_500=1.0) as server:
         (found,) = answers(server.base_url, request(server.base_url), around=retrying(waits))
-        assert isinstance(found, ModelUnavailable) and found.exit_code == 3 and server.calls == 6
-    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0]
+        assert isinstance(found, ModelUnavailable) and found.exit_code == 3 and server.calls == 8
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
 
 
 def test_wrong_key_unknown_model_and_silence_are_each_told() -> None:
