@@ -207,7 +207,9 @@ def tokens(folder: Path) -> Iterator[Measure]:
         if name != "litellm" and installed(module):
             theirs = prompt_tokens(client, folder)
             ratio = Spread.of([ours / theirs])
-            yield Measure("prompt tokens of a short row", Spread.of([ours]), name, Spread.of([theirs]), ratio, unit="")
+            yield Measure(
+                "prompt tokens of a short row", Spread.of([ours]), name, Spread.of([theirs]), ratio, unit="tokens"
+            )
 
 
 def prompt_tokens(client: Client, folder: Path) -> float:
@@ -239,7 +241,7 @@ def kept_after_kill(effort: Effort, folder: Path) -> Measure:
     share = 1 - max(0, twice - AT_ONCE) / before["calls"]
     note = f"{twice} of {before['calls']} calls were made twice, those in flight when it was killed"
     what = f"kept of the calls made before a kill, of {rows:,}"
-    return Measure(what, Spread.of([share]), goal=Goal(1.0, 1.0, more=True), unit="", note=note)
+    return Measure(what, Spread.of([share]), goal=Goal(1.0, 1.0, more=True), unit="share", note=note)
 
 
 def rerun(effort: Effort, folder: Path) -> Measure:
