@@ -127,10 +127,14 @@ class Request:
         return replace(self, messages=self.messages + more)
 
 
+ERROR = "error"
+"""How an answer ended that a server refused to give; its text is what the server said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `finish` is the server's finish_reason; tokens are the server's counts, or None; `program` is
-    what a sub-run came to its answer by."""
+    """What came back. `finish` is the server's finish_reason, or ERROR; tokens are the server's counts, or None;
+    `program` is what a sub-run came to its answer by."""
 
     text: str
     finish: str = "stop"

@@ -148,6 +148,21 @@ def test_a_quote_is_found_in_chunks_groups_and_rows_that_spell_it_otherwise(tmp_
     assert (quoted.span.start, quoted.span.end, quoted.span.text) == (12, 15, "aus")
 
 
+def test_a_row_that_the_server_will_not_take_is_an_error_of_that_row(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("".join(f"text {n}\n" for n in range(30)) + "long " * 900 + "\n")
+    program = 'answer log | classify(on=text, ["a", "b"], into=label, on_error="null") | group(by=label, n=count())\n'
+    with serve(gold=GOLD, context_window=600) as server:
+        more: dict[str, Any] = {"model": "m", "base_url": server.base_url}
+        found = rlm_dsl.run(program, {"log": path}, trace=tmp_path / "t", **more)
+        asked = next(step.asked for step in found.steps if step.asked is not None)
+        assert (asked["ok"], asked["error"]) == (30, 1) and found.value[-1] == {"label": None, "n": 1}
+        assert rlm_dsl.verify(tmp_path / "t").ok
+        with pytest.raises(UserError, match="maximum context length"):
+            rlm_dsl.run(program.replace(', on_error="null"', ""), {"log": path}, **more)
+
+
+GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(30)]
 LABELS = [{"text": f"text {n}", "label": "ab"[n % 3 == 0]} for n in range(100)]
 CLASSIFY = 'a = log | classify(on=text, ["a", "b"], into=label)\nanswer a | where(label == "b") | select(line)\n'
 

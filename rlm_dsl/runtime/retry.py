@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
 
-from rlm_dsl.request import Answer, Request
-from rlm_dsl.runtime.model import Attempt, Model
+from rlm_dsl.request import ERROR, Answer, Request
+from rlm_dsl.runtime.model import Attempt, Model, RequestRefused
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
@@ -34,6 +34,8 @@ class Retrying:
             try:
                 return await self.inner.answer(request)
             except Attempt as failure:
+                if about_its_text(failure, request):
+                    return Answer(failure.error.message, finish=ERROR)
                 failed += not failure.slow
                 wait = self.wait(number, failure)
                 if not failure.again or failed == self.attempts or waited + wait > self.patience:
@@ -46,3 +48,8 @@ class Retrying:
         """Full jitter over a doubling span; never less than the server asks for."""
         own = self.draw() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(number - 1, 10))
         return max(failure.wait or 0.0, own)
+
+
+def about_its_text(failure: Attempt, request: Request) -> bool:
+    """Whether a server refuses one row's request, such as for its length: an answer of that row, not of the run."""
+    return request.schema is not None and isinstance(failure.error, RequestRefused) and failure.error.code == "request"
