@@ -36,9 +36,9 @@ class Retrying:
             except Attempt as failure:
                 if about_its_text(failure, request):
                     return Answer(failure.error.message, finish=ERROR)
-                failed += not failure.slow
+                failed += 0 if failure.slow else 1 if failure.billed else 2  # who is not there is not waited for long
                 wait = self.wait(number, failure)
-                if not failure.again or failed == self.attempts or waited + wait > self.patience:
+                if not failure.again or failed >= self.attempts or waited + wait > self.patience:
                     raise failure.error from None
                 waited += wait
                 await self.sleep(wait)
