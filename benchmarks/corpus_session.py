@@ -31,6 +31,7 @@ class NoModel:
     window = 32_000
     depth = 3
     max_failed = 1.0
+    rows_per_call: Mapping[str, int] = {}
     model: Any = None
 
     def redact(self, text: str) -> str:

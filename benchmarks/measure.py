@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 ROUNDS = 5
+"""Rounds that count; fewer where a quick look is asked for."""
 Work = Callable[[], object]
 
 
@@ -93,10 +94,10 @@ def measure_of(held: Mapping[str, Any]) -> Measure:
     return Measure(**{**held, **spreads, **goal})
 
 
-def alternating(works: Mapping[str, Work], rounds: int = ROUNDS, warm: int = 1) -> dict[str, list[float]]:
+def alternating(works: Mapping[str, Work], rounds: int | None = None, warm: int = 1) -> dict[str, list[float]]:
     """Seconds of each work in each round; the works take turns, after `warm` rounds that do not count."""
     taken: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(-warm, rounds):
+    for number in range(-warm, rounds or ROUNDS):
         for name, work in works.items():
             started = time.perf_counter()
             work()
@@ -116,7 +117,7 @@ def compared(
     peers: Mapping[str, Work | None],
     goals: Mapping[str, Goal] | None = None,
     *,
-    rounds: int = ROUNDS,
+    rounds: int | None = None,
     note: str = "",
 ) -> list[Measure]:
     """Our work beside each peer's, a measure a peer. A peer that is None is not here, and is said so."""

@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,24 +156,30 @@ def measures(effort: Effort) -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
         yield from throughput(effort, folder)
-        yield from tokens(folder)
-        yield kept_after_kill(effort, folder)
+        yield from tokens(effort, folder)
+        if effort.full:
+            yield kept_after_kill(folder)
         yield rerun(effort, folder)
 
 
 def throughput(effort: Effort, folder: Path) -> Iterator[Measure]:
     calls = effort.of(200, 2_000)
-    here = {name: client for name, (client, module) in PEERS.items() if installed(module)}
+    wanted = PEERS if effort.full else {BARE: PEERS[BARE]}
+    here = {name: client for name, (client, module) in wanted.items() if installed(module)}
     taken: dict[str, list[Taken]] = {"": [], **{name: [] for name in here}}
-    for number in range(-1, ROUNDS):
-        for name, client in {"": whole, **here}.items():
-            found = once(client, calls // SHARE.get(name, 1), f"{name} {number}", folder)
-            if number >= 0:
+    with ExitStack() as opened:
+        endpoints = {name: opened.enter_context(Endpoint(LATENCY, folder)) for name in taken}
+        for number in range(-1, ROUNDS):
+            for name, client in {"": whole, **here}.items():
                 share = SHARE.get(name, 1)
-                taken[name].append(Taken(found.seconds * share, found.cpu * share, found.in_flight))
+                found = once(client, endpoints[name], calls // share, f"{name} {number}", folder)
+                if number >= 0:
+                    taken[name].append(Taken(found.seconds * share, found.cpu * share, found.in_flight))
     what = f"{calls:,} calls, {AT_ONCE} at once, {LATENCY * 1_000:.0f} ms each"
     ours = taken[""]
     for name, goal in FASTER.items():
+        if name not in wanted:
+            continue
         if name not in here:
             yield missing(what, name, Spread.of(t.seconds for t in ours), goal)
             continue
@@ -192,22 +199,23 @@ def installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def once(client: Client, calls: int, mark: str, folder: Path) -> Taken:
-    """One client, its own endpoint, so that what was in flight is its own."""
-    with Endpoint(LATENCY, folder) as endpoint:
-        started, cpu = time.perf_counter(), time.process_time()
-        client(endpoint.url, calls, mark, folder)
-        return Taken(time.perf_counter() - started, time.process_time() - cpu, int(endpoint.stats()["max_in_flight"]))
+def once(client: Client, endpoint: Endpoint, calls: int, mark: str, folder: Path) -> Taken:
+    """One client at its own endpoint, so that what was in flight is its own."""
+    started, cpu = time.perf_counter(), time.process_time()
+    client(endpoint.url, calls, mark, folder)
+    return Taken(time.perf_counter() - started, time.process_time() - cpu, int(endpoint.stats()["max_in_flight"]))
 
 
-def tokens(folder: Path) -> Iterator[Measure]:
+def tokens(effort: Effort, folder: Path) -> Iterator[Measure]:
     """What one short row is shown with, as the endpoint counts it."""
     ours = prompt_tokens(whole, folder)
-    for name, (client, module) in PEERS.items():
+    for name, (client, module) in (PEERS if effort.full else {BARE: PEERS[BARE]}).items():
         if name != "litellm" and installed(module):
             theirs = prompt_tokens(client, folder)
             ratio = Spread.of([ours / theirs])
-            yield Measure("prompt tokens of a short row", Spread.of([ours]), name, Spread.of([theirs]), ratio, unit="")
+            yield Measure(
+                "prompt tokens of a short row", Spread.of([ours]), name, Spread.of([theirs]), ratio, unit="tokens"
+            )
 
 
 def prompt_tokens(client: Client, folder: Path) -> float:
@@ -220,9 +228,8 @@ RUN = "import sys, rlm_dsl; rlm_dsl.run(sys.argv[1], {'log': sys.argv[2]}, model
       "store=sys.argv[4], concurrency=64, budget={'calls': 10**6, 'tokens': 10**9})"  # fmt: skip
 
 
-def kept_after_kill(effort: Effort, folder: Path) -> Measure:
+def kept_after_kill(folder: Path, rows: int = 2_000) -> Measure:
     """Killed after two fifths: the share of answered calls that the second run does not ask again."""
-    rows = effort.of(300, 2_000)
     log = lines(folder / "killed.log", rows)
     given = [PROGRAM, str(log), "", str(folder / "kill.sqlite")]
     with Endpoint(LATENCY, folder) as endpoint:
@@ -239,7 +246,7 @@ def kept_after_kill(effort: Effort, folder: Path) -> Measure:
     share = 1 - max(0, twice - AT_ONCE) / before["calls"]
     note = f"{twice} of {before['calls']} calls were made twice, those in flight when it was killed"
     what = f"kept of the calls made before a kill, of {rows:,}"
-    return Measure(what, Spread.of([share]), goal=Goal(1.0, 1.0, more=True), unit="", note=note)
+    return Measure(what, Spread.of([share]), goal=Goal(1.0, 1.0, more=True), unit="share", note=note)
 
 
 def rerun(effort: Effort, folder: Path) -> Measure:

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import measure
 from machine import machine
 from measure import Effort, Measure
 from tables import documented, results_page
@@ -82,8 +83,10 @@ def size_of(text: str) -> int:
 
 def alone(name: str, effort: Effort) -> None:
     """One benchmark here, a measure a line as it comes."""
-    for measure in importlib.import_module(name).measures(effort):
-        print(json.dumps(measure.as_json(), ensure_ascii=False), flush=True)
+    if not effort.full:
+        measure.ROUNDS = 3
+    for found in importlib.import_module(name).measures(effort):
+        print(json.dumps(found.as_json(), ensure_ascii=False), flush=True)
 
 
 def apart(name: str, given: argparse.Namespace) -> dict[str, Any]:
@@ -113,13 +116,10 @@ def last_line(errors: str) -> str:
 
 
 def told(held: dict[str, Any]) -> str:
-    from measure import measure_of
-
-    measure: Measure = measure_of(held)
-    judged = measure.judged
-    peer = f" against {measure.peer}" if measure.peer else f" {measure.unit}"
-    value = f"{judged.median:g}" if judged else "-"
-    return f"{measure.what}: {value}{peer} {measure.met} {measure.note}".rstrip()
+    found: Measure = measure.measure_of(held)
+    peer = f" against {found.peer}" if found.peer else f" {found.unit}"
+    value = f"{found.judged.median:g}" if found.judged else "-"
+    return f"{found.what}: {value}{peer} {found.met} {found.note}".rstrip()
 
 
 if __name__ == "__main__":

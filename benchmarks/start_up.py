@@ -17,7 +17,7 @@ def measures(effort: Effort) -> Iterator[Measure]:
         "python": lambda: run("-c", "pass"),
         "openai": lambda: run("-c", "import openai"),
     }
-    taken = alternating(works, rounds=effort.of(5, 15))
+    taken = alternating(works, rounds=effort.of(3, 15))
     ours = Spread.of(taken["help"])
     yield Measure("rlm-dsl --help", ours, goal=Goal(reach=0.2, ideal=0.1))
     for peer, told in (("python", "python -c pass"), ("openai", "python -c 'import openai'")):

@@ -18,6 +18,11 @@ def canonical(value: object) -> bytes:
     )
 
 
+def members(texts: Mapping[str, str]) -> str:
+    """The canonical text of an object from those of its members."""
+    return "{" + ",".join(f'"{name}":{texts[name]}' for name in sorted(texts)) + "}"
+
+
 def checked(value: object) -> object:
     match value:
         case None | bool() | int() | str():

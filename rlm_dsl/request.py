@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from json.encoder import encode_basestring as quoted
 from typing import Any, Literal
 
-from rlm_dsl.hashing import identity, without_floats
+from rlm_dsl.hashing import canonical, members, tagged, without_floats
 
 Role = Literal["system", "user", "assistant"]
 
@@ -49,6 +50,21 @@ class ModelSettings:
         return ModelSettings(value["model"], value["base_url"], value["provider"], dict(value["parameters"]))
 
 
+SHARED: dict[int, tuple[object, str]] = {}
+"""Canonical texts of parameters and schemas, by what they are texts of: many requests have the same."""
+MOST_SHARED = 256
+
+
+def shared(value: Mapping[str, Any]) -> str:
+    """The canonical text of a value that is never changed and stands in many requests."""
+    held = SHARED.get(id(value))
+    if held is None or held[0] is not value:
+        if len(SHARED) >= MOST_SHARED:
+            SHARED.clear()
+        held = SHARED[id(value)] = (value, canonical(without_floats(value)).decode("utf-8", "surrogatepass"))
+    return held[1]
+
+
 @dataclass(frozen=True)
 class Request:
     """One question to one model. `schema` is the JSON Schema that the answer's JSON must meet, or None for prose.
@@ -68,8 +84,24 @@ class Request:
 
     @cached_property
     def key(self) -> str:
-        """Hex sha256 over the canonical form of everything that can change the answer."""
-        return identity("call-v1", without_floats(self.as_json()))
+        """Hex sha256 over the canonical form of `as_json`: everything that can change the answer."""
+        settings = self.settings
+        messages = (f'{{"content":{quoted(m.content)},"role":"{m.role}"}}' for m in self.messages)
+        texts = {
+            "api": '"chat.completions"',
+            "provider": quoted(settings.provider),
+            "model": quoted(settings.model),
+            "base_url": quoted(settings.base_url),
+            "parameters": shared(settings.parameters),
+            "messages": f"[{','.join(messages)}]",
+            "schema": "null" if self.schema is None else shared(self.schema),
+            "sample": str(self.sample),
+        }
+        if self.explore:
+            texts["explore"] = str(self.explore)
+        if self.program:
+            texts["program"] = quoted(self.program)
+        return tagged("call-v1", members(texts).encode("utf-8", "surrogatepass"))
 
     @cached_property
     def prompt_tokens(self) -> int:
@@ -95,10 +127,14 @@ class Request:
         return replace(self, messages=self.messages + more)
 
 
+ERROR = "error"
+"""How an answer ended that a server refused to give; its text is what the server said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `finish` is the server's finish_reason; tokens are the server's counts, or None; `program` is
-    what a sub-run came to its answer by."""
+    """What came back. `finish` is the server's finish_reason, or ERROR; tokens are the server's counts, or None;
+    `program` is what a sub-run came to its answer by."""
 
     text: str
     finish: str = "stop"

@@ -66,7 +66,7 @@ def read_answer(text: str, type_: Record) -> dict[str, Any]:
     fenced = None if text.lstrip().startswith("{") else FENCE.search(text)
     inside = fenced["inside"] if fenced else text
     try:
-        value = json.loads(inside, parse_constant=_no_constant)
+        value = STRICT.decode(inside.strip())
     except RecursionError:
         raise NotOfType("the answer is nested too deeply") from None
     except ValueError as failure:
@@ -118,6 +118,9 @@ def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
 
 
+STRICT = json.JSONDecoder(parse_constant=_no_constant)
+
+
 def typed(value: Any, type_: Type, at: str) -> Any:
     """A JSON value as a value of the type; `at` says where, for the message."""
     match type_:
@@ -141,6 +144,8 @@ def typed(value: Any, type_: Type, at: str) -> Any:
 def _choice(value: Any, values: tuple[str, ...], at: str) -> str:
     """Exact after trimming and ignoring case where that is unambiguous, never by containing."""
     _expect(isinstance(value, str), value, "a text", at)
+    if value in values:
+        return str(value)
     same = [v for v in values if v == value.strip()] or [
         v for v in values if v.strip().casefold() == value.strip().casefold()
     ]

@@ -72,6 +72,7 @@ class Caller:
         self.redact = str
         self.depth = 3
         self.max_failed = 1.0
+        self.rows_per_call: dict[str, int] = {}
         self.model = model
 
     def wait(self, work: Callable[[], Awaitable[Any]]) -> Any:

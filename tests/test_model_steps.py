@@ -146,3 +146,60 @@ def test_a_quote_is_found_in_chunks_groups_and_rows_that_spell_it_otherwise(tmp_
         )
     (quoted,) = found.evidence[0].quotes
     assert (quoted.span.start, quoted.span.end, quoted.span.text) == (12, 15, "aus")
+
+
+def test_a_row_that_the_server_will_not_take_is_an_error_of_that_row(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("".join(f"text {n}\n" for n in range(30)) + "long " * 900 + "\n")
+    program = 'answer log | classify(on=text, ["a", "b"], into=label, on_error="null") | group(by=label, n=count())\n'
+    with serve(gold=GOLD, context_window=600) as server:
+        more: dict[str, Any] = {"model": "m", "base_url": server.base_url}
+        found = rlm_dsl.run(program, {"log": path}, trace=tmp_path / "t", **more)
+        asked = next(step.asked for step in found.steps if step.asked is not None)
+        assert (asked["ok"], asked["error"]) == (30, 1) and found.value[-1] == {"label": None, "n": 1}
+        assert rlm_dsl.verify(tmp_path / "t").ok
+        with pytest.raises(UserError, match="maximum context length"):
+            rlm_dsl.run(program.replace(', on_error="null"', ""), {"log": path}, **more)
+
+
+GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(30)]
+LABELS = [{"text": f"text {n}", "label": "ab"[n % 3 == 0]} for n in range(100)]
+CLASSIFY = 'a = log | classify(on=text, ["a", "b"], into=label)\nanswer a | where(label == "b") | select(line)\n'
+
+
+@pytest.mark.parametrize("fault", [{}, {"at": {"off_schema": [2], "malformed": [4], "truncated": [6]}}])
+def test_several_rows_go_in_one_request_where_that_is_switched_on(tmp_path: Path, fault: dict[str, Any]) -> None:
+    data = log(tmp_path, 100)
+    with serve(gold=LABELS, **fault) as server:
+        more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "rows_per_call": {"a": 7}}
+        found = rlm_dsl.run(CLASSIFY, data, trace=tmp_path / "t", **more)
+        assert [row["line"] - 1 for row in found.value] == [n for n in range(100) if n % 3 == 0]
+        failed = len(fault.get("at", {}))
+        assert server.calls == 15 + failed * 7 and rlm_dsl.verify(tmp_path / "t").ok
+        assert rlm_dsl.run(CLASSIFY, data, answers=tmp_path / "t").value == found.value
+        one_by_one = rlm_dsl.run(CLASSIFY, data, model="m", base_url=server.base_url, trace=tmp_path / "o")
+        assert one_by_one.value == found.value and one_by_one.steps[0].key != found.steps[0].key
+
+
+@pytest.mark.proof
+def test_a_hundred_thousand_rows_and_a_bad_server(tmp_path: Path) -> None:
+    rows = 100_000
+    (tmp_path / "log.txt").write_text("".join(f"text {n}\n" for n in range(rows)))
+    gold = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(rows)]
+    program = (
+        'a = log | classify(on=text, ["a", "b"], into=label, on_error="null")\nanswer a | group(by=label, n=count())\n'
+    )
+    rates = {"rate_429": 0.01, "rate_500": 0.01, "rate_drop": 0.005, "rate_off_schema": 0.02, "rate_refusal": 0.01}
+    with serve(gold=gold, retry_after=0.05, **rates) as server:
+        more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "concurrency": 64}
+        more["budget"] = {"calls": 200_000, "tokens": 10**9}
+        data = {"log": tmp_path / "log.txt"}
+        found = rlm_dsl.run(program, data, trace=tmp_path / "t", **more)
+        asked = next(step.asked for step in found.steps if step.asked is not None)
+        assert asked["ok"] + asked["refused"] + asked["invalid"] + asked["error"] == rows
+        assert sum(row["n"] for row in found.value) == rows and 500 < asked["refused"] < 2_000
+        before = server.calls
+        again = rlm_dsl.run(program, data, **more)
+        assert server.calls - before < 2 * (asked["refused"] + 2 * asked["invalid"]) + 200
+        assert sum(row["n"] for row in again.value) == rows
+    assert rlm_dsl.verify(tmp_path / "t").ok

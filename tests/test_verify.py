@@ -396,8 +396,8 @@ def test_what_was_acknowledged_before_a_kill_is_never_asked_again(tmp_path: Path
 
 
 @pytest.mark.proof
-def test_a_hundred_kills_lose_nothing(tmp_path: Path) -> None:
-    survives_kills(tmp_path, 100, 12)
+def test_two_hundred_kills_lose_nothing(tmp_path: Path) -> None:
+    survives_kills(tmp_path, 200, 12)
 
 
 # --- secrets

@@ -8,6 +8,7 @@ is an error, not a result.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rlm_dsl.check import Environment
@@ -63,6 +64,7 @@ def answer_question(
     if not question.strip():
         raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
     redaction = redaction_of(keys, settings)
+    settings = replace(settings, rows_per_call={})  # which name steps of a program that is not there yet
     with ledger(trace, redaction) as held:
         held.tell("run.start", {"question": question})
         with Calling(settings, keys, held.tell, redaction.redact, explore_text, approve) as calling:

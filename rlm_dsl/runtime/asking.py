@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rlm_dsl.request import Request
 from rlm_dsl.runtime.rounds import Answered, Progress, Round, Row, ask_round
 from rlm_dsl.runtime.shared import FIRST, ask_shared
+from rlm_dsl.runtime.together import ask_together, chunks, request_of
 from rlm_dsl.runtime.trees import ask_trees, first_level
 
 WAVE = 64
@@ -25,7 +25,6 @@ def answered(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress
     requests, holding = 0, 0
     levels: tuple[int, ...] = ()
     for wave in waves(rows, enough):
-        caller.afford(round_.stage.step_name, first_requests(round_, wave))
         found = once(round_, wave, caller, progress)
         outcomes |= found.outcomes
         requests, levels = requests + found.requests, found.levels
@@ -49,20 +48,24 @@ def waves(rows: Sequence[Row], enough: int | None) -> Iterator[Sequence[Row]]:
 
 
 def once(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress) -> Answered:
-    model = caller.model
+    """One wave: its first requests are paid for, then it is asked."""
+    most, name = caller.max_failed, round_.stage.step_name
+    found: Answered
     if round_.stage.tree:
-        found: Answered = caller.wait(lambda: ask_trees(round_, rows, model, progress))
-    elif round_.explore and round_.values.get("share") == "program":
-        found = caller.wait(lambda: ask_shared(round_, rows, model, progress, caller.max_failed))
-    else:
-        found = caller.wait(lambda: ask_round(round_, rows, model, progress, caller.max_failed))
-    return found
-
-
-def first_requests(round_: Round, rows: Sequence[Row]) -> list[Request]:
-    """The requests that a round begins with, each once."""
-    if round_.stage.tree:
-        return first_level(round_, rows)
+        caller.afford(name, first_level(round_, rows))
+        found = caller.wait(lambda: ask_trees(round_, rows, caller.model, progress))
+        return found
     texts = list(dict.fromkeys(text for row in rows for text in row.texts))
+    together = 1 if round_.explore else caller.rows_per_call.get(name, 1)
+    if together > 1:
+        caller.afford(name, [request_of(round_, chunk) for chunk in chunks(round_, texts, together)])
+        found = caller.wait(lambda: ask_together(round_, rows, together, caller.model, progress, most))
+        return found
     shared = round_.explore and round_.values.get("share") == "program"
-    return [round_.request(text) for text in (texts[:FIRST] if shared else texts)]
+    requests = {text: round_.request(text) for text in (texts[:FIRST] if shared else texts)}
+    caller.afford(name, requests.values())
+    if shared:
+        found = caller.wait(lambda: ask_shared(round_, rows, caller.model, progress, most))
+    else:
+        found = caller.wait(lambda: ask_round(round_, rows, requests, caller.model, progress, most))
+    return found

@@ -55,6 +55,7 @@ class Calling:
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
         self.window, self.limits, self.redact = settings.window, settings.limits, redact
         self.max_failed, self.batch = settings.max_failed, settings.batch
+        self.rows_per_call = settings.rows_per_call
         self.approve, self.price_of = approve, settings.price_of
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
         if self.store.quarantined:
@@ -104,7 +105,7 @@ class Calling:
         """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where
         batches are on, their answers are then in the store."""
         asked = {request.key: request for request in requests if not request.explore}
-        held = self.store.held(asked)
+        held = self.stored.look_up(asked)
         new = [request for key, request in asked.items() if key not in held]
         estimate = estimated(step, len(asked), new, self.price_of)
         self.spending.check(estimate)
@@ -143,8 +144,9 @@ class Replaying:
         window: int,
         redact: Callable[[str], str] = str,
         depth: int = DEEPEST,
+        rows_per_call: Mapping[str, int] | None = None,
     ) -> None:
-        self.calls = calls
+        self.calls, self.rows_per_call = calls, rows_per_call or {}
         self.settings, self.window, self.redact, self.max_failed = settings, window, redact, 1.0
         self.recorded = Recorded({key: call.answer for key, call in calls.items()})
         self.depth = depth

@@ -40,6 +40,7 @@ class Prompting:
         named = settings.by_alias()
         self.settings: Mapping[str, ModelSettings] = named or AnyModel(settings.base_url)
         self.window, self.redact, self.depth, self.max_failed = settings.window, str, DEEPEST, 1.0
+        self.rows_per_call = settings.rows_per_call
 
     @property
     def model(self) -> Model:

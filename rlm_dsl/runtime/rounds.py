@@ -108,8 +108,9 @@ class Round:
 
     stage: ModelStage
     settings: ModelSettings
-    instruction: str
+    head: Message
     result: Record
+    schema: Mapping[str, Any]
     window: int = WINDOW
     redact: Callable[[str], str] = str
     explore: int = 0
@@ -124,9 +125,8 @@ class Round:
         is tried before the text is explored."""
         if not self.explore:
             self.fits(shown)
-        messages = (Message("system", self.redact(self.instruction)), Message("user", self.redact(shown)))
-        name, schema = self.stage.step_name, json_schema(self.result)
-        return Request(self.settings, messages, schema, 0, name, self.explore, program)
+        messages = (self.head, Message("user", self.redact(shown)))
+        return Request(self.settings, messages, self.schema, 0, self.stage.step_name, self.explore, program)
 
     def fits(self, shown: str) -> None:
         tokens = estimated_tokens(shown)
@@ -141,10 +141,14 @@ class Round:
     def read(self, text: str, shown: Sequence[str]) -> dict[str, Any]:
         """The typed answer, its quotes found in what was shown. Raises NotOfType."""
         value = read_answer(text, self.result)
+        self.check(value, shown)
+        return value
+
+    def check(self, value: dict[str, Any], shown: Sequence[str]) -> None:
+        """Raises NotOfType for quotes that do not stand in what was shown, and for what the operator does not take."""
         check_quotes(value, self.result, shown)
         if self.problem is not None and (said := self.problem(self.values, value)):
             raise NotOfType(said)
-        return value
 
 
 def ready(
@@ -163,7 +167,8 @@ def ready(
         )
     explore = min(values["depth"], depth) if model.explores else 0
     cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
-    return Round(stage, settings, model.question(cleaned), model.result(cleaned), window, redact, explore, cleaned)
+    head, result = Message("system", redact(model.question(cleaned))), model.result(cleaned)
+    return Round(stage, settings, head, result, json_schema(result), window, redact, explore, cleaned)
 
 
 def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:
@@ -194,16 +199,20 @@ def model_step(stage: ModelStage) -> ModelStep:
 
 
 async def ask_round(
-    round_: Round, rows: Sequence[Row], model: Model, progress: Progress, max_failed: float = 1.0
+    round_: Round,
+    rows: Sequence[Row],
+    requests: Mapping[str, Request],
+    model: Model,
+    progress: Progress,
+    max_failed: float = 1.0,
 ) -> Answered:
-    """Ask for every row. A stopped server or budget ends it, with what was acknowledged in the store, and so does a
-    greater share of failed rows than `max_failed`."""
+    """Ask for every row; `requests` are by the text that they show. A stopped server or budget ends it, with what was
+    acknowledged in the store, and so does a greater share of failed rows than `max_failed`."""
     failing = Failing(round_.stage.step_name, max_failed)
     keys: dict[str, list[int]] = {}
     for row in rows:
         for text in row.texts:
             keys.setdefault(text, []).append(row.key)
-    requests = {text: round_.request(text) for text in keys}
     name = round_.stage.step_name
     progress.round_started(name, len(rows), len(requests))
     outcomes: dict[int, Outcome[dict[str, Any]] | None] = {row.key: None for row in rows}

@@ -48,7 +48,8 @@ class Caller(Protocol):
     """How rounds reach models: settings by alias, one model for all, a way to wait for it, and what keeps secrets back.
 
     `afford` is asked before a round leaves: it raises if the budget cannot pay for what is not known yet. `depth` is
-    how deep sub-runs may go; a round of which more than the share `max_failed` fails is left early.
+    how deep sub-runs may go; a round of which more than the share `max_failed` fails is left early,
+    and `rows_per_call` says by step how many rows go together.
     """
 
     @property
@@ -61,6 +62,8 @@ class Caller(Protocol):
     def depth(self) -> int: ...
     @property
     def max_failed(self) -> float: ...
+    @property
+    def rows_per_call(self) -> Mapping[str, int]: ...
     @property
     def model(self) -> Model: ...
     def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
@@ -216,7 +219,9 @@ class Runner:
             if table_operators()[inner.operator].model is not None
         }
         models = {alias: without_floats(self.settings(alias).as_json()) for alias in sorted(used)}
-        return identity("step-v1", {"step": step.identity, "models": models})
+        together = self.caller.rows_per_call.get(step.name, 1)
+        more = {"rows_per_call": together} if together > 1 else {}
+        return identity("step-v1", {"step": step.identity, "models": models, **more})
 
     def settings(self, alias: str) -> ModelSettings:
         if not self.caller.settings:

@@ -109,6 +109,7 @@ def run_program(
                     recorded_calls(answers),
                     answers.header.get("window", WINDOW),
                     redaction.redact,
+                    rows_per_call=answers.header.get("rows_per_call"),
                 )
                 return finished(
                     source, contexts, params, settings, replaying, replaying.recording, progress, held, warehouse
@@ -195,6 +196,7 @@ def header_of(
         "models": {alias: model.as_json() for alias, model in models.items()},
         "served": served(recording.calls.values()),
         "window": settings.window,
+        **({"rows_per_call": dict(settings.rows_per_call)} if settings.rows_per_call else {}),
         "budget": settings.limits.as_json(),
         "versions": versions(),
         "redaction": held.redaction.names(),

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -120,15 +120,15 @@ class AnswerStore:
             row = self.reader.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else Answer.from_json(json.loads(row[0]))
 
-    def held(self, keys: Iterable[str]) -> set[str]:
-        """Which of the keys have an answer."""
+    def held(self, keys: Iterable[str]) -> dict[str, str]:
+        """The answers that there are, as they are kept, by key."""
         wanted = list(keys)
-        found: set[str] = set()
+        found: dict[str, str] = {}
         with self.lock:
             for at in range(0, len(wanted), 500):
                 some = wanted[at : at + 500]
                 marks = ",".join("?" * len(some))
-                found |= {k for (k,) in self.reader.execute(f"SELECT key FROM answers WHERE key IN ({marks})", some)}
+                found.update(self.reader.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", some))
         return found
 
     def put(self, request: Request, answer: Answer) -> Future[None]:
@@ -263,16 +263,26 @@ class Stored:
         self.flying: dict[str, asyncio.Task[Answer]] = {}
         self.waiting: Counter[str] = Counter()
         self.origins: dict[str, str] = {}
+        self.ahead: dict[str, str] = {}
 
     async def answer(self, request: Request) -> Answer:
         key = request.key
         if key not in self.flying:
-            found = self.store.get(key)
+            found = self.found(key)
             if found is not None:
                 self.origins.setdefault(key, "store")
                 return found
             self.flying[key] = asyncio.ensure_future(self.asked(request))
         return await self.shared(key, self.flying[key])
+
+    def look_up(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """The answers that there are, looked up at once; each is handed out once without another look."""
+        self.ahead = self.store.held(keys)
+        return self.ahead
+
+    def found(self, key: str) -> Answer | None:
+        text = self.ahead.pop(key, None)
+        return self.store.get(key) if text is None else Answer.from_json(json.loads(text))
 
     async def shared(self, key: str, task: asyncio.Task[Answer]) -> Answer:
         """The answer of a request in flight; cancelling one who waits leaves it to the others."""

@@ -89,6 +89,11 @@ class Share:
         return self.parent.max_failed
 
     @property
+    def rows_per_call(self) -> Mapping[str, int]:
+        """Settings name the steps of a program; those of a sub-run are its own."""
+        return {}
+
+    @property
     def model(self) -> Model:
         return self.recording
 

@@ -1,6 +1,6 @@
 """Asking until the answer has its type, a bounded number of times.
 
-In: a request and how to read its answer. Out: an outcome: ok, invalid or refused, with every raw answer.
+In: a request and how to read its answer. Out: an outcome: ok, invalid, refused or error, with every raw answer.
 Law: an answer that does not fit is never passed on; the model is told what was wrong with it, at most `asks` - 1 times.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from rlm_dsl.request import Answer, Request
+from rlm_dsl.request import ERROR, Answer, Request
 from rlm_dsl.results import NotOfType
 from rlm_dsl.runtime.model import Model
 
@@ -35,6 +35,8 @@ async def ask_typed(model: Model, request: Request, read: Callable[[str], T], *,
     for _ in range(asks):
         answer = await model.answer(request)
         raw.append((request.key, answer))
+        if answer.finish == ERROR:
+            return Outcome("error", None, tuple(raw), answer.text)
         if answer.refusal is not None or answer.finish == "content_filter":
             return Outcome("refused", None, tuple(raw), answer.refusal or "the server filtered the answer")
         try:

@@ -235,7 +235,13 @@ def _run(check: _Check, text: str) -> None:
         return
     calls = recorded_calls(check.trace)
     header = check.trace.header
-    replaying = Replaying(recorded_settings(check.trace), calls, header.get("window", WINDOW), check.redaction.redact)
+    replaying = Replaying(
+        recorded_settings(check.trace),
+        calls,
+        header.get("window", WINDOW),
+        check.redaction.redact,
+        rows_per_call=header.get("rows_per_call"),
+    )
     with Warehouse(contexts=check.contexts.values()) as warehouse:
         try:
             check.execution = execute(
