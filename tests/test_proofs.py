@@ -75,7 +75,7 @@ def test_every_call_and_event_is_proven_by_head_and_by_root(trace: Path) -> None
     known = sealed(trace)
     keys = traces.opened(trace).table("calls").column("key").to_pylist()
     assert len(keys) == 27
-    for what in [*keys[:4], keys[-1][:12], *range(len(whole_lines(trace / EVENTS)))]:
+    for what in [*keys[:4], keys[-1][:12], *range(len(list(whole_lines(trace / EVENTS))))]:
         made = read_proof(written(traces.prove(trace, what)))
         assert traces.check_proof(made, head=known["head"], root=known["merkle_root"]) == []
         assert traces.check_proof(made, head="0" * 64) and traces.check_proof(made, root="0" * 64)

@@ -149,9 +149,9 @@ def lines(path: Path) -> Iterator[bytes]:
         yield from file
 
 
-def whole_lines(path: Path) -> list[bytes]:
+def whole_lines(path: Path) -> Iterator[bytes]:
     """The lines of a log without their line ends; a torn one is left out."""
-    return [line[:-1] for line in lines(path) if line.endswith(b"\n")]
+    return (line[:-1] for line in lines(path) if line.endswith(b"\n"))
 
 
 def read_events(path: Path) -> Iterator[Event]:

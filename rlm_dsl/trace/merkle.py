@@ -20,7 +20,11 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def root(leaves: Iterable[bytes]) -> bytes:
     """The root; of no leaves, the digest of nothing. A level without a partner for its last node passes it up."""
-    level = [leaf_hash(leaf) for leaf in leaves]
+    return top([leaf_hash(leaf) for leaf in leaves])
+
+
+def top(level: Sequence[bytes]) -> bytes:
+    """The root over leaves' hashes."""
     if not level:
         return sha256(b"").digest()
     while len(level) > 1:

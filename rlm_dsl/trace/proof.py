@@ -29,16 +29,21 @@ COLUMNS = ("key", "step", "origin", "request", "answer")
 
 
 def call_leaf(row: Mapping[str, str]) -> bytes:
-    """A recorded call as a leaf: one line of JSON with its columns in order."""
-    return json.dumps([row[column] for column in COLUMNS], ensure_ascii=False).encode("utf-8", "surrogatepass")
+    """A recorded call as a leaf: its columns in order, a line each, the step's name spelled as JSON. Raises ValueError
+    where that could be read in two ways: JSON texts, keys and origins have no line ends."""
+    parts = [row["key"], json.dumps(row["step"], ensure_ascii=False), row["origin"], row["request"], row["answer"]]
+    leaf = "\n".join(parts)
+    if leaf.count("\n") != len(parts) - 1:
+        raise ValueError(f"the call {row['key']} is not of its form")
+    return leaf.encode("utf-8", "surrogatepass")
 
 
 def closing_roots(log: Path, calls: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """What a trace's last event commits to: the lines before it, and the recorded calls in the order of their keys."""
-    before = whole_lines(log)
+    before = [merkle.leaf_hash(line) for line in whole_lines(log)]
     return {
         "events_before": len(before),
-        "events_root": merkle.root(before).hex(),
+        "events_root": merkle.top(before).hex(),
         "calls_recorded": len(calls),
         "calls_root": merkle.root(map(call_leaf, calls)).hex(),
     }
@@ -77,7 +82,7 @@ SEE = "see: rlm-dsl verify"
 
 def log_of(trace: Trace) -> list[bytes]:
     """The lines of a finished trace whose last event commits to the others."""
-    lines = whole_lines(trace.folder / "events.jsonl")
+    lines = list(whole_lines(trace.folder / "events.jsonl"))
     closing = closing_of(lines)
     if closing.get("type") != "run.end" or "events_root" not in closing:
         raise UserError(f"{trace.name}: its last event commits to nothing", "record the run anew with this version")

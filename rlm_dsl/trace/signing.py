@@ -50,8 +50,8 @@ def signature_fault(folder: Path, key: bytes) -> str | None:
     public = public_key(key)
     try:
         envelope = json.loads((folder / SIGNATURE).read_bytes())
-        payload = base64.b64decode(envelope["payload"], validate=True)
-        signatures = [base64.b64decode(signature["sig"], validate=True) for signature in envelope["signatures"]]
+        payload = raw(envelope["payload"])
+        signatures = [raw(signature["sig"]) for signature in envelope["signatures"]]
         if payload != (folder / SEAL).read_bytes() or envelope["payloadType"] != PAYLOAD_TYPE:
             return "the signature is of another seal"
     except FileNotFoundError:
@@ -65,6 +65,14 @@ def signature_fault(folder: Path, key: bytes) -> str | None:
         except InvalidSignature:
             continue
     return f"the seal is not signed by the key {key_id(public)[:16]}"
+
+
+def raw(text: str) -> bytes:
+    """Bytes from base64 in its one spelling. Raises ValueError for another."""
+    found = base64.b64decode(text, validate=True)
+    if base64.b64encode(found).decode("ascii") != text:
+        raise ValueError("not as it was written")
+    return found
 
 
 def private_key(content: bytes) -> Any:
