@@ -13,6 +13,7 @@ from rlm_dsl import api, traces
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.events import whole_lines
+from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.proof import read_proof, written
 from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE
 from tests.runs import recorded
@@ -73,7 +74,7 @@ def sealed(trace: Path) -> dict[str, str]:
 
 def test_every_call_and_event_is_proven_by_head_and_by_root(trace: Path) -> None:
     known = sealed(trace)
-    keys = traces.opened(trace).table("calls").column("key").to_pylist()
+    keys = Trace.open(trace).table("calls").column("key").to_pylist()
     assert len(keys) == 27
     for what in [*keys[:4], keys[-1][:12], *range(len(list(whole_lines(trace / EVENTS))))]:
         made = read_proof(written(traces.prove(trace, what)))
@@ -82,7 +83,7 @@ def test_every_call_and_event_is_proven_by_head_and_by_root(trace: Path) -> None
 
 
 def test_a_proof_carries_the_recorded_call_and_nothing_of_the_others(trace: Path) -> None:
-    rows = traces.opened(trace).table("calls").to_pylist()
+    rows = Trace.open(trace).table("calls").to_pylist()
     made = traces.prove(trace, rows[3]["key"])
     assert made["leaf"]["row"] == rows[3]
     others = [row["request"] for row in rows if row["key"] != rows[3]["key"]]
@@ -91,7 +92,7 @@ def test_a_proof_carries_the_recorded_call_and_nothing_of_the_others(trace: Path
 
 @pytest.mark.parametrize("what", ["call", 3])
 def test_every_flipped_byte_of_a_proof_is_found(trace: Path, what: str | int) -> None:
-    keys = traces.opened(trace).table("calls").column("key").to_pylist()
+    keys = Trace.open(trace).table("calls").column("key").to_pylist()
     content = written(traces.prove(trace, keys[5] if what == "call" else what))
     head = sealed(trace)["head"]
     unseen = [at for at in range(len(content)) for bit in (1, 2, 32) if holds(flipped(content, at, bit), head)]
@@ -114,7 +115,7 @@ def test_a_forged_answer_does_not_hold_even_when_its_own_tree_does(trace: Path) 
     from rlm_dsl.trace.events import event_hash
     from rlm_dsl.trace.proof import call_leaf
 
-    keys = traces.opened(trace).table("calls").column("key").to_pylist()
+    keys = Trace.open(trace).table("calls").column("key").to_pylist()
     made = copy.deepcopy(traces.prove(trace, keys[0]))
     made["leaf"]["row"]["answer"] = made["leaf"]["row"]["answer"].replace("label", "lable")
     assert traces.check_proof(made)

@@ -10,6 +10,7 @@ import csv as csv_form
 import io
 import json
 import os
+import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -312,8 +313,6 @@ def test_the_doctor_of_a_run_to_come(tmp_path: Path, told: Told, monkeypatch: py
 
 
 def test_the_doctor_of_a_trace(trace: Path, tmp_path: Path, told: Told) -> None:
-    import shutil
-
     code, out, _ = told("doctor", trace)
     assert code == 1 and "moving-model" in out and "sampling" in out and "data-" not in out
     shutil.copytree(trace.parent, tmp_path / "copy")
@@ -350,8 +349,6 @@ def test_every_command_reads_the_zip_as_the_folder(trace: Path, tmp_path: Path, 
 
 
 def test_the_same_trace_packs_to_the_same_bytes_and_back(trace: Path, tmp_path: Path, told: Told) -> None:
-    import shutil
-
     shutil.copytree(trace, tmp_path / "copy.trace")
     for path in (tmp_path / "copy.trace").rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -422,3 +419,35 @@ def test_a_zip_that_lies_about_its_sizes_is_refused(trace: Path, tmp_path: Path)
 def test_story_of_a_zip_is_that_of_the_folder(trace: Path, tmp_path: Path) -> None:
     packed = traces.pack(trace, tmp_path / "run.trace")
     assert story(Trace.open(packed)) == story(Trace.open(trace))
+
+
+# --- damage
+
+
+SPOILED = ("[]", '{"seq": 0}\n', "\xff", "", "{}", "null", "{", '[{"a": 1}]', '{"parts": 1, "contexts": [1]}')
+
+
+def test_a_damaged_trace_is_told_in_words_by_every_command(trace: Path, tmp_path: Path, told: Told) -> None:
+    spoil(trace, tmp_path, told, SPOILED[:2])
+
+
+@pytest.mark.proof
+def test_a_trace_damaged_in_any_way_is_told_in_words(trace: Path, tmp_path: Path, told: Told) -> None:
+    spoil(trace, tmp_path, told, SPOILED)
+
+
+def spoil(trace: Path, tmp_path: Path, told: Told, spoiled: tuple[str, ...]) -> None:
+    """Each file of a trace with other content, read by every command."""
+    data = ("--context", f"tickets={trace.parent / 'tickets.csv'}")
+    commands = (("show",), ("cite", *data), ("sql", "select * from calls"), ("prove", "--event", "0"), ("doctor",))
+    exports = tuple(("export", f"--{form}", "--content") for form in ("otlp", "openinference", "openlineage"))
+    names = [path.relative_to(trace) for path in trace.rglob("*") if path.is_file()]
+    for number, (name, content) in enumerate((name, content) for name in names for content in spoiled):
+        copied = tmp_path / f"{number}.trace"
+        shutil.copytree(trace, copied)
+        (copied / name).write_bytes(content.encode("latin-1"))
+        for command, *more in (*commands, *exports):
+            code, _, err = told(command, copied, *more)
+            assert "internal error" not in err and code in (0, 1, 2), (name, content, command, err)
+            assert command != "cite" or ((code == 2 and "sealed" in err) or "no seal" in err), (name, content)
+        shutil.rmtree(copied)

@@ -38,7 +38,13 @@ def told_leaf(leaf: Mapping[str, Any] | None) -> list[str]:
     if leaf["kind"] == "event":
         return [f"event {leaf['index']} of the trace", leaf["line"][:SHOWN]]
     row = leaf["row"]
-    request, answer = json.loads(row["request"]), json.loads(row["answer"])
+    try:
+        return told_call(row, json.loads(row["request"]), json.loads(row["answer"]))
+    except (ValueError, LookupError, TypeError):
+        return [f"call {row['key']}: its request and answer are not of their form"]
+
+
+def told_call(row: Mapping[str, Any], request: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
     return [
         f"call {row['key']} of step {row['step']} ({row['origin']})",
         f"model   {request['model']}; served by {answer['model'] or 'an unnamed one'}",

@@ -30,6 +30,7 @@ from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.sql import bound, name, sql
 from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.seal import changed_files
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.types import Table
 
@@ -89,8 +90,10 @@ def cite(
 ) -> tuple[Citation, ...]:
     """The places behind every part of the answer, or behind the part or row that is wanted; at most `limit` of each.
 
-    Raises UserError where there is no such part or row, or a context is not there.
+    Raises UserError where there is no such part or row, a context is not there, or the trace was changed.
     """
+    if changed_since := changed_files(trace.folder):
+        raise UserError(f"{trace.name} is not as it was sealed: {changed_since[0].message}", "see: rlm-dsl verify")
     parts = chosen(trace.answer["parts"], wanted)
     contexts = {c["name"]: loaded(c, given, trace.folder) for c in trace.header["contexts"]}
     changed = [d for c in trace.header["contexts"] for d in differences(c, contexts[c["name"]])]

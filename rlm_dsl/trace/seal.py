@@ -83,6 +83,15 @@ def write_seal(folder: Path) -> str:
     return str(made["predicate"]["head"])
 
 
+def changed_files(folder: Path) -> list[Divergence]:
+    """The files of a folder that are not as they were sealed, by their digests alone: quicker than `check_seal`."""
+    try:
+        own, subjects, _ = read_seal(folder / SEAL)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return [broken("the seal cannot be read")]
+    return files_differ(folder, subjects) if own else [broken("the seal is not the one that was written")]
+
+
 def check_seal(folder: Path) -> list[Divergence]:
     """Everything in which a folder differs from its seal."""
     try:
