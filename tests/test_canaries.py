@@ -145,9 +145,9 @@ def test_no_canary_of_a_question_or_a_turn_is_written_anywhere(place: Path, caps
     assert leaks(place / "out") == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 500])
+@pytest.mark.parametrize("status", [400, 401])
 def test_no_canary_of_a_servers_error_is_written_or_said(place: Path, status: int) -> None:
-    script = [{"content": f"Incorrect key {SAID}", "status": status}] * 12
+    script = [{"content": f"Incorrect key {SAID}", "status": status}]
     with serve(script=script) as server, pytest.raises(UserError) as failure:
         api.ask("How many?", **options(place, server, timeout_seconds=5.0))
     assert not [secret for secret in CANARIES for form in forms(secret) if form in str(failure.value).encode()]
