@@ -97,7 +97,7 @@ def holds(warehouse: Warehouse, pattern: str) -> None:
     assert found[0] == found[1], lookup(pattern)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(PIECES, min_size=1, max_size=7).map("".join))
 def test_the_same_rows_are_found(warehouse: Warehouse, pattern: str) -> None:
     holds(warehouse, pattern)
@@ -240,7 +240,7 @@ def narrowed_as_re2_says(folder: Path, pattern: str) -> None:
     assert rows == expected, pattern
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(GROUPED)
 def test_extract_narrows_to_the_first_match(tmp_path: Path, pattern: str) -> None:
     narrowed_as_re2_says(tmp_path, pattern)

@@ -69,7 +69,7 @@ def test_what_is_kept_is_what_a_load_gives(tmp_path: Path, name: str, content: b
 pieces = st.lists(st.sampled_from([b"a", b"\n", b"\r\n", "é".encode(), b"\xff", b"long words here "]), max_size=8)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.lists(st.tuples(st.integers(0, 2), pieces.map(b"".join)), min_size=1, max_size=4), st.integers(1, 30))
 def test_what_has_grown_is_what_a_load_gives(
     tmp_path_factory: pytest.TempPathFactory, growth: list[tuple[int, bytes]], size: int
@@ -194,7 +194,7 @@ PATTERNS = [
 ]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(
     st.lists(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join), max_size=60),
     st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2),
