@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["RLM", "Context", "Report", "Result", "UserError", "ask", "load", "run", "text", "verify", "version"]
+__all__ = [
+    "RLM",
+    "Context",
+    "Report",
+    "Result",
+    "UserError",
+    "ask",
+    "load",
+    "resume",
+    "run",
+    "text",
+    "verify",
+    "version",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.explore.asking import answer_question
 from rlm_dsl.explore.loop import Told
+from rlm_dsl.explore.resuming import resume as go_on
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.runtime.execution import declared_types
 from rlm_dsl.runtime.result import Result
@@ -43,6 +44,7 @@ __all__ = [
     "UserError",
     "ask",
     "load",
+    "resume",
     "run",
     "text",
     "verify",
@@ -180,6 +182,34 @@ def run(
         trace=Path(trace) if trace else None,
         answers=Trace.open(Path(answers)) if answers else None,
         explorer=explore_text,
+    )
+
+
+def resume(
+    trace: str | os.PathLike[str],
+    contexts: Contexts | None = None,
+    *,
+    api_key: str | None = None,
+    budget: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+    shown: Callable[[Told], None] = lambda told: None,
+    price: Price | None = None,
+    **more: Any,
+) -> Result:
+    """Go on with a run that was stopped, from where its unfinished trace ends. `contexts` hands in the tables that were
+    in Python alone; `budget` replaces the run's own, of which what was spent stays spent; `more` are fields of Settings
+    that say how servers are reached (servers, concurrency, timeout_seconds, store, threads, memory).
+
+    Raises UserError for a trace that is finished, or whose data is no longer what it was.
+    """
+    return go_on(
+        Path(trace),
+        Settings(price=price, **more),
+        Limits(**dict[str, Any](budget)) if budget else None,
+        keys=Keys(os.environ, api_key),
+        progress=progress or Silent(),
+        shown=shown,
+        given=given_contexts(contexts or {}),
     )
 
 

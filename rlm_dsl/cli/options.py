@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,13 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME=JSON",
             help="Sent with every request, such as temperature=0.",
         ),
+    )
+    return with_options(options, spending_options(command))
+
+
+def spending_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that may ask models that are known already."""
+    options = (
         click.option(
             "--budget",
             metavar="calls=N,tokens=N,usd=X,seconds=X",
@@ -63,6 +70,10 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--batch", is_flag=True, help="Hand a step's requests to the server's Batch API and wait for it."),
         click.option("--yes", is_flag=True, help="Spend within the budget without asking."),
     )
+    return with_options(options, command)
+
+
+def with_options(options: Sequence[Any], command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
@@ -114,7 +125,7 @@ def settings(given: dict[str, Any], **more: Any) -> Any:
 
     file = found_settings(given["file"])
     given["confirm_over"] = file.confirm_over if given["confirm_over"] is None else given["confirm_over"]
-    models: dict[str, Any] = {**file.models, **read_models(given["models"])}
+    models: dict[str, Any] = {**file.models, **read_models(given.get("models", ()))}
     if "root" in models:
         models.setdefault("sub", models["root"])
     chosen: dict[str, Any] = {
@@ -127,8 +138,11 @@ def settings(given: dict[str, Any], **more: Any) -> Any:
     }
     return Settings(
         models=models,
-        base_url=given["base_url"] or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL,
-        parameters={**file.parameters, **{name: json_value(name, text) for name, text in pairs(given["parameters"])}},
+        base_url=given.get("base_url") or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL,
+        parameters={
+            **file.parameters,
+            **{name: json_value(name, text) for name, text in pairs(given.get("parameters", ()))},
+        },
         price=Price.read(given["price"]) if given["price"] else None,
         prices=file.prices,
         servers=file.servers,

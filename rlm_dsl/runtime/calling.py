@@ -17,6 +17,7 @@ from rlm_dsl.operators.recurse import DEEPEST, TURNS
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.announce import Log
 from rlm_dsl.runtime.batches import Batches
+from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.budget import Budgeted, Estimate, Spending, estimated
 from rlm_dsl.runtime.model import Model
 from rlm_dsl.runtime.recorded import Recorded
@@ -50,6 +51,8 @@ class Calling:
         redact: Callable[[str], str] = str,
         explorer: Explorer | None = None,
         approve: Approve = approved,
+        before: Before = NOTHING,
+        noted: Callable[[Call], None] = lambda call: None,
     ) -> None:
         check_servers(settings, keys.environment)
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
@@ -60,13 +63,16 @@ class Calling:
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
         if self.store.quarantined:
             log("store.damaged", {"moved_to": Path(self.store.quarantined).name})
-        self.spending = Spending(settings.limits, time.monotonic)
+        spent = before.spent
+        self.spending = Spending(
+            settings.limits, time.monotonic, before.calls, spent.prompt_tokens, spent.completion_tokens, spent.usd
+        )
         self.servers = Servers(settings, keys, log, redact, self.store)
         retrying = Retrying(Budgeted(self.servers, self.spending, settings.price_of), asyncio.sleep, random.random)
-        self.stored = Stored(retrying, self.store)
+        self.stored = Stored(retrying, self.store, before)
         self.explorer, self.log, self.turns, self.depth = explorer, log, settings.turns, DEEPEST if explorer else 0
         self.exploring = Exploring(self.stored, self.explored)
-        self.recording = Recording(self.exploring, self.origin)
+        self.recording = Recording(self.exploring, self.origin, noted)
         self.loop = Loop()
 
     @property
@@ -99,7 +105,9 @@ class Calling:
 
     def left(self) -> str:
         """What is left of the budget, in words; the same for the same answers, wherever they come from."""
-        return f"Model calls left: {max(0, self.limits.calls - len(self.recording.calls)):,}."
+        told = self.stored.before.told or self.limits.calls
+        left = told - len(self.recording.calls)  # it has not asked with none left: more it was only allowed later
+        return f"Model calls left: {max(0, left if left > 0 else left + self.limits.calls - told):,}."
 
     def afford(self, step: str, requests: Iterable[Request]) -> None:
         """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where

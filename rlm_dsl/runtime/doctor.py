@@ -157,7 +157,7 @@ def of_trace(trace: Trace, environment: Mapping[str, str], now: float | None = N
     """Of a recorded run: whether a stranger could check it, and run it again."""
     if not trace.finished:
         message = f"{trace.name} has no seal: the run did not end, and nobody can check it"
-        return [Finding("unsealed", message, "run the same command again: answers so far are kept")]
+        return [Finding("unsealed", message, f"finish it: rlm-dsl resume {trace.folder}")]
     header = trace.header
     models = {alias: ModelSettings.from_json(value) for alias, value in header["models"].items()}
     served = [str(one["model"]) for one in header.get("served", ())]

@@ -52,15 +52,19 @@ def request_from(value: Mapping[str, Any], purpose: str) -> Request:
 
 @dataclass(slots=True)
 class Recording:
-    """A model that notes what passes through it. `origin` tells of a key whether its answer was live or stored."""
+    """A model that notes what passes through it. `origin` tells of a key whether its answer was live or stored; `noted`
+    is told of each call, once."""
 
     inner: Model
     origin: Callable[[str], str]
+    noted: Callable[[Call], None] = lambda call: None
     calls: dict[str, Call] = field(default_factory=dict)
 
     async def answer(self, request: Request) -> Answer:
         answer = await self.inner.answer(request)
-        self.calls.setdefault(request.key, Call(request, answer, self.origin(request.key)))
+        if request.key not in self.calls:
+            call = self.calls[request.key] = Call(request, answer, self.origin(request.key))
+            self.noted(call)
         return answer
 
     @property

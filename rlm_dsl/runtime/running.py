@@ -17,9 +17,10 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.request import ModelSettings
+from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.calling import Approve, Calling, Explorer, Replaying, approved
 from rlm_dsl.runtime.execution import execute
-from rlm_dsl.runtime.recording import Recording, call_rows, usage_of
+from rlm_dsl.runtime.recording import Call, Recording, call_rows, usage_of
 from rlm_dsl.runtime.result import Result, Spent
 from rlm_dsl.runtime.rounds import WINDOW, Progress
 from rlm_dsl.runtime.runner import Caller
@@ -36,7 +37,7 @@ from rlm_dsl.runtime.traced import (
 )
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
-from rlm_dsl.trace.file import Trace, TraceWriter
+from rlm_dsl.trace.file import HEADER, Trace, TraceWriter
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.version import version
 
@@ -53,6 +54,21 @@ class Ledger:
         if self.writer is not None:
             self.writer.events.append(kind, fields)
 
+    def begin(self, told: Mapping[str, Any], header: Mapping[str, Any], before: Before) -> None:
+        """The run's first event, and its header as far as it is known: what it takes to go on. Of a run that goes on,
+        only what is known by then."""
+        if before.resumed:
+            known = {"answers_known": len(before.answers), "calls_before": before.calls}
+            return self.tell("run.resume", known | {"budget": header["budget"]})
+        if self.writer is not None:
+            self.writer.write_json(HEADER, header)
+        return self.tell("run.start", told)
+
+    def note(self, call: Call) -> None:
+        """An answer, kept until the calls are recorded for good."""
+        if self.writer is not None:
+            self.writer.journal.add(call.as_json())
+
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self.started
@@ -63,9 +79,9 @@ def now() -> str:
 
 
 @contextmanager
-def ledger(trace: Path | None, redaction: Redaction) -> Iterator[Ledger]:
+def ledger(trace: Path | None, redaction: Redaction, before: Before = NOTHING) -> Iterator[Ledger]:
     """A ledger over a trace's folder; what ends the run early is its last event, and the trace stays unsealed."""
-    writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json)
+    writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json, continued=before.resumed)
     held = Ledger(writer, redaction)
     try:
         yield held
@@ -94,14 +110,18 @@ def run_program(
     answers: Trace | None = None,
     explorer: Explorer | None = None,
     approve: Approve = approved,
+    before: Before = NOTHING,
+    parent: Mapping[str, Any] | None = None,
 ) -> Result:
     """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
-    each round of model calls."""
+    each round of model calls; answers known `before` are not asked for; `parent` says of which run it is another."""
     redaction = redaction_of(keys, settings)
     if answers is not None:
         redaction = redaction.also(recorded_redaction(answers.header, contexts)[0].values)
-    with ledger(trace, redaction) as held:
-        held.tell("run.start", {"program": source.text})
+    models = settings.by_alias() if answers is None else recorded_settings(answers)
+    header = before.header or header_of(contexts, params, models, settings, {"parent": dict(parent)} if parent else {})
+    with ledger(trace, redaction, before) as held:
+        held.begin({"program": source.text}, header, before)
         with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
             if answers is not None:
                 replaying = Replaying(
@@ -111,14 +131,12 @@ def run_program(
                     redaction.redact,
                     rows_per_call=answers.header.get("rows_per_call"),
                 )
-                return finished(
-                    source, contexts, params, settings, replaying, replaying.recording, progress, held, warehouse
-                )
-            with Calling(settings, keys, held.tell, redaction.redact, explorer, approve) as calling:
+                known = replaying.recording
+                return finished(source, contexts, params, settings, replaying, known, progress, held, warehouse, header)
+            with Calling(settings, keys, held.tell, redaction.redact, explorer, approve, before, held.note) as calling:
                 progress.watch(calling.spent)
-                return finished(
-                    source, contexts, params, settings, calling, calling.recording, progress, held, warehouse
-                )
+                asked = calling.recording
+                return finished(source, contexts, params, settings, calling, asked, progress, held, warehouse, header)
 
 
 def finished(
@@ -131,7 +149,7 @@ def finished(
     progress: Progress,
     held: Ledger,
     warehouse: Warehouse,
-    extra: Mapping[str, Any] | None = None,
+    header: Mapping[str, Any],
 ) -> Result:
     """Execute, record, seal."""
     execution = execute(source, contexts, params, caller, progress, held.tell, warehouse)
@@ -140,23 +158,16 @@ def finished(
     if held.writer is not None:
         rows = call_rows(recording.calls.values())
         held.writer.end({"outcome": "answered", **spent.as_event(), "seconds": held.seconds}, rows)
-        header = header_of(contexts, params, caller.settings, settings, recording, held, extra or {})
-        write_execution(
-            held.writer,
-            execution,
-            warehouse,
-            rows,
-            header,
-            held.redaction,
-        )
+        last = {"served": served(recording.calls.values()), "redaction": held.redaction.names()}
+        write_execution(held.writer, execution, warehouse, rows, {**header, **last}, held.redaction)
         head = held.writer.seal()
     return Result(
         execution.answer,
         execution,
         spent,
         held.seconds,
-        (extra or {}).get("question"),
-        (extra or {}).get("turns"),
+        header.get("question"),
+        header.get("turns"),
         held.writer.folder if held.writer else None,
         head,
         usage_of(recording.calls.values()),
@@ -181,11 +192,9 @@ def header_of(
     params: Mapping[str, Any],
     models: Mapping[str, ModelSettings],
     settings: Settings,
-    recording: Recording,
-    held: Ledger,
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The header of a trace: what a stranger needs to run it again."""
+    """The header of a trace: what a stranger needs to run it again. How servers are spoken to is not in it."""
     return {
         "schema": SCHEMA,
         "id": str(uuid.uuid4()),
@@ -194,12 +203,11 @@ def header_of(
         "contexts": header_contexts(contexts),
         "params": dict(params),
         "models": {alias: model.as_json() for alias, model in models.items()},
-        "served": served(recording.calls.values()),
         "window": settings.window,
+        "max_failed": settings.max_failed,
         **({"rows_per_call": dict(settings.rows_per_call)} if settings.rows_per_call else {}),
         "budget": settings.limits.as_json(),
         "versions": versions(),
-        "redaction": held.redaction.names(),
     }
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.request import Answer, Request
+from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.claims import Claims
 from rlm_dsl.runtime.model import Model
 
@@ -255,11 +256,11 @@ def store_error(path: Path, failure: Exception) -> UserError:
 
 
 class Stored:
-    """A model that looks in the store first. One request per key is in flight; those who ask meanwhile share it, and
-    it is given up when none of them waits any more."""
+    """A model that looks in what is known before, then in the store. One request per key is in flight; those who ask
+    meanwhile share it, and it is given up when none of them waits any more."""
 
-    def __init__(self, inner: Model, store: AnswerStore) -> None:
-        self.inner, self.store = inner, store
+    def __init__(self, inner: Model, store: AnswerStore, before: Before = NOTHING) -> None:
+        self.inner, self.store, self.before = inner, store, before
         self.flying: dict[str, asyncio.Task[Answer]] = {}
         self.waiting: Counter[str] = Counter()
         self.origins: dict[str, str] = {}
@@ -270,19 +271,25 @@ class Stored:
         if key not in self.flying:
             found = self.found(key)
             if found is not None:
-                self.origins.setdefault(key, "store")
                 return found
             self.flying[key] = asyncio.ensure_future(self.asked(request))
         return await self.shared(key, self.flying[key])
 
     def look_up(self, keys: Iterable[str]) -> Mapping[str, str]:
         """The answers that there are, looked up at once; each is handed out once without another look."""
-        self.ahead = self.store.held(keys)
+        wanted = list(keys)
+        known = {key: self.before.answers[key] for key in wanted if key in self.before.answers}
+        self.ahead = {**self.store.held(key for key in wanted if key not in known), **known}
         return self.ahead
 
     def found(self, key: str) -> Answer | None:
-        text = self.ahead.pop(key, None)
-        return self.store.get(key) if text is None else Answer.from_json(json.loads(text))
+        """The answer that there is, with where it comes from noted."""
+        known = self.before.answers.get(key)
+        text = known if known is not None else self.ahead.pop(key, None)
+        answer = self.store.get(key) if text is None else Answer.from_json(json.loads(text))
+        if answer is not None:
+            self.origins.setdefault(key, "store" if known is None else self.before.origin(key))
+        return answer
 
     async def shared(self, key: str, task: asyncio.Task[Answer]) -> Answer:
         """The answer of a request in flight; cancelling one who waits leaves it to the others."""
@@ -320,5 +327,5 @@ class Stored:
         self.origins.setdefault(key, "live")
 
     def origin(self, key: str) -> str:
-        """Where a key's answer came from: live or store."""
+        """Where a key's answer came from: live, store or an earlier trace."""
         return self.origins.get(key, "live")

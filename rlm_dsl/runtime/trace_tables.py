@@ -38,21 +38,22 @@ VIEWS: Mapping[str, str] = {
     "events": """
         SELECT seq, CAST("time" AS TIMESTAMP) AS "time", type, "json" FROM "#events" ORDER BY seq""",
     "attempts": """
-        SELECT s.seq AS seq, s."json" ->> '$.key' AS key, s."json" ->> '$.step' AS step,
-               CAST(s."time" AS TIMESTAMP) AS started, CAST(e."json" ->> '$.seconds' AS DOUBLE) AS seconds,
-               e."json" ->> '$.outcome' AS outcome, e."json" ->> '$.error' AS error,
-               CAST(e."json" ->> '$."gen_ai.usage.input_tokens"' AS BIGINT) AS prompt_tokens,
-               CAST(e."json" ->> '$."gen_ai.usage.output_tokens"' AS BIGINT) AS completion_tokens
-        FROM (SELECT *, "json" ->> '$.key' AS k, row_number() OVER (PARTITION BY "json" ->> '$.key' ORDER BY seq) AS n
-              FROM "#events" WHERE type = 'call.start') s
-        LEFT JOIN (SELECT *, "json" ->> '$.key' AS k,
-                          row_number() OVER (PARTITION BY "json" ->> '$.key' ORDER BY seq) AS n
-                   FROM "#events" WHERE type = 'call.end') e ON s.k = e.k AND s.n = e.n ORDER BY s.seq""",
+        SELECT seq, "json" ->> '$.key' AS key, "json" ->> '$.step' AS step, CAST("time" AS TIMESTAMP) AS started,
+               CAST("end" ->> '$.seconds' AS DOUBLE) AS seconds, "end" ->> '$.outcome' AS outcome,
+               "end" ->> '$.error' AS error,
+               CAST("end" ->> '$."gen_ai.usage.input_tokens"' AS BIGINT) AS prompt_tokens,
+               CAST("end" ->> '$."gen_ai.usage.output_tokens"' AS BIGINT) AS completion_tokens
+        FROM (SELECT *, CASE WHEN lead(type) OVER own = 'call.end' THEN lead("json") OVER own END AS "end"
+              FROM "#events" WHERE type IN ('call.start', 'call.end')
+              WINDOW own AS (PARTITION BY "json" ->> '$.key' ORDER BY seq))
+        WHERE type = 'call.start' ORDER BY seq""",
     "turns": """
         SELECT CAST("json" ->> '$.turn' AS BIGINT) AS turn, "json" ->> '$.sub_run' AS sub_run,
                "json" ->> '$.program' AS program, "json" ->> '$.observation' AS observation,
                CAST("json" ->> '$.errors' AS BIGINT) AS errors, "json" ->> '$.reply' AS reply
-        FROM "#events" WHERE type = 'turn.end' ORDER BY seq""",
+        FROM "#events"
+        WHERE type = 'turn.end' AND seq > (SELECT coalesce(max(seq), 0) FROM "#events" WHERE type = 'run.resume')
+        ORDER BY seq""",
     "evidence": """
         SELECT part, context, source, first_line, last_line, first_byte, past_byte, sha256 FROM "#evidence" """,
 }

@@ -33,7 +33,7 @@ from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import LEVELS, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain
-from rlm_dsl.trace.file import HEADER, Trace
+from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE, check_seal, file_names
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.signing import signature_fault
@@ -76,8 +76,8 @@ class _Check:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the run stopped early: neither its seal nor its header, which come last, are there."""
-        return not any((self.trace.folder / last).exists() for last in (SEAL, HEADER))
+        """Whether the run stopped early: its seal, which comes last, is not there."""
+        return not (self.trace.folder / SEAL).exists()
 
     def failed(self, name: str, message: str) -> None:
         """A level that could not be checked; those that rest on it say so."""
@@ -121,7 +121,7 @@ def _chain(check: _Check) -> None:
 def _files(check: _Check) -> None:
     if check.unfinished:
         message = "the trace is unfinished: the run stopped before its seal"
-        again = "the command that made it: answers so far are kept"
+        again = f"rlm-dsl resume {check.trace.folder}"
         return check.add("files", 0, "", [Divergence("D02", "files", message, next_command=again)])
     found = check_seal(check.trace.folder)
     if check.public_key is not None and (fault := signature_fault(check.trace.folder, check.public_key)):

@@ -7,10 +7,10 @@ can: that its last lines are gone, and that the same fields of a line stand in a
 A line is one JSON object: `seq` (from 0), `time` (UTC, ISO), `type`, the event's fields, `previous`, `hash`. Digests of
 what was sent and received belong here, their bodies in `payload/`: an event outlives the erasure of what it is about.
 
-Types: run.start, turn.start, turn.end, step.start, step.end, round.end, call.start, call.end, run.end, run.stop,
-and log.mended, which this log writes itself when it goes on after a torn tail. `call.start` stands before its request
-leaves, so one without a `call.end` may have been billed. Field names follow OpenTelemetry's conventions for generative
-AI where those have one.
+Types: run.start, run.resume, turn.start, turn.end, step.start, step.end, round.end, call.start, call.end, run.end,
+run.stop, and log.mended, which this log writes itself when it goes on after a torn tail. `call.start` stands before its
+request leaves, so one without a `call.end` may have been billed. Field names follow OpenTelemetry's conventions for
+generative AI where those have one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.hashing import canonical, tagged
@@ -58,7 +58,8 @@ class EventLog:
     """Owns `events.jsonl`. `now` gives the time as ISO text; `redact` is applied to all fields.
 
     `durable` names the types that are with the operating system when `append` returns; by default all are. A log that
-    is already there is gone on with: its chain is checked (UserError if it is broken) and a torn tail cut off.
+    is already there is gone on with: its chain is checked (UserError if it is broken) and a torn tail cut off; `anew`
+    empties it instead.
     """
 
     def __init__(
@@ -67,11 +68,16 @@ class EventLog:
         now: Callable[[], str],
         redact: Callable[[Any], Any] = lambda value: value,
         durable: Collection[str] | None = None,
+        *,
+        anew: bool = False,
     ) -> None:
         self.path, self.now, self.redact, self.durable = path, now, redact, durable
         self.lock = threading.Lock()
-        self.head, self.count, torn = left(path)
         self.file = path.open("ab")
+        alone(self.file, path)
+        if anew:
+            self.file.truncate(0)
+        self.head, self.count, torn = left(path)
         if torn:
             self.file.truncate(path.stat().st_size - len(torn))
             self.append("log.mended", {"bytes": len(torn), "sha256": sha256(torn).hexdigest()})
@@ -99,6 +105,22 @@ class EventLog:
                 self.file.flush()
                 os.fsync(self.file.fileno())
                 self.file.close()
+
+
+def alone(file: BinaryIO, path: Path) -> None:
+    """Hold a log for this run alone, until it is closed. Raises UserError where another run writes it; file systems
+    that hold nothing are believed."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise UserError(f"{path.parent} is being written by another run", "wait, or name another trace") from None
+    except OSError:
+        return
 
 
 def left(path: Path) -> tuple[str, int, bytes]:

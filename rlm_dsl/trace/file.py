@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.trace.events import Event, EventLog, read_events
+from rlm_dsl.trace.journal import JOURNAL, Journal
 from rlm_dsl.trace.proof import closing_roots
 from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE, file_names, write_seal
 
@@ -38,6 +39,7 @@ MOST = 100_000
 """Files that a zip may hold."""
 PLAIN = re.compile(r"(?:[^/\\:\x00-\x1f]+/)?[^/\\:\x00-\x1f]+")
 """A file's name within a trace: in it or in one folder of it."""
+PAYLOAD = re.compile(r"payload/[\w-]+\.(parquet|partial)")
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 SEE = "see: rlm-dsl verify"
 
@@ -62,10 +64,11 @@ class TraceWriter:
         try:
             found = begun(folder)
             (folder / "payload").mkdir(parents=True, exist_ok=True)
+            self.events = EventLog(folder / EVENTS, now, redact, anew=not continued)
             for path in found:
-                if not continued or path.suffix == ".partial":
+                if path != folder / EVENTS and (not continued or path.suffix == ".partial"):
                     path.unlink()
-            self.events = EventLog(folder / EVENTS, now, redact)
+            self.journal = Journal(folder)
         except OSError as failure:
             raise UserError(f"the trace {folder} cannot be written: {failure.strerror}") from None
         self.folder, self.redact = folder, redact
@@ -109,10 +112,12 @@ class TraceWriter:
 
     def seal(self) -> str:
         """Close the log and seal the folder; returns the chain's head."""
+        self.journal.drop()
         self.events.close()
         return write_seal(self.folder)
 
     def close(self) -> None:
+        self.journal.close()
         self.events.close()
 
 
@@ -149,7 +154,7 @@ def is_ours(path: Path, name: str) -> bool:
     if name == EVENTS:
         with path.open("rb") as file:
             return FIRST.startswith(file.read(len(FIRST)))
-    return name.removesuffix(".partial") in NAMES or bool(re.fullmatch(r"payload/[\w-]+\.(parquet|partial)", name))
+    return name.removesuffix(".partial") in (*NAMES, JOURNAL) or bool(PAYLOAD.fullmatch(name))
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ class Trace:
         if not (folder / HEADER).is_file() and not (folder / EVENTS).is_file():
             raise UserError(f"{path} is no trace", "a trace has a trace.json and an events.jsonl")
         if not unfinished and not (folder / SEAL).is_file():
-            raise UserError(f"{path} is unfinished: it has no seal", "run the same command again to finish it")
+            raise UserError(f"{path} is unfinished: it has no seal", f"finish it: rlm-dsl resume {path}")
         return Trace(folder, path.name, held)
 
     @property

@@ -136,15 +136,18 @@ def story(trace: Trace) -> Story:
                 calls.end(line)
             case "turn.end" if not run or run in list(sub_runs)[:SUB_RUNS]:
                 turns.append(parsed(line) or {})
-            case "run.end" | "run.stop":
+            case "run.start" | "run.end" | "run.stop":
                 ends[kind] = parsed(line) or {}
+            case "run.resume":  # which goes through the turns before it again
+                turns, sub_runs = [], {}
+                ends.pop("run.stop", None)
             case _:
                 pass
-    done = (trace.folder / HEADER).is_file()
-    program = trace.program if done else ""
+    done = trace.finished
+    program = trace.program if done else str(ends.get("run.start", {}).get("program", ""))
     return Story(
         trace.name,
-        trace.header if done else {},
+        trace.header if (trace.folder / HEADER).is_file() else {},
         tuple(turn_of(content, program) for content in turns),
         len(sub_runs),
         program,

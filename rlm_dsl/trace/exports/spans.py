@@ -72,6 +72,9 @@ def spans_of(trace: Trace, *, content: bool = False) -> Iterator[Span]:
                     request,
                     answer,
                 )
+            case "run.resume":  # what was under way when the run was stopped has no end
+                started.clear()
+                turn = None
             case "step.end":
                 end = nanoseconds(event)
                 yield Span("step", span_id(event), around, end - taken(event), end, event, event)

@@ -1,0 +1,45 @@
+"""`resume`: go on with a run that was stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, named_paths, settings, spending_options
+from rlm_dsl.cli.output import Bar, note, write
+
+
+@click.command("resume")
+@click.argument("trace", type=click.Path())
+@CONTEXT
+@spending_options
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
+@THREADS
+@MEMORY
+def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Go on with the run of TRACE from where it was stopped: killed, interrupted, out of budget, without its server.
+
+    Models, parameters and data are the run's own; a --budget replaces the run's, and what was spent stays spent.
+    """
+    from rlm_dsl.cli.approving import asking
+    from rlm_dsl.cli.telling import told_result, told_turn
+    from rlm_dsl.explore.resuming import resume
+    from rlm_dsl.runtime.servers import Keys
+    from rlm_dsl.runtime.settings import Limits
+
+    chosen = settings(given)
+    result = resume(
+        Path(trace),
+        chosen,
+        Limits.read(given["budget"]) if given["budget"] else None,
+        keys=Keys(os.environ),
+        progress=Bar(),
+        shown=lambda told: note(told_turn(told)),
+        approve=asking(given["confirm_over"], given["yes"]),
+        given={name: path for name, (path, _) in named_paths(contexts).items()},
+    )
+    write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))
