@@ -31,8 +31,9 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as failure:
         failure.show()
         return 2
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as failure:
         sys.stderr.write("\ninterrupted; answers so far are kept, and a batch under way is taken up again\n")
+        sys.stderr.write(noted(failure))
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,7 +44,7 @@ def run(arguments: list[str] | None = None) -> int:
     except UserError as failure:
         from rlm_dsl.cli.output import safe
 
-        sys.stderr.write(f"error: {safe(str(failure))}\n")
+        sys.stderr.write(f"error: {safe(str(failure))}\n{noted(failure)}")
         return failure.exit_code
     except Exception as failure:
         if os.environ.get("RLM_DSL_DEBUG"):
@@ -53,3 +54,11 @@ def run(arguments: list[str] | None = None) -> int:
             f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1\n"
         )
         return 2
+
+
+def noted(failure: BaseException) -> str:
+    """What was added to a failure on its way, such as how to go on; click's own interrupt has it from its cause."""
+    from rlm_dsl.cli.output import safe
+
+    notes = [*getattr(failure, "__notes__", ()), *getattr(failure.__context__, "__notes__", ())]
+    return "".join(f"{safe(note)}\n" for note in notes)

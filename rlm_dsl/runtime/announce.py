@@ -11,15 +11,24 @@ from typing import Any
 from rlm_dsl.request import Answer, Request
 from rlm_dsl.runtime.model import Attempt, Model
 from rlm_dsl.runtime.pace import Pace
+from rlm_dsl.runtime.recording import Call
 
 Log = Callable[[str, Mapping[str, Any]], None]
 
 
 class Announced:
-    """A model whose attempts are logged. `clock` gives seconds; `pace` says when one may leave."""
+    """A model whose attempts are logged. `clock` gives seconds; `pace` says when one may leave; `noted` is told of each
+    answer before the next attempt takes its place, so that a kill loses what is in flight and no more."""
 
-    def __init__(self, inner: Model, log: Log, clock: Callable[[], float], pace: Pace) -> None:
-        self.inner, self.log, self.clock, self.pace = inner, log, clock, pace
+    def __init__(
+        self,
+        inner: Model,
+        log: Log,
+        clock: Callable[[], float],
+        pace: Pace,
+        noted: Callable[[Call], None] = lambda call: None,
+    ) -> None:
+        self.inner, self.log, self.clock, self.pace, self.noted = inner, log, clock, pace, noted
 
     async def answer(self, request: Request) -> Answer:
         tokens = request.prompt_tokens
@@ -39,6 +48,7 @@ class Announced:
             try:
                 answer = await self.inner.answer(request)
                 ended |= told(answer)
+                self.noted(Call(request, answer, "live"))
                 self.pace.well()
                 return answer
             except Attempt as failure:

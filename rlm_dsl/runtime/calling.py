@@ -67,7 +67,7 @@ class Calling:
         self.spending = Spending(
             settings.limits, time.monotonic, before.calls, spent.prompt_tokens, spent.completion_tokens, spent.usd
         )
-        self.servers = Servers(settings, keys, log, redact, self.store)
+        self.servers = Servers(settings, keys, log, redact, self.store, noted)
         retrying = Retrying(Budgeted(self.servers, self.spending, settings.price_of), asyncio.sleep, random.random)
         self.stored = Stored(retrying, self.store, before)
         self.explorer, self.log, self.turns, self.depth = explorer, log, settings.turns, DEEPEST if explorer else 0

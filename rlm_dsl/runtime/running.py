@@ -10,12 +10,13 @@ import datetime
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rlm_dsl.context.context import Context
+from rlm_dsl.diagnostics import UserError
 from rlm_dsl.request import ModelSettings
 from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.calling import Approve, Calling, Explorer, Replaying, approved
@@ -42,6 +43,16 @@ from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.version import version
 
 
+@contextmanager
+def writing(writer: TraceWriter) -> Iterator[None]:
+    """While a trace is written: a disk that refuses stops the run in words."""
+    try:
+        yield
+    except OSError as failure:
+        message = f"the trace {writer.folder} cannot be written: {failure.strerror or failure}"
+        raise UserError(message, "make room on the disk", exit_code=3, code="trace") from None
+
+
 @dataclass(slots=True)
 class Ledger:
     """Where a run's events go: into its trace, if it has one. `started` is the clock's time at the start."""
@@ -52,7 +63,8 @@ class Ledger:
 
     def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
         if self.writer is not None:
-            self.writer.events.append(kind, fields)
+            with writing(self.writer):
+                self.writer.events.append(kind, fields)
 
     def begin(self, told: Mapping[str, Any], header: Mapping[str, Any], before: Before) -> None:
         """The run's first event, and its header as far as it is known: what it takes to go on. Of a run that goes on,
@@ -61,13 +73,15 @@ class Ledger:
             known = {"answers_known": len(before.answers), "calls_before": before.calls}
             return self.tell("run.resume", known | {"budget": header["budget"]})
         if self.writer is not None:
-            self.writer.write_json(HEADER, header)
+            with writing(self.writer):
+                self.writer.write_json(HEADER, header)
         return self.tell("run.start", told)
 
     def note(self, call: Call) -> None:
         """An answer, kept until the calls are recorded for good."""
-        if self.writer is not None:
-            self.writer.journal.add(call.as_json())
+        if self.writer is not None and call.request.key not in self.writer.journal.keys:
+            with writing(self.writer):
+                self.writer.journal.add(call.as_json())
 
     @property
     def seconds(self) -> float:
@@ -86,11 +100,15 @@ def ledger(trace: Path | None, redaction: Redaction, before: Before = NOTHING) -
     try:
         yield held
     except BaseException as failure:
-        held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure)})
+        with suppress(UserError):
+            held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure)})
+        if writer is not None and not (isinstance(failure, UserError) and failure.exit_code != 3):
+            failure.add_note(f"to go on: rlm-dsl resume {trace}")
         raise
     finally:
         if writer is not None:
-            writer.close()
+            with suppress(OSError):  # of a disk that refuses the last lines; a finished trace is closed by its seal
+                writer.close()
 
 
 def redaction_of(keys: Keys, settings: Settings) -> Redaction:
@@ -156,11 +174,12 @@ def finished(
     spent = spent_of(recording, settings)
     head = None
     if held.writer is not None:
-        rows = call_rows(recording.calls.values())
-        held.writer.end({"outcome": "answered", **spent.as_event(), "seconds": held.seconds}, rows)
-        last = {"served": served(recording.calls.values()), "redaction": held.redaction.names()}
-        write_execution(held.writer, execution, warehouse, rows, {**header, **last}, held.redaction)
-        head = held.writer.seal()
+        with writing(held.writer):
+            rows = call_rows(recording.calls.values())
+            held.writer.end({"outcome": "answered", **spent.as_event(), "seconds": held.seconds}, rows)
+            last = {"served": served(recording.calls.values()), "redaction": held.redaction.names()}
+            write_execution(held.writer, execution, warehouse, rows, {**header, **last}, held.redaction)
+            head = held.writer.seal()
     return Result(
         execution.answer,
         execution,

@@ -15,6 +15,7 @@ from rlm_dsl.request import Answer, Request
 from rlm_dsl.runtime.announce import Announced, Log
 from rlm_dsl.runtime.endpoint import Endpoint
 from rlm_dsl.runtime.pace import Pace
+from rlm_dsl.runtime.recording import Call
 from rlm_dsl.runtime.settings import KEY, Server, Settings
 from rlm_dsl.runtime.settings_file import filled
 from rlm_dsl.runtime.store import AnswerStore
@@ -42,9 +43,16 @@ class Servers:
     """A model over all of a run's servers; each is opened when it is first asked."""
 
     def __init__(
-        self, settings: Settings, keys: Keys, log: Log, redact: Callable[[str], str], store: AnswerStore
+        self,
+        settings: Settings,
+        keys: Keys,
+        log: Log,
+        redact: Callable[[str], str],
+        store: AnswerStore,
+        noted: Callable[[Call], None] = lambda call: None,
     ) -> None:
         self.settings, self.keys, self.log, self.redact, self.store = settings, keys, log, redact, store
+        self.noted = noted
         self.opened: dict[str, tuple[Endpoint, Announced]] = {}
 
     async def answer(self, request: Request) -> Answer:
@@ -69,7 +77,7 @@ class Servers:
                 learnt=lambda model, manner: self.store.learn(url, model, manner),
                 heard=pace.heard,
             )
-            self.opened[url] = endpoint, Announced(endpoint, self.log, time.monotonic, pace)
+            self.opened[url] = endpoint, Announced(endpoint, self.log, time.monotonic, pace, self.noted)
         return self.opened[url]
 
     async def close(self) -> None:

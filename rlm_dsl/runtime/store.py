@@ -255,6 +255,12 @@ def store_error(path: Path, failure: Exception) -> UserError:
     )
 
 
+def seen(task: asyncio.Task[Answer]) -> None:
+    """A failure that nobody waits for any more is not told by the event loop."""
+    if not task.cancelled():
+        task.exception()
+
+
 class Stored:
     """A model that looks in what is known before, then in the store. One request per key is in flight; those who ask
     meanwhile share it, and it is given up when none of them waits any more."""
@@ -273,6 +279,7 @@ class Stored:
             if found is not None:
                 return found
             self.flying[key] = asyncio.ensure_future(self.asked(request))
+            self.flying[key].add_done_callback(seen)
         return await self.shared(key, self.flying[key])
 
     def look_up(self, keys: Iterable[str]) -> Mapping[str, str]:

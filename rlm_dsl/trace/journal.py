@@ -19,14 +19,16 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.path, self.lock = folder / JOURNAL, threading.Lock()
+        self.keys = {row["key"] for row in journaled(folder)}
         whole = whole_size(self.path)
         self.file = self.path.open("ab")
         self.file.truncate(whole)
 
     def add(self, row: Mapping[str, str]) -> None:
-        """One call, with the operating system when this returns. Raises OSError where the disk refuses."""
+        """One call, once; with the operating system when this returns. Raises OSError where the disk refuses."""
         line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
         with self.lock:
+            self.keys.add(row["key"])
             self.file.write(line)
             self.file.flush()
 
