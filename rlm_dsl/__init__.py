@@ -12,6 +12,7 @@ __all__ = [
     "UserError",
     "ask",
     "load",
+    "rerun",
     "resume",
     "run",
     "text",

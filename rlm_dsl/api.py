@@ -7,11 +7,14 @@ Law: each command of the command line is one call here; nothing is read from the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.comparing.reasons import Asked
+from rlm_dsl.comparing.rerunning import Different, Rerun
+from rlm_dsl.comparing.rerunning import rerun as run_again
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import as_declared, held
 from rlm_dsl.context.loading import load as load_context
@@ -44,6 +47,7 @@ __all__ = [
     "UserError",
     "ask",
     "load",
+    "rerun",
     "resume",
     "run",
     "text",
@@ -210,6 +214,54 @@ def resume(
         progress=progress or Silent(),
         shown=shown,
         given=given_contexts(contexts or {}),
+    )
+
+
+def rerun(
+    trace: str | os.PathLike[str],
+    contexts: Contexts | None = None,
+    *,
+    to: str | os.PathLike[str] | None = None,
+    program: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    model: Models | None = None,
+    base_url: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    at: str = "",
+    settings: Sequence[str] = (),
+    api_key: str | None = None,
+    budget: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+    told: Callable[[Asked], None] = lambda asked: None,
+    price: Price | None = None,
+    **more: Any,
+) -> Rerun:
+    """Run a recorded program again: as it was, but for the data, program, params or models that are given, or for
+    `settings` of the step `at` (`'classify.labels=["a", "b"]'`). Only requests that the trace and the store do not
+    answer are asked; `told` hears of them, step by step with one reason each, before they leave. The new trace, in
+    `to`, names its parent; `more` are fields of Settings that say how servers are reached.
+
+    Raises ProgramError with every problem of the program, UserError for anything else.
+    """
+    chosen = {"root": model, "sub": model} if isinstance(model, str | ModelChoice) else dict(model or {})
+    return run_again(
+        Trace.open(Path(trace)),
+        Different(
+            given_contexts(contexts or {}),
+            params or {},
+            chosen,
+            base_url or "",
+            parameters or {},
+            None if program is None else Source("program", program),
+            at,
+            tuple(settings),
+        ),
+        Settings(price=price, **more),
+        Limits(**dict[str, Any](budget)) if budget else None,
+        keys=Keys(os.environ, api_key),
+        progress=progress or Silent(),
+        to=Path(to) if to else None,
+        told=told,
     )
 
 

@@ -61,7 +61,7 @@ def placed_arguments(names: Names, operator: o.Operator, table: Table, call: t.C
     fine = True
     free = list(operator.parameters)
     for argument in call.arguments:
-        parameter = _parameter(operator, argument, free)
+        parameter = parameter_of(operator, argument, free)
         if parameter is None:
             fine = _misplaced(names, operator, argument, table)
             continue
@@ -85,7 +85,8 @@ def _may_lack(parameter: o.Parameter) -> bool:
     return isinstance(parameter.kind, o.Aggregates)
 
 
-def _parameter(operator: o.Operator, argument: t.Argument, free: Sequence[o.Parameter]) -> o.Parameter | None:
+def parameter_of(operator: o.Operator, argument: t.Argument, free: Sequence[o.Parameter]) -> o.Parameter | None:
+    """The parameter that an argument is for; `free` are those that none before it was for."""
     takes_names = o.Derived | o.Aggregates
     if argument.name is not None:
         for parameter in operator.parameters:

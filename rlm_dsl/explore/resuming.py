@@ -18,15 +18,16 @@ from rlm_dsl.explore.asking import answer_question
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.request import ModelSettings
+from rlm_dsl.runtime.before import Before
 from rlm_dsl.runtime.calling import Approve, approved
-from rlm_dsl.runtime.earlier import of_stopped
+from rlm_dsl.runtime.earlier import of_earlier, of_stopped
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.runtime.rounds import Progress
 from rlm_dsl.runtime.running import run_program
 from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Limits, ModelChoice, Settings
 from rlm_dsl.runtime.traced import SCHEMA
-from rlm_dsl.runtime.verify import differences, loaded
+from rlm_dsl.runtime.verify import differences, found_near, loaded
 from rlm_dsl.source import Source
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.seal import EVENTS
@@ -51,7 +52,7 @@ def resume(
     trace = unfinished(folder)
     first = begun_with(trace)
     chosen = settings_again(trace.header, settings, limits)
-    before = of_stopped(trace, chosen.price_of)
+    before = with_parent(of_stopped(trace, chosen.price_of), trace)
     contexts = contexts_again(trace, given or {})
     if "question" in first:
         header = trace.header
@@ -99,6 +100,18 @@ def begun_with(trace: Trace) -> Mapping[str, Any]:
     if (schema := trace.header.get("schema")) != SCHEMA:
         raise UserError(f"{trace.name} is of schema {schema!r}", f"this version goes on with {SCHEMA}")
     return first.content
+
+
+def with_parent(before: Before, trace: Trace) -> Before:
+    """A rerun that was stopped also knows what its parent knew, where that still lies."""
+    parent = trace.header.get("parent")
+    if parent is None:
+        return before
+    try:
+        known = of_earlier(Trace.open(Path(found_near(parent["path"], trace.folder))))
+    except UserError:
+        return before
+    return replace(before, answers={**known.answers, **before.answers})
 
 
 def settings_again(header: Mapping[str, Any], settings: Settings, limits: Limits | None) -> Settings:

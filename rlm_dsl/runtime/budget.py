@@ -43,11 +43,14 @@ class Estimate:
     most_tokens: int
     least_usd: float | None
     most_usd: float | None
+    asked: tuple[Request, ...] = ()
+    """The new ones."""
 
 
 def estimated(step: str, requests: int, new: Iterable[Request], price_of: PriceOf) -> Estimate:
     count = given = answered = 0
     usd: list[tuple[float, float] | None] = []
+    new = tuple(new)
     for request in new:
         prompt, output = request.prompt_tokens, most_output(request)
         count, given, answered = count + 1, given + prompt, answered + output
@@ -55,7 +58,7 @@ def estimated(step: str, requests: int, new: Iterable[Request], price_of: PriceO
         usd.append(None if price is None else (price.of(prompt, 0), price.of(prompt, output)))
     known = [pair for pair in usd if pair is not None]
     least, most = (sum(pair[side] for pair in known) if len(known) == len(usd) else None for side in (0, 1))
-    return Estimate(step, requests, count, given, given + answered, least, most)
+    return Estimate(step, requests, count, given, given + answered, least, most, new)
 
 
 @dataclass(slots=True)

@@ -129,15 +129,17 @@ def run_program(
     explorer: Explorer | None = None,
     approve: Approve = approved,
     before: Before = NOTHING,
-    parent: Mapping[str, Any] | None = None,
+    parent: Trace | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Result:
     """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
-    each round of model calls; answers known `before` are not asked for; `parent` says of which run it is another."""
+    each round of model calls; answers known `before` are not asked for; `parent` is the run of which it is another,
+    and `extra` what its header says more."""
     redaction = redaction_of(keys, settings)
-    if answers is not None:
-        redaction = redaction.also(recorded_redaction(answers.header, contexts)[0].values)
+    if (earlier := answers or parent) is not None:
+        redaction = redaction.also(recorded_redaction(earlier.header, contexts)[0].values)
     models = settings.by_alias() if answers is None else recorded_settings(answers)
-    header = before.header or header_of(contexts, params, models, settings, {"parent": dict(parent)} if parent else {})
+    header = before.header or header_of(contexts, params, models, settings, extra or {})
     with ledger(trace, redaction, before) as held:
         held.begin({"program": source.text}, header, before)
         with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:

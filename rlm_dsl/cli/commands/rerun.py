@@ -1,0 +1,22 @@
+"""`rerun`: run a recorded program again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import program_source
+from rlm_dsl.cli.rerunning import made_anew, rerun_options
+
+
+@click.command("rerun")
+@click.argument("trace", type=click.Path())
+@click.option("--program", type=click.Path(), help="Another program in place of the recorded one.")
+@rerun_options
+def command(trace: str, program: str | None, **given: Any) -> None:
+    """Run the program of TRACE again: as it was, but for the data, params, models or program that are given.
+
+    Only what the trace does not answer is asked; how much that is and why is said first.
+    """
+    made_anew(trace, given, program_source(program) if program else None)
