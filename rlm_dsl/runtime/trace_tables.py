@@ -97,6 +97,11 @@ def literal(text: str) -> str:
 
 def payload(trace: Trace) -> Iterator[tuple[str, pa.Table]]:
     """The recorded rows of each step that is a table of its own, by its name."""
+    return ((step, trace.table(name)) for step, name in payload_names(trace))
+
+
+def payload_names(trace: Trace) -> Iterator[tuple[str, str]]:
+    """Each step that is a table of its own, with the name of its table in the payload."""
     whole = {file_name(step["step"]): step["step"] for step in reversed(trace.steps)}
     taken: set[str] = set()
     for path in sorted((trace.folder / "payload").glob("step-*.parquet")):
@@ -104,7 +109,7 @@ def payload(trace: Trace) -> Iterator[tuple[str, pa.Table]]:
         step = whole.get(short, short)
         step = step if step.lower() not in taken else path.stem
         taken.add(step.lower())
-        yield step, trace.table(path.stem)
+        yield step, path.stem
 
 
 def steps_table(trace: Trace) -> pa.Table:

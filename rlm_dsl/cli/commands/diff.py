@@ -1,0 +1,45 @@
+"""`diff`: two runs beside each other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import click
+
+from rlm_dsl.cli.output import write
+from rlm_dsl.diagnostics import UserError
+
+
+@click.command("diff")
+@click.argument("a", type=click.Path())
+@click.argument("b", type=click.Path())
+@click.option("--step", metavar="NAME", default="", help="One step in full, as it is called in B.")
+@click.option("--rows", is_flag=True, help="The rows that differ too.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows shown of each kind.")
+@click.option("--json", "form", flag_value="json", help="Print it as JSON.")
+@click.option("--md", "form", flag_value="md", help="Print it as Markdown, short enough for a comment.")
+def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None) -> int:
+    """Hold the runs of traces A and B beside each other: program, data, steps, rows, answer, prompts, cost.
+
+    Exit codes: 0 the same, 1 different, 2 not comparable.
+    """
+    from rlm_dsl.cli.telling_diff import told_diff, told_markdown
+    from rlm_dsl.comparing.diff import diff
+    from rlm_dsl.diagnostics import did_you_mean
+    from rlm_dsl.traces import opened
+
+    with opened(a) as one, opened(b) as other:
+        found = diff(one, other)
+        names = [each.pair.name for each in found.steps]
+        if step and step not in names:
+            raise UserError(f"there is no step `{step}`", *did_you_mean(step, names, what="steps"))
+        match form:
+            case "json":
+                write(json.dumps(found.as_json(), ensure_ascii=False, indent=1, default=str))
+            case "md":
+                write(told_markdown(found))
+            case _:
+                width = shutil.get_terminal_size((100, 24)).columns
+                write(told_diff(found, width, step=step, rows=rows, limit=limit))
+        return 0 if found.same else 1
