@@ -219,7 +219,7 @@ def prompt_lines(d: Difference) -> Iterator[str]:
 
 def word_diff(before: str, after: str) -> str:
     """What came and went, word by word, with a few words around it: [-old-] {+new+}."""
-    a, b = (re.findall(r"\s+|[^\s]+", text) for text in (before, after))
+    a, b = (re.findall(r"\s+|\w+|[^\w\s]", text) for text in (before, after))
     a, b = ([" " if word.isspace() else word for word in words] for words in (a, b))
     shown: list[str] = []
     for kind, a0, a1, b0, b1 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():

@@ -6,6 +6,7 @@ wider than the terminal.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -60,6 +61,11 @@ def opening(story: Story) -> Iterator[str]:
     yield f"{story.name}{when}{'' if story.finished else '  unfinished'}"
     if header.get("question"):
         yield from ("", f"question  {header['question']}")
+    if parent := header.get("parent"):
+        other = ", ".join(
+            f"{name} {json.dumps(each, ensure_ascii=False)}" for name, each in parent["different"].items()
+        )
+        yield f"parent    {parent['name']}{f': {other}' if other else ''}  head {parent['head'][:16]}"
     for c in header.get("contexts", ()):
         yield f"context   {c['name']}: {c['rows']:,} rows from {c['given']} ({c['format']})"
     for alias, m in header.get("models", {}).items():

@@ -48,7 +48,8 @@ class StepDiff:
 
         if self.pair.changes or (self.rows is not None and self.rows.differ):
             return True
-        return what(self.before) != what(self.after)
+        before, after = what(self.before), what(self.after)
+        return before != after
 
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {
