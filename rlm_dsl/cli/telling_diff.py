@@ -42,10 +42,10 @@ def told_diff(d: Difference, width: int, *, step: str = "", rows: bool = False, 
 
 
 def fitted(line: str, width: int) -> list[str]:
-    """A line that fits: prompts go on in the next, others are cut."""
+    """A line that fits: words go on in the next, rows are cut."""
     if cells(line) <= width:
         return [line]
-    if line.startswith("prompt"):
+    if line.startswith(("prompt", "why", "cost")):
         return textwrap.wrap(line, width, subsequent_indent=" " * 10) or [line]
     return [shortened(line, width)]
 
@@ -186,10 +186,8 @@ def part_lines(part: PartDiff) -> Iterator[str]:
         yield f"answer  ! {label}{short(part.before)} -> {short(part.after)}"
     else:
         rows = part.rows
-        yield (
-            f"answer  ! {label}{rows.same:,} rows the same, +{len(rows.added):,} -{len(rows.removed):,} "
-            f"!{len(rows.changed):,}"
-        )
+        counts = f"+{len(rows.added):,} -{len(rows.removed):,} !{len(rows.changed):,}"
+        yield f"answer  ! {label}{counts}, {rows.same:,} the same"
         yield from (f"          {line}" for line in row_lines(rows, part.a, part.b, PARTS_SHOWN))
         if not rows.differ:
             yield "          the same rows in another order, or other columns"

@@ -49,7 +49,7 @@ class StepDiff:
         if self.pair.changes or (self.rows is not None and self.rows.differ):
             return True
         before, after = what(self.before), what(self.after)
-        return before != after
+        return bool(before != after)
 
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -256,7 +256,7 @@ def changes_told(
     told: Counter[str] = Counter()
     moves: Counter[tuple[str, str]] = Counter()
     own = (cause(pair, pairs, data) or ANOTHER)[1]
-    if pair.after.answered and pair.after.contexts & data:
+    if pair.after.contexts & data and not b.united:
         own = OWN_TEXT
     answers = answers_cause(pair, pairs)
     for change in rows.changed:

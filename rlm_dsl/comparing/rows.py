@@ -15,16 +15,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rlm_dsl.operators.operator import FROM
+
 Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A table by columns of values that can be compared; `names` in their order."""
+    """A table by columns of values that can be compared; `names` in their order. `united` says that its rows come from
+    several rows each, as those of groups do."""
 
     names: tuple[str, ...]
     values: Mapping[str, Sequence[Any]]
     count: int
+    united: bool = False
 
     def rows(self, names: Sequence[str]) -> list[Row]:
         return list(zip(*(self.values[name] for name in names), strict=True)) if names else [()] * self.count
@@ -106,7 +110,7 @@ def columns_of(table: Any, names: Sequence[str]) -> Columns:
         column = table.column(name)
         values = column.to_pylist()
         found[name] = [*map(text_of, values)] if pa.types.is_nested(column.type) else values
-    return Columns(tuple(names), found, table.num_rows)
+    return Columns(tuple(names), found, table.num_rows, FROM in table.column_names)
 
 
 def columns_in(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
