@@ -15,7 +15,7 @@ from typing import Any
 from rlm_dsl.comparing.matching import Kind, Pair, cause, changed_contexts, matched
 from rlm_dsl.comparing.rows import Columns, Rows, columns_in, compared
 from rlm_dsl.comparing.runs import ANSWER, SHOWN, Run
-from rlm_dsl.comparing.sides import Side, of_trace
+from rlm_dsl.comparing.sides import Placed, Side, of_trace
 from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.program import steps_of
 from rlm_dsl.trace.file import Trace
@@ -49,7 +49,8 @@ class StepDiff:
         if self.pair.changes or (self.rows is not None and self.rows.differ):
             return True
         before, after = what(self.before), what(self.after)
-        return bool(before != after)
+        differ: bool = before != after
+        return differ
 
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -175,7 +176,7 @@ def diff(one: Trace, other: Trace) -> Difference:
     a, b = opened(one), opened(other)
     pairs = matched(a.side, b.side)
     met = [p for p in pairs if p.before is not None and p.after is not None]
-    if not any(p.before and p.after and (p.before.name == p.after.name or not p.changes) for p in met):
+    if not any(p.before and p.after and in_common(p.before, p.after) for p in met):
         raise NotComparable(f"{one.name} and {other.name} have no step in common")
     steps = tuple(step_diffs(a, b, pairs))
     prompts = {
@@ -197,6 +198,11 @@ def diff(one: Trace, other: Trace) -> Difference:
         (cost_of(a), cost_of(b)),
         flaky(a, b),
     )
+
+
+def in_common(a: Placed, b: Placed) -> bool:
+    """Whether two steps are one by what they are or by name; that both have an operator says too little."""
+    return a.name == b.name or a.node.identity == b.node.identity
 
 
 def opened(trace: Trace) -> Run:

@@ -73,13 +73,14 @@ class Run:
         return self.answers(step) if step in self.by_step else None
 
     def answers(self, step: str) -> Columns:
-        """What a model was shown and answered, each different text once."""
+        """What a model was shown and answered, each different text once, by text."""
         found: dict[str, Any] = {}
         for place in self.by_step[step]:
             messages = json.loads(self.calls["request"][place])["messages"]
             if len(messages) == 2:
                 found[messages[-1]["content"]] = said(json.loads(self.calls["answer"][place])["text"])
-        return Columns((SHOWN, ANSWER), {SHOWN: [*found], ANSWER: [*found.values()]}, len(found))
+        texts = sorted(found)
+        return Columns((SHOWN, ANSWER), {SHOWN: texts, ANSWER: [found[text] for text in texts]}, len(found))
 
     def instruction(self, step: str) -> str:
         """What a model step says before it shows a row."""
