@@ -85,7 +85,8 @@ class PartDiff:
 
     @property
     def differs(self) -> bool:
-        return self.before != self.after
+        differ: bool = self.before != self.after
+        return differ
 
     def as_json(self) -> dict[str, Any]:
         return {"part": self.name, "before": self.before, "after": self.after}
