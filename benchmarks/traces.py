@@ -22,12 +22,12 @@ import rlm_dsl
 from rlm_dsl.comparing.diff import diff
 from rlm_dsl.context.loading import load
 from rlm_dsl.request import Answer, ModelSettings, Request
+from rlm_dsl.runtime.before import NOTHING
 from rlm_dsl.runtime.calling import Replaying
 from rlm_dsl.runtime.recorded import Recorded
 from rlm_dsl.runtime.recording import Recording
 from rlm_dsl.runtime.rounds import WINDOW, Silent
 from rlm_dsl.runtime.running import finished, header_of, ledger
-from rlm_dsl.runtime.before import NOTHING
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
@@ -67,8 +67,7 @@ def recorded(data: Path, to: Path) -> Path:
     contexts = {"tickets": load("tickets", str(data))}
     settings = Settings(models={"root": "m", "sub": "m"}, base_url="http://127.0.0.1:1/v1")
     models: Mapping[str, ModelSettings] = settings.by_alias()
-    caller = Replaying(models, {}, WINDOW)
-    caller.recorded = Told({})
+    caller = Replaying(models, Told(lambda key: None), WINDOW)
     caller.recording = Recording(caller.recorded, lambda key: "live")
     header = header_of(contexts, {}, models, settings, {})
     with ledger(to, Redaction()) as held, Warehouse(contexts=contexts.values()) as warehouse:

@@ -35,7 +35,7 @@ from rlm_dsl.runtime.sub_runs import text_context
 from rlm_dsl.runtime.verify import verify as verify_trace
 from rlm_dsl.runtime.warehouse import memory_bytes
 from rlm_dsl.source import Source
-from rlm_dsl.trace.divergence import Report
+from rlm_dsl.trace.divergence import Report, level_named
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.types import Table
 from rlm_dsl.version import version
@@ -266,12 +266,17 @@ def rerun(
 
 
 def verify(
-    trace: str | os.PathLike[str], contexts: Contexts | None = None, *, public_key: bytes | None = None
+    trace: str | os.PathLike[str],
+    contexts: Contexts | None = None,
+    *,
+    public_key: bytes | None = None,
+    level: str | None = None,
 ) -> Report:
     """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved, and
-    hands in the tables that were in Python alone; `public_key` (PEM) is whose signature it must have."""
+    hands in the tables that were in Python alone; `public_key` (PEM) is whose signature it must have; `level` is the
+    last one that is checked, by name or number."""
     given = given_contexts(contexts or {})
-    return verify_trace(Trace.open(Path(trace), unfinished=True), given, os.environ, public_key)
+    return verify_trace(Trace.open(Path(trace), unfinished=True), given, os.environ, public_key, level_named(level))
 
 
 def given_contexts(contexts: Contexts) -> dict[str, str | Context]:

@@ -21,10 +21,13 @@ import pytest
 
 from rlm_dsl import api
 from rlm_dsl.diagnostics import UserError
+from rlm_dsl.runtime.recording import Call
+from rlm_dsl.runtime.settings import Price
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
-from rlm_dsl.trace.divergence import LEVELS, Report
-from rlm_dsl.trace.events import check_chain, read_events
+from rlm_dsl.trace.divergence import CAP, LEVELS, Code, Report, verdict
+from rlm_dsl.trace.events import check_chain, event_hash, read_events, written
+from rlm_dsl.trace.proof import closing_roots
 from rlm_dsl.trace.seal import EVENTS, SEAL, write_seal
 
 ROOT = Path(__file__).parent.parent
@@ -69,7 +72,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "tickets.csv").write_text(csv(30))
     with serve(gold=gold(30)) as server:
-        run(PROGRAM, folder, server, "run.trace", store=str(folder / "s.sqlite"))
+        run(PROGRAM, folder, server, "run.trace", store=str(folder / "s.sqlite"), price=Price(1.0, 2.0))
     return folder
 
 
@@ -200,13 +203,35 @@ def header(trace: Path, change: Callable[[dict[str, Any]], None]) -> None:
     (trace / "trace.json").write_text(json.dumps(value))
 
 
-def calls(trace: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
-    """The recorded calls with a change, as someone would write them who forges a trace."""
+def forged(trace: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """The recorded calls with a change, under the log as it was."""
     path = trace / "payload" / "calls.parquet"
     table = pq.read_table(path)
     rows = table.to_pylist()
     change(rows)
+    rows.sort(key=lambda row: row["key"])
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+
+
+def calls(trace: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """The recorded calls with a change, as someone would write them who forges a whole trace: its log ends anew."""
+    forged(trace, change)
+    *lines, last = (trace / EVENTS).read_bytes().splitlines()
+    (trace / EVENTS).write_bytes(b"\n".join(lines) + b"\n")
+    rows = pq.read_table(trace / "payload" / "calls.parquet").to_pylist()
+    end = {**json.loads(last), **closing_roots(trace / EVENTS, rows)}
+    end["hash"] = event_hash(end)
+    with (trace / EVENTS).open("ab") as file:
+        file.write(written(end) + b"\n")
+
+
+def changed_prompt(rows: list[dict[str, Any]]) -> None:
+    """Every request with another instruction, under its own key: as an older renderer would have asked."""
+    for row in rows:
+        request = json.loads(row["request"])
+        request["messages"][0]["content"] = "Once more: " + request["messages"][0]["content"]
+        row["request"] = json.dumps(request, ensure_ascii=False, sort_keys=True)
+        row["key"] = Call.from_json(row).request.key
 
 
 def answered(row: dict[str, Any], text: str) -> None:
@@ -219,11 +244,9 @@ def turned_answer(rows: list[dict[str, Any]]) -> None:
 
 
 def never_used(rows: list[dict[str, Any]]) -> None:
-    from rlm_dsl.runtime.recording import Call
-
     request = json.loads(rows[0]["request"])
     request["messages"][-1]["content"] = "a text that no row has"
-    row = {**rows[0], "request": json.dumps(request)}
+    row = {**rows[0], "request": json.dumps(request), "origin": "store"}
     rows.append({**row, "key": Call.from_json(row).request.key})
 
 
@@ -240,29 +263,44 @@ def changed_request(rows: list[dict[str, Any]]) -> None:
     rows[0]["request"] = rows[0]["request"].replace("log in", "log out").replace("charged", "debited")
 
 
+def of_another_price(trace: Path) -> None:
+    header(trace, lambda h: h.update(prices={"m": [9.0, 9.0]}))
+
+
 CHANGES: dict[str, tuple[Callable[[Path], Any], str, set[str]]] = {
+    "torn tail": (lambda t: (t / EVENTS).write_bytes((t / EVENTS).read_bytes()[:-9]), "chain", {"D02"}),
+    "event": (lambda t: edited(t, EVENTS, '"rows": ', '"rows": 1'), "chain", {"D01"}),
+    "recorded context": (lambda t: header(t, lambda h: h["contexts"][0].update(digest="0" * 64)), "context", {"D03"}),
+    "schema": (lambda t: header(t, lambda h: h.update(schema="rlm-trace/2")), "context", {"D15"}),
+    "unknown rule of redaction": (lambda t: header(t, lambda h: h.update(redaction=["?"])), "context", {"D14"}),
     "program": (lambda t: edited(t, "program.rlm", '"u1"', '"u2"'), "program", {"D04"}),
     "program that is none": (lambda t: (t / "program.rlm").write_text("answer ???\n"), "program", {"D04"}),
     "program that is no text": (lambda t: (t / "program.rlm").write_bytes(b"\xff\xfe"), "program", {"D01"}),
     "plan": (lambda t: edited(t, "plan.sql", "SELECT", "select"), "plan", {"D05"}),
     "digest of rows": (changed_digest, "rows", {"D06"}),
     "answer of a call": (lambda t: calls(t, turned_answer), "rows", {"D06"}),
-    "removed call": (lambda t: calls(t, lambda rows: rows.pop(0)), "requests", {"D09", "D07"}),
+    "forged calls under an old log": (lambda t: forged(t, turned_answer), "rows", {"D06", "D01"}),
+    "changed request": (lambda t: calls(t, changed_request), "requests", {"D07"}),
+    "changed prompt": (lambda t: calls(t, changed_prompt), "requests", {"D07"}),
+    "model": (lambda t: header(t, lambda h: h["models"]["sub"].update(model="other")), "requests", {"D08"}),
+    "parameters": (lambda t: header(t, lambda h: h["models"]["sub"].update(parameters={})), "requests", {"D08"}),
+    "removed call": (lambda t: calls(t, lambda rows: rows.pop(0)), "requests", {"D09"}),
     "no calls": (lambda t: calls(t, lambda rows: rows.clear()), "requests", {"D09"}),
     "added call": (lambda t: calls(t, never_used), "requests", {"D10"}),
-    "changed request": (lambda t: calls(t, changed_request), "requests", {"D07"}),
-    "answer that does not parse": (lambda t: calls(t, lambda rows: answered(rows[0], "nonsense")), "requests", {"D07"}),
-    "model": (lambda t: header(t, lambda h: h["models"]["sub"].update(model="other")), "requests", {"D08"}),
-    "schema": (lambda t: header(t, lambda h: h.update(schema="rlm-trace/2")), "context", {"D15"}),
-    "recorded context": (lambda t: header(t, lambda h: h["contexts"][0].update(digest="0" * 64)), "context", {"D03"}),
+    "answer that does not parse": (lambda t: calls(t, lambda rows: answered(rows[0], "nonsense")), "answers", {"D11"}),
+    "who answered": (lambda t: header(t, lambda h: h["served"][0].update(fingerprint="new")), "answers", {"D12"}),
+    "prices": (of_another_price, "answers", {"D13"}),
     "answer": (lambda t: edited(t, "answer.json", '"value": ', '"value": 1'), "answer", {"D06"}),
     "evidence": (lambda t: edited(t, "answer.json", '"count": ', '"count": 1'), "answer", {"D06"}),
-    "torn tail": (lambda t: (t / EVENTS).write_bytes((t / EVENTS).read_bytes()[:-9]), "chain", {"D02"}),
 }
 
 
+def test_every_code_has_its_mutation() -> None:
+    assert {code for _, _, expected in CHANGES.values() for code in expected} == set(Code.__members__)
+
+
 @pytest.mark.parametrize("name", CHANGES)
-def test_one_change_under_a_new_seal_is_found_at_its_level(copied: Path, name: str) -> None:
+def test_one_change_under_a_new_seal_is_found_at_its_level_with_its_code(copied: Path, name: str) -> None:
     change, level, expected = CHANGES[name]
     change(copied / "run.trace")
     unsealed = checked(copied)
@@ -270,15 +308,34 @@ def test_one_change_under_a_new_seal_is_found_at_its_level(copied: Path, name: s
     write_seal(copied / "run.trace")
     report = checked(copied)
     assert report.first_failed == level, report.as_json()
-    assert codes(report) & expected, report.divergences
+    assert codes(report) == expected, report.divergences
     assert [each.name for each in report.levels] == list(LEVELS) and not report.ok
+    assert all(each.next_command for each in report.divergences)
+
+
+def test_every_request_that_differs_is_told_and_the_list_is_capped(copied: Path) -> None:
+    calls(copied / "run.trace", changed_prompt)
+    write_seal(copied / "run.trace")
+    (level,) = [each for each in checked(copied).levels if each.name == "requests"]
+    rows = pq.read_table(copied / "run.trace" / "payload" / "calls.parquet").num_rows
+    assert level.found == {"D07": rows} and len(level.as_json()["divergences"]) == min(rows, CAP)
+    assert {each.row for each in level.divergences if each.row} and level.divergences[0].line == 2
+
+
+@pytest.mark.parametrize(("level", "count"), [("1", 1), ("files", 2), ("rows", 6), ("9", 9)])
+def test_verify_stops_where_it_is_told_to(copied: Path, level: str, count: int) -> None:
+    report = api.verify(copied / "run.trace", {"tickets": str(copied / "tickets.csv")}, level=level)
+    assert report.ok and len(report.levels) == count
+    assert ("not looked at" in verdict(report)) == (count < 9)
+    with pytest.raises(UserError, match="there is no level"):
+        api.verify(copied / "run.trace", level="file")
 
 
 def test_an_answer_that_does_not_parse_is_named_with_the_question_that_follows_it(copied: Path) -> None:
     calls(copied / "run.trace", lambda rows: answered(rows[0], "nonsense"))
     write_seal(copied / "run.trace")
-    found = [each for each in checked(copied).divergences if each.level == "requests"]
-    assert found and found[0].step == "topics" and "does not fit" in str(found[0].now)
+    (found,) = checked(copied).divergences
+    assert found.step == "topics" and found.recorded == "nonsense" and "does not fit" in str(found.now)
 
 
 def test_a_changed_byte_of_the_context_is_found_and_its_file_named(copied: Path) -> None:
@@ -318,10 +375,10 @@ def test_flipped_bytes_are_reports_and_no_crashes(copied: Path, name: str) -> No
 
 def test_a_forged_row_of_calls_is_a_report_and_no_crash(copied: Path) -> None:
     whole = (copied / "run.trace" / "payload" / "calls.parquet").read_bytes()
-    for forged in (None, "", "[]", "{}", '{"text": 1}'):
+    for value in (None, "", "[]", "{}", '{"text": 1}'):
         for column in ("request", "answer"):
             (copied / "run.trace" / "payload" / "calls.parquet").write_bytes(whole)
-            calls(copied / "run.trace", lambda rows, c=column, f=forged: rows[0].update({c: f}))
+            forged(copied / "run.trace", lambda rows, c=column, f=value: rows[0].update({c: f}))
             write_seal(copied / "run.trace")
             assert not checked(copied).ok
 

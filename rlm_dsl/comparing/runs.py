@@ -15,7 +15,7 @@ from typing import Any
 from rlm_dsl.comparing.rows import Columns, columns_of
 from rlm_dsl.comparing.sides import Side
 from rlm_dsl.runtime.trace_tables import payload_names
-from rlm_dsl.runtime.traced import CALLS
+from rlm_dsl.runtime.traced import CALLS, COLUMNS
 from rlm_dsl.trace.events import whole_lines
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.seal import EVENTS
@@ -43,7 +43,7 @@ class Run:
     @cached_property
     def calls(self) -> Mapping[str, list[Any]]:
         table = self.trace.table(CALLS)
-        return {name: table.column(name).to_pylist() for name in ("key", "step", "request", "answer", "origin")}
+        return {name: table.column(name).to_pylist() for name in COLUMNS}
 
     @cached_property
     def by_step(self) -> Mapping[str, list[int]]:

@@ -22,6 +22,7 @@ from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.calling import Approve, Calling, Replaying, approved
+from rlm_dsl.runtime.recorded import Recorded
 from rlm_dsl.runtime.result import Result
 from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.runner import Runner
@@ -125,7 +126,8 @@ def settled(
     """The program of the answer, run once more on the answers that are there, recorded and sealed."""
     assert found.tree is not None
     source = Source("program.rlm", show(found.tree))
-    replaying = Replaying(calling.settings, calling.recording.calls, settings.window, held.redaction.redact)
+    known = Recorded(calling.recording.answers.get)
+    replaying = Replaying(calling.settings, known, settings.window, held.redaction.redact)
     named = {s.name for s in found.tree.statements if isinstance(s, ContextStatement)}
     needed = {name: context for name, context in contexts.items() if name in named}
     with Warehouse(settings.threads, settings.memory, needed.values()) as warehouse:

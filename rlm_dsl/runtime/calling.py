@@ -148,15 +148,15 @@ class Replaying:
     def __init__(
         self,
         settings: Mapping[str, ModelSettings],
-        calls: Mapping[str, Call],
+        recorded: Recorded,
         window: int,
         redact: Callable[[str], str] = str,
         depth: int = DEEPEST,
         rows_per_call: Mapping[str, int] | None = None,
     ) -> None:
-        self.calls, self.rows_per_call = calls, rows_per_call or {}
+        self.rows_per_call = rows_per_call or {}
         self.settings, self.window, self.redact, self.max_failed = settings, window, redact, 1.0
-        self.recorded = Recorded({key: call.answer for key, call in calls.items()})
+        self.recorded = recorded
         self.depth = depth
         self.recording = Recording(Exploring(self.recorded, self.explored), lambda key: "trace")
 
@@ -167,9 +167,8 @@ class Replaying:
     def explored(self, request: Request) -> Answer:
         """A recorded sub-run: its program is run again on the recorded answers, one depth down."""
         answer = self.recorded.found(request)
-        below = Replaying(self.settings, self.calls, self.window, self.redact, request.explore - 1)
+        below = Replaying(self.settings, self.recorded, self.window, self.redact, request.explore - 1)
         rerun(request, answer, below)
-        self.recorded.used |= below.recorded.used
         self.recording.calls.update(below.recording.calls)
         return answer
 

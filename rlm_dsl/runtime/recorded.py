@@ -1,11 +1,11 @@
 """Recorded answers as a model: what a trace or an exploration already has.
 
-In: answers by key. Out: the same answers. Law: nothing is asked; what was not recorded is an error that says so.
+In: what answers a key. Out: the same answers. Law: nothing is asked; what was not recorded is an error that says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rlm_dsl.request import Answer, Request
@@ -16,14 +16,14 @@ from rlm_dsl.runtime.model import NoRecordedAnswer
 class Recorded:
     """A model over recorded answers; `used` are the keys that were asked for."""
 
-    answers: Mapping[str, Answer]
+    answer_of: Callable[[str], Answer | None]
     used: set[str] = field(default_factory=set)
 
     async def answer(self, request: Request) -> Answer:
         return self.found(request)
 
     def found(self, request: Request) -> Answer:
-        found = self.answers.get(request.key)
+        found = self.answer_of(request.key)
         if found is None:
             raise NoRecordedAnswer(request)
         self.used.add(request.key)

@@ -28,7 +28,7 @@ class Call:
         return {
             "key": self.request.key,
             "step": self.request.purpose,
-            "request": json.dumps(self.request.as_json(), ensure_ascii=False, sort_keys=True),
+            "request": request_text(self.request),
             "answer": json.dumps(self.answer.as_json(), ensure_ascii=False, sort_keys=True),
             "origin": self.origin,
         }
@@ -40,6 +40,11 @@ class Call:
             Answer.from_json(json.loads(row["answer"])),
             row["origin"],
         )
+
+
+def request_text(request: Request) -> str:
+    """A request as traces have it: the same text for the same request."""
+    return json.dumps(request.as_json(), ensure_ascii=False, sort_keys=True)
 
 
 def request_from(value: Mapping[str, Any], purpose: str) -> Request:

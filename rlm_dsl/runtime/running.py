@@ -21,6 +21,7 @@ from rlm_dsl.request import ModelSettings
 from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.calling import Approve, Calling, Explorer, Replaying, approved
 from rlm_dsl.runtime.execution import execute
+from rlm_dsl.runtime.recorded import Recorded
 from rlm_dsl.runtime.recording import Call, Recording, call_rows, usage_of
 from rlm_dsl.runtime.result import Result, Spent
 from rlm_dsl.runtime.rounds import WINDOW, Progress
@@ -146,7 +147,7 @@ def run_program(
             if answers is not None:
                 replaying = Replaying(
                     recorded_settings(answers),
-                    recorded_calls(answers),
+                    Recorded(recorded_calls(answers).answer),
                     answers.header.get("window", WINDOW),
                     redaction.redact,
                     rows_per_call=answers.header.get("rows_per_call"),
@@ -228,6 +229,11 @@ def header_of(
         "max_failed": settings.max_failed,
         **({"rows_per_call": dict(settings.rows_per_call)} if settings.rows_per_call else {}),
         "budget": settings.limits.as_json(),
+        "prices": {
+            model.model: [price.prompt, price.completion]
+            for model in models.values()
+            if (price := settings.price_of(model.model)) is not None
+        },
         "versions": versions(),
     }
 

@@ -7,14 +7,15 @@ Law: everything but the header's id and time is the same for the same run.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import Plan, QueryStage
-from rlm_dsl.request import ModelSettings
+from rlm_dsl.request import Answer, ModelSettings
 from rlm_dsl.runtime.execution import Execution
 from rlm_dsl.runtime.recording import Call
 from rlm_dsl.runtime.taken_out import places_of
@@ -24,6 +25,7 @@ from rlm_dsl.trace.secrets import Redaction
 
 SCHEMA = "rlm-trace/1"
 CALLS = "calls"
+COLUMNS = ("key", "step", "request", "answer", "origin")
 
 
 def header_contexts(contexts: Mapping[str, Context]) -> list[dict[str, Any]]:
@@ -73,7 +75,7 @@ def write_execution(
         rows = warehouse.tables(warehouse.ordered(stage.relation, hidden=True))
         writer.write_table(payload_name(number, name), (redacted_table(table, redaction) for table in rows))
     text = pa.string()
-    schema = pa.schema([(column, text) for column in ("key", "step", "request", "answer", "origin")])
+    schema = pa.schema([(column, text) for column in COLUMNS])
     writer.write_table(CALLS, [pa.Table.from_pylist(calls, schema=schema)])
     taken = places_of(redaction.found, warehouse)
     writer.write_json("trace.json", {**header, "taken_out": taken, "program_sha256": program_digest(execution.text)})
@@ -107,10 +109,40 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "_", name)[:40]
 
 
-def recorded_calls(trace: Trace) -> dict[str, Call]:
-    """The calls of a trace by the keys under which they were recorded."""
-    rows = trace.table(CALLS).to_pylist()
-    return {row["key"]: Call.from_json(row) for row in rows}
+class RecordedCalls(Mapping[str, Call]):
+    """The calls of a trace by the keys under which they were recorded; of each only what is looked at is parsed."""
+
+    def __init__(self, rows: Mapping[str, list[str]]) -> None:
+        self.rows = rows
+        self.places = {key: place for place, key in enumerate(rows["key"])}
+
+    def __getitem__(self, key: str) -> Call:
+        place = self.places[key]
+        return Call.from_json({name: values[place] for name, values in self.rows.items()})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def answer(self, key: str) -> Answer | None:
+        place = self.places.get(key)
+        return None if place is None else Answer.from_json(json.loads(self.rows["answer"][place]))
+
+    def request_text(self, key: str) -> str:
+        """The request as it was written."""
+        return self.rows["request"][self.places[key]]
+
+    def of_step(self, step: str) -> Iterator[str]:
+        """The keys of a step's calls."""
+        return (key for key, own in zip(self.rows["key"], self.rows["step"], strict=True) if own == step)
+
+
+def recorded_calls(trace: Trace) -> RecordedCalls:
+    """The calls of a trace. Raises UserError for a table that is missing, damaged or of another form."""
+    table = trace.table(CALLS)
+    return RecordedCalls({name: table.column(name).to_pylist() for name in COLUMNS})
 
 
 def recorded_settings(trace: Trace) -> dict[str, ModelSettings]:

@@ -6,8 +6,6 @@ checked, whatever failed before it.
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,15 +21,25 @@ from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.request import Request
 from rlm_dsl.runtime.calling import Replaying
 from rlm_dsl.runtime.execution import Execution, execute
-from rlm_dsl.runtime.model import NoRecordedAnswer
-from rlm_dsl.runtime.recording import Call
 from rlm_dsl.runtime.rounds import WINDOW, Silent
 from rlm_dsl.runtime.storing import obtain
 from rlm_dsl.runtime.taken_out import recorded_redaction
-from rlm_dsl.runtime.traced import SCHEMA, program_digest, recorded_calls, recorded_settings
+from rlm_dsl.runtime.traced import SCHEMA, RecordedCalls, program_digest, recorded_calls, recorded_settings
+from rlm_dsl.runtime.verify_calls import (
+    UNKNOWN,
+    Tolerant,
+    as_line,
+    idle,
+    missing,
+    not_committed,
+    not_read,
+    other_prices,
+    other_requests,
+    other_servers,
+)
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
-from rlm_dsl.trace.divergence import LEVELS, Divergence, Level, Report
+from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE, check_seal, file_names
@@ -58,7 +66,9 @@ class _Check:
     execution: Execution | None = None
     why_not: str = ""
     stopped: list[Divergence] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
+    calls: RecordedCalls | None = None
+    asked: Mapping[str, Request] = field(default_factory=dict)
+    """The requests as they are rendered now, those that have a recorded answer."""
 
     def add(self, name: str, checked: int, what: str, found: Sequence[Divergence] = (), skipped: str = "") -> None:
         told = tuple(self.told(divergence) for divergence in found)
@@ -71,6 +81,8 @@ class _Check:
         if marks and found.code == "D06":
             sides["cause"] = UNKNOWN.format(mark=marks[0])
             found = replace(found, code="D14")
+        if found.next_command is None and (command := NEXT.get(found.code)):
+            found = replace(found, next_command=command.format(trace=self.trace.name, step=found.step or ""))
         cleaned: dict[str, Any] = {s: self.shown.redact(text) for s, text in sides.items() if text is not None}
         return replace(found, **cleaned)
 
@@ -90,18 +102,18 @@ def verify(
     given: Mapping[str, str | Context],
     environment: Mapping[str, str],
     public_key: bytes | None = None,
+    level: str = LEVELS[-1],
 ) -> Report:
     """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
-    whose signature the seal must have."""
+    whose signature the seal must have; `level` is the last one that is checked."""
     started = time.perf_counter()
     check = _Check(trace, given, Redaction.of(environment), public_key=public_key)
-    for level in (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer):
-        name = LEVELS[len(check.levels)]
-        if check.unfinished and level not in (_chain, _files):
+    for name, work in list(CHECKS.items())[: LEVELS.index(level) + 1]:
+        if check.unfinished and work not in (_chain, _files):
             check.add(name, 0, "", skipped="not checked: the trace is unfinished")
             continue
         try:
-            level(check)
+            work(check)
         except UserError as failure:
             check.failed(name, failure.message)
         except (LookupError, TypeError, ValueError, AttributeError) as failure:
@@ -135,6 +147,7 @@ def _context(check: _Check) -> None:
     header = check.trace.header
     if header.get("schema") != SCHEMA:
         message = f"the trace is of schema {header.get('schema')!r}"
+        check.why_not = f"{message}, which this version does not know"
         return check.add("context", 0, "", [Divergence("D15", "context", message, SCHEMA)])
     found: list[Divergence] = []
     count = 0
@@ -154,8 +167,10 @@ def _context(check: _Check) -> None:
             check.why_not = f"context {recorded['name']} is not there"
             continue
         check.contexts[recorded["name"]] = context
-        found += differences(recorded, context)
-    if not check.why_not:
+        if changes := differences(recorded, context):
+            check.why_not = f"context {recorded['name']} is not what it was"
+            found += changes
+    if len(check.contexts) == len(header["contexts"]):
         check.redaction, check.unknown, rules = recorded_redaction(header, check.contexts)
         found += [
             Divergence("D14", "context", f"secrets were taken out by a rule that is not known here: {rule}")
@@ -217,6 +232,7 @@ def _program(check: _Check) -> None:
     text, recorded = check.trace.program, check.trace.header.get("program_sha256")
     found = []
     if program_digest(text) != recorded:
+        check.why_not = check.why_not or "program.rlm is not the program that ran"
         found.append(
             Divergence("D04", "program", "program.rlm is not the program that ran", recorded, program_digest(text))
         )
@@ -233,11 +249,12 @@ def _run(check: _Check, text: str) -> None:
     """Run the program on the recorded answers; what stops it is kept for the level it belongs to."""
     if check.why_not:
         return
-    calls = recorded_calls(check.trace)
+    calls = check.calls = recorded_calls(check.trace)
     header = check.trace.header
+    recorded = Tolerant(calls.answer)
     replaying = Replaying(
         recorded_settings(check.trace),
-        calls,
+        recorded,
         header.get("window", WINDOW),
         check.redaction.redact,
         rows_per_call=header.get("rows_per_call"),
@@ -253,76 +270,17 @@ def _run(check: _Check, text: str) -> None:
                 lambda kind, fields: None,
                 warehouse,
             )
-        except NoRecordedAnswer as failure:
-            marked = unmarked(failure.request, calls, check.unknown)
-            check.stopped.append(marked or unanswered(failure.request, calls))
-            check.why_not = "a request has no recorded answer"
         except ProgramError:
             raise
         except UserError as failure:
-            check.stopped.append(Divergence("D06", "rows", failure.message))
             check.why_not = failure.message
-    check.used = replaying.recorded.used
-
-
-def unmarked(request: Request, calls: Mapping[str, Call], unknown: Sequence[str]) -> Divergence | None:
-    """The recorded request that is this one but for a secret that cannot be taken out of it as it was, if there is."""
-    for mark in unknown:
-        for call in calls.values():
-            recorded, now = call.request.messages[-1].content, request.messages[-1].content
-            parts = ".+".join(map(re.escape, recorded.split(mark)))
-            if mark in recorded and call.request.purpose == request.purpose and re.fullmatch(parts, now, re.DOTALL):
-                message, cause = f"{mark} cannot be taken out as it was", UNKNOWN.format(mark=mark)
-                return Divergence("D14", "requests", message, recorded[-300:], None, request.purpose, cause=cause)
-    return None
-
-
-UNKNOWN = "no context row holds what {mark} stands for"
-
-
-def unanswered(request: Request, calls: Mapping[str, Call]) -> Divergence:
-    """A request without an answer, beside the nearest recorded one of its step and the first part that differs."""
-    own = [call.request for call in calls.values() if call.request.purpose == request.purpose]
-    near = max(own, key=lambda other: likeness(request, other), default=None)
-    if near is None:
-        return Divergence(
-            "D09", "requests", "the trace has no answer for this step", now=last_words(request), step=request.purpose
-        )
-    for part, code in (
-        ("model", "D08"),
-        ("base_url", "D08"),
-        ("parameters", "D08"),
-        ("schema", "D07"),
-        ("messages", "D07"),
-    ):
-        recorded, now = near.as_json()[part], request.as_json()[part]
-        if recorded != now:
-            return Divergence(
-                code,
-                "requests",
-                f"the {part} of the request differ",
-                as_line(recorded),
-                as_line(now),
-                step=request.purpose,
-                cause="nearest recorded request of this step",
-            )
-    return Divergence(
-        "D09", "requests", "the trace has no answer for this request", now=last_words(request), step=request.purpose
-    )
-
-
-def likeness(a: Request, b: Request) -> int:
-    """How many parts of two requests are the same; the text shown weighs most."""
-    same_text = 4 * (a.messages[-1] == b.messages[-1])
-    return same_text + (a.messages[0] == b.messages[0]) + (a.schema == b.schema) + (a.settings == b.settings)
-
-
-def as_line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)[-300:]
-
-
-def last_words(request: Request) -> str:
-    return request.messages[-1].content[:200]
+            if not recorded.missing:
+                check.stopped.append(Divergence("D06", "rows", failure.message))
+    if recorded.missing:
+        check.execution, check.why_not = None, "a request has no recorded answer"
+        lines = {step["step"]: step.get("line") for step in check.trace.steps}
+        check.stopped += missing(recorded, calls, check.unknown, lines)
+    check.asked = {key: call.request for key, call in replaying.recording.calls.items() if key in recorded.used}
 
 
 def _plan(check: _Check) -> None:
@@ -377,64 +335,22 @@ def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping
 
 def _requests(check: _Check) -> None:
     found = [d for d in check.stopped if d.level == "requests"]
-    calls = recorded_calls(check.trace)
-    for key, call in calls.items():
-        if call.request.key != key:
-            found.append(
-                Divergence(
-                    "D07",
-                    "requests",
-                    "a recorded request does not have its key",
-                    key,
-                    call.request.key,
-                    call.request.purpose,
-                )
-            )
+    calls = recorded_calls(check.trace) if check.calls is None else check.calls
+    found += [*not_committed(calls, check.trace), *other_requests(calls, check.asked)]
     if check.execution is not None:
-        idle = [
-            c
-            for key, c in calls.items()
-            if not root_turn(c) and key not in check.used and not explored_only(c, check.execution)
-        ]
-        found += [
-            Divergence(
-                "D10", "requests", "this answer was never asked for", last_words(c.request), step=c.request.purpose
-            )
-            for c in idle
-        ]
+        found += idle(calls, check.asked, {record.name for record in check.execution.records})
     if check.execution is None and not found:
         return check.add("requests", 0, "", skipped=f"not checked: {check.why_not}")
-    return check.add("requests", len(check.used), "requests, rendered as recorded", found)
-
-
-def root_turn(call: Call) -> bool:
-    """Whether a call is a turn of an exploration, or of one within it."""
-    return call.request.purpose.rsplit("/", 1)[-1] == "root"
-
-
-def explored_only(call: Call, execution: Execution) -> bool:
-    """Whether a call belongs to a step that was tried while exploring and is no part of the program."""
-    return call.request.purpose not in {record.name for record in execution.records}
+    return check.add("requests", len(check.asked), "requests, rendered as recorded", found)
 
 
 def _answers(check: _Check) -> None:
-    if check.execution is None:
-        return check.add("answers", 0, "", skipped=f"not checked: {check.why_not}")
-    recorded = {line["step"]: line.get("asked") for line in check.trace.steps}
+    stopped = [d for d in check.stopped if d.level == "answers"]
+    if check.execution is None or check.calls is None:
+        return check.add("answers", 0, "", stopped, "" if stopped else f"not checked: {check.why_not}")
     asked = [r for r in check.execution.records if r.asked is not None]
-    found = [
-        Divergence(
-            "D11",
-            "answers",
-            "the answers do not read as they did",
-            str(recorded.get(r.name)),
-            str(r.asked),
-            r.name,
-            r.line,
-        )
-        for r in asked
-        if recorded.get(r.name) != r.asked
-    ]
+    found = [*not_read(check.trace.steps, asked), *other_servers(check.calls, check.trace.header)]
+    found += other_prices(check.calls, check.trace)
     return check.add("answers", sum(r.asked["ok"] for r in asked if r.asked), "answers, read as recorded", found)
 
 
@@ -456,3 +372,8 @@ def without_paths(answer: Any) -> Any:
         for evidence in answer.get("evidence", [])
     ]
     return {**answer, "evidence": spans}
+
+
+CHECKS = dict(
+    zip(LEVELS, (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer), strict=True)
+)

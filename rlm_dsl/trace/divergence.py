@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from rlm_dsl.diagnostics import printable
+from rlm_dsl.diagnostics import UserError, did_you_mean, printable
 
 
 class Code(Enum):
@@ -40,7 +40,38 @@ class Code(Enum):
         return self.value
 
 
+NEXT = {
+    "D01": "get the trace again from whoever sealed it; its head is what its run printed last",
+    "D02": "rlm-dsl resume {trace}; if it was sealed, get it again",
+    "D03": "rlm-dsl verify {trace} --context NAME=PATH, or rlm-dsl rerun {trace} for what is there now",
+    "D04": "rlm-dsl rerun {trace}",
+    "D05": "rlm-dsl doctor {trace}",
+    "D06": "rlm-dsl doctor {trace}",
+    "D07": "rlm-dsl doctor {trace}",
+    "D08": "rlm-dsl show {trace}",
+    "D09": "rlm-dsl rerun {trace}",
+    "D10": "rlm-dsl sql {trace} \"select key, shown, answer from calls where step = '{step}'\"",
+    "D11": "rlm-dsl sql {trace} \"select key, shown, answer from calls where step = '{step}'\"",
+    "D12": 'rlm-dsl sql {trace} "select served_model, count(*) from calls group by all"',
+    "D13": "rlm-dsl show {trace}",
+    "D14": "rlm-dsl doctor {trace}",
+    "D15": "install the version of rlm-dsl that wrote it",
+}
+"""What to do next about a divergence that says nothing of it itself."""
 LEVELS = ("chain", "files", "context", "program", "plan", "rows", "requests", "answers", "answer")
+
+
+def level_named(text: str | None) -> str:
+    """A level by its name or number, from 1; the last one unless said."""
+    if text is None:
+        return LEVELS[-1]
+    if text.isdigit() and 1 <= int(text) <= len(LEVELS):
+        return LEVELS[int(text) - 1]
+    if text not in LEVELS:
+        raise UserError(f"there is no level {text!r}", *did_you_mean(text, LEVELS, what="levels"))
+    return text
+
+
 CAP = 20
 """Divergences of one code that a report lists; the count is of all."""
 LONGEST = 300
@@ -201,7 +232,10 @@ def level_line(level: Level) -> str:
 
 def verdict(report: Report) -> str:
     if report.ok:
-        return f"verified: {len(report.levels)} levels hold, {report.calls} model calls, {report.seconds:.1f} s"
+        count, last = len(report.levels), report.levels[-1].name
+        far = "" if last == LEVELS[-1] else f"; up to {last}, {len(LEVELS) - count} later ones were not looked at"
+        holds = "1 level holds" if count == 1 else f"{count} levels hold"
+        return f"verified: {holds}, {report.calls} model calls, {report.seconds:.1f} s{far}"
     if report.first_failed is None:
         return "NOT verified: nothing fails, and not every level could be checked"
     return f"NOT verified: level {report.first_failed} fails, {report.holds_after} later ones hold"

@@ -16,15 +16,16 @@ from rlm_dsl.cli.output import safe, write
 @click.argument("trace", type=click.Path())
 @CONTEXT
 @click.option("--public-key", metavar="FILE", help="Whose signature the seal must have (PEM or OpenSSH, ed25519).")
+@click.option("--level", metavar="N|NAME", help="Stop after this level: chain, files, context, ... or 1, 2, 3, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(trace: str, contexts: tuple[str, ...], public_key: str | None, as_json: bool) -> int:
+def command(trace: str, contexts: tuple[str, ...], public_key: str | None, level: str | None, as_json: bool) -> int:
     """Check TRACE level by level, without a model and without a network."""
     from rlm_dsl.runtime.verify import verify as verify_trace
-    from rlm_dsl.trace.divergence import render_report
+    from rlm_dsl.trace.divergence import level_named, render_report
     from rlm_dsl.trace.file import Trace
 
     paths = {name: path for name, (path, _) in named_paths(contexts).items()}
     key = file_bytes(public_key) if public_key else None
-    report = verify_trace(Trace.open(Path(trace), unfinished=True), paths, os.environ, key)
+    report = verify_trace(Trace.open(Path(trace), unfinished=True), paths, os.environ, key, level_named(level))
     write(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if as_json else safe(render_report(report)))
     return 0 if report.ok else 1
