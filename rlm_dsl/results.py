@@ -106,6 +106,19 @@ def quotes(value: Any, type_: Type, at: str = "answer") -> Iterator[tuple[str, s
                 yield from quotes(value[field.name], field.type, f"{at}.{field.name}")
 
 
+def holds_quotes(type_: Type) -> bool:
+    """Whether values of a type hold quotes, which are looked for in what was shown."""
+    match bare(type_):
+        case Scalar("quote"):
+            return True
+        case ListOf(of):
+            return holds_quotes(of)
+        case Record(fields):
+            return any(holds_quotes(field.type) for field in fields)
+        case _:
+            return False
+
+
 def check_quotes(value: Any, type_: Type, shown: Sequence[str]) -> None:
     """Raises NotOfType where a quote does not stand, word for word, in one of the texts shown."""
     for at, quote in quotes(value, type_):

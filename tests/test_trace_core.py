@@ -14,6 +14,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -22,6 +23,8 @@ from hypothesis import strategies as st
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.hashing import canonical
+from rlm_dsl.request import Message, ModelSettings, Request
+from rlm_dsl.runtime.recording import request_text
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.divergence import CAP, LEVELS, Code, Divergence, Level, Report, render, render_report
 from rlm_dsl.trace.events import EventLog, check_chain, lines, read_events
@@ -312,6 +315,7 @@ def test_a_broken_log_is_not_gone_on_with(trace: Path) -> None:
 APPENDING = """
 import sys
 from pathlib import Path
+from typing import Any
 from rlm_dsl.trace.events import EventLog
 log = EventLog(Path(sys.argv[1]), lambda: "2026")
 for number in range(10_000_000):
@@ -646,3 +650,18 @@ def test_prose_is_passed_over_quickly() -> None:
     started = time.perf_counter()
     Redaction().redact(text)
     assert time.perf_counter() - started < 0.5
+
+
+@given(
+    messages=st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text()), min_size=1, max_size=3),
+    parameters=st.dictionaries(st.text(), st.floats(allow_nan=False) | st.integers() | st.text(), max_size=3),
+    schema=st.none() | st.dictionaries(st.text(), st.lists(st.text(), max_size=2), max_size=3),
+    model=st.text(),
+    more=st.tuples(st.integers(0, 3), st.integers(0, 2), st.text()),
+)
+def test_a_request_is_spelled_as_json_spells_it(
+    messages: Any, parameters: Any, schema: Any, model: str, more: tuple[int, int, str]
+) -> None:
+    settings = ModelSettings(model, "http://127.0.0.1/v1", parameters=parameters)
+    request = Request(settings, tuple(Message(*each) for each in messages), schema, more[0], "", more[1], more[2])
+    assert request_text(request) == json.dumps(request.as_json(), ensure_ascii=False, sort_keys=True)

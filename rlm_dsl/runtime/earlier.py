@@ -22,7 +22,7 @@ from rlm_dsl.trace.seal import EVENTS
 
 def of_earlier(trace: Trace) -> Before:
     """The whole answers of a finished run, in its own words."""
-    table = trace.table(CALLS)
+    table = trace.table(CALLS, ("key", "answer"))
     keys, answers = table.column("key").to_pylist(), table.column("answer").to_pylist()
     return Before({key: text for key, text in zip(keys, answers, strict=True) if whole(text)})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
 from rlm_dsl.request import Answer, Message, ModelSettings, Request
@@ -29,7 +30,7 @@ class Call:
             "key": self.request.key,
             "step": self.request.purpose,
             "request": request_text(self.request),
-            "answer": json.dumps(self.answer.as_json(), ensure_ascii=False, sort_keys=True),
+            "answer": SPELLED.encode(self.answer.as_json()),
             "origin": self.origin,
         }
 
@@ -42,9 +43,42 @@ class Call:
         )
 
 
+SPELLED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+"""How traces spell requests and answers."""
+
+
 def request_text(request: Request) -> str:
-    """A request as traces have it: the same text for the same request."""
-    return json.dumps(request.as_json(), ensure_ascii=False, sort_keys=True)
+    """A request as traces have it: the same text for the same request. It is what `SPELLED` makes of it, without
+    spelling anew what many requests share."""
+    settings = request.settings
+    messages = ", ".join(f'{{"content": {quoted(m.content)}, "role": "{m.role}"}}' for m in request.messages)
+    parts = [
+        '"api": "chat.completions"',
+        f'"base_url": {quoted(settings.base_url)}',
+        *((f'"explore": {request.explore}',) if request.explore else ()),
+        f'"messages": [{messages}]',
+        f'"model": {quoted(settings.model)}',
+        f'"parameters": {spelled(settings.parameters)}',
+        *((f'"program": {quoted(request.program)}',) if request.program else ()),
+        f'"provider": {quoted(settings.provider)}',
+        f'"sample": {request.sample}',
+        f'"schema": {"null" if request.schema is None else spelled(request.schema)}',
+    ]
+    return "{" + ", ".join(parts) + "}"
+
+
+SHARED: dict[int, tuple[object, str]] = {}
+MOST_SHARED = 256
+
+
+def spelled(value: Mapping[str, Any]) -> str:
+    """The text of a value that is never changed and stands in many requests."""
+    held = SHARED.get(id(value))
+    if held is None or held[0] is not value:
+        if len(SHARED) >= MOST_SHARED:
+            SHARED.clear()
+        held = SHARED[id(value)] = (value, SPELLED.encode(dict(value)))
+    return held[1]
 
 
 def request_from(value: Mapping[str, Any], purpose: str) -> Request:

@@ -21,13 +21,15 @@ from rlm_dsl.operators.registry import table_operators
 from rlm_dsl.plan.bounds import ASKS
 from rlm_dsl.plan.stages import ModelStage
 from rlm_dsl.request import Message, ModelSettings, Request, estimated_tokens
-from rlm_dsl.results import NotOfType, check_quotes, json_schema, read_answer
+from rlm_dsl.results import NotOfType, check_quotes, holds_quotes, json_schema, read_answer
 from rlm_dsl.runtime.model import Model
 from rlm_dsl.runtime.typed import Outcome, ask_typed
 from rlm_dsl.types import Record
 
 WINDOW = 32_000
 """Estimated tokens that one call may show at most."""
+MOST_KNOWN = 10_000
+"""Different answers of a round whose values are held."""
 AT_ONCE = 64
 """Requests that are got ready at once; how many are in flight is the endpoint's concern."""
 
@@ -115,6 +117,8 @@ class Round:
     redact: Callable[[str], str] = str
     explore: int = 0
     values: Mapping[str, Any] = field(default_factory=dict)
+    known: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
+    """Values by the texts of answers that were read: many rows are answered alike."""
 
     @property
     def problem(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None:
@@ -140,8 +144,12 @@ class Round:
 
     def read(self, text: str, shown: Sequence[str]) -> dict[str, Any]:
         """The typed answer, its quotes found in what was shown. Raises NotOfType."""
+        if (known := self.known.get(text)) is not None:
+            return known
         value = read_answer(text, self.result)
-        self.check(value, shown)
+        self.check(value, [self.redact(each) for each in shown])
+        if len(self.known) < MOST_KNOWN and not holds_quotes(self.result):
+            self.known[text] = value
         return value
 
     def check(self, value: dict[str, Any], shown: Sequence[str]) -> None:
@@ -180,8 +188,7 @@ def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:
 
 def reading(round_: Round, shown: Sequence[str]) -> Callable[[str], dict[str, Any]]:
     """How answers to one request are read, given the texts that it shows."""
-    cleaned = [round_.redact(text) for text in shown]
-    return lambda text: round_.read(text, cleaned)
+    return lambda text: round_.read(text, shown)
 
 
 def texts_of(shown: str, stage: ModelStage) -> list[str]:

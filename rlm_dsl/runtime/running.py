@@ -79,8 +79,8 @@ class Ledger:
         return self.tell("run.start", told)
 
     def note(self, call: Call) -> None:
-        """An answer, kept until the calls are recorded for good."""
-        if self.writer is not None and call.request.key not in self.writer.journal.keys:
+        """An answer, kept until the calls are recorded for good; one of an earlier trace is kept there."""
+        if self.writer is not None and call.origin != "trace" and call.request.key not in self.writer.journal.keys:
             with writing(self.writer):
                 self.writer.journal.add(call.as_json())
 

@@ -225,13 +225,13 @@ class Trace:
     def events(self) -> Iterable[Event]:
         return read_events(self.folder / EVENTS)
 
-    def table(self, name: str) -> pa.Table:
-        """`payload/NAME.parquet`. Raises UserError where it is missing or damaged."""
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """`payload/NAME.parquet`, or some of its columns. Raises UserError where it is missing or damaged."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
-            return pq.read_table(self.folder / "payload" / f"{name}.parquet")
+            return pq.read_table(self.folder / "payload" / f"{name}.parquet", columns=columns and list(columns))
         except (OSError, pa.ArrowException):
             raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None
 
