@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -285,7 +285,7 @@ def answers_cause(pair: Pair, pairs: Mapping[str, Pair]) -> str:
     return ANOTHER[1]
 
 
-def part_diffs(a: list[Mapping[str, Any]], b: list[Mapping[str, Any]]) -> Iterator[PartDiff]:
+def part_diffs(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[PartDiff]:
     """The parts of both answers, by their paths."""
     one, other = ({".".join(part["part"]): part for part in parts} for parts in (a, b))
     for name in dict.fromkeys([*one, *other]):

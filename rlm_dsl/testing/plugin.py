@@ -1,13 +1,16 @@
-"""The pytest plugin: a test's own OpenAI-compatible endpoint.
+"""The pytest plugin: a test's own OpenAI-compatible endpoint, and traces as tests.
 
-In: settings, as `rlm_dsl.testing.serve` takes them. Out: the fixture `model_endpoint`.
-Law: what a test started is stopped when the test ends, and nothing heavy is imported before a test asks for it.
+In: settings, as `rlm_dsl.testing.serve` takes them; `--rlm-traces FOLDER`. Out: the fixture `model_endpoint`; an item
+for each trace. Law: what a test started is stopped when the test ends, and nothing heavy is imported before it is asked
+for.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,3 +30,54 @@ def model_endpoint() -> Iterator[Callable[..., Server]]:
             return servers.enter_context(serve(**settings))
 
         yield start
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rlm-dsl")
+    group.addoption(
+        "--rlm-traces", action="append", default=[], metavar="FOLDER", help="take each trace of a folder as a test"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    folders = config.getoption("--rlm-traces")
+    if not folders:
+        return
+    from rlm_dsl.comparing.regression import traces_in
+    from rlm_dsl.diagnostics import UserError
+
+    for folder in folders:
+        try:
+            found = traces_in(Path(folder))
+        except UserError as failure:
+            raise pytest.UsageError(str(failure)) from None
+        items += [TraceItem.from_parent(session, name=path.as_posix(), trace=path) for path in found]
+
+
+class TraceItem(pytest.Item):
+    """One trace: it verifies, and its program comes to the blessed answer. No model is asked."""
+
+    def __init__(self, *, trace: Path, **more: Any) -> None:
+        super().__init__(**more)
+        self.trace = trace
+
+    def runtest(self) -> None:
+        from rlm_dsl.cli.telling_tests import told_test
+        from rlm_dsl.comparing.regression import tested
+
+        found = tested(self.trace, {}, os.environ)
+        if not found.ok:
+            raise TraceFailed(told_test(found))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, TraceFailed):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.trace, None, f"trace {self.name}"
+
+
+class TraceFailed(AssertionError):
+    """What `rlm-dsl test` would say of the trace."""

@@ -1,0 +1,30 @@
+"""`bless`: accept an answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, named_paths
+from rlm_dsl.cli.output import safe, write
+
+
+@click.command("bless")
+@click.argument("trace", type=click.Path())
+@CONTEXT
+def command(trace: str, contexts: tuple[str, ...]) -> None:
+    """Accept the answer of TRACE, on the data of today, as the one that `test` holds it to.
+
+    It is written into blessed.yaml beside the trace, to be read in a diff.
+    """
+    from rlm_dsl.cli.telling_diff import part_lines
+    from rlm_dsl.comparing.regression import bless
+
+    given = {name: path for name, (path, _) in named_paths(contexts).items()}
+    file, changed = bless(Path(trace), given, os.environ)
+    for part in changed:
+        for line in part_lines(part):
+            write(safe(line))
+    write(f"blessed in {file}" + ("" if changed else ": the answer is the one it was"))

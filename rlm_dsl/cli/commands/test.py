@@ -1,0 +1,47 @@
+"""`test`: traces as regression tests."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, named_paths
+from rlm_dsl.cli.output import write
+
+
+@click.command("test")
+@click.argument("folder", type=click.Path(), default="traces")
+@CONTEXT
+@click.option("-k", "only", metavar="TEXT", default="", help="Only traces that have this in their name.")
+@click.option("--junit", metavar="FILE", help="Write a JUnit report there too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None, as_json: bool) -> int:
+    """Take each trace of FOLDER (traces/ unless said) as a test; no model is asked.
+
+    It must verify; where its data has changed, its program must still come to the blessed answer by what was recorded.
+    """
+    from rlm_dsl.cli.telling_tests import junit_report, told_flaky, told_test, told_tests
+    from rlm_dsl.comparing.regression import flaky_in, tested, traces_in
+    from rlm_dsl.diagnostics import UserError
+
+    paths = [path for path in traces_in(Path(folder)) if only in path.name]
+    if not paths:
+        raise UserError(f"no trace of {folder} has {only!r} in its name")
+    given = {name: path for name, (path, _) in named_paths(contexts).items()}
+    found = []
+    for path in paths:
+        found.append(tested(path, given, os.environ))
+        if not as_json:
+            write(told_test(found[-1]))
+    flaky = flaky_in(paths)
+    if junit:
+        Path(junit).write_text(junit_report(found), encoding="utf-8")
+    if as_json:
+        held = {"tests": [each.as_json() for each in found], "flaky": [each.as_json() for each in flaky]}
+        write(json.dumps(held, ensure_ascii=False, indent=1, default=str))
+    else:
+        write(told_flaky(flaky) + told_tests(found))
+    return 0 if all(each.ok for each in found) else 1
