@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.api import Contexts, given_contexts
+from rlm_dsl.comparing.diff import Difference
+from rlm_dsl.comparing.diff import diff as compare
+from rlm_dsl.comparing.regression import Tested, tested, traces_in
+from rlm_dsl.comparing.regression import bless as accept
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.runtime.citing import Citation
 from rlm_dsl.runtime.citing import cite as cite_answer
@@ -86,6 +90,23 @@ def doctor(trace: Given) -> list[Finding]:
     """What of a recorded run could not be checked or run again by others; nothing if all could."""
     with opened(trace, unfinished=True) as held:
         return of_trace(held, os.environ)
+
+
+def diff(a: Given, b: Given) -> Difference:
+    """Two runs beside each other. Raises NotComparable where nothing of them matches."""
+    with opened(a) as one, opened(b) as other:
+        return compare(one, other)
+
+
+def test(folder: Given, contexts: Contexts | None = None) -> list[Tested]:
+    """Each trace of a folder as a test: it verifies, and its program comes to the blessed answer on the data of today;
+    no model is asked."""
+    return [tested(path, given_contexts(contexts or {}), os.environ) for path in traces_in(Path(folder))]
+
+
+def bless(trace: Given, contexts: Contexts | None = None) -> Path:
+    """Accept a trace's answer on the data of today as the one that `test` holds it to; where that is written."""
+    return accept(Path(trace), given_contexts(contexts or {}), os.environ)[0]
 
 
 def sql(trace: Given, text: str, *, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
