@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ import rlm_dsl
 from rlm_dsl.comparing.diff import diff
 from rlm_dsl.context.loading import load
 from rlm_dsl.request import Answer, ModelSettings, Request
+from rlm_dsl.runtime.announce import Announced
 from rlm_dsl.runtime.before import NOTHING
 from rlm_dsl.runtime.calling import Replaying
+from rlm_dsl.runtime.pace import Pace
 from rlm_dsl.runtime.recorded import Recorded
 from rlm_dsl.runtime.recording import Recording
 from rlm_dsl.runtime.rounds import WINDOW, Silent
@@ -43,12 +46,11 @@ answer {total: count(billing), per_user: billing | group(by=user, n=count()) | s
 """
 
 
-class Told(Recorded):
-    """Answers by a rule, as if they had been recorded."""
+class ByRule:
+    """Answers by a rule; each is announced and told of as a live one is."""
 
-    def found(self, request: Request) -> Answer:
-        billing = "7" in request.messages[-1].content
-        text = json.dumps({"label": "billing" if billing else "other"})
+    async def answer(self, request: Request) -> Answer:
+        text = json.dumps({"label": "billing" if "7" in request.messages[-1].content else "other"})
         return Answer(text, model="rule", prompt_tokens=60, completion_tokens=5)
 
 
@@ -67,10 +69,11 @@ def recorded(data: Path, to: Path) -> Path:
     contexts = {"tickets": load("tickets", str(data))}
     settings = Settings(models={"root": "m", "sub": "m"}, base_url="http://127.0.0.1:1/v1")
     models: Mapping[str, ModelSettings] = settings.by_alias()
-    caller = Replaying(models, Told(lambda key: None), WINDOW)
-    caller.recording = Recording(caller.recorded, lambda key: "live")
+    caller = Replaying(models, Recorded(lambda key: None), WINDOW)
     header = header_of(contexts, {}, models, settings, {})
     with ledger(to, Redaction()) as held, Warehouse(contexts=contexts.values()) as warehouse:
+        announced = Announced(ByRule(), held.tell, time.monotonic, Pace(16, time.monotonic))
+        caller.recording = Recording(announced, lambda key: "live")
         held.begin({"program": PROGRAM}, header, NOTHING)
         source = Source("program.rlm", PROGRAM)
         finished(source, contexts, {}, settings, caller, caller.recording, Silent(), held, warehouse, header)

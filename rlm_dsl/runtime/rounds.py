@@ -133,6 +133,8 @@ class Round:
         return Request(self.settings, messages, self.schema, 0, self.stage.step_name, self.explore, program)
 
     def fits(self, shown: str) -> None:
+        if 4 * len(shown) < self.window:
+            return  # no character takes more than four tokens
         tokens = estimated_tokens(shown)
         if tokens > self.window:
             raise UserError(

@@ -21,6 +21,7 @@ from rlm_dsl.request import ModelSettings
 from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.calling import Approve, Calling, Explorer, Replaying, approved
 from rlm_dsl.runtime.execution import execute
+from rlm_dsl.runtime.garbage import collected_seldom
 from rlm_dsl.runtime.recorded import Recorded
 from rlm_dsl.runtime.recording import Call, Recording, call_rows, usage_of
 from rlm_dsl.runtime.result import Result, Spent
@@ -143,7 +144,7 @@ def run_program(
     header = before.header or header_of(contexts, params, models, settings, extra or {})
     with ledger(trace, redaction, before) as held:
         held.begin({"program": source.text}, header, before)
-        with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
+        with collected_seldom(), Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
             if answers is not None:
                 replaying = Replaying(
                     recorded_settings(answers),

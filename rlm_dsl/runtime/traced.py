@@ -115,6 +115,7 @@ class RecordedCalls(Mapping[str, Call]):
     def __init__(self, rows: Mapping[str, list[str]]) -> None:
         self.rows = rows
         self.places = {key: place for place, key in enumerate(rows["key"])}
+        self.answers: dict[str, Answer] = {}
 
     def __getitem__(self, key: str) -> Call:
         place = self.places[key]
@@ -127,8 +128,14 @@ class RecordedCalls(Mapping[str, Call]):
         return len(self.places)
 
     def answer(self, key: str) -> Answer | None:
-        place = self.places.get(key)
-        return None if place is None else Answer.from_json(json.loads(self.rows["answer"][place]))
+        return self.parsed(key) if key in self.places else None
+
+    def parsed(self, key: str) -> Answer:
+        """A call's answer; parsed once."""
+        held = self.answers.get(key)
+        if held is None:
+            held = self.answers[key] = Answer.from_json(json.loads(self.rows["answer"][self.places[key]]))
+        return held
 
     def request_text(self, key: str) -> str:
         """The request as it was written."""

@@ -21,6 +21,7 @@ from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.request import Request
 from rlm_dsl.runtime.calling import Replaying
 from rlm_dsl.runtime.execution import Execution, execute
+from rlm_dsl.runtime.garbage import collected_seldom
 from rlm_dsl.runtime.rounds import WINDOW, Silent
 from rlm_dsl.runtime.storing import obtain
 from rlm_dsl.runtime.taken_out import recorded_redaction
@@ -66,6 +67,8 @@ class _Check:
     execution: Execution | None = None
     why_not: str = ""
     stopped: list[Divergence] = field(default_factory=list)
+    log: tuple[str, int] | None = None
+    """Head and count of the log."""
     calls: RecordedCalls | None = None
     asked: Mapping[str, Request] = field(default_factory=dict)
     """The requests as they are rendered now, those that have a recorded answer."""
@@ -107,6 +110,20 @@ def verify(
     """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
     whose signature the seal must have; `level` is the last one that is checked."""
     started = time.perf_counter()
+    with collected_seldom():
+        check = checked(trace, given, environment, public_key, level)
+    head = check.log[0] if check.log else ""
+    return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
+
+
+def checked(
+    trace: Trace,
+    given: Mapping[str, str | Context],
+    environment: Mapping[str, str],
+    public_key: bytes | None,
+    level: str,
+) -> _Check:
+    """The levels, one after the other."""
     check = _Check(trace, given, Redaction.of(environment), public_key=public_key)
     for name, work in list(CHECKS.items())[: LEVELS.index(level) + 1]:
         if check.unfinished and work not in (_chain, _files):
@@ -118,15 +135,15 @@ def verify(
             check.failed(name, failure.message)
         except (LookupError, TypeError, ValueError, AttributeError) as failure:
             check.failed(name, f"a file of the trace is not of its form: {type(failure).__name__}: {failure}")
-    head = check_chain(trace.folder / EVENTS)[1] if (trace.folder / EVENTS).is_file() else ""
-    return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
+    return check
 
 
 def _chain(check: _Check) -> None:
     path = check.trace.folder / EVENTS
     if not path.is_file():
         return check.add("chain", 0, "events", [Divergence("D01", "chain", "events.jsonl is missing")])
-    found, _, count = check_chain(path)
+    found, head, count = check_chain(path)
+    check.log = head, count
     return check.add("chain", count, "events", found)
 
 
@@ -135,7 +152,7 @@ def _files(check: _Check) -> None:
         message = "the trace is unfinished: the run stopped before its seal"
         again = f"rlm-dsl resume {check.trace.folder}"
         return check.add("files", 0, "", [Divergence("D02", "files", message, next_command=again)])
-    found = check_seal(check.trace.folder)
+    found = check_seal(check.trace.folder, check.log)
     if check.public_key is not None and (fault := signature_fault(check.trace.folder, check.public_key)):
         found.append(Divergence("D01", "files", fault))
     signed = (check.trace.folder / SIGNATURE).is_file()

@@ -200,17 +200,10 @@ def not_read(steps: Sequence[Mapping[str, Any]], asked: Sequence[StepRecord]) ->
             yield Divergence("D11", "answers", "the answers do not read as they did", *sides, record.name, record.line)
 
 
-def all_calls(calls: RecordedCalls) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Each answer's JSON with its origin, without the request."""
-    for answer, origin in zip(calls.rows["answer"], calls.rows["origin"], strict=True):
-        yield json.loads(answer), origin
-
-
 def other_servers(calls: RecordedCalls, header: Mapping[str, Any]) -> Iterator[Divergence]:
     """Whether who answered is who the header says."""
-    now = [
-        {"model": m, "fingerprint": f} for m, f in sorted({(a["model"], a["fingerprint"]) for a, _ in all_calls(calls)})
-    ]
+    found = {(calls.parsed(key).model, calls.parsed(key).fingerprint) for key in calls}
+    now = [{"model": model, "fingerprint": fingerprint} for model, fingerprint in sorted(found)]
     if now != header.get("served", now):
         message = "the answers come from other models than the header says"
         yield Divergence("D12", "answers", message, as_line(header["served"]), as_line(now))
@@ -222,13 +215,13 @@ def other_prices(calls: RecordedCalls, trace: Trace) -> Iterator[Divergence]:
     if told is None or prices is None:
         return
     usd = 0.0
-    for place, (answer, origin) in enumerate(all_calls(calls)):
+    for key, origin in zip(calls, calls.rows["origin"], strict=True):
         if origin == "live":
-            request = json.loads(calls.rows["request"][place])
+            answer, request = calls.parsed(key), json.loads(calls.request_text(key))
             price = prices.get(request["model"])
             if price is None or request.get("explore"):
                 continue
-            usd += Price(*price).of(answer["prompt_tokens"] or 0, answer["completion_tokens"] or 0)
+            usd += Price(*price).of(answer.prompt_tokens or 0, answer.completion_tokens or 0)
     if not math.isclose(usd, float(told), rel_tol=1e-6, abs_tol=1e-9):
         message = "the cost is not what the recorded prices make of the recorded tokens"
         yield Divergence("D13", "answers", message, f"${float(told):.6f}", f"${usd:.6f}")

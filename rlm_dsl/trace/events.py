@@ -48,10 +48,25 @@ class Event:
         return str(self.content.get("type", ""))
 
 
-def event_hash(content: Mapping[str, Any]) -> str:
-    """The hash of an event: its predecessor's hash and its own canonical form without its hash."""
+def event_hash(content: Mapping[str, Any], *, plain: bool = False) -> str:
+    """The hash of an event: its predecessor's hash and its own canonical form without its hash. `plain` says that it is
+    known to be ASCII without floats, which need not be looked for then."""
     own = {key: value for key, value in content.items() if key != "hash"}
-    return tagged("event-v1", str(content.get("previous", "")).encode("ascii", "replace") + canonical(own))
+    form = CANONICAL.encode(own).encode("ascii") if plain else canonical(own)
+    return tagged("event-v1", str(content.get("previous", "")).encode("ascii", "replace") + form)
+
+
+class Inexact(ValueError):
+    """A float, where only what is spelled in one way may stand."""
+
+
+def refused(text: str) -> Any:
+    raise Inexact(text)
+
+
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+EXACT = json.JSONDecoder(parse_float=refused, parse_constant=refused)
+WRITTEN = json.JSONEncoder(ensure_ascii=False)
 
 
 class EventLog:
@@ -162,7 +177,7 @@ def plain(value: Any) -> Any:
 
 def written(content: Mapping[str, Any]) -> bytes:
     """The one spelling of an event, without its line end."""
-    return json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return WRITTEN.encode(content).encode("utf-8", "surrogatepass")
 
 
 def lines(path: Path) -> Iterator[bytes]:
@@ -192,10 +207,21 @@ def parsed(line: bytes) -> Mapping[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def has_own_hash(content: Mapping[str, Any]) -> bool:
+def parsed_plain(line: bytes) -> tuple[Mapping[str, Any] | None, bool]:
+    """A line as `parsed` reads it, and whether it is ASCII without floats: then there is one way to hash it."""
+    if line.isascii() and b"\\u" not in line:
+        try:
+            content = EXACT.decode(line.decode("ascii"))
+            return (content, True) if isinstance(content, dict) else (None, False)
+        except (ValueError, RecursionError):
+            pass
+    return parsed(line), False
+
+
+def has_own_hash(content: Mapping[str, Any], *, plain: bool = False) -> bool:
     """Whether an event's hash is that of its content; what cannot be hashed, such as a float, has none."""
     try:
-        return event_hash(content) == content.get("hash")
+        return event_hash(content, plain=plain) == content.get("hash")
     except (TypeError, ValueError, RecursionError):
         return False
 
@@ -208,15 +234,15 @@ def check_chain(path: Path) -> tuple[list[Divergence], str, int]:
         if not line.endswith(b"\n"):
             found.append(Divergence("D02", "chain", f"the log breaks off in event {count}", line=count + 1))
             break
-        content = parsed(line)
-        if (cause := fault(line, content, count, head)) is not None:
+        content, plain = parsed_plain(line)
+        if (cause := fault(line, content, plain, count, head)) is not None:
             found.append(broken(line, count, head, cause))
         head = head if content is None else str(content.get("hash", ""))
         count += 1
     return found, head, count
 
 
-def fault(line: bytes, content: Mapping[str, Any] | None, number: int, head: str) -> str | None:
+def fault(line: bytes, content: Mapping[str, Any] | None, plain: bool, number: int, head: str) -> str | None:
     """Why a line is not the event that was written there; None if it is."""
     if content is None:
         return "the line is no JSON object"
@@ -224,7 +250,7 @@ def fault(line: bytes, content: Mapping[str, Any] | None, number: int, head: str
         return f"it says that it is event {content.get('seq')}"
     if content.get("previous") != head:
         return "it follows another event than the one before it"
-    if not has_own_hash(content):
+    if not has_own_hash(content, plain=plain):
         return "its hash is not that of its content"
     return None if line == written(content) + b"\n" else "its spelling was changed"
 

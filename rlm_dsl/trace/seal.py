@@ -44,9 +44,10 @@ def formed(subjects: Mapping[str, str], log: Mapping[str, Any]) -> dict[str, Any
     return {**content, "digest": identity("seal-v1", content)}
 
 
-def log_now(folder: Path) -> dict[str, Any]:
-    """The log's head, count of whole lines and Merkle root. Raises OSError where there is none."""
-    _, head, count = check_chain(folder / EVENTS)
+def log_now(folder: Path, chain: tuple[str, int] | None = None) -> dict[str, Any]:
+    """The log's head, count of whole lines and Merkle root. Raises OSError where there is none. `chain` are head and
+    count, where the log has been gone through already."""
+    head, count = chain or check_chain(folder / EVENTS)[1:]
     return {"head": head, "events": count, "merkle_root": events_root(folder)}
 
 
@@ -92,14 +93,14 @@ def changed_files(folder: Path) -> list[Divergence]:
     return files_differ(folder, subjects) if own else [broken("the seal is not the one that was written")]
 
 
-def check_seal(folder: Path) -> list[Divergence]:
-    """Everything in which a folder differs from its seal."""
+def check_seal(folder: Path, chain: tuple[str, int] | None = None) -> list[Divergence]:
+    """Everything in which a folder differs from its seal; `chain` as `log_now` takes it."""
     try:
         own, subjects, log = read_seal(folder / SEAL)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return [broken("the seal cannot be read")]
     found = [] if own else [broken("the seal is not the one that was written")]
-    return found + files_differ(folder, subjects) + log_differs(folder, log)
+    return found + files_differ(folder, subjects) + log_differs(folder, log, chain)
 
 
 def read_seal(path: Path) -> tuple[bool, dict[str, str], dict[str, Any]]:
@@ -136,9 +137,9 @@ def file_differs(path: Path, name: str, sealed: str) -> Divergence | None:
     return None if digest == sealed else broken(f"{name} was changed", sealed, digest)
 
 
-def log_differs(folder: Path, sealed: Mapping[str, Any]) -> list[Divergence]:
+def log_differs(folder: Path, sealed: Mapping[str, Any], chain: tuple[str, int] | None = None) -> list[Divergence]:
     try:
-        now = log_now(folder)
+        now = log_now(folder, chain)
     except OSError:
         return [broken("the log cannot be read", str(sealed["head"]))]
     return [
