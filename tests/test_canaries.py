@@ -263,3 +263,23 @@ def test_a_place_whose_row_says_something_else_is_not_believed(recorded: Path, p
     path.write_text(json.dumps({**header, "taken_out": moved}, indent=1) + "\n")
     write_seal(recorded)
     assert set(codes(recorded, place)) == {"D14"}
+
+
+def test_no_canary_is_in_a_stopped_run_a_rerun_or_a_diff(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = place / "out"
+    known = {"store": str(out / "s.sqlite"), "api_key": IN_USE}
+    with serve(gold=lambda shown, schema: {"said": SAID}) as server:
+        known["servers"] = (Address(server.base_url, headers={"X-Gateway": "${GATEWAY_KEY}"}),)  # type: ignore[assignment]
+        with pytest.raises(UserError, match="budget"):
+            api.run(ASKED, **options(place, server, budget={"calls": 10, "tokens": 4_500}, concurrency=1))
+        assert (out / "run.trace" / "payload" / "calls.jsonl").stat().st_size and leaks(out) == []
+        api.resume(out / "run.trace", budget={"calls": 100}, **known)  # type: ignore[arg-type]
+        rows = (place / "data" / "tickets.jsonl").read_text() + json.dumps({"id": 9, "body": f"again {OPENAI}"}) + "\n"
+        (place / "data" / "more.jsonl").write_text(rows)
+        more = {"tickets": str(place / "data" / "more.jsonl")}
+        again = api.rerun(out / "run.trace", more, to=out / "again.trace", **known)  # type: ignore[arg-type]
+        assert [asked.new for asked in again.asked] == [1], "what was taken out stays the same under new data"
+    for words in (["--rows"], ["--json"], ["--md"], ["--step", "found"]):
+        cli.run(["diff", str(out / "run.trace"), str(out / "again.trace"), *words])
+        (out / f"diff{words[0]}.txt").write_text(capsys.readouterr().out)
+    assert leaks(out) == []
