@@ -28,9 +28,7 @@ from rlm_dsl.runtime.verify_calls import Tolerant
 from rlm_dsl.runtime.warehouse import Warehouse
 from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import Report, render_report
-from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.file import HEADER, Trace
-from rlm_dsl.trace.seal import EVENTS
 
 BLESSED = "blessed.yaml"
 HEAD = "# What `rlm-dsl test` holds these traces to, and `rlm-dsl bless` writes.\n"
@@ -145,10 +143,6 @@ def digest(parts: Any) -> str:
     return identity("answer-v1", without_floats(parts))
 
 
-def head_of(trace: Trace) -> str:
-    return check_chain(trace.folder / EVENTS)[1]
-
-
 def read_blessed(path: Path) -> dict[str, Any]:
     """What was blessed in a folder. Raises UserError for a file that is none of ours."""
     import yaml
@@ -180,7 +174,7 @@ def bless(
     held = read_blessed(file)
     before = held.get(path.name, {}).get("parts") or trace.answer["parts"]
     entry: dict[str, Any] = {
-        "head": head_of(trace),
+        "head": trace.head,
         "blessed": datetime.date.today().isoformat(),
         "digest": digest(parts),
     }

@@ -29,9 +29,7 @@ from rlm_dsl.runtime.settings import Limits, ModelChoice, Settings
 from rlm_dsl.runtime.storing import obtain
 from rlm_dsl.runtime.verify import found_near, loaded
 from rlm_dsl.source import Source
-from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import EVENTS
 
 Given = Mapping[str, str | Context | tuple[str, str | None]]
 """Where data lies now, by name: a path, a path with its format, or the data itself."""
@@ -137,9 +135,8 @@ def rerun(
 
 def lineage(trace: Trace, different: Different) -> dict[str, Any]:
     """What a child's header says of its parent; the question is the parent's too."""
-    head = check_chain(trace.folder / EVENTS)[1]
     path = trace.folder.as_posix() if trace.held is None else trace.name
-    parent = {"name": trace.name, "path": path, "head": head, "different": different.told()}
+    parent = {"name": trace.name, "path": path, "head": trace.head, "different": different.told()}
     question = trace.header.get("question")
     return {"parent": parent, **({"question": question} if question else {})}
 

@@ -185,6 +185,11 @@ class Trace:
         return (self.folder / SEAL).is_file()
 
     @property
+    def head(self) -> str:
+        """The head of the log, as the seal has it."""
+        return str(self.json(SEAL)["predicate"]["head"])
+
+    @property
     def header(self) -> Mapping[str, Any]:
         header: Mapping[str, Any] = self.json(HEADER)
         return header
