@@ -6,26 +6,22 @@ Law: a value is reshaped only where nothing is lost; one that still does not fit
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.check import Environment, check
 from rlm_dsl.context.context import Context
-from rlm_dsl.diagnostics import ProgramError, UserError
-from rlm_dsl.explore.asking import answer_question
+from rlm_dsl.diagnostics import UserError
+from rlm_dsl.explore.asking import Wishes, answer_question
 from rlm_dsl.explore.loop import Told
-from rlm_dsl.results import NotOfType, typed
+from rlm_dsl.explore.typed_answers import of_type
 from rlm_dsl.runtime.endpoint import causes
 from rlm_dsl.runtime.result import Result
-from rlm_dsl.runtime.rounds import Progress, Silent, plain
+from rlm_dsl.runtime.rounds import Progress, Silent
 from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Settings
-from rlm_dsl.source import Source
-from rlm_dsl.syntax.parse import parse
-from rlm_dsl.types import TEXT, ListOf, Nullable, Record, Scalar, Table, Type
+from rlm_dsl.types import Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +31,6 @@ class Answered:
     value: Any
     result: Result
     turns: tuple[Told, ...]
-
-
-class WrongType(UserError):
-    """The exploration came to an answer of another type than was asked for."""
-
-    def __init__(self, problem: str, value: Any) -> None:
-        told = json.dumps(value, ensure_ascii=False)[:200]
-        super().__init__(f"the answer has another type: {problem}; it was {told}", "say the type in the question",
-                         code="type")  # fmt: skip
 
 
 def answered(
@@ -65,9 +52,10 @@ def answered(
         shown(told)
 
     result = answer_question(
-        asked_for(question, returns),
+        question,
         contexts,
         settings,
+        Wishes(returns="" if returns is None else str(returns)),
         keys=keys,
         progress=progress or Silent(),
         shown=taken,
@@ -75,85 +63,6 @@ def answered(
     )
     value = result.value if returns is None else of_type(result.value, returns)
     return Answered(value, result, tuple(turns))
-
-
-def asked_for(question: str, returns: Type | None) -> str:
-    """The question with the type that its answer must have."""
-    return question if returns is None else f"{question}\n\nThe answer must have the type: {returns}"
-
-
-def read_type(text: str) -> Type:
-    """A type from its spelling in the language, such as `list[text]`. Raises UserError."""
-    source = Source("type", f"context asked: table(value: {text}\n)")
-    try:
-        tree = parse(source)
-        checked = check(tree, Environment())
-    except ProgramError as failure:
-        raise not_a_type(text, failure.diagnostics[0].hints) from None
-    type_ = checked.environment.contexts.get("asked")
-    if len(tree.statements) != 1 or checked.problems or type_ is None or type_.names != ("value",):
-        raise not_a_type(text, checked.problems[0].hints if checked.problems else ())
-    return type_.columns[0].type
-
-
-def not_a_type(text: str, hints: tuple[str, ...]) -> UserError:
-    example = 'write int, text, bool, list[text], enum["a", "b"], {name: int} or table(a: int, b: int)'
-    return UserError(f"no type: {text[:80]!r}", *(hints or (example,)))
-
-
-def of_type(value: Any, type_: Type) -> Any:
-    """The value as the type has it, JSON-ready. Raises WrongType."""
-    wanted = without_tables(type_)
-    try:
-        return plain(typed(reshaped(value, wanted), wanted, "answer"))
-    except NotOfType as failure:
-        raise WrongType(str(failure), value) from None
-
-
-def without_tables(type_: Type) -> Type:
-    """The type as JSON has it: a table is a list of records."""
-    match type_:
-        case Table(columns):
-            return ListOf(without_tables(Record(columns)))
-        case ListOf(of):
-            return ListOf(without_tables(of))
-        case Nullable(of):
-            return Nullable(without_tables(of))
-        case Record(fields):
-            return Record(tuple(type(field)(field.name, without_tables(field.type)) for field in fields))
-        case _:
-            return type_
-
-
-def reshaped(value: Any, wanted: Type) -> Any:
-    """The same value in the shape that is wanted, where that loses nothing: a record or row of one, rows of one column,
-    a whole float."""
-    match wanted, value:
-        case Nullable(of), _:
-            return None if value is None else reshaped(value, of)
-        case Record(), dict():
-            return {name: reshaped_field(inner, wanted, name) for name, inner in value.items()}
-        case Record((field,)), _ if not isinstance(value, list) or isinstance(field.type, ListOf):
-            return {field.name: reshaped(value, field.type)}
-        case Record(), [row]:
-            return reshaped(row, wanted)
-        case ListOf(of), list():
-            return [reshaped(item, of) for item in value]
-        case _, dict() if len(value) == 1 and not isinstance(wanted, Record):
-            return reshaped(next(iter(value.values())), wanted)
-        case _, [row] if isinstance(row, dict):
-            return reshaped(row, wanted)
-        case Scalar("int"), float() if value.is_integer():
-            return int(value)
-        case _ if wanted == TEXT and isinstance(value, bool | int | float):
-            return json.dumps(value)
-        case _:
-            return value
-
-
-def reshaped_field(value: Any, wanted: Record, name: str) -> Any:
-    type_ = wanted.field(name)
-    return value if type_ is None else reshaped(value, type_)
 
 
 OUTAGES = frozenset(

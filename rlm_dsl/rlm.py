@@ -17,11 +17,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.answering import Answered, answered, read_type
+from rlm_dsl.answering import Answered, answered
 from rlm_dsl.api import Models, settings_of
 from rlm_dsl.context.context import Context
 from rlm_dsl.diagnostics import UserError, printable_lines
 from rlm_dsl.explore.loop import Told
+from rlm_dsl.explore.typed_answers import read_type
 from rlm_dsl.given import given_contexts, refused
 from rlm_dsl.runtime.recording import Usage
 from rlm_dsl.runtime.servers import Keys

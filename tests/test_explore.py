@@ -118,7 +118,7 @@ def test_an_error_changes_nothing_and_earlier_names_stay(session: Session) -> No
 
 def test_a_step_seen_before_is_known_and_a_name_is_bound_once(session: Session) -> None:
     _, told, _ = explored(session, "a = tickets | take(1)", "a = tickets | take(1)", "a = tickets | take(2)", COUNT)
-    assert "known already" in told[1].observation
+    assert "You sent this in turn 1 already; nothing was run again" in told[1].observation
     assert "bound already" in told[2].observation and told[2].errors == 1
 
 

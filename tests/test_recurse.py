@@ -104,7 +104,7 @@ def test_sub_runs_go_as_deep_as_they_may(docs: str) -> None:
     inner = "How many words?"
     deep = PROGRAM.replace("into=parcels", "into=parcels, depth=2")
     turns = [f'words = text | recurse("{inner}", returns=int, into=n)', "answer words | where(n > 1) | count()"]
-    script = {inner: ['answer text | derive(w=split(text, " ")) | explode(w) | count()'], QUESTION: turns}
+    script = {QUESTION: turns, inner: ['answer text | derive(w=split(text, " ")) | explode(w) | count()']}
     with serve(script=script) as server:
         result = run(deep, {"docs": docs}, model="m", base_url=server.base_url)
         assert [row["parcels"] for row in result.value] == [2, 1, 2]

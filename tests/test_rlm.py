@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import rlm_dsl
-from rlm_dsl.answering import WrongType
 from rlm_dsl.explore.loop import NOTHING, NoAnswer
+from rlm_dsl.explore.typed_answers import WrongType
 from rlm_dsl.rlm import RLM
 from rlm_dsl.runtime.model import BudgetExceeded
 from rlm_dsl.testing import serve

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.answering import WrongType, answered, asked_for, of_type, without_tables
+from rlm_dsl.answering import answered
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.reading import Found, read_file
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.evaluation.scoring import number
 from rlm_dsl.evaluation.tasks import Task
+from rlm_dsl.explore.typed_answers import WrongType, asked_for, of_type, without_tables
 from rlm_dsl.request import Message, Request, estimated_tokens
 from rlm_dsl.results import json_schema, read_answer
 from rlm_dsl.runtime.calling import Calling

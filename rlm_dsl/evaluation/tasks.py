@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.answering import read_type
 from rlm_dsl.diagnostics import UserError, did_you_mean
 from rlm_dsl.evaluation.scoring import METRICS, NO_ANSWER, usual_type
+from rlm_dsl.explore.typed_answers import read_type
 from rlm_dsl.hashing import identity, without_floats
 from rlm_dsl.types import Type
 

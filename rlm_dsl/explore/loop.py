@@ -6,14 +6,16 @@ Law: every reply gets an observation; the loop ends by an answer, by its turns o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, messages
 from rlm_dsl.explore.reply import program_text
-from rlm_dsl.explore.session import Session, Turn, rests_on_data
+from rlm_dsl.explore.session import Session, Turn, names_below, rests_on_data
+from rlm_dsl.explore.typed_answers import WrongType
 from rlm_dsl.program import Bound
 from rlm_dsl.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.syntax import tree as t
@@ -24,10 +26,21 @@ NOTHING = (
 )
 CUT_SHORT = "That reply was cut off before it was finished. Reply with one or two short statements alone."
 LAST_TURN = "This is the last turn: give `answer expression` now, from what is bound."
-NO_DATA = (
-    "That answer rests on no row of any context. Compute it from the tables; if it is meant so, send the same "
-    "`answer` again."
+NO_DATA = "That answer rests on no row of any context. Compute it from the tables."
+AGAIN = "If it is meant so, send the same `answer` again."
+JUDGED = "A second look at what the answer rests on says: {said}"
+REFUSED = (
+    "That reply was a refusal. The rows are data to be counted and compared. Reply with statements, such as\n"
+    "show tickets | take(3)"
 )
+NO_TOOLS = (
+    "That reply calls a tool, and there are none here. Reply with statements as plain text, such as\n"
+    "show tickets | take(3)"
+)
+TOOL_CALL = re.compile(
+    r"<tool_call>|<function|\"(?:tool_calls|function_call|tool_name)\"\s*:|\"name\"\s*:.*\"arguments\"\s*:", re.S
+)
+ANSWERS = re.compile(r"^\s*answer\b", re.MULTILINE)
 
 
 class Root(Protocol):
@@ -60,9 +73,25 @@ class Exploration:
     answer: Bound | None = None
     tree: t.Tree | None = None
     value: Any = None
+    asked: int = 0
+    """Requests to models that the answer's program makes."""
+    failure: UserError | None = None
+    """Why the last turns came to nothing, where that is known: an answer of another type, a step too dear."""
 
 
 Tell = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What an answer must pass before it is one. `fits` says what is wrong with its type, "" if nothing; `judged` what
+    a second look at it says against it: that is told once, and the same answer again is taken."""
+
+    fits: Callable[[Any], str] = lambda value: ""
+    judged: Callable[[Turn, t.Tree, Any], str] = lambda turn, tree, value: ""
+
+
+NO_CHECKS = Checks()
 
 
 def explore(
@@ -75,6 +104,7 @@ def explore(
     shown: Callable[[Told], None],
     limit: int = LIMIT,
     redact: Callable[[str], str] = str,
+    checks: Checks = NO_CHECKS,
 ) -> Exploration:
     """Ask the root model turn by turn. `shown` is told of each turn as it ends; the last chance is one turn more."""
     told: list[Told] = []
@@ -82,13 +112,14 @@ def explore(
     look = session.look()
     for number in range(1, turns + 2):
         notice = LAST_TURN if number >= turns else ""
-        situation = Situation(question, look, exchanges, session.summaries, number, turns + 1, root.left(), notice)
+        program, bound = session.program, session.summaries
+        situation = Situation(question, look, exchanges, program, bound, number, turns + 1, root.left(), notice)
         prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
         request = Request(root.settings, prompt, purpose="root")
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
         answer = root.ask(request)
         reply = answer.text or (answer.refusal or "")
-        turn = taken(session, answer, number)
+        turn = checked(session, taken(session, answer, number), checks)
         told.append(Told(number, reply, program_text(reply), turn.observation, turn.errors, request.prompt_tokens))
         tell(
             "turn.end",
@@ -102,24 +133,75 @@ def explore(
         )
         shown(told[-1])
         if turn.answered is not None:
-            return Exploration("answered", tuple(told), turn.answered, sliced(session, turn), session.answer)
-        exchanges.append(Exchange(reply or "(nothing)", turn.observation))
-    return Exploration("turns", tuple(told))
+            tree, asked = sliced(session, turn), session.asked_below(turn.answered)
+            return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked)
+        exchanges.append(Exchange(reply or "(nothing)", turn.observation, in_a_line(turn, told[-1].program)))
+    return Exploration("turns", tuple(told), failure=session.failure)
+
+
+def in_a_line(turn: Turn, program: str) -> str:
+    """What an earlier turn was: its first statement and the first line of what came of it."""
+    wrote = " ".join(program.split())[:80] or "no statement"
+    problem = f", {turn.errors} {'problem' if turn.errors == 1 else 'problems'}" if turn.errors else ""
+    first = next((line for line in turn.observation.splitlines() if line.strip()), "")
+    return f"{wrote} -> {' '.join(first.split())[:120]}{problem}"
 
 
 def taken(session: Session, answer: Answer, number: int) -> Turn:
     """What a reply comes to: its statements run, or one line on what was wrong with it."""
     program = program_text(answer.text)
     if not program.strip():
-        return Turn(CUT_SHORT if answer.finish == "length" else NOTHING, "", 1)
+        return Turn(nothing_in(answer), "", 1)
+    key = program.strip()
+    if key in session.sent and not ANSWERS.search(program):
+        before, observation, errors = session.sent[key]
+        again = f"You sent this in turn {before} already; nothing was run again. It gave:\n\n{observation}"
+        return Turn(again, "", errors)
     turn = session.submit(program, name=f"turn {number}")
+    session.sent[key] = number, turn.observation, turn.errors
     if answer.finish == "length":
         turn = replace(turn, observation=f"{turn.observation}\n\n{CUT_SHORT}")
-    bare = turn.answered is not None and not rests_on_data(turn.answered.node)
-    if bare and turn.accepted not in session.doubted:
-        session.doubted.add(turn.accepted)
-        return Turn(f"{turn.observation}\n\n{NO_DATA}", turn.accepted, turn.errors)
     return turn
+
+
+def nothing_in(answer: Answer) -> str:
+    """What is said to a reply without a statement: cut short, a tool's call, a refusal, prose or nothing at all."""
+    if answer.finish == "length":
+        return CUT_SHORT
+    if answer.refusal is not None or answer.finish == "content_filter":
+        return REFUSED
+    return NO_TOOLS if TOOL_CALL.search(answer.text) else NOTHING
+
+
+def checked(session: Session, turn: Turn, checks: Checks) -> Turn:
+    """An answer that passes, or one that is held back with what is wrong. What may be meant so is told once."""
+    if turn.answered is None:
+        return turn
+    if problem := checks.fits(session.answer):
+        session.failure = WrongType(problem, session.answer)
+        return held_back(turn, f"The answer does not have the type asked for: {problem}. Answer again in that type.")
+    if turn.accepted in session.doubted:
+        return turn
+    doubts = [*doubts_of(session, turn)]
+    if not doubts and (said := checks.judged(turn, sliced(session, turn), session.answer)):
+        doubts = [JUDGED.format(said=said)]
+    if not doubts:
+        return turn
+    session.doubted.add(turn.accepted)
+    return held_back(turn, "\n".join([*doubts, AGAIN]))
+
+
+def doubts_of(session: Session, turn: Turn) -> Iterator[str]:
+    """What speaks against an answer that may yet be meant so."""
+    assert turn.answered is not None
+    if not rests_on_data(turn.answered.node):
+        yield NO_DATA
+    for name in sorted(names_below(turn.answered.node) & session.idle):
+        yield f"`{name}` asked a model about no rows: what it reads is empty. Look at it first: show {name} | take(3)"
+
+
+def held_back(turn: Turn, why: str) -> Turn:
+    return Turn(f"{turn.observation}\n\n{why}", turn.accepted, turn.errors)
 
 
 def sliced(session: Session, turn: Turn) -> t.Tree:

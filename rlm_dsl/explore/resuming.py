@@ -14,7 +14,7 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.diagnostics import UserError
-from rlm_dsl.explore.asking import answer_question
+from rlm_dsl.explore.asking import Wishes, answer_question
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.request import ModelSettings
@@ -60,11 +60,11 @@ def resume(
             str(first["question"]),
             contexts,
             replace(chosen, turns=header["turns_allowed"]),
+            Wishes(**header.get("wishes", {})),
             keys=keys,
             progress=progress,
             shown=shown,
             trace=folder,
-            limit=header["limit"],
             approve=approve,
             before=replace(before, header={**header, "contexts": in_order(header)}),
         )

@@ -6,7 +6,7 @@ Law: a statement that fails changes nothing; a step that was run before costs no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +14,24 @@ from rlm_dsl.check import Checked, Environment, check
 from rlm_dsl.diagnostics import Diagnostic, UserError, render
 from rlm_dsl.explore.view import Limits, view_table, view_value
 from rlm_dsl.operators.operator import Relation
+from rlm_dsl.operators.registry import table_operators
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Target
-from rlm_dsl.program import Bound, ContextRows, Node, Param, Reference, children, resolved
+from rlm_dsl.program import (
+    Apply,
+    Bound,
+    ContextRows,
+    Literal,
+    Node,
+    Param,
+    Reference,
+    Step,
+    children,
+    resolved,
+    steps_of,
+)
 from rlm_dsl.runtime.execution import assembled, part_of
+from rlm_dsl.runtime.model import TooDear
 from rlm_dsl.runtime.runner import Runner
 from rlm_dsl.source import Source
 from rlm_dsl.syntax import tree as t
@@ -51,6 +65,21 @@ class Session:
     summaries: dict[str, str] = field(default_factory=dict)
     doubted: set[str] = field(default_factory=set)
     answer: Any = None
+    models: bool = True
+    """Whether statements may ask a model."""
+    failure: UserError | None = None
+    """What stood last between the exploration and its answer."""
+    idle: set[str] = field(default_factory=set)
+    """Names whose model steps were shown no row."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """Requests that each name's own model steps made."""
+    sent: dict[str, tuple[int, str, int]] = field(default_factory=dict)
+    """What was sent before: its turn, what came of it, and how many problems it had."""
+
+    @property
+    def program(self) -> str:
+        """The statements that were accepted so far, as text."""
+        return show(t.Tree(tuple(self.trees.values()))) if self.trees else ""
 
     def submit(self, text: str, *, name: str = "reply") -> Turn:
         """Run a reply's statements. Problems are in the observation; only the engine's death is raised."""
@@ -86,9 +115,10 @@ class Session:
             try:
                 told.append(self.ran(bound))
             except UserError as failure:
-                if failure.exit_code == 3:
+                if failure.exit_code == 3 and not isinstance(failure, TooDear):
                     raise
                 failed += 1
+                self.failure = failure if isinstance(failure, TooDear) else self.failure
                 told.append(f"error: {failure}")
                 continue
             accepted.append(written[bound.span])
@@ -104,14 +134,24 @@ class Session:
         self.trees[name] = statement
 
     def ran(self, bound: Bound) -> str:
-        """Run one statement; its view."""
+        """Run one statement; its view, and what is to be said of it. Raises UserError if it may not ask a model."""
+        asking = [step for step in steps_of(bound.node) if table_operators()[step.operator].model is not None]
+        if asking and not self.models:
+            raise UserError("no model may be asked in this run", "use exact steps: where, grep, extract, derive, group")
         plan = build((bound,), self.runner.warehouse.contexts, self.relations, whole=False)
-        self.runner.run(plan)
+        records = self.runner.run(plan)
         self.relations.update(plan.made)
+        asked = sum(record.asked["requests"] for record in records if record.asked is not None)
+        self.asked[bound.name or bound.kind] = asked
+        idle = any(record.asked is not None and not record.asked["rows"] for record in records)
+        if idle:
+            self.idle.add(bound.name or bound.kind)
         if bound.kind == "answer":
             leaves = plan.targets[0].leaves
             self.answer = assembled([part_of(leaf, plan, self.runner.warehouse) for leaf in leaves])
-        return "\n".join(self.view(plan.targets[0], leaf) for leaf in plan.targets[0].leaves)
+        notes = [NO_ROWS] if idle else []
+        notes += [BY_PATTERN.format(column=column) for column in labelled_by_pattern(bound.node)]
+        return "\n".join([*(self.view(plan.targets[0], leaf) for leaf in plan.targets[0].leaves), *notes])
 
     def view(self, target: Target, leaf: Leaf) -> str:
         label = ".".join((target.name or "show", *leaf.path))
@@ -125,6 +165,16 @@ class Session:
         self.summaries[label] = summary(label, leaf.type, count)
         rows = self.runner.warehouse.table(relation, limits.rows)
         return view_table(label, leaf.type, count, rows, limits)
+
+    @property
+    def relations_by_name(self) -> dict[str, Relation]:
+        """The tables that names stand for."""
+        held = {name: self.relations.get(node.identity) for name, node in self.environment.bindings.items()}
+        return {name: relation for name, relation in held.items() if relation is not None}
+
+    def asked_below(self, answer: Bound) -> int:
+        """Requests that an answer and the names it rests on made."""
+        return sum(self.asked.get(name, 0) for name in {*names_below(answer.node), answer.kind})
 
     def relation(self, leaf: Leaf) -> Relation:
         held = [*self.runner.warehouse.contexts.values(), *self.relations.values()]
@@ -147,6 +197,37 @@ class Session:
         params = [s for s in kept if isinstance(s, t.ParamStatement)]
         rest = [s for s in kept if not isinstance(s, t.ParamStatement)]
         return t.Tree((*heads, *params, *rest, answer_tree))
+
+
+NO_ROWS = "note: a model was asked about no rows: what the step reads is empty"
+BY_PATTERN = (
+    "note: `{column}` is a label that comes from a pattern alone: words do not tell what a text is about. "
+    "classify(on=..., labels=[...]) reads it"
+)
+PATTERNS = frozenset({"matches", "not matches", "contains", "starts_with", "ends_with"})
+
+
+def labelled_by_pattern(node: Node) -> Iterator[str]:
+    """The columns that a statement's own `derive` fills with words chosen by patterns."""
+    inner = node
+    while isinstance(inner, Step) and inner.operator != "derive" and inner.inputs:
+        inner = inner.inputs[0]
+    if not isinstance(inner, Step) or inner.operator != "derive":
+        return
+    for value in inner.arguments.values():
+        for name, made in value.items() if isinstance(value, Mapping) else ():
+            if isinstance(made, Apply) and made.function == "if":
+                chosen = [part for part in below(made) if isinstance(part, Literal) and isinstance(part.value, str)]
+                by_pattern = any(isinstance(part, Apply) and part.function in PATTERNS for part in below(made))
+                if by_pattern and len({part.value for part in chosen}) > 2:
+                    yield name
+
+
+def below(node: Node) -> Iterator[Node]:
+    """A value's parts, itself first."""
+    yield node
+    for child in children(node):
+        yield from below(child)
 
 
 def start(problem: Diagnostic) -> int:

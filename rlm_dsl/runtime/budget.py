@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from rlm_dsl.diagnostics import UserError
 from rlm_dsl.request import Answer, Request, estimated_tokens
-from rlm_dsl.runtime.model import Attempt, BudgetExceeded, Model
+from rlm_dsl.runtime.model import Attempt, BudgetExceeded, Model, TooDear
 from rlm_dsl.runtime.settings import OUTPUT, Limits, Price
 
 PriceOf = Callable[[str], Price | None]
@@ -105,20 +105,20 @@ class Spending:
         return ""
 
     def check(self, estimate: Estimate) -> None:
-        """Raise BudgetExceeded where a round surely takes more than is left, however short its answers are."""
+        """Raise TooDear where a round surely takes more than is left, however short its answers are."""
         step, limits = estimate.step, self.limits
         if estimate.new > self.calls_left:
-            raise BudgetExceeded(
+            raise TooDear(
                 f"{step} needs {estimate.new:,} new model calls, and the budget of {limits.calls:,} has "
                 f"{max(0, self.calls_left):,} left"
             )
         if estimate.prompt_tokens > (left := limits.tokens - self.tokens - self.reserved_tokens):
-            raise BudgetExceeded(
+            raise TooDear(
                 f"{step} needs about {estimate.prompt_tokens:,} tokens for what it shows alone, and the budget of "
                 f"{limits.tokens:,} has {max(0, left):,} left"
             )
         if limits.usd is not None and (estimate.least_usd or 0) > (rest := limits.usd - self.usd - self.reserved_usd):
-            raise BudgetExceeded(
+            raise TooDear(
                 f"{step} needs about ${estimate.least_usd:,.2f} for what it shows alone, and the budget of "
                 f"${limits.usd:,.2f} has ${max(0, rest):,.2f} left"
             )

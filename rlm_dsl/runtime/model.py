@@ -55,6 +55,10 @@ class BudgetExceeded(UserError):
         )
 
 
+class TooDear(BudgetExceeded):
+    """A round that the budget cannot pay for, seen before any of it left: fewer rows may be asked about."""
+
+
 class NoRecordedAnswer(Exception):
     """A recorded run has no answer to this request; nothing is asked instead."""
 

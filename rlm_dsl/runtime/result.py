@@ -59,6 +59,8 @@ class Result:
     trace: Path | None = None
     head: str | None = None
     usage: tuple[Usage, ...] = ()
+    agreement: tuple[int, int] | None = None
+    """Of a question that was explored several times: how many came to this answer, and how many there were."""
 
     @property
     def program(self) -> str:

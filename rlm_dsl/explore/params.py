@@ -1,0 +1,129 @@
+"""Constants that stand in a question become params of the program that answers it, so that it can be asked of others.
+
+In: the program, the question. Out: the program with params. Law: the params' values are the constants, so that every
+step stays the step that it was; what would not check any more stays a constant.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from rlm_dsl.check import Environment, check
+from rlm_dsl.diagnostics import ProgramError
+from rlm_dsl.source import Source
+from rlm_dsl.syntax import tree as t
+from rlm_dsl.syntax.parse import parse
+from rlm_dsl.syntax.show import show
+from rlm_dsl.types import Table
+
+COMPARED = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
+Constant = t.Text | t.Number
+
+
+def with_params(tree: t.Tree, question: str, contexts: Mapping[str, Table]) -> t.Tree:
+    """The program with a param for each constant that is compared with a column and stands in the question as it is."""
+    for name, constant in dict.fromkeys(candidates(tree, question)):
+        changed = with_param(tree, free_name(tree, name, contexts), constant)
+        if checks(changed, contexts):
+            tree = changed
+    return tree
+
+
+def candidates(tree: t.Tree, question: str) -> Iterator[tuple[str, Constant]]:
+    """Constants that are compared with a column, each with the column's name; and how many rows are taken."""
+    for statement in tree.statements:
+        for node in parts(statement):
+            match node:
+                case t.Binary(operator, t.Name(column), t.Text() | t.Number() as constant) if operator in COMPARED:
+                    if stands_in(question, constant):
+                        yield column, constant
+                case t.Binary(operator, t.Name(column), t.Items(items)) if operator in COMPARED:
+                    for item in items:
+                        if isinstance(item.value, t.Text | t.Number) and stands_in(question, item.value):
+                            yield column, item.value
+                case t.Call("take", (t.Argument(None, t.Number() as constant),)) if stands_in(question, constant):
+                    yield "rows", constant
+                case _:
+                    pass
+
+
+def stands_in(question: str, constant: Constant) -> bool:
+    """Whether a constant is a word of the question; 0 and 1 are too common to mean it."""
+    if isinstance(constant, t.Number):
+        text = json.dumps(constant.value)
+        return (
+            constant.value not in (0, 1)
+            and re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.]*\d)", question) is not None
+        )
+    text = constant.value
+    return len(text) > 1 and not constant.raw and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", question) is not None
+
+
+def with_param(tree: t.Tree, name: str, constant: Constant) -> t.Tree:
+    """The tree in which a param stands for a constant, wherever it is compared."""
+    type_ = "text" if isinstance(constant, t.Text) else "float" if isinstance(constant.value, float) else "int"
+    param = t.ParamStatement(name, t.Name(type_), constant)
+    heads = [s for s in tree.statements if isinstance(s, t.ContextStatement)]
+    rest = [swapped(s, constant, t.Name(name)) for s in tree.statements if not isinstance(s, t.ContextStatement)]
+    return replace(tree, statements=(*heads, param, *rest))
+
+
+def swapped(node: Any, constant: Constant, name: t.Name) -> Any:
+    """A part of a tree with the constant replaced where it is compared or says how many rows are taken."""
+    match node:
+        case t.ParamStatement():
+            return node
+        case t.Binary(operator, t.Name() as column, right) if operator in COMPARED and right == constant:
+            return replace(node, left=column, right=name)
+        case t.Binary(operator, t.Name(), t.Items(items) as held) if operator in COMPARED:
+            changed = tuple(replace(item, value=name) if item.value == constant else item for item in items)
+            return replace(node, right=replace(held, items=changed))
+        case t.Call("take", (t.Argument(None, value),)) if value == constant:
+            return replace(node, arguments=(t.Argument(None, name),))
+        case tuple():
+            return tuple(swapped(item, constant, name) for item in node)
+        case t.Text() | t.Number() | t.Name() | t.Constant() | t.Moment():
+            return node
+        case _ if is_dataclass(node) and not isinstance(node, type):
+            found = {
+                f.name: swapped(getattr(node, f.name), constant, name) for f in fields(node) if "span" not in f.name
+            }
+            return replace(node, **found)
+        case _:
+            return node
+
+
+def parts(node: Any) -> Iterator[Any]:
+    if isinstance(node, tuple):
+        for item in node:
+            yield from parts(item)
+    elif is_dataclass(node) and not isinstance(node, t.ParamStatement):
+        yield node
+        for each in fields(node):
+            if "span" not in each.name:
+                yield from parts(getattr(node, each.name))
+
+
+def free_name(tree: t.Tree, column: str, contexts: Mapping[str, Table]) -> str:
+    """`wanted_user`: a name that no statement binds and no column has."""
+    taken = {s.name for s in tree.statements if isinstance(s, t.Binding | t.ParamStatement | t.ContextStatement)}
+    taken |= {name for table in contexts.values() for name in table.names}
+    wanted = f"wanted_{column}" if column.isidentifier() else "wanted"
+    number, name = 1, wanted
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name
+
+
+def checks(tree: t.Tree, contexts: Mapping[str, Table]) -> bool:
+    """Whether a program still checks as it is."""
+    source = Source("program", show(tree))
+    try:
+        return not check(parse(source), Environment(dict(contexts))).problems
+    except ProgramError:
+        return False
