@@ -12,6 +12,7 @@ from typing import Any
 
 from rlm_dsl.check import Checked, Environment, check
 from rlm_dsl.diagnostics import Diagnostic, UserError, render
+from rlm_dsl.explore.first_look import first_look
 from rlm_dsl.explore.view import Limits, view_table, view_value
 from rlm_dsl.operators.operator import Relation
 from rlm_dsl.operators.registry import table_operators
@@ -40,7 +41,6 @@ from rlm_dsl.syntax.show import show
 from rlm_dsl.types import Table, Type, quoted_name
 
 SHOWN = Limits(rows=20, cell=240, characters=4_000)
-LOOK = Limits(rows=3, cell=200, characters=1_600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +181,9 @@ class Session:
         return next(relation for relation in held if physical_name(relation) == leaf.table)
 
     def look(self) -> str:
-        """Every context's type, size and first rows: what the root model sees before its first turn."""
-        views = []
-        for name, relation in self.runner.warehouse.contexts.items():
-            count = self.runner.warehouse.count(name)
-            rows = self.runner.warehouse.table(relation, LOOK.rows)
-            views.append(view_table(f"context {name}", relation.type, count, rows, LOOK))
-        return "\n".join(views)
+        """Every context as the root model sees it before its first turn."""
+        warehouse = self.runner.warehouse
+        return "\n".join(first_look(name, relation, warehouse) for name, relation in warehouse.contexts.items())
 
     def sliced(self, answer: Bound, answer_tree: t.Statement, contexts: Mapping[str, Table]) -> t.Tree:
         """The program that the answer depends on: its contexts, params and bindings, in the order they were made."""

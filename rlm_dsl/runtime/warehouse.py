@@ -262,6 +262,18 @@ class Warehouse:
         last = sql(" LIMIT {n}", n=bound(limit, "rows")) if limit is not None else sql("")
         return sql("SELECT {c} FROM {t} ORDER BY {o}{last}", c=columns, t=relation.sql, o=name(ORD), last=last)
 
+    def around(self, relation: Relation, limit: int) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """So many rows of a table from its middle on, and its last ones, both in its order. The middle is that of its
+        places, which may have gaps."""
+        ends = self.rows(sql("SELECT min({o}), max({o}) FROM {t}", o=name(ORD), t=relation.sql))[0]
+        if ends[0] is None:
+            return [], []
+        parts = {"c": names(relation.type.names), "t": relation.sql, "o": name(ORD), "n": bound(limit, "rows")}
+        half = bound((int(ends[0]) + int(ends[1])) // 2, "middle")
+        middle = self.rows(sql("SELECT {c} FROM {t} WHERE {o} >= {half} ORDER BY {o} LIMIT {n}", half=half, **parts))
+        last = self.rows(sql("SELECT {c} FROM {t} ORDER BY {o} DESC LIMIT {n}", **parts))
+        return middle, last[::-1]
+
     def origins(self, relation: Relation, chosen: str = "", limit: int | None = None) -> list[tuple[int, int, int]]:
         """(row id, first byte, one past the last byte) of the context rows that a table's rows come from, each once,
         in their order; `chosen` (first, last) takes the table's first or last row alone."""

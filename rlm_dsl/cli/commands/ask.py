@@ -17,6 +17,24 @@ from rlm_dsl.cli.output import Bar, note, write
 @click.argument("question")
 @CONTEXT
 @model_options
+@click.option("--returns", metavar="TYPE", default="", help="The type that the answer must have, such as int.")
+@click.option(
+    "--mode",
+    type=click.Choice(["explore", "auto", "direct", "compare"]),
+    default="explore",
+    show_default=True,
+    help="direct shows a model the whole context; auto does that where it is short; compare does both.",
+)
+@click.option("--depth", type=click.IntRange(0), help="0 asks no model about rows, 1 does, 2 and more allow sub-runs.")
+@click.option("--n", "times", type=click.IntRange(1), default=1, show_default=True, help="Explore so often and agree.")
+@click.option("--verify-answer", "judged", is_flag=True, help="Let a model look at the evidence before it is taken.")
+@click.option(
+    "--prompt-tokens",
+    type=click.IntRange(3_500),
+    default=8_000,
+    show_default=True,
+    help="The most estimated tokens of a root prompt.",
+)
 @click.option("--turns", type=click.IntRange(1), default=20, show_default=True, help="Turns of the root model.")
 @click.option("--trace", metavar="FOLDER", help="Where the trace goes; else runs/TIME.trace.")
 @click.option("--no-trace", is_flag=True, help="Leave no trace.")
@@ -28,6 +46,7 @@ def command(
     question: str,
     contexts: tuple[str, ...],
     turns: int,
+    mode: str,
     trace: str | None,
     no_trace: bool,
     as_json: bool,
@@ -37,16 +56,20 @@ def command(
     """Explore the contexts until QUESTION is answered."""
     from rlm_dsl.cli.approving import DryRun, asking, dry, told_estimate
     from rlm_dsl.cli.telling import told_result, told_turn
-    from rlm_dsl.explore.asking import answer_question
+    from rlm_dsl.explore.asking import Wishes
+    from rlm_dsl.explore.modes import answer_by_mode
     from rlm_dsl.runtime.servers import Keys
 
     folder = None if no_trace or dry_run else Path(trace) if trace else new_trace()
     chosen = settings(given, turns=turns)
+    wishes = Wishes(given["returns"], given["depth"], given["judged"], given["times"], given["prompt_tokens"])
     try:
-        result = answer_question(
+        results = answer_by_mode(
+            mode,
             question,
             load_all(contexts, memory=given["memory"]),
             chosen,
+            wishes,
             keys=Keys(os.environ),
             progress=Bar(),
             shown=lambda told: note(told_turn(told)),
@@ -60,4 +83,11 @@ def command(
             f"the whole exploration: at most {limits.calls:,} calls and {limits.tokens:,} tokens, which --budget says"
         )
         return
-    write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))
+    if as_json:
+        values = {way: result.value for way, result in results.items()}
+        write(json.dumps(values if len(values) > 1 else next(iter(values.values())), ensure_ascii=False))
+        return
+    for way, result in results.items():
+        if len(results) > 1:
+            write(f"=== {way}")
+        write(told_result(result))

@@ -1,0 +1,120 @@
+"""A first look at a context, without a model: type, size, what its columns hold, rows from its head, middle and end.
+
+In: a context's rows. Out: text. Law: the same rows give the same text, of bounded size and in bounded time: of a large
+context a few hundred rows are looked at.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rlm_dsl.explore.view import Limits, cell, cut, view_table
+from rlm_dsl.operators.operator import Relation
+from rlm_dsl.runtime.warehouse import Warehouse
+from rlm_dsl.types import Field, is_text
+
+HEAD = Limits(rows=3, cell=200, characters=1_600)
+LOOKED_AT = 300
+"""Rows looked at of the head, of the middle and of the end."""
+COLUMNS = 16
+"""Columns that are told of."""
+FEW = 12
+"""Different values that are all listed."""
+SHARE = 0.05
+"""A template or value that fewer rows have is not told of."""
+MASKS = (
+    ("<date>", r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"),
+    (
+        "<date>",
+        r"\d{1,2}/\w{3,9}/\d{4}(?::\d{2}:\d{2}:\d{2}(?: [+-]\d{4})?)?|\b[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}",
+    ),
+    ("<time>", r"\b\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\b"),
+    ("<ip>", r"\b\d{1,3}(?:\.\d{1,3}){3}\b"),
+    ("<hex>", r"\b(?=[0-9a-fA-F-]*\d)[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*\b"),
+    ("<n>", r"\d+(?:[.,]\d+)*"),
+)
+MASK = re.compile("|".join(f"(?P<m{n}>{pattern})" for n, (_, pattern) in enumerate(MASKS)))
+KEPT = 0.1
+"""A word that fewer rows have is no part of their template."""
+LONGEST = 120
+"""Characters of a text that are looked at for its template."""
+
+
+def first_look(name: str, relation: Relation, warehouse: Warehouse) -> str:
+    """What is told of one context."""
+    count = warehouse.count(name)
+    head = warehouse.table(relation, LOOKED_AT)
+    middle, last = warehouse.around(relation, LOOKED_AT) if count > LOOKED_AT else ([], [])
+    lines = [view_table(f"context {name}", relation.type, count, head, HEAD)]
+    for where, rows in (("middle", middle[:1]), ("end", last[-1:])):
+        lines += [f"  {where}: {' | '.join(cell(value, 120) for value in row)[:600]}" for row in rows]
+    seen = [*head, *middle, *last]
+    columns = list(relation.type.columns)
+    for place, column in enumerate(columns[:COLUMNS]):
+        if told := told_of(column, [row[place] for row in seen], count > LOOKED_AT):
+            lines.append(f"  {cut(told, 260)}")
+    if len(columns) > COLUMNS:
+        lines.append(f"  ... {len(columns) - COLUMNS} more columns")
+    return "\n".join(lines)
+
+
+def told_of(column: Field, values: Sequence[Any], sampled: bool) -> str:
+    """What a column holds: nulls, range or lengths, its few values, or the templates of its texts."""
+    held = [value for value in values if value is not None]
+    if not held:
+        return f"{column.name}: only nulls here" if values else ""
+    nulls = f", {1 - len(held) / len(values):.0%} null" if len(held) < len(values) else ""
+    about = " in the rows looked at" if sampled else ""
+    if is_text(column.type):
+        return f"{column.name}: {', '.join(of_texts([str(value) for value in held]))}{nulls}{about}"
+    if isinstance(held[0], bool):
+        return f"{column.name}: {sum(held) / len(held):.0%} true{nulls}{about}"
+    if isinstance(held[0], int | float | datetime.date):
+        return f"{column.name}: {cell(min(held), 40)} to {cell(max(held), 40)}{nulls}{about}"
+    return ""
+
+
+def of_texts(texts: Sequence[str]) -> Iterator[str]:
+    different = Counter(texts)
+    if len(different) <= FEW and len(different) < len(texts) and max(map(len, different)) <= 60:
+        yield "; ".join(f"{cell(text, 60)} {share(n, texts)}" for text, n in most(different, FEW))
+        return
+    lengths = sorted(map(len, texts))
+    if lengths[-1] > 40:
+        yield f"length {lengths[0]:,} to {lengths[-1]:,}, median {int(statistics.median(lengths)):,}"
+    yield f"{len(different):,} different of {len(texts):,}"
+    common = [(text, n) for text, n in most(different, 3) if n > 1 and n >= SHARE * len(texts)]
+    found = most(Counter(templates_of(texts)), 3)
+    templates = [(text, n) for text, n in found if n > 1 and n >= SHARE * len(texts)]
+    if common:
+        yield "often " + "; ".join(f"{cell(text, 50)} {share(n, texts)}" for text, n in common)
+    elif any(len(text.replace("*", "").strip()) > 2 for text, _ in templates):
+        yield "like " + "; ".join(f"{cell(text, 90)} {share(n, texts)}" for text, n in templates)
+
+
+def most(counted: Counter[str], count: int) -> list[tuple[str, int]]:
+    """The most frequent, those of one count in their own order."""
+    return sorted(counted.items(), key=lambda each: (-each[1], each[0]))[:count]
+
+
+def share(count: int, texts: Sequence[str]) -> str:
+    return f"{count / len(texts):.0%}"
+
+
+def templates_of(texts: Sequence[str]) -> Iterator[str]:
+    """Each text's beginning with what differs from row to row masked: dates, times, addresses and numbers by their
+    kind, words that few rows have by `*`."""
+    words = [masked(text[:LONGEST]).split() for text in texts]
+    rows = Counter(word for each in words for word in set(each))
+    for each in words:
+        kept = [word if rows[word] >= KEPT * len(texts) else "*" for word in each]
+        yield " ".join(word for place, word in enumerate(kept) if word != "*" or kept[place - 1 : place] != ["*"])
+
+
+def masked(text: str) -> str:
+    return MASK.sub(lambda found: MASKS[int((found.lastgroup or "m0")[1:])][0], text)
