@@ -20,8 +20,10 @@ from rlm_dsl.context.loading import as_declared, held
 from rlm_dsl.context.loading import load as load_context
 from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
 from rlm_dsl.diagnostics import UserError
-from rlm_dsl.explore.asking import answer_question
+from rlm_dsl.explore.asking import Wishes
 from rlm_dsl.explore.loop import Told
+from rlm_dsl.explore.modes import answer_by_mode
+from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.resuming import resume as go_on
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.runtime.execution import declared_types
@@ -55,6 +57,7 @@ __all__ = [
     "version",
 ]
 
+MODES = ("explore", "auto", "direct")
 Models = str | ModelChoice | Mapping[str, str | ModelChoice]
 """A model for everything, or models by alias: a name, or a choice with its server's address and parameters."""
 Contexts = Mapping[str, Any]
@@ -137,22 +140,37 @@ def ask(
     trace: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     shown: Callable[[Told], None] = lambda told: None,
+    returns: str = "",
+    mode: str = "explore",
+    depth: int | None = None,
+    n: int = 1,
+    verify_answer: bool = False,
+    prompt_tokens: int = LIMIT,
     **more: Any,
 ) -> Result:
-    """Explore until the question is answered. `budget` holds calls, tokens, usd, seconds; `more` are fields of Settings
-    (turns, concurrency, threads, memory, parameters, servers, store, price, timeout_seconds, window, max_failed).
+    """Explore until the question is answered. `budget` holds calls, tokens, usd, seconds; `returns` spells the type
+    that the answer must have; with `mode` direct a model is shown the whole context, with auto where it is short;
+    `depth` 0 asks no model about rows, 1 does, more allows sub-runs; `n` explorations agree on an answer; with
+    `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt. `more` are fields of
+    Settings (turns, concurrency, threads, memory, parameters, servers, store, price, timeout_seconds, window,
+    max_failed).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
     """
-    return answer_question(
+    if mode not in MODES:
+        raise UserError(f"there is no mode {mode!r}", f"modes: {', '.join(MODES)}")
+    found = answer_by_mode(
+        mode,
         question,
         loaded(contexts, memory=more.get("memory")),
         settings_of(model, base_url, budget, **more),
+        Wishes(returns, depth, verify_answer, n, prompt_tokens),
         keys=Keys(os.environ, api_key),
         progress=progress or Silent(),
         shown=shown,
         trace=Path(trace) if trace else None,
     )
+    return next(iter(found.values()))
 
 
 def run(

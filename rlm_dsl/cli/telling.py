@@ -44,6 +44,9 @@ def told_result(result: Result) -> str:
     for statement, part in execution.shown:
         parts += [cut(" ".join(statement.split()), 100), *told_part(part.as_json()), ""]
     parts += [told_answer(execution.answer_json()["parts"]), told_evidence(result.evidence)]
+    if result.agreement is not None:
+        agree, explored = result.agreement
+        parts.append(f"agreement: {agree} of {explored} explorations came to this answer")
     parts.append(f"{result.spent.told()}, {result.seconds:.2f} s")
     if result.trace is not None:
         parts.append(f"trace  {result.trace}  head {result.head}")

@@ -61,6 +61,8 @@ def opening(story: Story) -> Iterator[str]:
     yield f"{story.name}{when}{'' if story.finished else '  unfinished'}"
     if header.get("question"):
         yield from ("", f"question  {header['question']}")
+    if agreed := header.get("agreement"):
+        yield f"agreed    {agreed['agree']} of {agreed['explored']} explorations came to the answer"
     if parent := header.get("parent"):
         other = ", ".join(
             f"{name} {json.dumps(each, ensure_ascii=False)}" for name, each in parent["different"].items()

@@ -19,6 +19,7 @@ from rlm_dsl.explore.typed_answers import WrongType
 from rlm_dsl.program import Bound
 from rlm_dsl.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.syntax import tree as t
+from rlm_dsl.syntax.show import show
 
 NOTHING = (
     "There was no statement in that reply, so nothing was run. Reply with statements alone, such as\n"
@@ -40,6 +41,10 @@ NO_TOOLS = (
 TOOL_CALL = re.compile(
     r"<tool_call>|<function|\"(?:tool_calls|function_call|tool_name)\"\s*:|\"name\"\s*:.*\"arguments\"\s*:", re.S
 )
+OTHER_END = re.compile(
+    r"\b(?:FINAL|FINAL_VAR|SUBMIT|final_answer)\s*\(|^\s*(?:FINAL|Final) ?(?:ANSWER|Answer)\b", re.MULTILINE
+)
+END = "The end is `answer expression`: what stands there is computed, such as\nanswer tickets | count()"
 ANSWERS = re.compile(r"^\s*answer\b", re.MULTILINE)
 
 
@@ -170,6 +175,8 @@ def nothing_in(answer: Answer) -> str:
         return CUT_SHORT
     if answer.refusal is not None or answer.finish == "content_filter":
         return REFUSED
+    if OTHER_END.search(answer.text):
+        return END
     return NO_TOOLS if TOOL_CALL.search(answer.text) else NOTHING
 
 
@@ -180,14 +187,15 @@ def checked(session: Session, turn: Turn, checks: Checks) -> Turn:
     if problem := checks.fits(session.answer):
         session.failure = WrongType(problem, session.answer)
         return held_back(turn, f"The answer does not have the type asked for: {problem}. Answer again in that type.")
-    if turn.accepted in session.doubted:
+    statement = show(t.Tree(turn.statements[-1:]))
+    if statement in session.doubted:
         return turn
     doubts = [*doubts_of(session, turn)]
     if not doubts and (said := checks.judged(turn, sliced(session, turn), session.answer)):
         doubts = [JUDGED.format(said=said)]
     if not doubts:
         return turn
-    session.doubted.add(turn.accepted)
+    session.doubted.add(statement)
     return held_back(turn, "\n".join([*doubts, AGAIN]))
 
 

@@ -21,7 +21,7 @@ from rlm_dsl.syntax.show import show
 from rlm_dsl.types import Table
 
 COMPARED = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
-Constant = t.Text | t.Number
+Constant = t.Text | t.Number | t.Items
 
 
 def with_params(tree: t.Tree, question: str, contexts: Mapping[str, Table]) -> t.Tree:
@@ -38,13 +38,9 @@ def candidates(tree: t.Tree, question: str) -> Iterator[tuple[str, Constant]]:
     for statement in tree.statements:
         for node in parts(statement):
             match node:
-                case t.Binary(operator, t.Name(column), t.Text() | t.Number() as constant) if operator in COMPARED:
-                    if stands_in(question, constant):
+                case t.Binary(operator, t.Name(column), t.Text() | t.Number() | t.Items() as constant):
+                    if operator in COMPARED and stands_in(question, constant):
                         yield column, constant
-                case t.Binary(operator, t.Name(column), t.Items(items)) if operator in COMPARED:
-                    for item in items:
-                        if isinstance(item.value, t.Text | t.Number) and stands_in(question, item.value):
-                            yield column, item.value
                 case t.Call("take", (t.Argument(None, t.Number() as constant),)) if stands_in(question, constant):
                     yield "rows", constant
                 case _:
@@ -52,7 +48,12 @@ def candidates(tree: t.Tree, question: str) -> Iterator[tuple[str, Constant]]:
 
 
 def stands_in(question: str, constant: Constant) -> bool:
-    """Whether a constant is a word of the question; 0 and 1 are too common to mean it."""
+    """Whether a constant is a word of the question, or each of a list's is; 0 and 1 are too common to mean it."""
+    if isinstance(constant, t.Items):
+        values = [item.value for item in constant.items]
+        kinds = {type(value) for value in values}
+        alike = len(kinds) == 1 and kinds <= {t.Text, t.Number}
+        return alike and all(stands_in(question, value) for value in values if isinstance(value, t.Text | t.Number))
     if isinstance(constant, t.Number):
         text = json.dumps(constant.value)
         return (
@@ -65,11 +66,20 @@ def stands_in(question: str, constant: Constant) -> bool:
 
 def with_param(tree: t.Tree, name: str, constant: Constant) -> t.Tree:
     """The tree in which a param stands for a constant, wherever it is compared."""
-    type_ = "text" if isinstance(constant, t.Text) else "float" if isinstance(constant.value, float) else "int"
-    param = t.ParamStatement(name, t.Name(type_), constant)
-    heads = [s for s in tree.statements if isinstance(s, t.ContextStatement)]
-    rest = [swapped(s, constant, t.Name(name)) for s in tree.statements if not isinstance(s, t.ContextStatement)]
-    return replace(tree, statements=(*heads, param, *rest))
+    param = t.ParamStatement(name, type_of(constant), constant)
+    first = next(n for n, s in enumerate(tree.statements) if not isinstance(s, t.ContextStatement | t.ParamStatement))
+    rest = [swapped(s, constant, t.Name(name)) for s in tree.statements[first:]]
+    return replace(tree, statements=(*tree.statements[:first], param, *rest))
+
+
+def type_of(constant: Constant) -> t.Expression:
+    if isinstance(constant, t.Items):
+        inner = constant.items[0].value
+        assert isinstance(inner, t.Text | t.Number)
+        return t.Applied("list", (type_of(inner),))
+    if isinstance(constant, t.Text):
+        return t.Name("text")
+    return t.Name("float" if isinstance(constant.value, float) else "int")
 
 
 def swapped(node: Any, constant: Constant, name: t.Name) -> Any:
@@ -79,9 +89,6 @@ def swapped(node: Any, constant: Constant, name: t.Name) -> Any:
             return node
         case t.Binary(operator, t.Name() as column, right) if operator in COMPARED and right == constant:
             return replace(node, left=column, right=name)
-        case t.Binary(operator, t.Name(), t.Items(items) as held) if operator in COMPARED:
-            changed = tuple(replace(item, value=name) if item.value == constant else item for item in items)
-            return replace(node, right=replace(held, items=changed))
         case t.Call("take", (t.Argument(None, value),)) if value == constant:
             return replace(node, arguments=(t.Argument(None, name),))
         case tuple():

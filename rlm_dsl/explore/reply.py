@@ -11,6 +11,10 @@ import re
 THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n(?P<inside>.*?)(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 STATEMENT = re.compile(r"^\s*(?:(?:context|param)\s+[\w`]+\s*:|(?:show|answer)\s+\S|[A-Za-z_]\w*\s*=(?!=))")
+BARE_FENCE = re.compile(r"^[ \t]*(?:```+|~~~+)\w*[ \t]*$")
+FOREIGN = re.compile(
+    r"^\s*(?:SELECT\s|WITH\s+\w+\s+AS\b|for\s+\w+\s+in\s|import\s|from\s+\w+\s+import\s|def\s+\w+\(|print\()"
+)
 OPENING, CLOSING = "([{", ")]}"
 
 
@@ -18,7 +22,19 @@ def program_text(reply: str) -> str:
     """The program text of a reply: what stands in its fences, or else its lines that are statements."""
     spoken = THINKING.sub("", reply)
     blocks = [block["inside"] for block in FENCE.finditer(spoken)]
-    return "\n".join(block.rstrip() for block in blocks).strip("\n") if blocks else statement_lines(spoken)
+    if blocks:
+        return "\n".join(without_fences(block) for block in blocks).strip("\n")
+    return statement_lines(spoken) or foreign_lines(spoken)
+
+
+def without_fences(block: str) -> str:
+    """A block's lines but for the fences that stand within it."""
+    return "\n".join(line for line in block.rstrip().splitlines() if not BARE_FENCE.match(line))
+
+
+def foreign_lines(text: str) -> str:
+    """The first line that is code of another language: it is read for what it says of what is meant."""
+    return next((line.strip() for line in text.splitlines() if FOREIGN.match(line)), "")
 
 
 def statement_lines(text: str) -> str:

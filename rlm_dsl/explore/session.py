@@ -210,13 +210,12 @@ def labelled_by_pattern(node: Node) -> Iterator[str]:
         inner = inner.inputs[0]
     if not isinstance(inner, Step) or inner.operator != "derive":
         return
-    for value in inner.arguments.values():
-        for name, made in value.items() if isinstance(value, Mapping) else ():
-            if isinstance(made, Apply) and made.function == "if":
-                chosen = [part for part in below(made) if isinstance(part, Literal) and isinstance(part.value, str)]
-                by_pattern = any(isinstance(part, Apply) and part.function in PATTERNS for part in below(made))
-                if by_pattern and len({part.value for part in chosen}) > 2:
-                    yield name
+    for name, made in inner.arguments["columns"]:
+        if isinstance(made, Apply) and made.function == "if":
+            chosen = {part.value for part in below(made) if isinstance(part, Literal) and isinstance(part.value, str)}
+            by_pattern = any(isinstance(part, Apply) and part.function in PATTERNS for part in below(made))
+            if by_pattern and len(chosen) > 2:
+                yield name
 
 
 def below(node: Node) -> Iterator[Node]:

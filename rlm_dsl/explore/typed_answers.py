@@ -62,11 +62,12 @@ def of_type(value: Any, type_: Type) -> Any:
 
 def misfit(value: Any, type_: Type) -> str:
     """What is wrong with a value in a type; "" if nothing."""
+    wanted = without_tables(type_)
     try:
-        of_type(value, type_)
+        typed(reshaped(value, wanted), wanted, "answer")
         return ""
-    except WrongType as failure:
-        return failure.message.removeprefix("the answer has another type: ")
+    except NotOfType as failure:
+        return str(failure)
 
 
 def without_tables(type_: Type) -> Type:

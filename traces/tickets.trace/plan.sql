@@ -10,12 +10,12 @@ SELECT * FROM "tickets" WHERE (("user" = $mine_pattern_text) OR ("user" = $mine_
 SELECT "#ord" AS "#key", "body" AS "shown 0" FROM "mine" ORDER BY "#key", "#ord";
 
 -- topics (classify) -> billing (where)
--- $billing_condition = "billing"
+-- $wanted_topic = "billing"
 CREATE TABLE "billing" AS
 WITH "topics" AS (
   SELECT t."id", t."user", t."sent", t."body", a."label" AS "topic", t."#ord", t."#row", t."#lo", t."#hi" FROM "mine" AS t JOIN "topics_answers" AS a ON t."#ord" = a."#key"
 )
-SELECT * FROM "topics" WHERE ("topic" = $billing_condition);
+SELECT * FROM "topics" WHERE ("topic" = $wanted_topic);
 
 -- answer_total (count)
 CREATE TABLE "answer_total" AS
