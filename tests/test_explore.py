@@ -96,7 +96,7 @@ def test_the_answers_program_is_its_backward_slice(session: Session) -> None:
         (Answer("show tick", finish="length"), CUT_SHORT),
         (Answer("Let me think about", finish="length"), CUT_SHORT),
         ("x = tickets | filter(id > 1)", "write where(condition)"),
-        ("SELECT count(*) FROM tickets", "nothing was run"),
+        ("SELECT count(*) FROM tickets", "pipe a table through operators"),
         ("x = tickets[0]", "error[S"),
         ("x = tickets | where(usr == 'u1')", "did you mean `user`?"),
         ("answer 42", NO_DATA),

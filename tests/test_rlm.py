@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import rlm_dsl
-from rlm_dsl.explore.loop import NOTHING, NoAnswer
+from rlm_dsl.explore.loop import END, NOTHING, NoAnswer
 from rlm_dsl.explore.typed_answers import WrongType
 from rlm_dsl.rlm import RLM
 from rlm_dsl.runtime.model import BudgetExceeded
@@ -90,9 +90,10 @@ def test_a_reply_is_read_whatever_stands_around_its_statements(bench: Any, reply
 def test_a_reply_without_statements_is_told_so_and_costs_one_turn(bench: Any) -> None:
     done = bench("I believe it is forty.", COUNT).rlm().completion(TEXTS, "How many?")
     assert done.metadata["iterations"][0]["code_blocks"] == [] and done.value == 40
-    held = bench("FINAL(40)", "print(context)", COUNT)
+    held = bench("FINAL(40)", "So it is.", "print(context)", COUNT)
     assert held.rlm().completion(TEXTS, "How many?").value == 40
-    assert NOTHING in json.dumps(held.server.requests[-1].body["messages"]).replace("\\n", "\n")
+    asked = [json.dumps(request.body["messages"]).replace("\\n", "\n") for request in held.server.requests]
+    assert END in asked[1] and NOTHING in asked[2] and "write: show expression" in asked[3]
 
 
 def test_code_of_another_language_is_answered_and_never_run(bench: Any, tmp_path: Path) -> None:
