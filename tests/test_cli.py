@@ -14,6 +14,7 @@ import pytest
 
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
+from tests.commands import Ran, command
 
 ROWS = "id,user,body\n" + "".join(
     f'{n},u{n % 3},"{"my card was charged twice" if n % 4 == 0 else "how do I log in"} ({n})"\n' for n in range(1, 41)
@@ -38,15 +39,9 @@ TURNS = [
 ]
 
 
-class Ran:
-    """What one command came to."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-
 class Shell:
-    """Runs rlm-dsl in a folder of its own, with a store of its own."""
+    """Runs rlm-dsl in a folder of its own, with a store of its own: here, or in a process of its own where that is what
+    is looked at."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,19 +52,15 @@ class Shell:
             "RLM_DSL_STORE": str(folder / "s.sqlite")
         }
 
-    def __call__(self, *arguments: str, stdin: str | None = None, **env: str) -> Ran:
-        command = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", *arguments]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**self.env, "PYTHONPATH": str(Path.cwd()), **env},
-            capture_output=True,
-            text=True,
-            input=stdin,
-            timeout=60,
-        )
+    def __call__(self, *arguments: str, stdin: str = "", **env: str) -> Ran:
+        return command(self.folder, *arguments, stdin=stdin, **env)
+
+    def process(self, *arguments: str) -> Ran:
+        given = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", *arguments]
+        env = {**self.env, "PYTHONPATH": str(Path.cwd())}
+        done = subprocess.run(given, cwd=self.folder, env=env, capture_output=True, text=True, timeout=60)
         assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done)
+        return Ran(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -84,7 +75,7 @@ def server() -> Iterator[Server]:
 
 
 def test_ask_explores_answers_and_leaves_a_trace_that_verifies(shell: Shell, server: Server) -> None:
-    asked = shell(
+    asked = shell.process(
         "ask",
         "How many billing questions did u1 send?",
         "--context",

@@ -26,6 +26,7 @@ from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Limits, Settings
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.gold import with_error
+from tests.commands import Ran, command
 from tests.real import REAL, needs_real_data
 from tests.solving import turns
 from tests.test_examples_data import OOLONG_SQL, json_lines
@@ -206,8 +207,8 @@ def test_intervals_are_the_ones_they_say() -> None:
 )
 def test_a_line_that_is_no_task_is_named(line: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "tasks.jsonl").write_text(line + "\n")
-    done = command(tmp_path, "tasks.jsonl", "--model", "m")
-    assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
+    done = evaluated(tmp_path, "tasks.jsonl", "--model", "m")
+    assert done.code == 2 and says in done.err and "Traceback" not in done.err
 
 
 # ---- what is asked, and once ----
@@ -223,34 +224,25 @@ def tasks_file(folder: Path, lines: Sequence[Any] = LINES) -> Path:
     return path
 
 
-def command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    code = "from rlm_dsl.cli import main; main()"
-    given = {**os.environ, "PYTHONPATH": str(Path.cwd()), "RLM_DSL_STORE": str(folder / "s.sqlite"), **environment}
-    return subprocess.run(
-        [sys.executable, "-c", code, "eval", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=given,
-    )
+def evaluated(folder: Path, *arguments: str, **environment: str) -> Ran:
+    return command(folder, "eval", *arguments, **environment)
 
 
 def test_the_command_shows_a_table_and_json_and_asks_nothing_again(tmp_path: Path) -> None:
     tasks_file(tmp_path)
     with serve(script=["show text | take(1)", "answer 1 + count(text)"], key="k") as server:
         asked = ("tasks.jsonl", "--model", "m", "--base-url", server.base_url, "--price", "1/2")
-        first = command(tmp_path, *asked, OPENAI_API_KEY="k")
-        assert first.returncode == 0, first.stderr
-        assert re.search(r"rlm-dsl +8 +0\.750 +0\.750 to 0\.750 \(bootstrap\) +16 +16 ", first.stdout), first.stdout
-        assert "rlm-dsl: even: 0.750" in first.stdout and "$0.0" in first.stdout
+        first = evaluated(tmp_path, *asked, OPENAI_API_KEY="k")
+        assert first.code == 0, first.err
+        assert re.search(r"rlm-dsl +8 +0\.750 +0\.750 to 0\.750 \(bootstrap\) +16 +16 ", first.out), first.out
+        assert "rlm-dsl: even: 0.750" in first.out and "$0.0" in first.out
         calls = server.calls
-        again = command(tmp_path, *asked, "--json", OPENAI_API_KEY="k")
-        assert server.calls == calls == 16 and again.stderr.count("(known)") == 8
-        (told,) = json.loads(again.stdout)["summaries"]
+        again = evaluated(tmp_path, *asked, "--json", OPENAI_API_KEY="k")
+        assert server.calls == calls == 16 and again.err.count("(known)") == 8
+        (told,) = json.loads(again.out)["summaries"]
         assert (told["tasks"], told["score"]["mean"], told["turns"]) == (8, 0.75, 2.0)
-        more = command(tmp_path, *asked, "--turns", "7", OPENAI_API_KEY="k")
-        assert more.returncode == 0 and server.calls > calls, "other conditions are another evaluation"
+        more = evaluated(tmp_path, *asked, "--turns", "7", OPENAI_API_KEY="k")
+        assert more.code == 0 and server.calls > calls, "other conditions are another evaluation"
     assert "OPENAI" not in "".join(p.read_text() for p in tmp_path.rglob("*.jsonl"))
 
 
@@ -266,9 +258,9 @@ def test_killed_and_run_again_it_asks_nothing_twice(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
         until(lambda: server.stats()["in_flight"] == 0)
-        done = command(tmp_path, *asked, "--json")
-        held = json.loads(done.stdout)["summaries"][0]
-        assert done.returncode == 0 and held["score"]["mean"] == 1.0 and held["tasks"] == 8
+        done = evaluated(tmp_path, *asked, "--json")
+        held = json.loads(done.out)["summaries"][0]
+        assert done.code == 0 and held["score"]["mean"] == 1.0 and held["tasks"] == 8
         sent = [json.dumps(r.body, sort_keys=True) for r in server.requests]
         assert len(sent) - len(set(sent)) <= 2, "at most what was in flight when it was killed"
         assert len(set(sent)) == 16
@@ -383,10 +375,10 @@ def test_dspy_and_rlms_are_asked_where_they_are_installed(tmp_path: Path) -> Non
 
 def test_an_unknown_contender_is_named_with_the_nearest(tmp_path: Path) -> None:
     tasks_file(tmp_path)
-    done = command(tmp_path, "tasks.jsonl", "--model", "m", "--with", "plane")
-    assert done.returncode == 2 and "did you mean `plain`?" in done.stderr
-    without = command(tmp_path, "tasks.jsonl")
-    assert without.returncode == 2 and "no model is named" in without.stderr
+    done = evaluated(tmp_path, "tasks.jsonl", "--model", "m", "--with", "plane")
+    assert done.code == 2 and "did you mean `plain`?" in done.err
+    without = evaluated(tmp_path, "tasks.jsonl")
+    assert without.code == 2 and "no model is named" in without.err
 
 
 def test_data_is_named_once_for_all_tasks(tmp_path: Path) -> None:

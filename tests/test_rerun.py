@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,8 @@ from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.file import Trace
 from tests import runs
+from tests.commands import Ran
+from tests.commands import command as run_command
 
 ROWS = 30
 WIDE = """\
@@ -170,26 +169,23 @@ def test_problems_are_told_as_of_any_run(tmp_path: Path) -> None:
 def test_the_commands(tmp_path: Path) -> None:
     office = Office(tmp_path)
 
-    def command(*words: str) -> subprocess.CompletedProcess[str]:
-        main = "from rlm_dsl.cli import main; main()"
-        environment = {**os.environ, "RLM_DSL_STORE": str(tmp_path / "s")}
-        given = [sys.executable, "-c", main, *words]
-        return subprocess.run(given, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    def command(*words: str) -> Ran:
+        return run_command(tmp_path, *words)
 
     with office.server:
         office.write("more.csv", runs.csv(ROWS + 3))
         dry = command("rerun", "parent.trace", "--context", "tickets=more.csv", "--dry-run")
-        assert dry.returncode == 0 and "nothing was asked" in dry.stdout and "2 of 22 requests are new" in dry.stderr
+        assert dry.code == 0 and "nothing was asked" in dry.out and "2 of 22 requests are new" in dry.err
         before = office.server.calls
         done = command("rerun", "parent.trace", "--context", "tickets=more.csv", "--trace", "c.trace", "--price", "1/2")
-        assert done.returncode == 0 and "topics: 2 of 22 requests are new: data 2; at most $0." in done.stderr
-        assert "asked anew: 2 (data 2); compare: rlm-dsl diff parent.trace c.trace" in done.stdout
+        assert done.code == 0 and "topics: 2 of 22 requests are new: data 2; at most $0." in done.err
+        assert "asked anew: 2 (data 2); compare: rlm-dsl diff parent.trace c.trace" in done.out
         assert office.server.calls - before == 2
         what = command(
             "what-if", "parent.trace", "--at", "topics", "--set", 'labels=["billing", "other", "spam"]', "--json"
         )
-        told = json.loads(what.stdout)
-        assert told["answer"]["total"] == 5 and told["asked"][0]["reasons"][0]["reason"] == "program", what.stderr
-        assert "parent    parent.trace" in command("show", told["trace"]).stdout
-        assert command("what-if", "parent.trace").returncode == 2
-        assert "belong together" in command("what-if", "parent.trace", "--at", "topics").stderr
+        told = json.loads(what.out)
+        assert told["answer"]["total"] == 5 and told["asked"][0]["reasons"][0]["reason"] == "program", what.err
+        assert "parent    parent.trace" in command("show", told["trace"]).out
+        assert command("what-if", "parent.trace").code == 2
+        assert "belong together" in command("what-if", "parent.trace", "--at", "topics").err
