@@ -35,7 +35,13 @@ answer topics | where(topic == "billing") | count()
 
 rows = log | extract(r"user=(?P<user>\\w+) ms=(?P<ms>\\d+)", types={ms: int})
 slow = rows | where(ms > 500) | group(by=user, n=count(), worst=max(ms)) | sort(-n) | take(5)
-answer slow"""
+answer slow
+
+kinds = people | classify(on=about, labels=["place", "person"], into=kind)  # label each row once
+answer kinds | where(kind == "place") | select(id) | pairs()                # then make the pairs exactly
+
+calls = code | grep(r"\\bparse_\\w+\\(", after=2)  # code needs no model: patterns, `around`, `extract`
+answer calls | take(20)"""
 
 
 Size = Literal["small", "medium", "full"]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rlm_dsl.card import card
+from rlm_dsl.card import EXAMPLES, card
 from rlm_dsl.check import Environment, check, check_program
+from rlm_dsl.check.spelled import spelled_table
 from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.operators.registry import aggregates, function_names, table_operators
 from rlm_dsl.reference import with_parts
@@ -103,3 +104,15 @@ def test_what_it_says_of_empty_tables_holds() -> None:
 def test_what_stops_a_run_does(formula: str) -> None:
     with pytest.raises(UserError, match=r"64 bits|1 to 9999"):
         answer(f"answer {formula}", {"t": {"n": [1]}})
+
+
+def test_the_examples_of_the_card_check() -> None:
+    tables = {
+        "tickets": "table(id: int, user: text, sent: date, body: text)",
+        "log": "table(line: int, text: text)",
+        "people": "table(id: int, about: text)",
+        "code": "table(path: text, line: int, text: text)",
+    }
+    types = {name: table for name, text in tables.items() if (table := spelled_table(text)) is not None}
+    for example in EXAMPLES.split("\n\n"):
+        assert check(parse(Source("card", example)), Environment(types)).problems == (), example

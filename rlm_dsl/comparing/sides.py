@@ -81,7 +81,8 @@ class Placed:
 
 @dataclass(frozen=True)
 class Side:
-    """A program with what it runs on. `contexts` are as a header has them, by name."""
+    """A program with what it runs on. `contexts` are as a header has them, by name; `params` have their values in this
+    run, given or not."""
 
     name: str
     text: str
@@ -140,4 +141,5 @@ def side(
         words = written.get((span.start, span.end), {})
         line = shown.place(span.start).line
         steps[planned.name] = Placed(planned.name, planned.step, words, line, planned.inputs)
-    return Side(name, shown.text, steps, contexts, params, models, rows_per_call)
+    values = {param.name: param.value for param in program.params}
+    return Side(name, shown.text, steps, contexts, values, models, rows_per_call)
