@@ -45,8 +45,8 @@ answer calls | take(20)"""
 
 
 Size = Literal["small", "medium", "full"]
-COMMON = ("using", "on_error")
-"""Arguments that every operator which asks a model has: told once."""
+COMMON = ("using", "on_error", "examples", "proxy")
+"""Arguments that operators which ask a model have in common: told once, or not at all where optimizers write them."""
 
 
 @cache

@@ -95,6 +95,8 @@ def parameter_words(parameter: Parameter) -> str:
             return "words for the model; `{name}` inserts an earlier value"
         case o.Labels():
             return "at least two different texts: a list, a param or an earlier list"
+        case o.Demonstrations():
+            return "texts as they are shown, each with the fields of its right answer: [{text: ..., ...}]"
         case o.NewName():
             return "the name of a new column"
         case o.JoinCondition():

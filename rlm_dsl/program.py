@@ -268,6 +268,24 @@ def known_value(node: Node) -> Any:
     return inner.value if isinstance(inner, Literal | Param) else None
 
 
+UNKNOWN: Any = object()
+
+
+def plain_value(node: Node) -> Any:
+    """What is written out, lists and records too, as plain values; UNKNOWN where any of it is computed."""
+    match resolved(node):
+        case Literal(value) | Param(_, value):
+            return list(value) if isinstance(value, tuple) else value
+        case ListValue(items):
+            found = [plain_value(item) for item in items]
+            return UNKNOWN if UNKNOWN in found else found
+        case RecordValue(fields):
+            record = {name: plain_value(each) for name, each in fields}
+            return UNKNOWN if UNKNOWN in record.values() else record
+        case _:
+            return UNKNOWN
+
+
 def children(node: Node) -> Iterator[Node]:
     """The nodes that a node is directly made of, inputs first."""
     match node:

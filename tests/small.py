@@ -73,6 +73,7 @@ class Caller:
         self.depth = 3
         self.max_failed = 1.0
         self.rows_per_call: dict[str, int] = {}
+        self.proxies: dict[str, Any] = {}
         self.model = model
 
     def wait(self, work: Callable[[], Awaitable[Any]]) -> Any:

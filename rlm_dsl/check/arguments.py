@@ -7,7 +7,7 @@ wrong. Law: every kind of parameter is checked in one function of this module.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -20,7 +20,7 @@ from rlm_dsl.operators import operator as o
 from rlm_dsl.operators.join import renamed
 from rlm_dsl.operators.registry import aggregates
 from rlm_dsl.patterns import problem
-from rlm_dsl.program import Column, Instruction, Literal, Node, SortKey, known_value, resolved
+from rlm_dsl.program import Column, Instruction, Literal, Node, SortKey, known_value, plain_value, resolved
 from rlm_dsl.source import Span
 from rlm_dsl.syntax import tree as t
 from rlm_dsl.types import (
@@ -150,7 +150,7 @@ def checked_arguments(names: Names, operator: o.Operator, table: Table, placed: 
         if isinstance(parameter.kind, o.Rows):
             inputs.append(checked)
             tables[parameter.name] = checked.type
-        else:
+        elif not (parameter.optional and checked == parameter.default):
             values[parameter.name] = checked
     return Checked(o.Arguments(table, values, tables), tuple(inputs), spans) if fine else None
 
@@ -210,6 +210,8 @@ class _Argument:
                 return self.words(first)
             case o.Labels():
                 return self.labels(first)
+            case o.Demonstrations():
+                return self.demonstrations(first)
             case o.NewName():
                 return self.new_name(first)
             case o.JoinCondition():
@@ -489,6 +491,22 @@ class _Argument:
         if not expression.value.strip():
             raise self.fail("C12", f"`{self.parameter.name}` is empty", expression.span, "say what you want to know")
         return Instruction(tuple(self.pieces(expression)))
+
+    def demonstrations(self, expression: t.Expression) -> tuple[Mapping[str, Any], ...]:
+        """Texts with their answers, as plain values."""
+        node = value(self.names, expression, NO_ROW)
+        if node is None:
+            raise Failed
+        usage = f'write {self.parameter.name}=[{{text: "as it is shown", ...}}]'
+        found = plain_value(node)
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise self.fail("C12", f"`{self.parameter.name}` is a list of records, written out", expression.span, usage)
+        for each in found:
+            if not isinstance(each.get("text"), str) or len(each) < 2:
+                raise self.fail(
+                    "C12", "an example is a `text` and the fields of its right answer", expression.span, usage
+                )
+        return tuple(found)
 
     def pieces(self, text: t.Text) -> list[str | Node]:
         found: list[str | Node] = []

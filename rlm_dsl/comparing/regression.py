@@ -122,7 +122,14 @@ def answer_today(trace: Trace, given: Mapping[str, str | Context]) -> list[dict[
     recorded = Tolerant(recorded_calls(trace).answer)
     redact = recorded_redaction(header, contexts)[0].redact
     window, together = header.get("window", WINDOW), header.get("rows_per_call")
-    caller = Replaying(recorded_settings(trace), recorded, window, redact, rows_per_call=together)
+    caller = Replaying(
+        recorded_settings(trace),
+        recorded,
+        window,
+        redact,
+        rows_per_call=together,
+        proxies=header.get("proxies"),
+    )
     with Warehouse(contexts=contexts.values()) as warehouse:
         source = Source(f"{trace.name}/program.rlm", trace.program)
         try:

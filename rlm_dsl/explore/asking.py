@@ -100,7 +100,7 @@ def answer_question(
         raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
     returns = read_type(wishes.returns) if wishes.returns else None
     redaction = redaction_of(keys, settings)
-    settings = replace(settings, rows_per_call={})  # which name steps of a program that is not there yet
+    settings = replace(settings, rows_per_call={}, proxies={})  # which name steps of a program that is not there yet
     asked = {"question": question, "turns_allowed": settings.turns, "wishes": wishes.as_json()}
     header = before.header or header_of(contexts, {}, settings.by_alias(), settings, asked)
     with ledger(trace, redaction, before) as held:

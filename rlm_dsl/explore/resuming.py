@@ -125,6 +125,7 @@ def settings_again(header: Mapping[str, Any], settings: Settings, limits: Limits
         window=header["window"],
         max_failed=header["max_failed"],
         rows_per_call=header.get("rows_per_call", {}),
+        proxies=header.get("proxies", {}),
     )
 
 

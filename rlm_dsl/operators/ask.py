@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.operators.asking import COMMON, ROW_IS_DATA, beside, new_columns
+from rlm_dsl.operators.asking import COMMON, EXAMPLES, ROW_IS_DATA, beside, new_columns
 from rlm_dsl.operators.operator import (
     ONLY_TEXT,
     Arguments,
@@ -48,6 +48,7 @@ ask = Operator(
         Parameter("on", Shown(), ONLY_TEXT, shown="on=col or [cols]"),
         Parameter("returns", ResultType(record=True), shown="returns={name: type}"),
         *COMMON,
+        EXAMPLES,
     ),
     result=result,
     model=ModelStep(question, answer_type, combine),

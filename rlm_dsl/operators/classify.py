@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.operators.asking import COMMON, ROW_IS_DATA, beside, new_columns
+from rlm_dsl.operators.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA, beside, new_columns
 from rlm_dsl.operators.operator import (
     ONLY_TEXT,
     Arguments,
@@ -65,6 +65,8 @@ classify = Operator(
         Parameter("into", NewName(), "label"),
         Parameter("guide", Words(), NO_GUIDE, shown='guide="what decides"'),
         *COMMON,
+        EXAMPLES,
+        PROXY,
     ),
     result=result,
     model=ModelStep(question, answer_type, combine),

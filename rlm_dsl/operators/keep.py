@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.operators.asking import COMMON, ROW_IS_DATA
+from rlm_dsl.operators.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA
 from rlm_dsl.operators.operator import (
     KEY,
     ONLY_TEXT,
@@ -55,6 +55,8 @@ keep = Operator(
         Parameter("criterion", Words(), shown='"criterion"'),
         Parameter("on", Shown(), ONLY_TEXT, shown="on=col or [cols]"),
         *COMMON,
+        EXAMPLES,
+        PROXY,
     ),
     result=result,
     model=ModelStep(question, answer_type, combine, filters=True),

@@ -115,6 +115,11 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class Demonstrations:
+    """A list of records, each a `text` as it is shown and its right answer's fields, written out."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewName:
     """The name of a column to be made."""
 
@@ -155,6 +160,7 @@ Kind: TypeAlias = (
     | ColumnTypes
     | Words
     | Labels
+    | Demonstrations
     | NewName
     | JoinCondition
     | OfBoth
@@ -172,12 +178,14 @@ ONLY_TEXT: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument of an operator; `shown` is how the card writes it, if not by its name and default."""
+    """One argument of an operator; `shown` is how the card writes it, if not by its name and default. One that is
+    `optional` is no part of a step that does not name it: such a step is what it was before there was the argument."""
 
     name: str
     kind: Kind
     default: Any = REQUIRED
     shown: str = ""
+    optional: bool = False
 
     @property
     def variadic(self) -> bool:
@@ -408,7 +416,7 @@ class Operator:
     @property
     def signature(self) -> str:
         """How the card writes it: `grep(t, pattern, on=, invert=false)`."""
-        return f"{self.name}({', '.join(['t', *map(written, self.parameters)])})"
+        return f"{self.name}({', '.join(['t', *map(written, (p for p in self.parameters if not p.optional))])})"
 
 
 def written(parameter: Parameter) -> str:

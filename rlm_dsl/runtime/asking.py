@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rlm_dsl.runtime.cascade import cascaded, proxy_of
 from rlm_dsl.runtime.rounds import Answered, Progress, Round, Row, ask_round
 from rlm_dsl.runtime.shared import FIRST, ask_shared
 from rlm_dsl.runtime.together import ask_together, chunks, request_of
@@ -22,16 +23,30 @@ def answered(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress
     """Ask about rows until there is an outcome for each, or enough of them satisfy."""
     enough = round_.stage.enough
     outcomes: dict[int, Any] = {}
-    requests, holding = 0, 0
-    levels: tuple[int, ...] = ()
+    holding = 0
+    waved: list[Answered] = []
+    proxy = proxy_of(round_, caller)
     for wave in waves(rows, enough):
-        found = once(round_, wave, caller, progress)
+        found = (
+            once(round_, wave, caller, progress)
+            if proxy is None
+            else cascaded(round_, wave, proxy, lambda some: once(round_, some, caller, progress))
+        )
         outcomes |= found.outcomes
-        requests, levels = requests + found.requests, found.levels
+        waved.append(found)
         holding += sum(1 for outcome in found.outcomes.values() if outcome is not None and holds(outcome.value))
         if enough is not None and holding >= enough:
             break
-    return Answered(outcomes, requests, len(rows) - len(outcomes), levels)
+    return Answered(
+        outcomes,
+        sum(found.requests for found in waved),
+        len(rows) - len(outcomes),
+        waved[-1].levels if waved else (),
+        sum(found.by_proxy for found in waved),
+        sum(found.rechecked for found in waved),
+        sum(found.rechecked_wrong for found in waved),
+        any(found.withdrawn for found in waved),
+    )
 
 
 def holds(value: Any) -> bool:

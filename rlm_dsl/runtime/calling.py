@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rlm_dsl.operators.recurse import DEEPEST, TURNS
 from rlm_dsl.request import Answer, ModelSettings, Request
@@ -20,6 +20,7 @@ from rlm_dsl.runtime.batches import Batches
 from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.budget import Budgeted, Estimate, Spending, estimated
 from rlm_dsl.runtime.model import Model
+from rlm_dsl.runtime.proxy import proxies_of
 from rlm_dsl.runtime.recorded import Recorded
 from rlm_dsl.runtime.recording import Call, Recording
 from rlm_dsl.runtime.retry import Retrying
@@ -58,7 +59,7 @@ class Calling:
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
         self.window, self.limits, self.redact = settings.window, settings.limits, redact
         self.max_failed, self.batch = settings.max_failed, settings.batch
-        self.rows_per_call = settings.rows_per_call
+        self.rows_per_call, self.proxies = settings.rows_per_call, proxies_of(settings.proxies)
         self.approve, self.price_of = approve, settings.price_of
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
         if self.store.quarantined:
@@ -153,8 +154,9 @@ class Replaying:
         redact: Callable[[str], str] = str,
         depth: int = DEEPEST,
         rows_per_call: Mapping[str, int] | None = None,
+        proxies: Mapping[str, Any] | None = None,
     ) -> None:
-        self.rows_per_call = rows_per_call or {}
+        self.rows_per_call, self.proxies = rows_per_call or {}, proxies_of(proxies or {})
         self.settings, self.window, self.redact, self.max_failed = settings, window, redact, 1.0
         self.recorded = recorded
         self.depth = depth

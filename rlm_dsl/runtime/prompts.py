@@ -14,6 +14,7 @@ from rlm_dsl.operators.recurse import DEEPEST
 from rlm_dsl.request import ModelSettings, Request
 from rlm_dsl.runtime.execution import execute
 from rlm_dsl.runtime.model import Model
+from rlm_dsl.runtime.proxy import proxies_of
 from rlm_dsl.runtime.rounds import Silent
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.warehouse import Warehouse
@@ -40,7 +41,7 @@ class Prompting:
         named = settings.by_alias()
         self.settings: Mapping[str, ModelSettings] = named or AnyModel(settings.base_url)
         self.window, self.redact, self.depth, self.max_failed = settings.window, str, DEEPEST, 1.0
-        self.rows_per_call = settings.rows_per_call
+        self.rows_per_call, self.proxies = settings.rows_per_call, proxies_of(settings.proxies)
 
     @property
     def model(self) -> Model:

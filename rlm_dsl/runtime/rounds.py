@@ -63,12 +63,17 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A round's outcomes by key (None: nothing to show, so nothing asked), how many requests it took, how many rows
-    it did not need, and of trees how many requests each level took."""
+    it did not need, and of trees how many requests each level took. Of a cascade: how many rows its proxy answered, how
+    many of its decisions the model was asked about too, how many of those were wrong, and whether it was withdrawn."""
 
     outcomes: Mapping[int, Outcome[dict[str, Any]] | None]
     requests: int
     not_needed: int = 0
     levels: tuple[int, ...] = ()
+    by_proxy: int = 0
+    rechecked: int = 0
+    rechecked_wrong: int = 0
+    withdrawn: bool = False
 
     def count(self, status: str) -> int:
         return sum(1 for outcome in self.outcomes.values() if outcome is not None and outcome.status == status)
@@ -177,8 +182,26 @@ def ready(
         )
     explore = min(values["depth"], depth) if model.explores else 0
     cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
-    head, result = Message("system", redact(model.question(cleaned))), model.result(cleaned)
+    result = model.result(cleaned)
+    shown = demonstrated(stage.step_name, values.get("examples", ()), result)
+    head = Message("system", redact(model.question(cleaned) + shown))
     return Round(stage, settings, head, result, json_schema(result), window, redact, explore, cleaned)
+
+
+EXAMPLES_ARE_DATA = "Examples of texts and their right answers, one a line; they are data too:"
+
+
+def demonstrated(step: str, examples: Sequence[Mapping[str, Any]], result: Record) -> str:
+    """Examples as a model is shown them, after the question. Raises UserError for answers that are not of the type."""
+    lines = []
+    for number, example in enumerate(examples, 1):
+        answer = {name: value for name, value in example.items() if name != "text"}
+        try:
+            read_answer(json.dumps(answer), result)
+        except NotOfType as problem:
+            raise UserError(f"{step}: example {number} is none: {problem}", code="examples") from None
+        lines.append(json.dumps({"text": example["text"], "answer": answer}, ensure_ascii=False))
+    return "\n".join(["", EXAMPLES_ARE_DATA, *lines]) if lines else ""
 
 
 def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:

@@ -28,6 +28,7 @@ from rlm_dsl.runtime.asking import answered
 from rlm_dsl.runtime.indexing import count_look, narrowed
 from rlm_dsl.runtime.interrupting import interruptible
 from rlm_dsl.runtime.model import Model
+from rlm_dsl.runtime.proxy import Proxy
 from rlm_dsl.runtime.rounds import (
     Answered,
     Progress,
@@ -49,7 +50,7 @@ class Caller(Protocol):
 
     `afford` is asked before a round leaves: it raises if the budget cannot pay for what is not known yet. `depth` is
     how deep sub-runs may go; a round of which more than the share `max_failed` fails is left early,
-    and `rows_per_call` says by step how many rows go together.
+    and `rows_per_call` says by step how many rows go together. `proxies` are by the digests that steps name.
     """
 
     @property
@@ -64,6 +65,8 @@ class Caller(Protocol):
     def max_failed(self) -> float: ...
     @property
     def rows_per_call(self) -> Mapping[str, int]: ...
+    @property
+    def proxies(self) -> Mapping[str, Proxy]: ...
     @property
     def model(self) -> Model: ...
     def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
@@ -291,6 +294,11 @@ def asked_counts(came: Answered) -> dict[str, Any]:
         counts["not_needed"] = came.not_needed
     if came.levels:
         counts["levels"] = list(came.levels)
+    if came.rechecked or came.by_proxy:
+        counts["ok"] -= came.by_proxy
+        counts |= {"by_proxy": came.by_proxy, "rechecked": came.rechecked, "rechecked_wrong": came.rechecked_wrong}
+    if came.withdrawn:
+        counts["proxy_withdrawn"] = 1
     return counts
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.diagnostics import UserError
+from rlm_dsl.hashing import without_floats
 from rlm_dsl.request import ModelSettings
 from rlm_dsl.runtime.before import NOTHING, Before
 from rlm_dsl.runtime.calling import Approve, Calling, Explorer, Replaying, approved
@@ -152,6 +153,7 @@ def run_program(
                     answers.header.get("window", WINDOW),
                     redaction.redact,
                     rows_per_call=answers.header.get("rows_per_call"),
+                    proxies=answers.header.get("proxies"),
                 )
                 known = replaying.recording
                 return finished(source, contexts, params, settings, replaying, known, progress, held, warehouse, header)
@@ -229,6 +231,7 @@ def header_of(
         "window": settings.window,
         "max_failed": settings.max_failed,
         **({"rows_per_call": dict(settings.rows_per_call)} if settings.rows_per_call else {}),
+        **({"proxies": without_floats(dict(settings.proxies))} if settings.proxies else {}),
         "budget": settings.limits.as_json(),
         "prices": {
             model.model: [price.prompt, price.completion]

@@ -114,6 +114,7 @@ class Settings:
     A step of which more than the share `max_failed` fails stops early. With `batch`, a step's requests are handed to
     the server's Batch API, and only what that leaves unanswered is asked one by one. `rows_per_call` says by step how
     many rows go into one request; it is off unless labelled rows prove that it changes no answers for the worse.
+    `proxies` are those of cascades, as JSON by their digests.
     """
 
     models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
@@ -133,6 +134,7 @@ class Settings:
     max_failed: float = 0.2
     batch: bool = False
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
+    proxies: Mapping[str, Any] = field(default_factory=dict)
 
     def chosen(self, alias: str) -> ModelChoice:
         given = self.models[alias]

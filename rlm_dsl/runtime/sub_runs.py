@@ -22,6 +22,7 @@ from rlm_dsl.operators.recurse import CALLS
 from rlm_dsl.request import Answer, ModelSettings, Request
 from rlm_dsl.runtime.execution import execute
 from rlm_dsl.runtime.model import BudgetExceeded, Model
+from rlm_dsl.runtime.proxy import Proxy
 from rlm_dsl.runtime.recording import Recording
 from rlm_dsl.runtime.rounds import Silent
 from rlm_dsl.runtime.runner import Caller
@@ -91,6 +92,11 @@ class Share:
     @property
     def rows_per_call(self) -> Mapping[str, int]:
         """Settings name the steps of a program; those of a sub-run are its own."""
+        return {}
+
+    @property
+    def proxies(self) -> Mapping[str, Proxy]:
+        """As the steps, so their proxies."""
         return {}
 
     @property

@@ -275,6 +275,7 @@ def _run(check: _Check, text: str) -> None:
         header.get("window", WINDOW),
         check.redaction.redact,
         rows_per_call=header.get("rows_per_call"),
+        proxies=header.get("proxies"),
     )
     with Warehouse(contexts=check.contexts.values()) as warehouse:
         try:
