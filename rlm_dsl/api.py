@@ -39,6 +39,7 @@ from rlm_dsl.runtime.warehouse import memory_bytes
 from rlm_dsl.source import Source
 from rlm_dsl.trace.divergence import Report, level_named
 from rlm_dsl.trace.file import Trace
+from rlm_dsl.tuned import applied, open_tuned
 from rlm_dsl.types import Table
 from rlm_dsl.version import version
 
@@ -186,24 +187,29 @@ def run(
     answers: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     name: str = "program",
+    tuned: str | os.PathLike[str] | None = None,
     price: Price | None = None,
     **more: Any,
 ) -> Result:
-    """Run a program's text. With `answers`, a trace, no model is asked: its recorded answers are used.
+    """Run a program's text. With `answers`, a trace, no model is asked: its recorded answers are used. `tuned` is a
+    file that optimizing made for the program.
 
     Raises ProgramError with every problem of the program, UserError for anything else.
     """
-    source = Source(name, program)
+    settings = settings_of(model, base_url, budget, price=price, **more)
+    held = open_tuned(Path(tuned)) if tuned else None
+    source, settings, extra = applied(Source(name, program), held, settings)
     return run_program(
         source,
         loaded(contexts, declared_types(source), more.get("memory")),
         params or {},
-        settings_of(model, base_url, budget, price=price, **more),
+        settings,
         keys=Keys(os.environ, api_key),
         progress=progress or Silent(),
         trace=Path(trace) if trace else None,
         answers=Trace.open(Path(answers)) if answers else None,
         explorer=explore_text,
+        extra=extra,
     )
 
 

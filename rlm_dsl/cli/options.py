@@ -200,6 +200,21 @@ def file_bytes(path: str) -> bytes:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from None
 
 
+TUNED = click.option(
+    "--tuned", "tuned_file", metavar="FILE", help="What optimizing found; else PROGRAM.tuned.yaml, or none."
+)
+
+
+def tuned(path: str, source: Any, given: str | None, chosen: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """The program as it was tuned, the settings that go with it, and what a header says of it."""
+    from rlm_dsl.tuned import applied, found_tuned, told
+
+    found = None if path == "-" and given is None else found_tuned(Path(path), given)
+    if found is not None:
+        note(safe(told(source, found)))
+    return applied(source, found, chosen)
+
+
 def program_source(path: str) -> Any:
     """A program's text from a file or standard input."""
     import sys

@@ -23,7 +23,9 @@ from rlm_dsl.cli.options import (
     named_paths,
     new_trace,
     pairs,
+    program_source,
     settings,
+    tuned,
     with_options,
 )
 from rlm_dsl.cli.output import Bar, note, safe, write
@@ -43,7 +45,9 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_options(options, model_options(command))
 
 
-def made_anew(trace: str, given: dict[str, Any], program: Any = None, at: str = "", sets: tuple[str, ...] = ()) -> None:
+def made_anew(
+    trace: str, given: dict[str, Any], path: str | None = None, at: str = "", sets: tuple[str, ...] = ()
+) -> None:
     """Run a recorded program again with what is different, and tell of it."""
     from rlm_dsl.cli.approving import DryRun, asking, dry
     from rlm_dsl.cli.telling import told_result
@@ -55,15 +59,19 @@ def made_anew(trace: str, given: dict[str, Any], program: Any = None, at: str = 
     from rlm_dsl.traces import opened
 
     chosen = settings({**given, "parameters": ()})
+    source, with_tuned, extra = tuned(path, program_source(path), None, chosen) if path else (None, chosen, {})
     different = Different(
         named_paths(given["contexts"]),
         {name: json_value(name, text) for name, text in pairs(given["params"])},
         read_models(given["models"]),
         given["base_url"] or "",
         {name: json_value(name, text) for name, text in pairs(given["parameters"])},
-        program,
+        source,
         at,
         sets,
+        with_tuned.rows_per_call,
+        with_tuned.proxies,
+        extra,
     )
     dry_run = given["dry_run"]
     with opened(trace) as held:

@@ -6,6 +6,7 @@ wider than the terminal.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import shutil
@@ -40,7 +41,32 @@ def told_story(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
     before, after = safe("\n".join(opening(story))), safe("\n".join(ending(story)))
     program = safe(indented(story.program.rstrip("\n")))
     middle = f"\n\nprogram\n{program}\n\n" if story.program else "\n"
+    if untuned := story.header.get("tuned", {}).get("before"):
+        middle += f"tuning changed\n{safe(indented(changed(untuned, story.program)))}\n\n"
     return fitted(before, columns) + middle + fitted(after, columns)
+
+
+def told_making(tuned: Mapping[str, Any]) -> str:
+    """How a tuned file came about, and what it was worth on rows it was not made from."""
+    made = ", ".join(f"{name} {value}" for name, value in tuned["made"].items() if isinstance(value, str | int))
+    scores = tuned["scores"].get("test", {})
+    gain = f": {scores['metric']} {scores['before']} before, {scores['after']} after" if "after" in scores else ""
+    return f"{f' ({made})' if made else ''}{gain}"
+
+
+def changed(before: str, after: str) -> str:
+    """Two programs as a unified diff, its heads left out."""
+    lines = difflib.unified_diff(canonical(before).splitlines(), after.splitlines(), lineterm="", n=1)
+    return "\n".join(list(lines)[2:])
+
+
+def canonical(text: str) -> str:
+    """A program's text as runs record it."""
+    from rlm_dsl.source import Source
+    from rlm_dsl.syntax.parse import parse
+    from rlm_dsl.syntax.show import show
+
+    return show(parse(Source("program", text)))
 
 
 def fitted(text: str, columns: int) -> str:
@@ -63,6 +89,8 @@ def opening(story: Story) -> Iterator[str]:
         yield from ("", f"question  {header['question']}")
     if agreed := header.get("agreement"):
         yield f"agreed    {agreed['agree']} of {agreed['explored']} explorations came to the answer"
+    if tuned := header.get("tuned"):
+        yield f"tuned     by {tuned['file']}{told_making(tuned)}"
     if parent := header.get("parent"):
         other = ", ".join(
             f"{name} {json.dumps(each, ensure_ascii=False)}" for name, each in parent["different"].items()

@@ -37,8 +37,8 @@ Given = Mapping[str, str | Context | tuple[str, str | None]]
 
 @dataclass(frozen=True, slots=True)
 class Different:
-    """What is to be different; all else is as it was recorded. `program` is another program's text, `at` and `settings`
-    set arguments of one step of it."""
+    """What is to be different; all else is as it was recorded. `program` is another program's text, with what tuning
+    says of it; `at` and `settings` set arguments of one step of it."""
 
     contexts: Given = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -48,6 +48,9 @@ class Different:
     program: Source | None = None
     at: str = ""
     settings: tuple[str, ...] = ()
+    rows_per_call: Mapping[str, int] = field(default_factory=dict)
+    proxies: Mapping[str, Any] = field(default_factory=dict)
+    tuned: Mapping[str, Any] = field(default_factory=dict)
 
     def source(self, trace: Trace) -> Source:
         source = self.program or Source("program.rlm", trace.program)
@@ -137,8 +140,12 @@ def lineage(trace: Trace, different: Different) -> dict[str, Any]:
     """What a child's header says of its parent; the question is the parent's too."""
     path = trace.folder.as_posix() if trace.held is None else trace.name
     parent = {"name": trace.name, "path": path, "head": trace.head, "different": different.told()}
-    question = trace.header.get("question")
-    return {"parent": parent, **({"question": question} if question else {})}
+    again = ("question",) if different.program else ("question", "tuned")
+    return {
+        "parent": parent,
+        **different.tuned,
+        **{name: trace.header[name] for name in again if trace.header.get(name)},
+    }
 
 
 def contexts_now(trace: Trace, given: Given, source: Source, memory: int | None) -> dict[str, Context]:
@@ -180,4 +187,6 @@ def chosen_settings(trace: Trace, different: Different, settings: Settings, limi
             choice = ModelChoice(new, old.base_url if old else settings.base_url, old.parameters if old else {})
         url = different.base_url or choice.base_url
         models[alias] = replace(choice, base_url=url, parameters={**choice.parameters, **different.parameters})
+    if different.program is not None:
+        again = replace(again, rows_per_call=different.rows_per_call, proxies=different.proxies)
     return replace(again, models=models)

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from rlm_dsl.diagnostics import Diagnostic, ProgramError, UserError, did_you_mean
+from rlm_dsl.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.runtime.settings import Limits, ModelChoice, Price, Server
 from rlm_dsl.source import Source, Span
 from rlm_dsl.trace.secrets import Redaction
+from rlm_dsl.yaml_file import YamlReader, is_mapping, span_of, yaml_source
 
 if TYPE_CHECKING:
     from yaml import Node
 
-T = TypeVar("T")
 NAME = "rlm-dsl.yaml"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -48,13 +48,7 @@ def found_settings(given: str | None) -> FileSettings:
     path = Path(given or NAME)
     if given is None and not path.is_file():
         return FileSettings()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is no UTF-8 text", "settings are UTF-8") from None
-    except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}", "name another with --settings") from None
-    return read_settings(Source(str(path), text))
+    return read_settings(yaml_source(path, "name another with --settings"))
 
 
 def read_settings(source: Source) -> FileSettings:
@@ -85,29 +79,16 @@ def filled(text: str, environment: Mapping[str, str]) -> str:
     return VARIABLE.sub(value, text)
 
 
-class _Reader:
-    """Reads nodes into values, each with its place, and collects what is wrong."""
+class _Reader(YamlReader):
+    """Reads settings, and keeps in mind where secrets stand."""
 
     def __init__(self, source: Source) -> None:
-        self.source = source
-        self.problems: list[Diagnostic] = []
+        super().__init__(source)
         self.redaction = Redaction.of(os.environ)
         self.secrets: list[Span] = []
 
-    def report(self, node: Node, message: str, *hints: str) -> None:
-        self.problems.append(Diagnostic("Y01", message, span_of(node), hints))
-
     def file(self) -> FileSettings:
-        import yaml
-
-        try:
-            root = yaml.compose(self.source.text, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as failure:
-            mark = getattr(failure, "problem_mark", None)
-            at = 0 if mark is None else min(mark.index, len(self.source.text))
-            told = getattr(failure, "problem", None) or "this is no YAML"
-            self.problems.append(Diagnostic("Y01", f"this is no YAML: {told}", Span(at, at + 1)))
-            return FileSettings()
+        root = self.root()
         if root is None:
             return FileSettings()
         held = self.record(
@@ -205,81 +186,3 @@ class _Reader:
 
     def price(self, node: Node) -> Price:
         return self.tried(node, lambda: Price.read(self.text(node)), Price(0, 0))
-
-    def tried(self, node: Node, read: Callable[[], T], otherwise: T) -> T:
-        try:
-            return read()
-        except UserError as failure:
-            self.report(node, failure.message, *filter(None, [failure.hint]))
-            return otherwise
-
-    def share(self, node: Node) -> float:
-        found = self.amount(node)
-        if not 0 <= found <= 1:
-            self.report(node, "a share is from 0 to 1", "such as max_failed: 0.2")
-        return found
-
-    def count(self, node: Node) -> int:
-        text = self.text(node).replace("_", "")
-        if not text.isdigit() or int(text) < 1:
-            self.report(node, f"this is no count: {text}", "write a whole number from 1 on")
-            return 1
-        return int(text)
-
-    def amount(self, node: Node) -> float:
-        text = self.text(node)
-        if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", text):
-            self.report(node, f"this is no amount: {text}", "write a number, such as 1.5")
-            return 1.0
-        return float(text)
-
-    def text(self, node: Node) -> str:
-        if node.id != "scalar":
-            self.report(node, "one value is expected here")
-            return ""
-        return str(node.value)
-
-    def plain_mapping(self, node: Node) -> dict[str, Any]:
-        """Parameters as YAML has them: numbers, texts, lists."""
-        import yaml
-
-        if not is_mapping(node):
-            self.report(node, "names with their values are expected here", "such as temperature: 0")
-            return {}
-        found: dict[str, Any] = yaml.SafeLoader("").construct_document(node)
-        return found
-
-    def each(self, node: Node, read: Callable[[Node], T]) -> dict[str, T]:
-        """Values by names that the user chose."""
-        if not is_mapping(node):
-            self.report(node, "names with their values are expected here")
-            return {}
-        return {str(key.value): read(value) for key, value in node.value}
-
-    def record(self, node: Node, readers: Mapping[str, Callable[[Node], Any]], needs: tuple[str, ...] = ()) -> Any:
-        """Values by names that are known here."""
-        if not is_mapping(node):
-            self.report(node, "names with their values are expected here", f"such as {next(iter(readers))}: ...")
-            return {}
-        found: dict[str, Any] = {}
-        for key, value in node.value:
-            if key.value not in readers:
-                self.report(key, f"`{key.value}` is not known here", *did_you_mean(str(key.value), list(readers)))
-            elif key.value in found:
-                self.report(key, f"`{key.value}` is given twice")
-            else:
-                found[key.value] = readers[key.value](value)
-        for name in needs:
-            if name not in found:
-                self.report(node, f"`{name}` is missing", f"write {name}: ...")
-        return found
-
-
-def is_mapping(node: Node) -> bool:
-    return bool(node.id == "mapping")
-
-
-def span_of(node: Node) -> Span:
-    """A node's place; of one over several lines, where it begins."""
-    start, end = node.start_mark, node.end_mark
-    return Span(start.index, end.index if start.line == end.line and end.index > start.index else start.index + 1)

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import program_source
 from rlm_dsl.cli.rerunning import made_anew, rerun_options
 
 
@@ -19,4 +18,4 @@ def command(trace: str, program: str | None, **given: Any) -> None:
 
     Only what the trace does not answer is asked; how much that is and why is said first.
     """
-    made_anew(trace, given, program_source(program) if program else None)
+    made_anew(trace, given, program)

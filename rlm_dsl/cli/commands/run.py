@@ -13,6 +13,7 @@ from rlm_dsl.cli.options import (
     CONTEXT,
     MEMORY,
     THREADS,
+    TUNED,
     declared,
     json_value,
     load_all,
@@ -20,6 +21,7 @@ from rlm_dsl.cli.options import (
     pairs,
     program_source,
     settings,
+    tuned,
 )
 from rlm_dsl.cli.output import Bar, note, write
 
@@ -29,6 +31,7 @@ from rlm_dsl.cli.output import Bar, note, write
 @CONTEXT
 @click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run.")
 @model_options
+@TUNED
 @click.option("--answers", metavar="TRACE", help="Use the answers of this trace and ask no model.")
 @click.option("--trace", metavar="FOLDER", help="Record the run there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
@@ -39,6 +42,7 @@ def command(
     program: str,
     contexts: tuple[str, ...],
     params: tuple[str, ...],
+    tuned_file: str | None,
     answers: str | None,
     trace: str | None,
     as_json: bool,
@@ -55,7 +59,7 @@ def command(
 
     source = program_source(program)
     recorded = Trace.open(Path(answers)) if answers else None
-    chosen = settings(given)
+    source, chosen, extra = tuned(program, source, tuned_file, settings(given))
     data = load_all(contexts, declared(source), given["memory"])
     values = {name: json_value(name, text) for name, text in pairs(params)}
     try:
@@ -69,6 +73,7 @@ def command(
             trace=Path(trace) if trace and not dry_run else None,
             answers=recorded,
             explorer=explore_text,
+            extra=extra,
             approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
         )
     except DryRun as ended:
