@@ -18,15 +18,17 @@ import dspy
 
 from rlm_dsl.answering import Answered, answered
 from rlm_dsl.diagnostics import UserError
-from rlm_dsl.dspy_models import settings_of
+from rlm_dsl.dspy_models import note_usage, settings_of
+from rlm_dsl.dspy_program import Program
 from rlm_dsl.dspy_types import field_type, field_value
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.view import cut
 from rlm_dsl.given import given_contexts, named, refused
 from rlm_dsl.rlm import free_trace, tell
-from rlm_dsl.runtime.recording import Usage
 from rlm_dsl.runtime.settings import Limits, Settings
 from rlm_dsl.types import Field, Record, Type
+
+__all__ = ["RLM", "Program"]
 
 ASKING = ("question", "query", "task", "prompt", "instruction", "instructions")
 """Inputs that ask by their names; `asking=` names others."""
@@ -167,14 +169,6 @@ def prediction_of(found: Answered, signature: Any) -> Any:
 def step(told: Told) -> dict[str, Any]:
     """A turn as `dspy.RLM` keeps its own."""
     return {"reasoning": told.reply, "code": told.program, "output": told.observation}
-
-
-def note_usage(usage: Sequence[Usage]) -> None:
-    """Tell dspy's tracker what was used, if there is one."""
-    tracker = dspy.settings.usage_tracker
-    for each in usage if tracker is not None else ():
-        counts = {"prompt_tokens": each.prompt_tokens, "completion_tokens": each.completion_tokens}
-        tracker.add_usage(f"openai/{each.model}", {**counts, "total_tokens": sum(counts.values()), "calls": each.calls})
 
 
 def note_trace(predictor: Any, inputs: Mapping[str, Any], prediction: Any) -> None:

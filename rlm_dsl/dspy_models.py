@@ -7,13 +7,14 @@ name, never left out in silence; the key goes nowhere but into the client.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dspy
 
 from rlm_dsl.diagnostics import UserError
+from rlm_dsl.runtime.recording import Usage
 from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, ModelChoice, Settings
 
@@ -66,3 +67,11 @@ def settings_of(lm: Any, sub_lm: Any, limits: Limits, turns: int, more: Mapping[
     models = {"root": ModelChoice(root.model, "", root.parameters), "sub": ModelChoice(sub.model, "", sub.parameters)}
     settings = Settings(models=models, base_url=root.base_url, limits=limits, turns=turns, **more)
     return settings, Keys(os.environ, root.api_key)
+
+
+def note_usage(usage: Sequence[Usage]) -> None:
+    """Tell dspy's tracker what was used, if there is one."""
+    tracker = dspy.settings.usage_tracker
+    for each in usage if tracker is not None else ():
+        counts = {"prompt_tokens": each.prompt_tokens, "completion_tokens": each.completion_tokens}
+        tracker.add_usage(f"openai/{each.model}", {**counts, "total_tokens": sum(counts.values()), "calls": each.calls})

@@ -16,7 +16,6 @@ from rlm_dsl.answering import answered
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.reading import Found, read_file
 from rlm_dsl.diagnostics import UserError
-from rlm_dsl.evaluation.scoring import number
 from rlm_dsl.evaluation.tasks import Task
 from rlm_dsl.explore.typed_answers import WrongType, asked_for, of_type, without_tables
 from rlm_dsl.request import Message, Request, estimated_tokens
@@ -27,6 +26,7 @@ from rlm_dsl.runtime.running import ledger, redaction_of
 from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Settings
 from rlm_dsl.runtime.typed import ask_typed
+from rlm_dsl.scoring import number
 from rlm_dsl.types import INT, Field, Record, Type, is_numeric
 
 

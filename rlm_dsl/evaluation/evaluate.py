@@ -24,13 +24,13 @@ from rlm_dsl.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.evaluation.contenders import CONTENDERS, NEEDS, Asked
 from rlm_dsl.evaluation.journal import SERVER, Journal, Outcome
 from rlm_dsl.evaluation.purse import Purse
-from rlm_dsl.evaluation.scoring import METRICS
 from rlm_dsl.evaluation.tasks import Data, Task
 from rlm_dsl.hashing import identity, without_floats
 from rlm_dsl.runtime.recording import Usage
 from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Limits, Settings
 from rlm_dsl.runtime.store import AnswerStore, default_path
+from rlm_dsl.scoring import METRICS
 from rlm_dsl.trace.events import read_events
 from rlm_dsl.trace.seal import EVENTS
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.diagnostics import UserError, did_you_mean
-from rlm_dsl.evaluation.scoring import METRICS, NO_ANSWER, usual_type
 from rlm_dsl.explore.typed_answers import read_type
 from rlm_dsl.hashing import identity, without_floats
+from rlm_dsl.scoring import METRICS, NO_ANSWER, usual_type
 from rlm_dsl.types import Type
 
 KNOWN = ("id", "question", "context", "text", "answer", "metric", "returns", "group", "answer_type")

@@ -96,8 +96,9 @@ def now() -> str:
 
 
 @contextmanager
-def ledger(trace: Path | None, redaction: Redaction, before: Before = NOTHING) -> Iterator[Ledger]:
-    """A ledger over a trace's folder; what ends the run early is its last event, and the trace stays unsealed."""
+def ledger(trace: Path | None, redaction: Redaction, before: Before = NOTHING, goes_on: str = "") -> Iterator[Ledger]:
+    """A ledger over a trace's folder; what ends the run early is its last event, and the trace stays unsealed.
+    `goes_on` tells people how to go on then."""
     writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json, continued=before.resumed)
     held = Ledger(writer, redaction)
     try:
@@ -106,7 +107,7 @@ def ledger(trace: Path | None, redaction: Redaction, before: Before = NOTHING) -
         with suppress(UserError):
             held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure)})
         if writer is not None and not (isinstance(failure, UserError) and failure.exit_code != 3):
-            failure.add_note(f"to go on: rlm-dsl resume {trace}")
+            failure.add_note(f"to go on: {goes_on or f'rlm-dsl resume {trace}'}")
         raise
     finally:
         if writer is not None:

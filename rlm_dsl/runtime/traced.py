@@ -64,8 +64,6 @@ def write_execution(
     redaction: Redaction,
 ) -> None:
     """Program, SQL, steps, answer, payload, and last the header, which names what was taken out of all of them."""
-    import pyarrow as pa
-
     writer.write_text("program.rlm", execution.text)
     writer.write_text("plan.sql", execution.sql)
     writer.write_lines("steps.jsonl", [record.as_json() for record in execution.records])
@@ -74,11 +72,17 @@ def write_execution(
         assert stage.relation is not None
         rows = warehouse.tables(warehouse.ordered(stage.relation, hidden=True))
         writer.write_table(payload_name(number, name), (redacted_table(table, redaction) for table in rows))
-    text = pa.string()
-    schema = pa.schema([(column, text) for column in COLUMNS])
-    writer.write_table(CALLS, [pa.Table.from_pylist(calls, schema=schema)])
+    write_calls(writer, calls)
     taken = places_of(redaction.found, warehouse)
     writer.write_json("trace.json", {**header, "taken_out": taken, "program_sha256": program_digest(execution.text)})
+
+
+def write_calls(writer: TraceWriter, calls: list[dict[str, str]]) -> None:
+    """Every request with its answer."""
+    import pyarrow as pa
+
+    schema = pa.schema([(column, pa.string()) for column in COLUMNS])
+    writer.write_table(CALLS, [pa.Table.from_pylist(calls, schema=schema)])
 
 
 def redacted_table(table: Any, redaction: Redaction) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rlm_dsl.testing.gold import Fallback, Gold, gold_reply, is_wrong
+from rlm_dsl.testing.learner import learned_reply, proposal
 from rlm_dsl.testing.schemas import Schema, schema_in
 from rlm_dsl.testing.script import Script, script_reply
 from rlm_dsl.testing.wire import Json, Problem, Reply, estimated_tokens, text_of
@@ -21,7 +22,8 @@ __all__ = ["Answering", "answer", "is_wrong", "result_schema", "row_shown", "wit
 class Answering:
     """What answers are made of. `error_rate` (0 to 1) is the share of gold answers made wrong on purpose, by `seed`.
 
-    `fallback` says what is answered where gold knows nothing: "error" is HTTP 400, "first" the schema's first value.
+    `fallback` says what is answered where gold knows nothing: "error" is HTTP 400, "first" the schema's first value,
+    "learn" what a classifier makes of the prompt's own examples and definitions; gold is then not asked at all.
     """
 
     gold: Gold | None = None
@@ -33,13 +35,17 @@ class Answering:
     def __post_init__(self) -> None:
         if not 0 <= self.error_rate <= 1:
             raise ValueError(f"error_rate is from 0 to 1, not {self.error_rate}")
-        if self.fallback not in ("error", "first"):
-            raise ValueError(f"fallback is error or first, not {self.fallback!r}")
+        if self.fallback not in ("error", "first", "learn"):
+            raise ValueError(f"fallback is error, first or learn, not {self.fallback!r}")
 
 
 def answer(body: Json, known: Answering) -> Reply | Problem:
     """What is said to a request: a row's answer if it asks for a result schema, else the root turn that is due."""
     schema = result_schema(body)
+    if known.fallback == "learn" and schema is not None:
+        return learned_reply(body["messages"], row_shown(body["messages"]), schema, known.seed)
+    if known.fallback == "learn" and (proposed := proposal(body["messages"])) is not None:
+        return proposed
     if schema is None:
         return script_reply(known.script, body["messages"])
     shown = row_shown(body["messages"])

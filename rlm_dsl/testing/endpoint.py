@@ -345,10 +345,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--strict-script", is_flag=True, help="Answer 500 past the script's end, not its last turn again.")
 @click.option(
     "--fallback",
-    type=click.Choice(["error", "first"]),
+    type=click.Choice(["error", "first", "learn"]),
     default="error",
     show_default=True,
-    help="Without gold: 400, or a first value.",
+    help="Without gold: 400, a first value, or what the prompt teaches.",
 )
 @click.option("--error-rate", default=0.0, show_default=True, help="Share of gold answers made wrong on purpose.")
 @click.option("--seed", default=0, show_default=True, help="For errors, faults and jitter.")

@@ -20,7 +20,7 @@ Shown = str | Mapping[str, Any]
 
 Row = Mapping[str, Any]
 Finder = Callable[[str, Schema], Row | None]
-Fallback = Literal["error", "first"]
+Fallback = Literal["error", "first", "learn"]
 
 
 class BadGold(ValueError):

@@ -1,0 +1,117 @@
+"""`optimize`: labels in, a better and cheaper program out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import (
+    CONTEXT,
+    MEMORY,
+    THREADS,
+    declared,
+    json_value,
+    load_all,
+    model_options,
+    pairs,
+    program_source,
+    settings,
+)
+from rlm_dsl.cli.output import Bar, note, safe, write
+
+OPTIMIZERS = ("bootstrap", "random", "mipro", "simba", "gepa")
+BUDGET = "calls=5000,tokens=10000000"
+
+
+@click.command("optimize")
+@click.argument("program", type=click.Path())
+@CONTEXT
+@click.option("--examples", required=True, metavar="FILE", help="Labelled rows or runs, JSON Lines.")
+@click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value.")
+@click.option("--metric", default="exact", show_default=True, metavar="NAME", help="exact, numeric, f1 or MODULE:FUNC.")
+@click.option(
+    "--optimizer", "optimizers", multiple=True, type=click.Choice(OPTIMIZERS), help="dspy's; mipro unless said."
+)
+@click.option("--cascade", metavar="TARGET", help="Let a proxy decide where it is sure, such as 'accuracy>=0.95'.")
+@click.option("--delta", default=0.05, show_default=True, help="How probable it may be that a target does not hold.")
+@click.option(
+    "--pick", default="best", show_default=True, metavar="RULE", help="best, cheapest, knee, 'accuracy>=0.9'."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the search; the same one finds the same.")
+@click.option("--effort", type=click.IntRange(1, 10), default=1, show_default=True, help="How much is tried.")
+@click.option("--demos", type=click.IntRange(1, 64), default=16, show_default=True, help="Most examples a step shows.")
+@click.option("--words-only", is_flag=True, help="Leave models, rows a call, chunks and order as they are.")
+@click.option("--unproved", is_flag=True, help="Write a result too whose gain is not proved, marked so.")
+@click.option("--out", metavar="FOLDER", help="The record of the search; else runs/PROGRAM.optimize.")
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@THREADS
+@MEMORY
+def command(
+    program: str,
+    contexts: tuple[str, ...],
+    examples: str,
+    params: tuple[str, ...],
+    metric: str,
+    optimizers: tuple[str, ...],
+    cascade: str | None,
+    delta: float,
+    pick: str,
+    seed: int,
+    effort: int,
+    demos: int,
+    words_only: bool,
+    unproved: bool,
+    out: str | None,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Make PROGRAM better and cheaper by labelled EXAMPLES; what is found is written to PROGRAM.tuned.yaml."""
+    from rlm_dsl.cli.approving import asking
+    from rlm_dsl.cli.optimizing import told_report, written
+    from rlm_dsl.context.loading import load
+    from rlm_dsl.optimize import needed
+    from rlm_dsl.runtime.servers import Keys
+
+    needed()
+    from rlm_dsl.optimize.certify import Target
+    from rlm_dsl.optimize.front import check_rule
+    from rlm_dsl.optimize.optimize import Wish, optimize, result_path
+
+    check_rule(pick)
+    given["budget"] = given["budget"] or BUDGET
+    source = program_source(program)
+    chosen = settings(given)
+    path = Path(program)
+    found = optimize(
+        Wish(
+            source,
+            load_all(contexts, declared(source), given["memory"]),
+            {name: json_value(name, text) for name, text in pairs(params)},
+            Path(examples),
+            chosen,
+            Keys(os.environ),
+            Path(out) if out else result_path(Path("runs"), path.stem),
+            Bar(),
+            lambda name, file, type_: load(name, file, declared=type_),
+            metric,
+            optimizers or ("mipro",),
+            seed,
+            effort,
+            demos,
+            not words_only,
+            Target.read(cascade, delta) if cascade else None,
+            pick,
+            lambda line: note(safe(line)),
+            asking(given["confirm_over"], given["yes"]),
+        )
+    )
+    kept = found.proved or (unproved and found.report["diff"])
+    files = written(path, found.tuned) if kept else []
+    report = {**found.report, "written": files}
+    write(json.dumps(report, ensure_ascii=False, indent=1) if as_json else safe(told_report(report)))
+    return 0 if found.proved or kept else 1

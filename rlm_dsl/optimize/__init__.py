@@ -1,0 +1,14 @@
+"""Labels in, a better and cheaper program out: the search, honest numbers, what it finds as data."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from rlm_dsl.diagnostics import UserError
+
+
+def needed() -> None:
+    """Raises UserError where the extra that brings the optimizers is not installed."""
+    missing = [name for name in ("dspy", "optuna", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise UserError(f"optimizing needs {', '.join(missing)}", "get it with: pip install 'rlm-dsl[optimize]'")

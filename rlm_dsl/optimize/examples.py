@@ -1,0 +1,135 @@
+"""Labelled examples: rows with the right answers of a step, and whole runs with their right answer.
+
+In: JSON Lines. Out: examples, split into train, validation and test. Law: which part an example is in depends on what
+it shows alone, so that a text is in one part however often it stands there, today and next month.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.diagnostics import UserError, did_you_mean
+from rlm_dsl.hashing import identity, without_floats
+from rlm_dsl.optimize.steps import Tunable
+
+PARTS = (("train", 40), ("validation", 30), ("test", 30))
+"""Per cent of all examples, by the hash of what each shows."""
+LEAST = {"train": 5, "validation": 8, "test": 8}
+FORMS = (
+    'write {"text": ..., "label": ...}, {"row": {column: ...}, "label": ...} or '
+    '{"context": PATH, "params": {...}, "answer": ...}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A text that a step shows with the fields of its right answer; or, without a step, contexts (paths by name) and
+    params of a whole run with its right answer."""
+
+    step: str
+    text: str
+    answer: Any
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Of what it shows: its answer is no part of it."""
+        shown = [self.step, self.text, dict(self.contexts), dict(self.params)]
+        return identity("example-v1", without_floats(shown))
+
+
+def read_examples(path: Path, steps: Mapping[str, Tunable]) -> tuple[Labelled, ...]:
+    """Raises UserError, naming the line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise UserError(f"{path} cannot be read: {failure}", "examples are UTF-8 JSON Lines") from None
+    found: dict[str, Labelled] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        example = read_example(line, f"{path}:{number}", steps, path.parent)
+        before = found.setdefault(example.identity, example)
+        if before.answer != example.answer:
+            raise UserError(f"{path}:{number}: an earlier line gives this another right answer", "take one of them out")
+    if not found:
+        raise UserError(f"{path} holds no examples", FORMS)
+    return tuple(found.values())
+
+
+def read_example(line: str, at: str, steps: Mapping[str, Tunable], folder: Path) -> Labelled:
+    try:
+        value = json.loads(line)
+    except ValueError as failure:
+        raise UserError(f"{at}: this is no JSON: {failure}", FORMS) from None
+    if not isinstance(value, dict):
+        raise UserError(f"{at}: this is no object", FORMS)
+    if "answer" in value and ("context" in value or "params" in value) and "text" not in value and "row" not in value:
+        given = value.get("context", {})
+        contexts = given if isinstance(given, dict) else {"": given}
+        paths = {name: str(folder / each) for name, each in contexts.items()}
+        return Labelled("", "", value["answer"], paths, value.get("params", {}))
+    if not steps:
+        raise UserError(f"{at}: the program has no step that asks about rows one by one", "label final answers")
+    name = value.get("step", next(iter(steps)))
+    if name not in steps or ("step" not in value and len(steps) > 1):
+        told = "which step is this a row of?" if name in steps else f"no step `{name}` can be tuned"
+        raise UserError(f"{at}: {told}", *did_you_mean(str(name), list(steps), what="steps")[:1])
+    return Labelled(name, shown(value, steps[name], at), right(value, steps[name], at))
+
+
+def shown(value: Mapping[str, Any], step: Tunable, at: str) -> str:
+    """The text that a step shows of a row: as it is, or made of its columns."""
+    if isinstance(text := value.get("text"), str):
+        return text
+    row = value.get("row")
+    if isinstance(row, str):
+        return row
+    if not isinstance(row, dict) or (missing := [name for name in step.shown if name not in row]):
+        wanted = ", ".join(step.shown)
+        raise UserError(f"{at}: a row of `{step.name}` has {wanted}" if row is None or missing else FORMS, FORMS)
+    return step.text_of(row)
+
+
+def right(value: Mapping[str, Any], step: Tunable, at: str) -> dict[str, Any]:
+    """The fields of a right answer, checked against the step's type."""
+    names = [each.name for each in step.result.fields]
+    given = value.get("answer")
+    if isinstance(given, dict):
+        answer = given
+    elif len(names) == 1:
+        key = next((key for key in (names[0], "label", "answer") if key in value), None)
+        answer = {} if key is None else {names[0]: value[key]}
+    else:
+        answer = {name: value[name] for name in names if name in value}
+    if problem := step.misfit(answer):
+        raise UserError(f"{at}: this is no answer of `{step.name}`: {problem}", f"its fields: {', '.join(names)}")
+    return dict(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    train: tuple[Labelled, ...]
+    validation: tuple[Labelled, ...]
+    test: tuple[Labelled, ...]
+
+
+def split(examples: Sequence[Labelled]) -> Parts:
+    """Each example in its part. Raises UserError where a part has too few to tell anything."""
+    found: dict[str, list[Labelled]] = {name: [] for name, _ in PARTS}
+    for example in examples:
+        at = int(identity("split-v1", example.identity)[:8], 16) % 100
+        for name, share in PARTS:
+            if at < share:
+                found[name].append(example)
+                break
+            at -= share
+    counts = ", ".join(f"{len(held)} for {name}" for name, held in found.items())
+    if any(len(found[name]) < least for name, least in LEAST.items()):
+        raise UserError(f"{len(examples)} examples are too few: {counts}", "label 40 at least, 200 to see small gains")
+    return Parts(**{name: tuple(held) for name, held in found.items()})
