@@ -261,3 +261,43 @@ def test_without_dspy_nothing_else_is_missed() -> None:
 
     code = "import sys, rlm_dsl; rlm_dsl.RLM; from rlm_dsl.cli.commands import group; sys.exit('dspy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+PROGRAM = """\
+param least: int = 1
+topics = tickets | classify(on=text, labels=["billing", "other"], into=topic)
+answer topics | where(topic == "billing" and number >= least) | count()
+"""
+
+
+def test_a_program_is_a_module_that_dspy_tunes_saves_and_loads(tmp_path: Path) -> None:
+    from rlm_dsl.dspy import Program
+
+    words = ["refund", "invoice", "login", "crash"]
+    texts = [f"{words[n % 4]} number {n}" for n in range(24)]
+    rows = [{"number": n, "text": text} for n, text in enumerate(texts)]
+    with serve(fallback="learn") as server:
+        lm = dspy.LM("openai/m", api_base=server.base_url, api_key=KEY)
+        make = lambda: Program(PROGRAM, {"tickets": rows}, store=str(tmp_path / "s.sqlite"))  # noqa: E731
+        with dspy.context(lm=lm):
+            program = make()
+            plain = program().answer
+            assert program(least=23).answer <= plain
+            assert list(dict(program.named_predictors())) == ["steps['topics']"]
+            labelled = [
+                dspy.Example(text=text, step="topics", label="billing" if n % 4 < 2 else "other").with_inputs()
+                for n, text in enumerate(texts[:8])
+            ]
+            tuned = dspy.LabeledFewShot(k=8).compile(program, trainset=labelled, sample=False)
+            assert tuned().answer == 11 and program().answer == plain
+            tuned.save(str(tmp_path / "state.json"))
+            loaded = make()
+            loaded.load(str(tmp_path / "state.json"))
+            calls = server.calls
+            assert loaded().answer == 11 and server.calls == calls
+            with dspy.context(trace=[]):
+                loaded()
+                assert {predictor for predictor, _, _ in dspy.settings.trace} == {loaded.steps["topics"]}
+        loaded.write_tuned(tmp_path / "p.tuned.yaml")
+        assert "refund number 0" in (tmp_path / "p.tuned.yaml").read_text()
+        assert KEY not in (tmp_path / "p.tuned.yaml").read_text() + (tmp_path / "state.json").read_text()

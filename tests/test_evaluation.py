@@ -20,10 +20,10 @@ from rlm_dsl.diagnostics import UserError
 from rlm_dsl.evaluation.evaluate import Evaluation, evaluate
 from rlm_dsl.evaluation.purse import Purse
 from rlm_dsl.evaluation.report import interval, summaries, table
-from rlm_dsl.scoring import METRICS
 from rlm_dsl.evaluation.tasks import Data, Defaults, read_tasks
 from rlm_dsl.runtime.servers import Keys
 from rlm_dsl.runtime.settings import Limits, Settings
+from rlm_dsl.scoring import METRICS
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.gold import with_error
 from tests.commands import Ran, command

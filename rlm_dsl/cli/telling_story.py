@@ -48,10 +48,14 @@ def told_story(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
 
 def told_making(tuned: Mapping[str, Any]) -> str:
     """How a tuned file came about, and what it was worth on rows it was not made from."""
-    made = ", ".join(f"{name} {value}" for name, value in tuned["made"].items() if isinstance(value, str | int))
-    scores = tuned["scores"].get("test", {})
-    gain = f": {scores['metric']} {scores['before']} before, {scores['after']} after" if "after" in scores else ""
-    return f"{f' ({made})' if made else ''}{gain}"
+    made, scores = tuned["made"], tuned["scores"]
+    by = f" ({made['optimizer']})" if isinstance(made.get("optimizer"), str) else ""
+    test = scores.get("test")
+    if not isinstance(test, Mapping) or not {"before", "after", "examples"} <= test.keys():
+        return by
+    verdict = f", {scores['verdict']}" if "verdict" in scores else ""
+    told = f"{scores.get('metric', 'score')} {test['before']} before, {test['after']} after"
+    return f"{by}: {told} on {test['examples']} examples that no search saw{verdict}"
 
 
 def changed(before: str, after: str) -> str:
