@@ -34,6 +34,9 @@ from rlm_dsl.trace.seal import changed_files
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.types import Table
 
+Chosen = tuple[Mapping[str, Any], int | None]
+"""A recorded part, and a row of it from 1, or None for the whole."""
+
 ROW = "#cited"
 """The table of the one row that is cited."""
 
@@ -92,14 +95,24 @@ def cite(
 
     Raises UserError where there is no such part or row, a context is not there, or the trace was changed.
     """
+    return cited(trace, given, chosen(trace.answer["parts"], wanted), limit)
+
+
+def cited(
+    trace: Trace,
+    given: Mapping[str, str | Context],
+    parts: Sequence[Chosen],
+    limit: int | None,
+    more: Sequence[Chosen] = (),
+) -> tuple[Citation, ...]:
+    """The places behind parts; behind `more` of them too where every source is as it was."""
     if changed_since := changed_files(trace.folder):
         raise UserError(f"{trace.name} is not as it was sealed: {changed_since[0].message}", "see: rlm-dsl verify")
-    parts = chosen(trace.answer["parts"], wanted)
     contexts = {c["name"]: loaded(c, given, trace.folder) for c in trace.header["contexts"]}
     changed = [d for c in trace.header["contexts"] for d in differences(c, contexts[c["name"]])]
     secrets, _, _ = recorded_redaction(trace.header, contexts)
     if not changed:
-        return tuple(without_secrets(one, secrets) for one in from_tables(trace, contexts, parts, limit))
+        return tuple(without_secrets(one, secrets) for one in from_tables(trace, contexts, (*parts, *more), limit))
     if any(row is not None for _, row in parts):
         raise UserError(
             f"{changed[0].message}: a row's own places can be told from the recorded data alone",
@@ -107,6 +120,16 @@ def cite(
         )
     found = from_record(trace, contexts, [part for part, _ in parts], limit)
     return tuple(without_secrets(one, secrets) for one in found)
+
+
+def cite_all(
+    trace: Trace, given: Mapping[str, str | Context], rows: int, limit: int | None = LISTED
+) -> tuple[Citation, ...]:
+    """As `cite` for every part, and for each of the first `rows` rows of each table; these are left out where a source
+    is not as it was."""
+    parts = chosen(trace.answer["parts"], "")
+    each = [(part, n) for part, _ in parts if "columns" in part for n in range(1, min(rows, len(part["value"])) + 1)]
+    return cited(trace, given, parts, limit, each)
 
 
 def without_secrets(citation: Citation, secrets: Redaction) -> Citation:
@@ -117,10 +140,6 @@ def without_secrets(citation: Citation, secrets: Redaction) -> Citation:
 
     quotes = tuple((at, clean(cited)) for at, cited in citation.quotes)
     return replace(citation, places=tuple(map(clean, citation.places)), quotes=quotes)
-
-
-Chosen = tuple[Mapping[str, Any], int | None]
-"""A recorded part, and a row of it from 1, or None for the whole."""
 
 
 def chosen(parts: Sequence[Mapping[str, Any]], wanted: str) -> list[Chosen]:

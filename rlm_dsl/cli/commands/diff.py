@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +22,8 @@ from rlm_dsl.diagnostics import UserError
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows shown of each kind.")
 @click.option("--json", "form", flag_value="json", help="Print it as JSON.")
 @click.option("--md", "form", flag_value="md", help="Print it as Markdown, short enough for a comment.")
-def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None) -> int:
+@click.option("--html", metavar="FILE", help="Write it as a page.")
+def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None, html: str | None) -> int:
     """Hold the runs of traces A and B beside each other: program, data, steps, rows, answer, prompts, cost.
 
     Exit codes: 0 the same, 1 different, 2 not comparable.
@@ -34,7 +38,11 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None)
         names = [each.pair.name for each in found.steps]
         if step and step not in names:
             raise UserError(f"there is no step `{step}`", *did_you_mean(step, names, what="steps"))
+        if html:
+            write_page(found, Path(html), a, b)
         match form:
+            case None if html:
+                write(html)
             case "json":
                 write(json.dumps(found.as_json(), ensure_ascii=False, indent=1, default=str))
             case "md":
@@ -43,3 +51,14 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None)
                 width = shutil.get_terminal_size((100, 24)).columns
                 write(told_diff(found, width, step=step, rows=rows, limit=limit))
         return 0 if found.same else 1
+
+
+def write_page(found: Any, path: Path, a: str, b: str) -> None:
+    from rlm_dsl.report import needed
+
+    needed()
+    from rlm_dsl.cli.paging import put
+    from rlm_dsl.report.pages import diff_page
+    from rlm_dsl.report.telling import told_change
+
+    put(path, diff_page(found, told_change(found), shlex.join(["rlm-dsl", "diff", a, b, "--html", str(path)])))

@@ -1,0 +1,104 @@
+"""`report`: a period's report from a file that says what to run and show."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import MEMORY, THREADS, load_all, model_options, settings
+from rlm_dsl.cli.output import Bar, note, safe, write
+
+
+class WithDefault(click.Group):
+    """A group whose first word may also be a file: `report FILE` is `report make FILE`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("report", cls=WithDefault)
+def command() -> None:
+    """Make the report of FILE (report.yaml) for a period; `report init TRACE` writes such a file.
+
+    Example: rlm-dsl report report.yaml --period 2026-11
+    """
+
+
+@command.command("make")
+@click.argument("file", type=click.Path())
+@click.option("--period", metavar="PERIOD", help="2026-11, 2026-Q4, 2026-W48, 2026-11-24 or 2026; else this month.")
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing but problems.")
+@THREADS
+@MEMORY
+def make_command(file: str, period: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
+    """Run what is new for a period, verify it, compare it with the last one, write HTML, Markdown and JSON.
+
+    Example: rlm-dsl report report.yaml --period 2026-11
+    """
+    from rlm_dsl.report import needed
+
+    needed()
+    from rlm_dsl.cli.approving import asking
+    from rlm_dsl.comparing.reasons import told_reasons
+    from rlm_dsl.report.reporting import How, make
+    from rlm_dsl.report.reporting import write as write_files
+    from rlm_dsl.report.spec import checked_period, open_spec, this_month
+    from rlm_dsl.runtime.execution import declared_types
+    from rlm_dsl.runtime.servers import Keys
+
+    chosen = checked_period(period or this_month())
+    spec = open_spec(Path(file))
+    given["models"] = given["models"] or tuple(f"{name}={model}" for name, model in spec.models.items())
+    types = {name: type_ for source in spec.programs.values() for name, type_ in declared_types(source).items()}
+    tell = (lambda line: None) if quiet else note
+    how = How(
+        settings(given),
+        Keys(os.environ),
+        lambda name, path: load_all((f"{name}={path}",), types, given["memory"])[name],
+        Bar(),
+        lambda asked: tell(safe(told_reasons(asked))),
+        asking(given["confirm_over"], given["yes"]),
+    )
+    made = make(spec, chosen, how, os.environ)
+    files = write_files(made, spec, shlex.join(["rlm-dsl", "report", file, "--period", chosen]))
+    if as_json:
+        write(
+            json.dumps({**made.as_json(), "files": [str(f) for f in files]}, ensure_ascii=False, indent=1, default=str)
+        )
+    elif not quiet:
+        write(safe("\n".join(told(made, [str(path) for path in files]))))
+    return 0 if made.ok else 1
+
+
+@command.command("init")
+@click.argument("trace", type=click.Path())
+@click.option("--out", default=".", show_default=True, metavar="FOLDER", help="Where report.yaml and report.rlm go.")
+def init_command(trace: str, out: str) -> None:
+    """Write report.yaml and report.rlm from TRACE, to begin with.
+
+    Example: rlm-dsl report init runs/20261101-120000.trace --out billing
+    """
+    from rlm_dsl.report.reporting import init
+    from rlm_dsl.traces import opened
+
+    with opened(trace) as held:
+        for path in init(held, Path(out)):
+            write(str(path))
+
+
+def told(made: Any, files: list[str]) -> list[str]:
+    """A report in a few lines: verdict, what changed, what was asked, where it is."""
+    lines = [f"{made.title}: {'verified' if made.ok else 'DOES NOT VERIFY'}"]
+    if made.changed:
+        lines += [f"since {made.since}: {made.changed}"]
+    lines += [run.told for run in made.runs]
+    return [*lines, *files]

@@ -1,0 +1,43 @@
+"""`view`: a trace or an optimization as a page."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, named_paths
+from rlm_dsl.cli.output import note, write
+
+
+@click.command("view")
+@click.argument("trace", type=click.Path())
+@CONTEXT
+@click.option("--out", metavar="FILE", help="The page; else TRACE.html.")
+@click.option("--no-verify", is_flag=True, help="Leave out the check, which reads the sources whole.")
+@click.option("--open", "open_", is_flag=True, help="Open it in a browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print where the page is and its size as JSON.")
+def command(
+    trace: str, contexts: tuple[str, ...], out: str | None, no_verify: bool, open_: bool, as_json: bool
+) -> None:
+    """One HTML page of TRACE (or of the record of an optimization), which opens from disk and loads nothing.
+
+    Example: rlm-dsl view runs/20261101-120000.trace --open
+    """
+    from rlm_dsl.report import needed
+
+    needed()
+    from rlm_dsl.cli.paging import page_of, put
+
+    made = page_of(Path(trace), contexts_given(contexts), os.environ, verified=not no_verify)
+    path = put(Path(out) if out else Path(f"{Path(trace).name.removesuffix('.zip')}.html"), made)
+    write(json.dumps({"page": str(path), "bytes": path.stat().st_size}) if as_json else str(path))
+    if open_ and click.launch(str(path)) != 0:
+        note("no browser could be started")
+
+
+def contexts_given(contexts: tuple[str, ...]) -> dict[str, Any]:
+    return {name: path for name, (path, _) in named_paths(contexts).items()}
