@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.comparing.matching import Kind, Pair, cause, changed_contexts, matched
-from rlm_dsl.comparing.rows import Columns, Rows, columns_in, compared
+from rlm_dsl.comparing.rows import Columns, Rows, columns_in, compared, text_of
 from rlm_dsl.comparing.runs import ANSWER, SHOWN, Run
 from rlm_dsl.comparing.sides import Placed, Side, of_trace
 from rlm_dsl.diagnostics import ProgramError, UserError
+from rlm_dsl.html import html_table
 from rlm_dsl.program import steps_of
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.types import Table
@@ -140,6 +141,16 @@ class Difference:
             self.flaky > 0,
         )
         return not any(differ)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the answer's parts and the steps on both sides."""
+        parts = [(part.name, text_of(part.before), text_of(part.after)) for part in self.answer]
+        steps = [
+            (s.pair.name, s.pair.operator, (s.before or {}).get("rows"), (s.after or {}).get("rows"), s.live, s.why)
+            for s in self.steps
+        ]
+        told = html_table(("answer", "before", "after"), parts)
+        return f"<div>{told}{html_table(('step', 'operator', 'before', 'after', 'calls', 'why'), steps)}</div>"
 
     def as_json(self) -> dict[str, Any]:
         def context(side: Side, name: str) -> dict[str, Any] | None:

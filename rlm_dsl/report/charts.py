@@ -61,7 +61,7 @@ class Chart:
             "title": self.title or "",
             "data": {"values": rows},
             "width": 560,
-            **({} if flat else {"height": 240}),
+            "height": {"step": 30} if flat else 240,
             "layer": layers,
             "background": None,
             "config": {
@@ -122,6 +122,8 @@ def field(name: str, rows: Sequence[Mapping[str, Any]], sort: Any = "", zero: bo
         found |= {"sort": None, "axis": {"labelAngle": 0} if len(rows) <= 8 else {}}
     if zero is not None and numbers:
         found["scale"] = {"zero": zero}
+        if all(isinstance(row.get(name), int) for row in rows):
+            found["axis"] = {"tickMinStep": 1, "format": ",d"}
     return found
 
 

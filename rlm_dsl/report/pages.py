@@ -100,13 +100,13 @@ def run_page(view: RunView, command: str = "") -> str:
     return page("run.html", view.story.header.get("question") or view.story.name, command, run=view)
 
 
-def diff_page(difference: Difference, told: str, command: str = "") -> str:
+def diff_page(difference: Difference, told: str, command: str = "", names: tuple[str, str] = ("", "")) -> str:
     """Two runs beside each other; `told` says in a sentence what is different."""
     found = difference.as_json()
     programs = difference.a.trace.program, difference.b.trace.program
     return page(
         "diff.html",
-        f"{found['a']} and {found['b']}",
+        f"{names[0] or found['a']} and {names[1] or found['b']}",
         command,
         d=found,
         told=told,

@@ -83,6 +83,7 @@ class SectionShown:
     more: int = 0
     link: str = ""
     text: str = ""
+    svg: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +131,16 @@ def make(spec: Spec, period: str, how: How, environment: Mapping[str, str]) -> M
     for name, (source, _, _) in programs.items():
         checked_program(source, contexts, params[name])
     out = spec.path(spec.out, period)
-    runs = []
+    runs, since = [], ""
     for name, (source, settings, extra) in programs.items():
         base = baseline(spec, out, name, period)
+        since = since or ("" if base is None else told_since(spec, base))
         trace = free(out / TRACES / f"{name or 'report'}.trace")
         parent = newest([*finished(out, name), *([] if base is None else [base])]) or base
         told = run_one(source, contexts, params[name], trace, parent, replace(how, settings=settings), extra)
         runs.append(run_shown(name, trace, base, contexts, told, environment))
     parts = {f"{run.name}.{part.name}".strip("."): (run, part) for run in runs for part in run.view.parts}
     changed = " ".join(told_change(run.difference) for run in runs if run.difference is not None)
-    since = next((baseline_name(run.difference) for run in runs if run.difference is not None), "")
     sections = tuple(shown_section(spec, section, parts, period) for section in spec.sections)
     return Made(with_values(spec.title, parts, period), period, since, changed, tuple(runs), sections)
 
@@ -156,8 +157,11 @@ def own_params(source: Source, params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name in names}
 
 
-def baseline_name(found: Difference) -> str:
-    return str(found.a.trace.header.get("created", ""))[:10]
+def told_since(spec: Spec, base: Path) -> str:
+    """What a report is compared with, in a word: its period, or the day that it was made."""
+    if not spec.baseline and "{" in spec.out:
+        return base.parent.parent.name
+    return str(Trace.open(base).header.get("created", ""))[:10]
 
 
 def free(path: Path) -> Path:
@@ -316,9 +320,9 @@ def table_or_chart(spec: Spec, section: Section, blank: SectionShown, run: RunSh
             *did_you_mean(missing[0], list(part.columns), what="columns"),
         )
     values = next(p for p in run.view.story.answer["parts"] if ".".join(p["part"]) == part.name)["value"]
-    chart = chart_of(section.chart, section.x, section.y, part.columns, values, blank.heading)
+    chart = chart_of(section.chart, section.x, section.y, part.columns, values)
     alt = f"{section.y} by {section.x}: {chart.text(60)}"[:1_000]
-    return replace(blank, images=chart.images(), alt=alt, text=chart.text(60), heading=blank.heading)
+    return replace(blank, images=chart.images(), alt=alt, text=chart.text(60), svg=chart.svg())
 
 
 def evidence_of(run: RunShown, part: PartView) -> Evidence | None:
@@ -367,7 +371,7 @@ def with_values(text: str, parts: Parts, period: str) -> str:
 
 
 def markdown(made: Made) -> str:
-    """The report as Markdown; charts as bars of characters."""
+    """The report as Markdown; its charts are files beside it."""
     lines = [f"# {plain(made.title)}", "", made.period, ""]
     for run in made.runs:
         head = run.view.story.seal.get("head", "")
@@ -375,7 +379,7 @@ def markdown(made: Made) -> str:
         lines += [f"{'Verified' if verified else 'NOT VERIFIED'}, head `{head}`.", ""]
     if made.changed:
         lines += [f"**Since {made.since}:** {plain(made.changed)}", ""]
-    for section in made.sections:
+    for number, section in enumerate(made.sections, 1):
         if section.heading:
             lines += [f"## {plain(section.heading)}", ""]
         match section.kind:
@@ -387,7 +391,7 @@ def markdown(made: Made) -> str:
             case "table":
                 lines += [*table_lines(section), ""]
             case "chart":
-                lines += ["```text", section.text, "```", ""]
+                lines += [f"![{plain(section.alt.partition(':')[0])}]({chart_name(number)})", ""]
             case _:
                 for place in section.places:
                     text = "".join(piece for piece, _ in place.pieces)
@@ -395,6 +399,10 @@ def markdown(made: Made) -> str:
     for run in made.runs:
         lines += [*map(plain, run.view.coverage), "", run.told, ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def chart_name(number: int) -> str:
+    return f"chart-{number}.svg"
 
 
 def table_lines(section: SectionShown) -> list[str]:
@@ -425,7 +433,8 @@ def write(made: Made, spec: Spec, command: str) -> list[Path]:
     if "json" in spec.outputs:
         texts["report.json"] = json.dumps(made.as_json(), ensure_ascii=False, indent=1, default=str) + "\n"
     if "md" in spec.outputs:
-        texts["report.md"] = markdown(made)
+        charts = {chart_name(n): each.svg for n, each in enumerate(made.sections, 1) if each.svg}
+        texts |= {**charts, "report.md": markdown(made)}
     if "html" in spec.outputs:
         texts["report.html"] = page("report.html", made.title, command, report=made)
     folder.mkdir(parents=True, exist_ok=True)

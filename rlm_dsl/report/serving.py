@@ -87,7 +87,7 @@ class Serving(ThreadingHTTPServer):
                         return 200, run_page(run_view(trace, {}, self.environment), "rlm-dsl serve")
                 case "/diff" if given.get("a") in known and given.get("b") in known:
                     found = diff(known[given["a"]], known[given["b"]])
-                    return 200, diff_page(found, told_change(found), "rlm-dsl serve")
+                    return 200, diff_page(found, told_change(found), "rlm-dsl serve", (given["a"], given["b"]))
                 case _:
                     return 404, page("message.html", "There is no such page", told="The list has what there is.")
         except (UserError, ProgramError) as failure:

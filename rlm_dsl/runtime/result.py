@@ -5,13 +5,13 @@ In: an execution and what it cost. Out: `Result`. Law: its text and its HTML hol
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rlm_dsl.diagnostics import printable
+from rlm_dsl.html import escaped, html_table
 from rlm_dsl.runtime.evidence import Evidence
 from rlm_dsl.runtime.execution import Execution, Part
 from rlm_dsl.runtime.recording import Usage
@@ -81,17 +81,15 @@ class Result:
 
     def _repr_html_(self) -> str:
         """For notebooks: the answer's parts, then the program and its steps, folded."""
-        steps = "".join(
-            f"<tr><td>{escaped(r.name)}</td><td>{escaped(r.operator)}</td><td>{'' if r.rows is None else f'{r.rows:,}'}"
-            "</td></tr>"
-            for r in self.steps
+        steps = html_table(
+            ("step", "operator", "rows"),
+            [(r.name, r.operator, None if r.rows is None else f"{r.rows:,}") for r in self.steps],
         )
         return (
             "<div>"
             + "".join(part_html(part) for part in self.execution.parts)
             + f"<details><summary>program, {len(self.steps)} steps, {escaped(self.spent.told())}</summary>"
-            + f"<pre>{escaped(self.program)}</pre><table><tr><th>step</th><th>operator</th><th>rows</th></tr>{steps}"
-            + "</table></details></div>"
+            + f"<pre>{escaped(self.program)}</pre>{steps}</details></div>"
         )
 
 
@@ -99,15 +97,6 @@ def part_html(part: Part) -> str:
     label = f"<b>{escaped('.'.join(part.path))}</b> " if part.path else ""
     if part.columns is None:
         return f"<div>{label}{escaped(json.dumps(part.value, ensure_ascii=False))}</div>"
-    head = "".join(f"<th>{escaped(column)}</th>" for column in part.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escaped('' if value is None else str(value))}</td>" for value in row) + "</tr>"
-        for row in part.value[:SHOWN_ROWS]
-    )
     more = len(part.value) - SHOWN_ROWS
     rest = f"<div>{more:,} more rows</div>" if more > 0 else ""
-    return f"<div>{label}<table><tr>{head}</tr>{body}</table>{rest}</div>"
-
-
-def escaped(text: str) -> str:
-    return html.escape(printable(text) if "\n" not in text else "\n".join(map(printable, text.split("\n"))))
+    return f"<div>{label}{html_table(part.columns, part.value[:SHOWN_ROWS])}{rest}</div>"

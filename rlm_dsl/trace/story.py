@@ -6,15 +6,18 @@ what is told is parsed: a hundred thousand calls take well under a second.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlm_dsl.html import escaped, html_table
 from rlm_dsl.trace.events import lines, parsed
 from rlm_dsl.trace.file import HEADER, Trace
 from rlm_dsl.trace.seal import EVENTS, SEAL
 
+SHOWN_ROWS = 20
 SUB_RUNS = 2
 """Sub-runs whose turns are told; the others are counted."""
 HEAD = re.compile(
@@ -120,6 +123,27 @@ class Story:
             "stopped": self.stopped,
             "seal": dict(self.seal),
         }
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the answer, the program, its steps."""
+        parts = "".join(
+            f"<div><b>{escaped('.'.join(part['part']))}</b> {told_value(part)}</div>"
+            for part in self.answer.get("parts", ())
+        )
+        rows = [(s["step"], s["operator"], s.get("rows"), (s.get("asked") or {}).get("requests")) for s in self.steps]
+        steps = html_table(("step", "operator", "rows", "requests"), rows)
+        question = self.header.get("question") or self.name
+        program = f"<pre>{escaped(self.program)}</pre>"
+        return (
+            f"<div><div>{escaped(question)}</div>{parts}<details><summary>how</summary>{program}{steps}</details></div>"
+        )
+
+
+def told_value(part: Mapping[str, Any]) -> str:
+    """A part of an answer as HTML, its first rows where it is a table."""
+    if "columns" in part:
+        return html_table(part["columns"], part["value"][:SHOWN_ROWS])
+    return escaped(json.dumps(part["value"], ensure_ascii=False))
 
 
 def story(trace: Trace) -> Story:

@@ -61,4 +61,4 @@ def write_page(found: Any, path: Path, a: str, b: str) -> None:
     from rlm_dsl.report.pages import diff_page
     from rlm_dsl.report.telling import told_change
 
-    put(path, diff_page(found, told_change(found), shlex.join(["rlm-dsl", "diff", a, b, "--html", str(path)])))
+    put(path, diff_page(found, told_change(found), shlex.join(["rlm-dsl", "diff", a, b, "--html", str(path)]), (a, b)))

@@ -32,14 +32,14 @@ def command() -> None:
 
 
 @command.command("make")
-@click.argument("file", type=click.Path())
+@click.argument("report", type=click.Path())
 @click.option("--period", metavar="PERIOD", help="2026-11, 2026-Q4, 2026-W48, 2026-11-24 or 2026; else this month.")
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but problems.")
 @THREADS
 @MEMORY
-def make_command(file: str, period: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
+def make_command(report: str, period: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
     """Run what is new for a period, verify it, compare it with the last one, write HTML, Markdown and JSON.
 
     Example: rlm-dsl report report.yaml --period 2026-11
@@ -56,7 +56,7 @@ def make_command(file: str, period: str | None, as_json: bool, quiet: bool, **gi
     from rlm_dsl.runtime.servers import Keys
 
     chosen = checked_period(period or this_month())
-    spec = open_spec(Path(file))
+    spec = open_spec(Path(report))
     given["models"] = given["models"] or tuple(f"{name}={model}" for name, model in spec.models.items())
     types = {name: type_ for source in spec.programs.values() for name, type_ in declared_types(source).items()}
     tell = (lambda line: None) if quiet else note
@@ -69,7 +69,7 @@ def make_command(file: str, period: str | None, as_json: bool, quiet: bool, **gi
         asking(given["confirm_over"], given["yes"]),
     )
     made = make(spec, chosen, how, os.environ)
-    files = write_files(made, spec, shlex.join(["rlm-dsl", "report", file, "--period", chosen]))
+    files = write_files(made, spec, shlex.join(["rlm-dsl", "report", report, "--period", chosen]))
     if as_json:
         write(
             json.dumps({**made.as_json(), "files": [str(f) for f in files]}, ensure_ascii=False, indent=1, default=str)
@@ -101,4 +101,5 @@ def told(made: Any, files: list[str]) -> list[str]:
     if made.changed:
         lines += [f"since {made.since}: {made.changed}"]
     lines += [run.told for run in made.runs]
+    lines += [each.text for each in made.sections if each.kind == "chart"]
     return [*lines, *files]
