@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from rlm_dsl.testing import serve
@@ -299,3 +302,44 @@ def test_check_tells_several_programs_in_three_forms(shell: Shell) -> None:
     assert lines[1].startswith("::error file=b.rlm,line=2") and "%0Ahint: write where(condition)" in lines[1]
     sizes = [len(shell("card", "--size", size).out) for size in ("small", "medium", "full")]
     assert sizes == sorted(sizes)
+
+
+def commands_of(group: click.Group, name: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+    for own, each in group.commands.items():
+        found.append(((*name, own), each))
+        if isinstance(each, click.Group):
+            found += commands_of(each, (*name, own))
+    return found
+
+
+def test_every_command_has_an_example_that_it_takes() -> None:
+    from rlm_dsl.cli.commands import group
+
+    for name, each in commands_of(group):
+        told = re.search(r'Example: (?:eval "\$\()?(rlm-dsl .*)', each.help or "")
+        assert told, f"{' '.join(name)} has no example"
+        words = shlex.split(told[1].removesuffix(')"'))
+        assert tuple(words[1 : 1 + len(name)]) == name
+        if not isinstance(each, click.Group):
+            each.make_context(name[-1], words[1 + len(name) :], resilient_parsing=True)
+
+
+def test_quiet_leaves_results_and_problems(shell: Shell) -> None:
+    (shell.folder / "q.rlm").write_text("answer tickets | where(id / 2 != 1) | count()\n")
+    asked = ("run", "q.rlm", "--context", "tickets=tickets.csv", "--json")
+    assert shell(*asked).out == shell(*asked, "--quiet").out == "39\n"
+    assert shell("optimize", "q.rlm", "--context", "t=tickets.csv", "--examples", "none", "--quiet").code == 2
+    assert shell(*asked, "--quiet").err == ""
+    wrong = shell("run", "none.rlm", "--context", "t=tickets.csv", "--quiet")
+    assert wrong.code == 2 and "none.rlm" in wrong.err
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    from click.shell_completion import BashComplete
+
+    from rlm_dsl.cli.commands import group
+
+    complete = BashComplete(group, {}, "rlm-dsl", "_RLM_DSL_COMPLETE")
+    assert [item.value for item in complete.get_completions([], "ver")] == ["verify"]
+    assert "--public-key" in [item.value for item in complete.get_completions(["verify", "x"], "--")]

@@ -20,8 +20,10 @@ def run(arguments: list[str] | None = None) -> int:
     import click
 
     from rlm_dsl.cli.commands import group
+    from rlm_dsl.cli.output import QUIET
     from rlm_dsl.diagnostics import ProgramError, UserError
 
+    QUIET.set(False)
     try:
         code = group.main(arguments, prog_name="rlm-dsl", standalone_mode=False)
         sys.stdout.flush()

@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from rlm_dsl.diagnostics import printable
 
+QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+"""Whether notes and progress are left out (--quiet)."""
 MARKS = {"ok": "✓", "failed": "✗", "skipped": "-"}
 
 
@@ -21,7 +24,13 @@ def write(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    if not QUIET.get():
+        sys.stderr.write(text + "\n")
+
+
+def watched() -> bool:
+    """Whether progress is to be shown: someone looks, and wants it."""
+    return sys.stderr.isatty() and not QUIET.get()
 
 
 def safe(text: str) -> str:
@@ -45,7 +54,7 @@ class Bar:
         self.spent = spent
 
     def round_started(self, step: str, rows: int, requests: int) -> None:
-        if not sys.stderr.isatty():
+        if not watched():
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -74,7 +83,7 @@ class Bar:
 @contextmanager
 def loading_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Told of bytes read, shows them with the time left, once that has taken a second; None where no one looks."""
-    if not sys.stderr.isatty():
+    if not watched():
         yield None
         return
     started = time.monotonic()

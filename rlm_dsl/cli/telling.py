@@ -185,6 +185,26 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     )
 
 
+def plan_json(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as values."""
+    from dataclasses import asdict
+
+    from rlm_dsl.plan.bounds import bounds
+    from rlm_dsl.plan.explain import plan_sql, rewrite_lines, step_lines
+    from rlm_dsl.syntax.parse import parse
+    from rlm_dsl.syntax.show import show
+
+    program, plan, _ = planned(source, contexts, params)
+    counts = {known: context.count for known, context in contexts.items()}
+    return {
+        "program": show(parse(source)),
+        "stages": step_lines(plan),
+        "rewrites": list(rewrite_lines(plan, program.statements)),
+        "model_calls": [asdict(bound) for bound in bounds(plan, counts)],
+        "sql": plan_sql(plan),
+    }
+
+
 def told_dry_run(estimate: Estimate, source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
     """What a run would ask: its first round as counted, the others as bounded."""
     from rlm_dsl.cli.approving import told_estimate

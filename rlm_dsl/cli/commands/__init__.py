@@ -11,6 +11,7 @@ import pkgutil
 
 import click
 
+from rlm_dsl.cli import output
 from rlm_dsl.version import version
 
 
@@ -23,5 +24,21 @@ def group() -> None:
     """
 
 
+def be_quiet(_: click.Context, __: click.Parameter, quiet: bool) -> None:
+    if quiet:
+        output.QUIET.set(True)
+
+
+def quietly(command: click.Command) -> click.Command:
+    """The command, and those below it, with --quiet."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            quietly(each)
+    else:
+        told = "Print no notes and no progress: results and problems alone."
+        command.params.append(click.Option(["--quiet"], is_flag=True, expose_value=False, callback=be_quiet, help=told))
+    return command
+
+
 for module in pkgutil.iter_modules(__path__):
-    group.add_command(importlib.import_module(f"{__name__}.{module.name}").command)
+    group.add_command(quietly(importlib.import_module(f"{__name__}.{module.name}").command))

@@ -53,7 +53,10 @@ def command(
     dry_run: bool,
     **given: Any,
 ) -> None:
-    """Explore the contexts until QUESTION is answered."""
+    """Explore the contexts until QUESTION is answered.
+
+    Example: rlm-dsl ask "Which user was charged most often?" --context tickets=tickets.csv --model gpt-5-mini
+    """
     from rlm_dsl.cli.approving import DryRun, asking, dry, told_estimate
     from rlm_dsl.cli.telling import told_result, told_turn
     from rlm_dsl.explore.asking import Wishes

@@ -33,14 +33,20 @@ def opened(store: str | None) -> Iterator[Any]:
 
 @click.group("cache")
 def command() -> None:
-    """The answer store: every answer that was paid for, kept for the next run."""
+    """The answer store: every answer that was paid for, kept for the next run.
+
+    Example: rlm-dsl cache stats
+    """
 
 
 @command.command("stats")
 @STORE
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def stats_command(store: str | None, as_json: bool) -> None:
-    """How many answers there are, of which models, since when."""
+    """How many answers there are, of which models, since when.
+
+    Example: rlm-dsl cache stats --json
+    """
     from rlm_dsl.runtime.keeping import stats
 
     with opened(store) as held:
@@ -69,8 +75,14 @@ def day(seconds: float) -> str:
 @click.option("--model", help="Answers of this model.")
 @click.option("--keep", metavar="1GB", help="The oldest answers, until what is left is no larger than this.")
 @click.option("--dry-run", is_flag=True, help="Say how many would go.")
-def gc_command(store: str | None, older: str | None, model: str | None, keep: str | None, dry_run: bool) -> None:
-    """Take answers out: they are asked and paid for again when they are wanted. Traces keep their own."""
+@click.option("--json", "as_json", is_flag=True, help="Print how many as JSON.")
+def gc_command(
+    store: str | None, older: str | None, model: str | None, keep: str | None, dry_run: bool, as_json: bool
+) -> None:
+    """Take answers out: they are asked and paid for again when they are wanted. Traces keep their own.
+
+    Example: rlm-dsl cache gc --older 90d --dry-run
+    """
     from rlm_dsl.runtime.keeping import remove, seconds
     from rlm_dsl.runtime.warehouse import memory_bytes
 
@@ -80,14 +92,20 @@ def gc_command(store: str | None, older: str | None, model: str | None, keep: st
         count = remove(
             held, seconds(older) if older else None, model, memory_bytes(keep) if keep else None, dry=dry_run
         )
-    write(f"{count:,} answers {'would go' if dry_run else 'went'}")
+    if as_json:
+        write(json.dumps({"answers": count, "dry_run": dry_run}))
+    else:
+        write(f"{count:,} answers {'would go' if dry_run else 'went'}")
 
 
 @command.command("export")
 @STORE
 @click.option("--to", metavar="FILE", help="Where it goes; else standard output.")
 def export_command(store: str | None, to: str | None) -> None:
-    """Write every request with its answer, a line of JSON each. Keys and secrets were never in it."""
+    """Write every request with its answer, a line of JSON each. Keys and secrets were never in it.
+
+    Example: rlm-dsl cache export --to answers.jsonl
+    """
     from rlm_dsl.runtime.keeping import lines
 
     with opened(store) as held:

@@ -18,7 +18,10 @@ from rlm_dsl.cli.output import write
     help="A line an operator, what the root model reads, or the manual too.",
 )
 def command(size: Any) -> None:
-    """Print the operator card: what a model needs to know of the language."""
+    """Print the operator card: what a model needs to know of the language.
+
+    Example: rlm-dsl card --size full
+    """
     from rlm_dsl.card import card as whole
 
     write(whole(size))

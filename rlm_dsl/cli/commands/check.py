@@ -23,7 +23,10 @@ def command(
     github: bool,
     strict: bool,
 ) -> int:
-    """Report every problem of each PROGRAM, against its data if named, else against its `context` lines."""
+    """Report every problem of each PROGRAM, against its data if named, else against its `context` lines.
+
+    Example: rlm-dsl check program.rlm --context tickets=tickets.csv
+    """
     from rlm_dsl.cli.checking import checked, told
 
     values = {name: json_value(name, text) for name, text in pairs(params)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from rlm_dsl.cli.options import file_bytes
@@ -12,12 +14,20 @@ from rlm_dsl.cli.output import safe, write
 @click.argument("proof", type=click.Path())
 @click.option("--head", metavar="HASH", help="The chain's head, as the run printed it.")
 @click.option("--root", metavar="HASH", help="The sealed Merkle root.")
-def command(proof: str, head: str | None, root: str | None) -> int:
-    """Check PROOF, a file that `prove` wrote, without the trace it comes from."""
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(proof: str, head: str | None, root: str | None, as_json: bool) -> int:
+    """Check PROOF, a file that `prove` wrote, without the trace it comes from.
+
+    Example: rlm-dsl check-proof call.json --head 85a3af4e...
+    """
     from rlm_dsl.cli.telling_proof import told_proof
     from rlm_dsl.trace.proof import faults, read_proof
 
     made = read_proof(file_bytes(proof))
     found = faults(made, head, root)
-    write(safe(told_proof(made, found, anchored=head is not None or root is not None)))
+    anchored = head is not None or root is not None
+    if as_json:
+        write(json.dumps({"holds": not found, "anchored": anchored, "faults": list(found)}, ensure_ascii=False))
+    else:
+        write(safe(told_proof(made, found, anchored=anchored)))
     return 1 if found else 0

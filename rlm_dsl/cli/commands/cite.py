@@ -19,7 +19,10 @@ from rlm_dsl.cli.output import safe, write
 @click.option("--json", "as_json", is_flag=True, help="Print the citations as JSON, with whole texts.")
 def command(trace: str, value: str | None, contexts: tuple[str, ...], every: bool, as_json: bool) -> int:
     """Show the places in the sources that TRACE's answer rests on, with their text. VALUE is a part of it (`total`) or
-    a row of one (`per_user[2]`). Each place's bytes are compared with what was recorded."""
+    a row of one (`per_user[2]`). Each place's bytes are compared with what was recorded.
+
+    Example: rlm-dsl cite traces/tickets.trace 'per_user[2]'
+    """
     from rlm_dsl.cli.telling_sources import SHOWN, told_citations
     from rlm_dsl.runtime.evidence import LISTED
     from rlm_dsl.trace.secrets import Redaction

@@ -27,6 +27,8 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None,
     """Hold the runs of traces A and B beside each other: program, data, steps, rows, answer, prompts, cost.
 
     Exit codes: 0 the same, 1 different, 2 not comparable.
+
+    Example: rlm-dsl diff october.trace november.trace --html diff.html
     """
     from rlm_dsl.cli.telling_diff import told_diff, told_markdown
     from rlm_dsl.comparing.diff import diff

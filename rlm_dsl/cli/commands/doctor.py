@@ -21,7 +21,10 @@ from rlm_dsl.cli.output import safe, write
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: bool, **given: Any) -> int:
     """Say what about TARGET, a program or a trace, would not come out the same another time. Nothing is asked or run.
-    Exit code 1 if there is a finding."""
+    Exit code 1 if there is a finding.
+
+    Example: rlm-dsl doctor program.rlm
+    """
     from rlm_dsl.runtime.doctor import of_run
     from rlm_dsl.runtime.store import default_path
     from rlm_dsl.syntax.parse import parse

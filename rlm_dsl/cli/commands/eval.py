@@ -44,7 +44,10 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Ask the questions of TASKS (JSON Lines) and score the answers; run again, it goes on where it stopped."""
+    """Ask the questions of TASKS (JSON Lines) and score the answers; run again, it goes on where it stopped.
+
+    Example: rlm-dsl eval questions.jsonl --context tickets=tickets.csv --model gpt-5-mini
+    """
     from rlm_dsl.evaluation.evaluate import Evaluation, evaluate
     from rlm_dsl.evaluation.report import summaries, table
     from rlm_dsl.evaluation.tasks import Data, Defaults, read_tasks

@@ -17,7 +17,10 @@ from rlm_dsl.cli.output import note, write
 @click.option("--content", is_flag=True, help="With what was asked and answered.")
 @click.option("--to", metavar="FILE", help="Write it there; else to standard output.")
 def command(trace: str, form: str | None, content: bool, to: str | None) -> None:
-    """Export TRACE in a form that other tools read; the same trace gives the same bytes."""
+    """Export TRACE in a form that other tools read; the same trace gives the same bytes.
+
+    Example: rlm-dsl export traces/tickets.trace --otlp --to spans.json
+    """
     from rlm_dsl.diagnostics import UserError
     from rlm_dsl.traces import export
 

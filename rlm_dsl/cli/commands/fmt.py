@@ -15,7 +15,10 @@ from rlm_dsl.cli.output import note
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit 1 if the form is not canonical.")
 @click.option("--write", "in_place", is_flag=True, help="Write the canonical form back into the file.")
 def command(program: str, only_check: bool, in_place: bool) -> int:
-    """Print PROGRAM in its canonical form."""
+    """Print PROGRAM in its canonical form.
+
+    Example: rlm-dsl fmt program.rlm --write
+    """
     from rlm_dsl.syntax.parse import parse
     from rlm_dsl.syntax.show import show as canonical
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from rlm_dsl.cli.options import MEMORY
@@ -13,16 +15,20 @@ from rlm_dsl.diagnostics import UserError
 @click.argument("sources", nargs=-1, required=True, metavar="NAME=PATH...")
 @click.option("--to", metavar="FOLDER", help="Where the loaded context goes; else NAME.rlmctx here.")
 @click.option("--index", is_flag=True, help="Make the index of trigrams now; else it is made when it has been earned.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was loaded as JSON, a line each.")
 @MEMORY
-def command(sources: tuple[str, ...], to: str | None, index: bool, memory: str | None) -> None:
+def command(sources: tuple[str, ...], to: str | None, index: bool, as_json: bool, memory: str | None) -> None:
     """Load data once and keep it: later runs open NAME.rlmctx at once.
 
     NAME:FORMAT=PATH says the format, - is standard input. An argument that is a .rlmctx folder is brought up to its
     sources: only what was appended is read where nothing else changed.
+
+    Example: rlm-dsl load tickets=tickets.csv
     """
     from rlm_dsl.cli.storing import kept
 
     if to and len(sources) > 1:
         raise UserError("--to names one folder, and there are several sources", "load them one by one")
     for given in sources:
-        write(safe(kept(given, to, memory, index)))
+        told = kept(given, to, memory, index)
+        write(json.dumps({"source": given, "told": told.split("\n")}, ensure_ascii=False) if as_json else safe(told))

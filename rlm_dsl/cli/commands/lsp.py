@@ -9,7 +9,10 @@ from rlm_dsl.diagnostics import UserError
 
 @click.command("lsp")
 def command() -> None:
-    """Serve an editor over standard input and output: problems, completion, manual, formatting."""
+    """Serve an editor over standard input and output: problems, completion, manual, formatting.
+
+    Example: rlm-dsl lsp
+    """
     try:
         from rlm_dsl.editor.server import serve
     except ModuleNotFoundError as failure:

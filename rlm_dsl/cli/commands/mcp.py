@@ -19,7 +19,10 @@ from rlm_dsl.diagnostics import UserError
 @THREADS
 @MEMORY
 def command(allow: tuple[str, ...], traces: str | None, **given: Any) -> None:
-    """Serve an agent over standard input and output (MCP): load, look, run, answer, verify, manual."""
+    """Serve an agent over standard input and output (MCP): load, look, run, answer, verify, manual.
+
+    Example: rlm-dsl mcp --allow data --model gpt-5-mini
+    """
     if not allow:
         raise UserError("no folder may be read", "name some: rlm-dsl mcp --allow FOLDER")
     try:

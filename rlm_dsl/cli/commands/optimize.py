@@ -70,7 +70,10 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Make PROGRAM better and cheaper by labelled EXAMPLES; what is found is written to PROGRAM.tuned.yaml."""
+    """Make PROGRAM better and cheaper by labelled EXAMPLES; what is found is written to PROGRAM.tuned.yaml.
+
+    Example: rlm-dsl optimize program.rlm --context tickets=tickets.csv --examples labels.jsonl --model gpt-5-mini
+    """
     from rlm_dsl.cli.approving import asking
     from rlm_dsl.cli.optimizing import told_report, written
     from rlm_dsl.context.loading import load

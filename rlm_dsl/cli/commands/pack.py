@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -12,8 +13,13 @@ from rlm_dsl.cli.output import safe, write
 @click.command("pack")
 @click.argument("trace", type=click.Path())
 @click.option("--to", metavar="FILE", help="The zip to write; else TRACE.zip.")
-def command(trace: str, to: str | None) -> None:
-    """Pack TRACE into one zip, the same bytes for the same trace; every command reads it as it reads the folder."""
+@click.option("--json", "as_json", is_flag=True, help="Print where it is as JSON.")
+def command(trace: str, to: str | None, as_json: bool) -> None:
+    """Pack TRACE into one zip, the same bytes for the same trace; every command reads it as it reads the folder.
+
+    Example: rlm-dsl pack traces/tickets.trace --to tickets.zip
+    """
     from rlm_dsl.traces import pack
 
-    write(safe(str(pack(Path(trace), to))))
+    made = str(pack(Path(trace), to))
+    write(json.dumps({"path": made}, ensure_ascii=False) if as_json else safe(made))

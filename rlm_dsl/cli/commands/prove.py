@@ -16,7 +16,10 @@ from rlm_dsl.cli.output import write
 @click.option("--to", metavar="FILE", help="Write the proof there; else to standard output.")
 def command(trace: str, call: str | None, event: int | None, to: str | None) -> None:
     """Prove that CALL, the key of a recorded call or its first digits, is in TRACE: with its request and answer, and
-    without the rest."""
+    without the rest.
+
+    Example: rlm-dsl prove traces/tickets.trace d5ca212d --to call.json
+    """
     from rlm_dsl.diagnostics import UserError
     from rlm_dsl.trace.proof import written
     from rlm_dsl.traces import prove

@@ -36,10 +36,9 @@ def command() -> None:
 @click.option("--period", metavar="PERIOD", help="2026-11, 2026-Q4, 2026-W48, 2026-11-24 or 2026; else this month.")
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--quiet", is_flag=True, help="Print nothing but problems.")
 @THREADS
 @MEMORY
-def make_command(report: str, period: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
+def make_command(report: str, period: str | None, as_json: bool, **given: Any) -> int:
     """Run what is new for a period, verify it, compare it with the last one, write HTML, Markdown and JSON.
 
     Example: rlm-dsl report report.yaml --period 2026-11
@@ -59,13 +58,12 @@ def make_command(report: str, period: str | None, as_json: bool, quiet: bool, **
     spec = open_spec(Path(report))
     given["models"] = given["models"] or tuple(f"{name}={model}" for name, model in spec.models.items())
     types = {name: type_ for source in spec.programs.values() for name, type_ in declared_types(source).items()}
-    tell = (lambda line: None) if quiet else note
     how = How(
         settings(given),
         Keys(os.environ),
         lambda name, path: load_all((f"{name}={path}",), types, given["memory"])[name],
         Bar(),
-        lambda asked: tell(safe(told_reasons(asked))),
+        lambda asked: note(safe(told_reasons(asked))),
         asking(given["confirm_over"], given["yes"]),
     )
     made = make(spec, chosen, how, os.environ)
@@ -74,7 +72,7 @@ def make_command(report: str, period: str | None, as_json: bool, quiet: bool, **
         write(
             json.dumps({**made.as_json(), "files": [str(f) for f in files]}, ensure_ascii=False, indent=1, default=str)
         )
-    elif not quiet:
+    else:
         write(safe("\n".join(told(made, [str(path) for path in files]))))
     return 0 if made.ok else 1
 

@@ -17,5 +17,7 @@ def command(trace: str, program: str | None, **given: Any) -> None:
     """Run the program of TRACE again: as it was, but for the data, params, models or program that are given.
 
     Only what the trace does not answer is asked; how much that is and why is said first.
+
+    Example: rlm-dsl rerun october.trace --context tickets=november.csv --trace november.trace
     """
     made_anew(trace, given, program)

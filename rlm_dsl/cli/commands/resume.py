@@ -24,6 +24,8 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
     """Go on with the run of TRACE from where it was stopped: killed, interrupted, out of budget, without its server.
 
     Models, parameters and data are the run's own; a --budget replaces the run's, and what was spent stays spent.
+
+    Example: rlm-dsl resume runs/20261101-120000.trace
     """
     from rlm_dsl.cli.approving import asking
     from rlm_dsl.cli.telling import told_result, told_turn

@@ -49,7 +49,10 @@ def command(
     dry_run: bool,
     **given: Any,
 ) -> None:
-    """Run PROGRAM (a file, or - for standard input) over the contexts."""
+    """Run PROGRAM (a file, or - for standard input) over the contexts.
+
+    Example: rlm-dsl run program.rlm --context tickets=tickets.csv --model gpt-5-mini --trace run.trace
+    """
     from rlm_dsl.cli.approving import DryRun, asking, dry
     from rlm_dsl.cli.telling import told_dry_run, told_result
     from rlm_dsl.explore.sub_run import explore_text

@@ -16,7 +16,10 @@ from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_option
 @THREADS
 @MEMORY
 def command(contexts: tuple[str, ...], **given: Any) -> int:
-    """Explore the contexts by hand, statement by statement; :help tells more."""
+    """Explore the contexts by hand, statement by statement; :help tells more.
+
+    Example: rlm-dsl shell --context tickets=tickets.csv
+    """
     from rlm_dsl.cli.shell import run_shell
 
     return run_shell(load_all(contexts, memory=given["memory"]), settings(given), os.environ)

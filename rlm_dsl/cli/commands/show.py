@@ -13,7 +13,10 @@ from rlm_dsl.cli.output import write
 @click.argument("trace", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print the story as JSON.")
 def command(trace: str, as_json: bool) -> None:
-    """Tell the run of TRACE as a person would: question, turns, program, steps, answer, evidence, calls, seal."""
+    """Tell the run of TRACE as a person would: question, turns, program, steps, answer, evidence, calls, seal.
+
+    Example: rlm-dsl show traces/tickets.trace
+    """
     from rlm_dsl.cli.telling_story import told_trace
     from rlm_dsl.trace.story import story
     from rlm_dsl.traces import opened

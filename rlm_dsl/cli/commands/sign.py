@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from rlm_dsl.cli.options import file_bytes
@@ -11,8 +13,13 @@ from rlm_dsl.cli.output import write
 @click.command("sign")
 @click.argument("trace", type=click.Path())
 @click.option("--key", required=True, metavar="FILE", help="A private ed25519 key in PEM or OpenSSH form.")
-def command(trace: str, key: str) -> None:
-    """Sign TRACE's seal; check it with verify --public-key FILE. The key is read and copied nowhere."""
+@click.option("--json", "as_json", is_flag=True, help="Print the key's id as JSON.")
+def command(trace: str, key: str, as_json: bool) -> None:
+    """Sign TRACE's seal; check it with verify --public-key FILE. The key is read and copied nowhere.
+
+    Example: rlm-dsl sign traces/tickets.trace --key key.pem
+    """
     from rlm_dsl.traces import sign
 
-    write(f"signed by the key {sign(trace, file_bytes(key))}")
+    keyid = sign(trace, file_bytes(key))
+    write(json.dumps({"keyid": keyid}) if as_json else f"signed by the key {keyid}")

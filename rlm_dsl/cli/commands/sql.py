@@ -18,7 +18,10 @@ from rlm_dsl.cli.output import safe, table_text, write
 @click.option("--csv", "as_csv", is_flag=True, help="All rows as CSV.")
 def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
     """Query TRACE in SQL: views steps, rows, calls, attempts, turns, evidence and events, and step.NAME for the rows
-    of a step (docs/traces.md has their columns). Read-only, and cut off from files and network."""
+    of a step (docs/traces.md has their columns). Read-only, and cut off from files and network.
+
+    Example: rlm-dsl sql traces/tickets.trace "select step, count(*) from calls group by all"
+    """
     from rlm_dsl.runtime.rounds import plain
     from rlm_dsl.traces import sql
 

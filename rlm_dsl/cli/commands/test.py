@@ -22,6 +22,8 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
     """Take each trace of FOLDER (traces/ unless said) as a test; no model is asked.
 
     It must verify; where its data has changed, its program must still come to the blessed answer by what was recorded.
+
+    Example: rlm-dsl test traces --junit report.xml
     """
     from rlm_dsl.cli.telling_tests import junit_report, told_flaky, told_test, told_tests
     from rlm_dsl.comparing.regression import flaky_in, tested, traces_in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -12,8 +13,13 @@ from rlm_dsl.cli.output import safe, write
 @click.command("unpack")
 @click.argument("file", type=click.Path())
 @click.option("--to", metavar="FOLDER", help="The folder to make; else FILE without .zip.")
-def command(file: str, to: str | None) -> None:
-    """Unpack FILE, a packed trace; nothing is written outside the folder."""
+@click.option("--json", "as_json", is_flag=True, help="Print where it is as JSON.")
+def command(file: str, to: str | None, as_json: bool) -> None:
+    """Unpack FILE, a packed trace; nothing is written outside the folder.
+
+    Example: rlm-dsl unpack tickets.zip --to tickets.trace
+    """
     from rlm_dsl.traces import unpack
 
-    write(safe(str(unpack(Path(file), to))))
+    made = str(unpack(Path(file), to))
+    write(json.dumps({"path": made}, ensure_ascii=False) if as_json else safe(made))

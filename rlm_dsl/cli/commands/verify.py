@@ -19,7 +19,10 @@ from rlm_dsl.cli.output import safe, write
 @click.option("--level", metavar="N|NAME", help="Stop after this level: chain, files, context, ... or 1, 2, 3, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(trace: str, contexts: tuple[str, ...], public_key: str | None, level: str | None, as_json: bool) -> int:
-    """Check TRACE level by level, without a model and without a network."""
+    """Check TRACE level by level, without a model and without a network.
+
+    Example: rlm-dsl verify traces/tickets.trace
+    """
     from rlm_dsl.runtime.verify import verify as verify_trace
     from rlm_dsl.trace.divergence import level_named, render_report
     from rlm_dsl.trace.file import Trace

@@ -21,6 +21,8 @@ def command(trace: str, at: str, sets: tuple[str, ...], **given: Any) -> None:
     """Run the program of TRACE once more with something set otherwise; TRACE stays as it is.
 
     Only what comes after the change is asked; how much that is and why is said first.
+
+    Example: rlm-dsl what-if run.trace --at topics --set 'classify.guide="What is it about?"'
     """
     if bool(at) != bool(sets):
         raise UserError("--at and --set belong together", """write --at topics --set 'classify.labels=["a", "b"]'""")
