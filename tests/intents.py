@@ -33,6 +33,11 @@ def texts(name: str) -> list[tuple[str, str]]:
     if name == "clinc150":
         data = json.loads((REAL / name / "data_full.json").read_text())
         return [(t, label) for part in ("train", "val", "test") for t, label in data[part] if label in CLINC]
+    if name == "clinc-domains":
+        domains = json.loads((REAL / "clinc150" / "domains.json").read_text())
+        domain = {intent: each for each, intents in domains.items() for intent in intents}
+        data = json.loads((REAL / "clinc150" / "data_full.json").read_text())
+        return [(t, domain[label]) for part in ("train", "val", "test") for t, label in data[part]]
     if name == "banking77":
         rows = [row for file in ("train.csv", "test.csv") for row in read(REAL / name / file)]
         return [(row["text"], row["category"]) for row in rows if row["category"] in BANKING]

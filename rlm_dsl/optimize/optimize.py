@@ -54,6 +54,8 @@ from rlm_dsl.types import Table
 SCHEMA = "rlm-optimization/1"
 REPORT = "report.json"
 SECONDS = "seconds.json"
+SAMPLED, EXAMPLE_TOKENS, ANSWER_TOKENS = 100, 15, 60
+"""For the estimate: rows looked at, what an example takes beside its text, what an answer takes."""
 WORSE = 0.05
 """A cheaper program counts as proved where its score is not worse by more than this, with a certainty of 95 %."""
 
@@ -179,9 +181,10 @@ class Optimization:
     def result(self) -> Optimized:
         wish, parts = self.wish, self.parts
         bound = self.bounded()
+        most = sum(bound.values())
         wish.told(
             f"{len(self.examples)} examples: {len(parts.train)} to learn from, {len(parts.validation)} to choose by, "
-            f"{len(parts.test)} for the score; at most {sum(bound.values()):,} questions"
+            f"{len(parts.test)} for the score; at most {most:,} questions, {self.worth(most)}"
         )
         base = Candidate(wish.source.text)
         self.try_out(base)
@@ -226,6 +229,32 @@ class Optimization:
                 code="budget",
             )
         return found
+
+    def worth(self, questions: int) -> str:
+        """About what so many questions cost, from the rows' own prompts with as many examples as a step may show.
+        Raises UserError where the budget has less."""
+        steps = self.bench.rounds(self.wish.source.text)
+        rows = [e for e in self.examples if e.step] or [Labelled(next(iter(steps)), "x" * 400, None)]
+        usd: float | None = 0.0
+        tokens = 0
+        for name, (_, round_) in steps.items():
+            own = [e for e in rows if e.step == name][:SAMPLED]
+            if not own:
+                continue
+            sizes = [round_.request(e.text).prompt_tokens for e in own]
+            shown = self.wish.demos * (sum(len(e.text) for e in own) / len(own) / 4 + EXAMPLE_TOKENS)
+            given = questions * (sum(sizes) / len(sizes) + shown) / max(1, len({e.step for e in rows}))
+            answered = questions * ANSWER_TOKENS / max(1, len({e.step for e in rows}))
+            tokens += round(given + answered)
+            price = self.wish.settings.price_of(round_.settings.model)
+            usd = None if usd is None or price is None else usd + price.of(round(given), round(answered))
+        limits = self.wish.settings.limits
+        told = f"about {tokens:,} tokens" + ("" if usd is None else f", ${usd:,.2f}")
+        if tokens > limits.tokens or (usd is not None and limits.usd is not None and usd > limits.usd):
+            raise UserError(
+                f"this may take {told}, which is more than the budget has", "--budget tokens=N,usd=X", code="budget"
+            )
+        return told
 
     def calls_of_a_run(self) -> int:
         """How many questions an example stands for: one, or those of a whole run, where they are known before."""

@@ -7,10 +7,11 @@ Law: a predictor is never called; it holds an instruction and demos, and whoever
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
+
+import dspy
 
 from rlm_dsl.optimize.bench import Candidate
 from rlm_dsl.optimize.examples import Labelled
@@ -18,9 +19,6 @@ from rlm_dsl.optimize.steps import Tunable, escaped
 from rlm_dsl.runtime.recording import Call
 from rlm_dsl.tuned import TunedCall
 from rlm_dsl.types import BOOL, FLOAT, INT, Enum, ListOf, Nullable, Type
-
-os.environ.setdefault("TQDM_DISABLE", "1")
-import dspy
 
 TAKEN = frozenset(dir(dspy.Example)) | {"text", "step", "case"}
 """Names that a field of an example may not have: some of them would be shadowed, and fail in silence."""

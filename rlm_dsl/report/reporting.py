@@ -20,7 +20,7 @@ from rlm_dsl.comparing.rerunning import Different, rerun
 from rlm_dsl.context.context import Context
 from rlm_dsl.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.explore.sub_run import explore_text
-from rlm_dsl.report.charts import chart_of
+from rlm_dsl.report.charts import Chart, chart_of
 from rlm_dsl.report.spec import HELD, Section, Spec, with_period
 from rlm_dsl.report.telling import told_change
 from rlm_dsl.report.view import Evidence, PartView, RunView, run_view, shown
@@ -82,8 +82,7 @@ class SectionShown:
     places: tuple[Any, ...] = ()
     more: int = 0
     link: str = ""
-    text: str = ""
-    svg: str = ""
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +321,7 @@ def table_or_chart(spec: Spec, section: Section, blank: SectionShown, run: RunSh
     values = next(p for p in run.view.story.answer["parts"] if ".".join(p["part"]) == part.name)["value"]
     chart = chart_of(section.chart, section.x, section.y, part.columns, values)
     alt = f"{section.y} by {section.x}: {chart.text(60)}"[:1_000]
-    return replace(blank, images=chart.images(), alt=alt, text=chart.text(60), svg=chart.svg())
+    return replace(blank, images=chart.images(), alt=alt, chart=chart)
 
 
 def evidence_of(run: RunShown, part: PartView) -> Evidence | None:
@@ -433,7 +432,7 @@ def write(made: Made, spec: Spec, command: str) -> list[Path]:
     if "json" in spec.outputs:
         texts["report.json"] = json.dumps(made.as_json(), ensure_ascii=False, indent=1, default=str) + "\n"
     if "md" in spec.outputs:
-        charts = {chart_name(n): each.svg for n, each in enumerate(made.sections, 1) if each.svg}
+        charts = {chart_name(n): each.chart.svg() for n, each in enumerate(made.sections, 1) if each.chart}
         texts |= {**charts, "report.md": markdown(made)}
     if "html" in spec.outputs:
         texts["report.html"] = page("report.html", made.title, command, report=made)

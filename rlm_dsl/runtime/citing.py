@@ -95,7 +95,14 @@ def cite(
 
     Raises UserError where there is no such part or row, a context is not there, or the trace was changed.
     """
+    as_sealed(trace)
     return cited(trace, given, chosen(trace.answer["parts"], wanted), limit)
+
+
+def as_sealed(trace: Trace) -> None:
+    """Raise UserError for a trace that was changed since it was sealed."""
+    if changed_since := changed_files(trace.folder):
+        raise UserError(f"{trace.name} is not as it was sealed: {changed_since[0].message}", "see: rlm-dsl verify")
 
 
 def cited(
@@ -106,8 +113,6 @@ def cited(
     more: Sequence[Chosen] = (),
 ) -> tuple[Citation, ...]:
     """The places behind parts; behind `more` of them too where every source is as it was."""
-    if changed_since := changed_files(trace.folder):
-        raise UserError(f"{trace.name} is not as it was sealed: {changed_since[0].message}", "see: rlm-dsl verify")
     contexts = {c["name"]: loaded(c, given, trace.folder) for c in trace.header["contexts"]}
     changed = [d for c in trace.header["contexts"] for d in differences(c, contexts[c["name"]])]
     secrets, _, _ = recorded_redaction(trace.header, contexts)
@@ -127,6 +132,7 @@ def cite_all(
 ) -> tuple[Citation, ...]:
     """As `cite` for every part, and for each of the first `rows` rows of each table; these are left out where a source
     is not as it was."""
+    as_sealed(trace)
     parts = chosen(trace.answer["parts"], "")
     each = [(part, n) for part, _ in parts if "columns" in part for n in range(1, min(rows, len(part["value"])) + 1)]
     return cited(trace, given, parts, limit, each)

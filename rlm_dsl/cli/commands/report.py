@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,14 @@ def command() -> None:
 def make_command(report: str, period: str | None, as_json: bool, **given: Any) -> int:
     """Run what is new for a period, verify it, compare it with the last one, write HTML, Markdown and JSON.
 
-    Example: rlm-dsl report report.yaml --period 2026-11
+    Example: rlm-dsl report make report.yaml --period 2026-11
     """
     from rlm_dsl.report import needed
 
     needed()
     from rlm_dsl.cli.approving import asking
     from rlm_dsl.comparing.reasons import told_reasons
+    from rlm_dsl.report.charts import in_terminal
     from rlm_dsl.report.reporting import How, make
     from rlm_dsl.report.reporting import write as write_files
     from rlm_dsl.report.spec import checked_period, open_spec, this_month
@@ -73,7 +75,11 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
             json.dumps({**made.as_json(), "files": [str(f) for f in files]}, ensure_ascii=False, indent=1, default=str)
         )
     else:
-        write(safe("\n".join(told(made, [str(path) for path in files]))))
+        write(safe("\n".join(told(made))))
+        for section in made.sections:
+            if section.chart is not None:
+                write(in_terminal(section.chart, shutil.get_terminal_size((80, 24)).columns))
+        write(safe("\n".join(map(str, files))))
     return 0 if made.ok else 1
 
 
@@ -93,11 +99,9 @@ def init_command(trace: str, out: str) -> None:
             write(str(path))
 
 
-def told(made: Any, files: list[str]) -> list[str]:
-    """A report in a few lines: verdict, what changed, what was asked, where it is."""
+def told(made: Any) -> list[str]:
+    """A report in a few lines: verdict, what changed, what was asked."""
     lines = [f"{made.title}: {'verified' if made.ok else 'DOES NOT VERIFY'}"]
     if made.changed:
         lines += [f"since {made.since}: {made.changed}"]
-    lines += [run.told for run in made.runs]
-    lines += [each.text for each in made.sections if each.kind == "chart"]
-    return [*lines, *files]
+    return [*lines, *(run.told for run in made.runs)]
