@@ -312,7 +312,7 @@ def test_refused_and_invalid_rows_stand_on_the_page(tmp_path: Path) -> None:
     (tmp_path / "p.rlm").write_text(PROGRAM.replace("into=topic", 'into=topic, on_error="null"'))
     with serve(gold=gold(40), rate_refusal=0.2, seed=3) as server:
         asked = ["--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url]
-        ran = command(tmp_path, "run", "p.rlm", *asked, "--trace", "run.trace", OPENAI_API_KEY="k")
+        ran = command(tmp_path, "run", "p.rlm", *asked, "--max-failed", "1", "--trace", "run.trace", OPENAI_API_KEY="k")
     assert ran.code == 0, ran.err
     assert command(tmp_path, "view", "run.trace", "--out", "page.html").code == 0
     text = (tmp_path / "page.html").read_text()
