@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from rlm_dsl.check.arguments import parameter_of
 from rlm_dsl.diagnostics import ProgramError, UserError, did_you_mean
@@ -19,19 +19,25 @@ from rlm_dsl.syntax import tree as t
 from rlm_dsl.syntax.parse import parse
 from rlm_dsl.syntax.show import show
 
+T = TypeVar("T")
 PLACE = re.compile(r"(?:(?P<operator>\w+)(?:\[(?P<number>\d+)\])?\.)?(?P<argument>\w+)")
+
+
+def nodes_in(node: Any, kind: type[T]) -> Iterator[T]:
+    """Every node of a kind in a part of a tree, as they stand."""
+    if isinstance(node, kind):
+        yield node
+    if isinstance(node, tuple):
+        for item in node:
+            yield from nodes_in(item, kind)
+    elif is_dataclass(node):
+        for each in fields(node):
+            yield from nodes_in(getattr(node, each.name), kind)
 
 
 def calls_in(node: Any) -> Iterator[t.Call]:
     """Every operator call in a part of a tree, as they stand."""
-    if isinstance(node, t.Call) and node.operator in table_operators():
-        yield node
-    if isinstance(node, tuple):
-        for item in node:
-            yield from calls_in(item)
-    elif is_dataclass(node):
-        for each in fields(node):
-            yield from calls_in(getattr(node, each.name))
+    return (call for call in nodes_in(node, t.Call) if call.operator in table_operators())
 
 
 def named_arguments(call: t.Call, operator: Operator, piped: bool) -> list[tuple[str, t.Argument]]:
@@ -49,14 +55,7 @@ def named_arguments(call: t.Call, operator: Operator, piped: bool) -> list[tuple
 
 def piped_calls(node: Any) -> Iterator[t.Call]:
     """The calls that something is piped into."""
-    if isinstance(node, t.Pipe):
-        yield from node.calls
-    if isinstance(node, tuple):
-        for item in node:
-            yield from piped_calls(item)
-    elif is_dataclass(node):
-        for each in fields(node):
-            yield from piped_calls(getattr(node, each.name))
+    return (call for pipe in nodes_in(node, t.Pipe) for call in pipe.calls)
 
 
 def written_arguments(tree: t.Tree, text: str) -> dict[tuple[int, int], dict[str, str]]:

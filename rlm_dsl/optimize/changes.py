@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from rlm_dsl.check.written import calls_in, replaced
+from rlm_dsl.check.written import calls_in, nodes_in, replaced
 from rlm_dsl.optimize.bench import Candidate, holds
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.statistics import most_errors
@@ -85,18 +85,6 @@ def most_halving(candidates: int, examples: int, keep: int = 2) -> int:
 # ---- of the text ----
 
 
-def pipes_in(node: Any) -> Iterator[t.Pipe]:
-    """Every pipe in a part of a tree."""
-    if isinstance(node, t.Pipe):
-        yield node
-    if isinstance(node, tuple):
-        for item in node:
-            yield from pipes_in(item)
-    elif hasattr(node, "__dataclass_fields__"):
-        for name in node.__dataclass_fields__:
-            yield from pipes_in(getattr(node, name))
-
-
 def with_pipe(tree: t.Tree, old: t.Pipe, calls: Sequence[t.Call]) -> str:
     """The text of a tree in which a pipe has other calls."""
 
@@ -123,7 +111,7 @@ def keeps_reordered(text: str, steps: Mapping[str, Tunable], examples: Sequence[
         keeps = [call for call in calls_in(statement) if call.operator == "keep"] if hasattr(statement, "value") else []
         called = [f"keep[{n}]" if len(keeps) > 1 else "keep" for n in range(1, len(keeps) + 1)]
         of_call = {call.span: places.get((named, each)) for call, each in zip(keeps, called, strict=True)}
-        for pipe in pipes_in(statement):
+        for pipe in nodes_in(statement, t.Pipe):
             for first, second in zip(range(len(pipe.calls)), range(1, len(pipe.calls)), strict=False):
                 a, b = of_call.get(pipe.calls[first].span), of_call.get(pipe.calls[second].span)
                 if a is None or b is None:
@@ -216,7 +204,7 @@ def with_prefilter(text: str, step: Tunable, found: Prefilter) -> str:
             continue
         calls = [call for call in calls_in(statement) if call.operator == operator]
         meant = calls[int(number) - 1 if number else 0].span
-        for pipe in pipes_in(statement):
+        for pipe in nodes_in(statement, t.Pipe):
             for at, call in enumerate(pipe.calls):
                 if call.span == meant:
                     condition = f'it = it | where({column} matches r"{found.pattern}")'

@@ -16,7 +16,7 @@ from typing import Any
 
 import re2
 
-from rlm_dsl.check.written import calls_in
+from rlm_dsl.check.written import calls_in, nodes_in
 from rlm_dsl.context.context import Context
 from rlm_dsl.diagnostics import ProgramError, UserError
 from rlm_dsl.report.graph import Graph, graph
@@ -203,7 +203,7 @@ def patterns(program: str) -> list[Any]:
         tree = parse(Source("program", program))
     except ProgramError:
         return []
-    texts = [text.value for text in texts_in(tree.statements) if text.raw]
+    texts = [text.value for text in nodes_in(tree.statements, t.Text) if text.raw]
     for call in calls_in(tree.statements):
         if call.operator == "grep":
             texts += [a.value.value for a in call.arguments[:1] if isinstance(a.value, t.Text)]
@@ -213,17 +213,6 @@ def patterns(program: str) -> list[Any]:
         except re2.error:
             continue
     return found
-
-
-def texts_in(node: Any) -> Iterator[t.Text]:
-    if isinstance(node, t.Text):
-        yield node
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from texts_in(item)
-    elif hasattr(node, "__dataclass_fields__"):
-        for name in node.__dataclass_fields__:
-            yield from texts_in(getattr(node, name))
 
 
 def pieces(text: str, marks: Sequence[Any]) -> Iterator[Piece]:
