@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from measure import Effort, Measure, Work, compared
 
-from rlm_dsl.check import Environment, check_program
-from rlm_dsl.operators.operator import Relation
+from rlm_dsl.common.source import Source
+from rlm_dsl.language.check import Environment, check_program
+from rlm_dsl.language.operators.operator import Relation
+from rlm_dsl.language.sql import name
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.types import DATE, INT, TEXT, table
 from rlm_dsl.plan.build import build
-from rlm_dsl.source import Source
-from rlm_dsl.sql import name
-from rlm_dsl.syntax.parse import parse
-from rlm_dsl.types import DATE, INT, TEXT, table
 
 TICKETS = table(id=INT, user=TEXT, sent=DATE, body=TEXT)
 KINDS = (

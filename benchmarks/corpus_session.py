@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rlm_dsl.check import Environment, check
+from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load
+from rlm_dsl.engine.calls.round import Silent
+from rlm_dsl.engine.runner import Runner
+from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.session import Session
+from rlm_dsl.language.check import Environment, check
+from rlm_dsl.language.sql import Sql, name, sql
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.models.request import ModelSettings, Request
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.explain import query
 from rlm_dsl.plan.stages import Plan, QueryStage
-from rlm_dsl.request import ModelSettings, Request
-from rlm_dsl.runtime.rounds import Silent
-from rlm_dsl.runtime.runner import Runner
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.source import Source
-from rlm_dsl.sql import Sql, name, sql
-from rlm_dsl.syntax.parse import parse
 
 
 class NoModel:

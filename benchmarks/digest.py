@@ -9,7 +9,7 @@ import corpora
 from corpus_session import Corpus
 from measure import Effort, Measure, compared
 
-from rlm_dsl.types import INT, TEXT, Field
+from rlm_dsl.language.types import INT, TEXT, Field
 
 
 def measures(effort: Effort) -> Iterator[Measure]:

@@ -22,7 +22,7 @@ from typing import Any
 import corpora
 from measure import ROUNDS, Effort, Goal, Measure, Spread, missing, ratios
 
-from rlm_dsl.rlm import RLM
+from rlm_dsl.integrations.rlms import RLM
 
 QUESTION = "How many lines of this log have the level ERROR?"
 TURNS = (3, 12)

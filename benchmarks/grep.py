@@ -16,8 +16,8 @@ import corpora
 from corpus_session import Corpus
 from measure import Effort, Goal, Measure, Spread, Work, alternating, missing, over_all, ratios, tool
 
-from rlm_dsl.prefilters import matching
-from rlm_dsl.sql import bound, name, sql
+from rlm_dsl.language.patterns.prefilters import matching
+from rlm_dsl.language.sql import bound, name, sql
 
 TWENTY = (
     "corrupt|mismatch|bounced|expired|renewed|rollback|deadlock|quota|canary|toggled|throttled|cipher|handshake|denied|"

@@ -24,12 +24,12 @@ from typing import Any
 from measure import ROUNDS, Effort, Goal, Measure, Spread, missing, ratios
 
 from rlm_dsl.api import run
-from rlm_dsl.request import Message, ModelSettings, Request
-from rlm_dsl.results import json_schema
-from rlm_dsl.runtime.calling import Calling
-from rlm_dsl.runtime.servers import Keys
-from rlm_dsl.runtime.settings import Limits, Settings
-from rlm_dsl.types import Enum, Field, Record
+from rlm_dsl.language.answer_schema import json_schema
+from rlm_dsl.language.types import Enum, Field, Record
+from rlm_dsl.models.request import Message, ModelSettings, Request
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Limits, Settings
+from rlm_dsl.models.stack import Calling
 
 LATENCY, AT_ONCE = 0.02, 64
 BARE = "openai[aiohttp], bare"

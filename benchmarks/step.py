@@ -9,8 +9,8 @@ import corpora
 from corpus_session import Corpus
 from measure import Effort, Goal, Measure, Spread
 
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.sql import Sql
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.sql import Sql
 
 GOAL = Goal(reach=5, ideal=2)
 STEPS = {

@@ -17,9 +17,9 @@ from typing import Any
 import corpora
 from measure import Effort, Goal, Measure, Spread, missing
 
-from rlm_dsl.operators.partition import UNITS
-from rlm_dsl.patterns import compiled
-from rlm_dsl.request import estimated_tokens
+from rlm_dsl.language.operators.partition import UNITS
+from rlm_dsl.language.patterns.validate import compiled
+from rlm_dsl.models.request import estimated_tokens
 
 VOCABULARIES = ("cl100k_base", "o200k_base")
 UPPER = Goal(reach=2.0, ideal=1.5)

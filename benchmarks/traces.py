@@ -20,20 +20,20 @@ from typing import Any
 from measure import Effort, Goal, Measure, Spread, compared
 
 import rlm_dsl
-from rlm_dsl.comparing.diff import diff
+from rlm_dsl.common.source import Source
+from rlm_dsl.compare.diff import diff
 from rlm_dsl.context.loading import load
-from rlm_dsl.request import Answer, ModelSettings, Request
-from rlm_dsl.runtime.announce import Announced
-from rlm_dsl.runtime.before import NOTHING
-from rlm_dsl.runtime.calling import Replaying
-from rlm_dsl.runtime.pace import Pace
-from rlm_dsl.runtime.recorded import Recorded
-from rlm_dsl.runtime.recording import Recording
-from rlm_dsl.runtime.rounds import WINDOW, Silent
-from rlm_dsl.runtime.running import finished, header_of, ledger
-from rlm_dsl.runtime.settings import Settings
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.source import Source
+from rlm_dsl.engine.calls.round import WINDOW, Silent
+from rlm_dsl.engine.run import finished, header_of, ledger
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.models.attempts import Announced
+from rlm_dsl.models.known_answers import NOTHING
+from rlm_dsl.models.rate_limit import Pace
+from rlm_dsl.models.recorded import Recorded
+from rlm_dsl.models.recording import Recording
+from rlm_dsl.models.request import Answer, ModelSettings, Request
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.stack import Replaying
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.story import story

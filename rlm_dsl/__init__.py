@@ -24,7 +24,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """The public names, imported when first used so that `import rlm_dsl` stays quick."""
     if name == "RLM":
-        from rlm_dsl.rlm import RLM
+        from rlm_dsl.integrations.rlms import RLM
 
         return RLM
     if name in __all__:

@@ -12,36 +12,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.comparing.reasons import Asked
-from rlm_dsl.comparing.rerunning import Different, Rerun
-from rlm_dsl.comparing.rerunning import rerun as run_again
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.source import Source
+from rlm_dsl.common.version import version
+from rlm_dsl.compare.reasons import Asked
+from rlm_dsl.compare.rerun import Different, Rerun
+from rlm_dsl.compare.rerun import rerun as run_again
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import as_declared, held
 from rlm_dsl.context.loading import load as load_context
 from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.explore.asking import Wishes
+from rlm_dsl.engine.calls.round import Progress, Silent
+from rlm_dsl.engine.calls.sub_runs import text_context
+from rlm_dsl.engine.context_storage import obtain, store
+from rlm_dsl.engine.execution import declared_types
+from rlm_dsl.engine.result import Result
+from rlm_dsl.engine.run import run_program
+from rlm_dsl.engine.warehouse import memory_bytes
+from rlm_dsl.explore.ask import Wishes
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.modes import answer_by_mode
 from rlm_dsl.explore.prompt import LIMIT
-from rlm_dsl.explore.resuming import resume as go_on
+from rlm_dsl.explore.resume import resume as go_on
 from rlm_dsl.explore.sub_run import explore_text
-from rlm_dsl.runtime.execution import declared_types
-from rlm_dsl.runtime.result import Result
-from rlm_dsl.runtime.rounds import Progress, Silent
-from rlm_dsl.runtime.running import run_program
-from rlm_dsl.runtime.servers import Keys
-from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, ModelChoice, Price, Settings
-from rlm_dsl.runtime.storing import obtain, store
-from rlm_dsl.runtime.sub_runs import text_context
-from rlm_dsl.runtime.verify import verify as verify_trace
-from rlm_dsl.runtime.warehouse import memory_bytes
-from rlm_dsl.source import Source
+from rlm_dsl.language.types import Table
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Price, Settings
+from rlm_dsl.optimize.tuned import applied, open_tuned
+from rlm_dsl.replay.verify import verify as verify_trace
 from rlm_dsl.trace.divergence import Report, level_named
 from rlm_dsl.trace.file import Trace
-from rlm_dsl.tuned import applied, open_tuned
-from rlm_dsl.types import Table
-from rlm_dsl.version import version
 
 __all__ = [
     "Context",

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.api import Contexts, given_contexts
-from rlm_dsl.comparing.diff import Difference
-from rlm_dsl.comparing.diff import diff as compare
-from rlm_dsl.comparing.regression import Tested, tested, traces_in
-from rlm_dsl.comparing.regression import bless as accept
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.runtime.citing import Citation
-from rlm_dsl.runtime.citing import cite as cite_answer
-from rlm_dsl.runtime.doctor import Finding, of_trace
-from rlm_dsl.runtime.evidence import LISTED
-from rlm_dsl.runtime.trace_tables import query
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.compare.diff import Difference
+from rlm_dsl.compare.diff import diff as compare
+from rlm_dsl.compare.regression import Tested, tested, traces_in
+from rlm_dsl.compare.regression import bless as accept
+from rlm_dsl.engine.evidence import LISTED
+from rlm_dsl.replay.cite import Citation
+from rlm_dsl.replay.cite import cite as cite_answer
+from rlm_dsl.replay.doctor import Finding, of_trace
+from rlm_dsl.replay.tables import query
 from rlm_dsl.trace import proof, signing
 from rlm_dsl.trace.exports.openinference import openinference
 from rlm_dsl.trace.exports.openlineage import openlineage

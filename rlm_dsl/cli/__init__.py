@@ -21,7 +21,7 @@ def run(arguments: list[str] | None = None) -> int:
 
     from rlm_dsl.cli.commands import group
     from rlm_dsl.cli.output import QUIET
-    from rlm_dsl.diagnostics import ProgramError, UserError
+    from rlm_dsl.common.diagnostics import ProgramError, UserError
 
     QUIET.set(False)
     try:

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.output import loading_bar, note, safe
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 
 CONTEXT = click.option(
     "--context",
@@ -97,8 +97,8 @@ def load_all(
     contexts: tuple[str, ...], declared: dict[str, Any] | None = None, memory: str | None = None
 ) -> dict[str, Any]:
     """The contexts loaded, with notes on what a person should know of them."""
-    from rlm_dsl.runtime.storing import obtain
-    from rlm_dsl.runtime.warehouse import memory_bytes
+    from rlm_dsl.engine.context_storage import obtain
+    from rlm_dsl.engine.warehouse import memory_bytes
 
     if not contexts:
         raise UserError("no data is named", "name some: --context tickets=tickets.csv")
@@ -120,8 +120,8 @@ def load_all(
 
 def settings(given: dict[str, Any], **more: Any) -> Any:
     """The settings of a run: what the command line says, else the settings file, else the usual."""
-    from rlm_dsl.runtime.settings import DEFAULT_URL, Limits, Price, Settings, read_models
-    from rlm_dsl.runtime.settings_file import found_settings
+    from rlm_dsl.models.settings import DEFAULT_URL, Limits, Price, Settings, read_models
+    from rlm_dsl.models.settings_file import found_settings
 
     file = found_settings(given["file"])
     given["confirm_over"] = file.confirm_over if given["confirm_over"] is None else given["confirm_over"]
@@ -183,7 +183,7 @@ def new_trace() -> Path:
 
 def declared(source: Any) -> dict[str, Any]:
     """The types of a program's `context` lines, which say how its data is to be loaded."""
-    from rlm_dsl.runtime.execution import declared_types
+    from rlm_dsl.engine.execution import declared_types
 
     return declared_types(source)
 
@@ -207,7 +207,7 @@ TUNED = click.option(
 
 def tuned(path: str, source: Any, given: str | None, chosen: Any) -> tuple[Any, Any, dict[str, Any]]:
     """The program as it was tuned, the settings that go with it, and what a header says of it."""
-    from rlm_dsl.tuned import applied, found_tuned, told
+    from rlm_dsl.optimize.tuned import applied, found_tuned, told
 
     found = None if path == "-" and given is None else found_tuned(Path(path), given)
     if found is not None:
@@ -219,8 +219,8 @@ def program_source(path: str) -> Any:
     """A program's text from a file or standard input."""
     import sys
 
+    from rlm_dsl.common.source import Source
     from rlm_dsl.context.reading import missing
-    from rlm_dsl.source import Source
 
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from rlm_dsl.diagnostics import printable
+from rlm_dsl.common.diagnostics import printable
 
 QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 """Whether notes and progress are left out (--quiet)."""

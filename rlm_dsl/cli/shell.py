@@ -14,31 +14,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.check import Environment
 from rlm_dsl.cli.output import Bar, note, safe, write
+from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
+from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.diagnostics import ProgramError, UserError, did_you_mean
-from rlm_dsl.editor.completion import Candidate, complete
-from rlm_dsl.editor.reading import as_statements, continues, goes_on
+from rlm_dsl.engine.run import redaction_of
+from rlm_dsl.engine.runner import Runner, StepRecord
+from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.session import Session, context_statement, summary
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.explore.view import view_value
-from rlm_dsl.manual import manual_of
-from rlm_dsl.operators.registry import aggregates, function_names, functions, table_operators
+from rlm_dsl.integrations.editor.completion import Candidate, complete
+from rlm_dsl.integrations.editor.reading import as_statements, continues, goes_on
+from rlm_dsl.language.check import Environment
+from rlm_dsl.language.operators.registry import aggregates, function_names, functions, table_operators
+from rlm_dsl.language.program import Param
+from rlm_dsl.language.reference.manual import manual_of
+from rlm_dsl.language.sql import sql
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.parse import parse, parse_prefix
+from rlm_dsl.language.syntax.show import show
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.stack import Calling
 from rlm_dsl.plan.bounds import ASKS
 from rlm_dsl.plan.stages import ModelStage, Plan
-from rlm_dsl.program import Param
-from rlm_dsl.runtime.calling import Calling
-from rlm_dsl.runtime.runner import Runner, StepRecord
-from rlm_dsl.runtime.running import redaction_of
-from rlm_dsl.runtime.servers import Keys
-from rlm_dsl.runtime.settings import Settings
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.source import Source
-from rlm_dsl.sql import sql
-from rlm_dsl.syntax import tree as t
-from rlm_dsl.syntax.parse import parse, parse_prefix
-from rlm_dsl.syntax.show import show
 
 HELP = """\
 A statement is run as soon as it is whole; an open bracket or a pipe at the end of a line goes on.
@@ -388,7 +388,7 @@ def highlighting() -> Any:
     from prompt_toolkit.lexers import PygmentsLexer
 
     try:
-        from rlm_dsl.editor.lexer import RlmLexer
+        from rlm_dsl.integrations.editor.lexer import RlmLexer
     except ModuleNotFoundError:
         return None
     return PygmentsLexer(RlmLexer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rlm_dsl.context.inference import UNSPEAKABLE
-from rlm_dsl.types import (
+from rlm_dsl.language.types import (
     BOOL,
     DATE,
     FLOAT,

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.reading import (
     BINARY_LOOK,
@@ -27,7 +28,6 @@ from rlm_dsl.context.reading import (
     size_of,
     source_of,
 )
-from rlm_dsl.diagnostics import UserError
 
 T = TypeVar("T")
 SIZE = 1 << 24

@@ -11,7 +11,7 @@ from typing import Any
 
 from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.context.inference import DAY, DECIMAL, MOMENT, READERS, as_float
-from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, null_if
+from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, null_if
 
 TYPES: tuple[Type, ...] = tuple(type_ for type_, _ in READERS)
 READER = dict(READERS)

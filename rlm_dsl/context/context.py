@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rlm_dsl.hashing import identity
-from rlm_dsl.types import Table, quoted_name
+from rlm_dsl.common.hashing import identity
+from rlm_dsl.language.types import Table, quoted_name
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rlm_dsl.types import BOOL, DATE, FLOAT, INT, TIMESTAMP, Type
+from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TIMESTAMP, Type
 
 INTEGER = re.compile(r"-?(0|[1-9]\d{0,18})\Z", re.ASCII)
 DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)

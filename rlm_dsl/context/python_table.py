@@ -14,13 +14,13 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rlm_dsl.context.arrow_rows import BATCH, numbered, schema_of
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.hashing import identity
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.json_values import DEEPEST, Part, too_deep
+from rlm_dsl.context.formats.arrow_rows import BATCH, numbered, schema_of
+from rlm_dsl.context.formats.json.values import DEEPEST, Part, too_deep
 from rlm_dsl.context.value_rows import values_loaded
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.hashing import identity
-from rlm_dsl.types import Table
+from rlm_dsl.language.types import Table
 
 FORMAT = "table"
 """The format of such a context; no loader has it, as there is nothing to load it from."""

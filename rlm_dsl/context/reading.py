@@ -22,8 +22,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rlm_dsl.common.diagnostics import UserError, nearest
 from rlm_dsl.context.context import SourceFile
-from rlm_dsl.diagnostics import UserError, nearest
 
 Progress = Callable[[int, int], None]
 """Told how many bytes are read, and of how many."""

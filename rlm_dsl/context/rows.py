@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.reading import Found, Progress, Read, find, is_many, plain_name, read_all
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.types import TEXT, Field, Table
+from rlm_dsl.language.types import TEXT, Field, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.check.spelled import spelled_table
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context, SourceFile, StoredPart
-from rlm_dsl.context.database_file import files_of
+from rlm_dsl.context.formats.database_file import files_of
 from rlm_dsl.context.reading import parts
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.types import Table
+from rlm_dsl.language.check.spelled import spelled_table
+from rlm_dsl.language.types import Table
 
 ENDING = ".rlmctx"
 DESCRIPTION = "context.json"

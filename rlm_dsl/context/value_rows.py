@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rlm_dsl.context.context import Loaded, SourceFile
+from rlm_dsl.context.formats.json.values import Part
 from rlm_dsl.context.inference import free_names
-from rlm_dsl.context.json_values import Part
 from rlm_dsl.context.value_types import SeenValues, column_of, seen_values
-from rlm_dsl.types import NULL, Field, Table
+from rlm_dsl.language.types import NULL, Field, Table
 
 Reading = Callable[[], Iterator[Part]]
 

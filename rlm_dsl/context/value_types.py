@@ -16,7 +16,7 @@ from typing import Any
 from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.context.columns import readable, typed
 from rlm_dsl.context.inference import UNSPEAKABLE
-from rlm_dsl.types import (
+from rlm_dsl.language.types import (
     BOOL,
     DATE,
     FLOAT,

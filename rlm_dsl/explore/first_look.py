@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.view import Limits, cell, cut, view_table
-from rlm_dsl.operators.operator import Relation
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.types import Field, is_text
+from rlm_dsl.language.operators.operator import Relation
+from rlm_dsl.language.types import Field, is_text
 
 HEAD = Limits(rows=3, cell=200, characters=1_600)
 LOOKED_AT = 300

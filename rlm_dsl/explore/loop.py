@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, messages
 from rlm_dsl.explore.reply import program_text
 from rlm_dsl.explore.session import Session, Turn, names_below, rests_on_data
 from rlm_dsl.explore.typed_answers import WrongType
-from rlm_dsl.program import Bound
-from rlm_dsl.request import Answer, Message, ModelSettings, Request
-from rlm_dsl.syntax import tree as t
-from rlm_dsl.syntax.show import show
+from rlm_dsl.language.program import Bound
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.show import show
+from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 
 NOTHING = (
     "There was no statement in that reply, so nothing was run. Reply with statements alone, such as\n"

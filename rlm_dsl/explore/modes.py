@@ -10,21 +10,21 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.explore.asking import NO_WISHES, Wishes, answer_question
+from rlm_dsl.engine.calls.round import Progress, plain
+from rlm_dsl.engine.result import Result
+from rlm_dsl.engine.run import run_program
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.explore.ask import NO_WISHES, Wishes, answer_question
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.typed_answers import read_type
-from rlm_dsl.request import estimated_tokens
-from rlm_dsl.runtime.calling import Approve, approved
-from rlm_dsl.runtime.result import Result
-from rlm_dsl.runtime.rounds import Progress, plain
-from rlm_dsl.runtime.running import run_program
-from rlm_dsl.runtime.servers import Keys
-from rlm_dsl.runtime.settings import Settings
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.source import Source
-from rlm_dsl.types import Table, quoted_name
+from rlm_dsl.language.types import Table, quoted_name
+from rlm_dsl.models.request import estimated_tokens
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.stack import Approve, approved
 
 SHORT = 2**14
 """Estimated tokens up to which a plain prompt is as good as an exploration by the paper's figures."""

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from rlm_dsl.check import Environment, check
-from rlm_dsl.diagnostics import ProgramError
-from rlm_dsl.source import Source
-from rlm_dsl.syntax import tree as t
-from rlm_dsl.syntax.parse import parse
-from rlm_dsl.syntax.show import show
-from rlm_dsl.types import Table
+from rlm_dsl.common.diagnostics import ProgramError
+from rlm_dsl.common.source import Source
+from rlm_dsl.language.check import Environment, check
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.syntax.show import show
+from rlm_dsl.language.types import Table
 
 COMPARED = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 Constant = t.Text | t.Number | t.Items

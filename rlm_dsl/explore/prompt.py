@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rlm_dsl.card import card
 from rlm_dsl.explore.view import cut
-from rlm_dsl.request import Message, estimated_tokens
+from rlm_dsl.language.reference.card import card
+from rlm_dsl.models.request import Message, estimated_tokens
 
 LIMIT = 8_000
 """Estimated tokens of a whole prompt."""

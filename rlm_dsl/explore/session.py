@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlm_dsl.check import Checked, Environment, check
-from rlm_dsl.diagnostics import Diagnostic, UserError, render
+from rlm_dsl.common.diagnostics import Diagnostic, UserError, render
+from rlm_dsl.common.source import Source
+from rlm_dsl.engine.execution import assembled, part_of
+from rlm_dsl.engine.runner import Runner
 from rlm_dsl.explore.first_look import first_look
 from rlm_dsl.explore.view import Limits, view_table, view_value
-from rlm_dsl.operators.operator import Relation
-from rlm_dsl.operators.registry import table_operators
-from rlm_dsl.plan.build import build, physical_name
-from rlm_dsl.plan.stages import Leaf, Target
-from rlm_dsl.program import (
+from rlm_dsl.language.check import Checked, Environment, check
+from rlm_dsl.language.operators.operator import Relation
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.program import (
     Apply,
     Bound,
     ContextRows,
@@ -31,14 +32,13 @@ from rlm_dsl.program import (
     resolved,
     steps_of,
 )
-from rlm_dsl.runtime.execution import assembled, part_of
-from rlm_dsl.runtime.model import TooDear
-from rlm_dsl.runtime.runner import Runner
-from rlm_dsl.source import Source
-from rlm_dsl.syntax import tree as t
-from rlm_dsl.syntax.parse import parse, parse_prefix
-from rlm_dsl.syntax.show import show
-from rlm_dsl.types import Table, Type, quoted_name
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.parse import parse, parse_prefix
+from rlm_dsl.language.syntax.show import show
+from rlm_dsl.language.types import Table, Type, quoted_name
+from rlm_dsl.models.protocol import TooDear
+from rlm_dsl.plan.build import build, physical_name
+from rlm_dsl.plan.stages import Leaf, Target
 
 SHOWN = Limits(rows=20, cell=240, characters=4_000)
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.check import Environment
+from rlm_dsl.engine.calls.round import Silent
+from rlm_dsl.engine.calls.sub_runs import NAME, Share, as_text, rerun, text_context, told_question
+from rlm_dsl.engine.runner import Runner
+from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.loop import explore
 from rlm_dsl.explore.session import Session
-from rlm_dsl.request import Answer, ModelSettings, Request
-from rlm_dsl.runtime.rounds import Silent
-from rlm_dsl.runtime.runner import Runner
-from rlm_dsl.runtime.sub_runs import NAME, Share, as_text, rerun, text_context, told_question
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.syntax.show import show
+from rlm_dsl.language.check import Environment
+from rlm_dsl.language.syntax.show import show
+from rlm_dsl.models.request import Answer, ModelSettings, Request
 
 
 class SubRoot:

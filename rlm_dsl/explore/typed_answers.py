@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rlm_dsl.check import Environment, check
-from rlm_dsl.diagnostics import ProgramError, UserError
-from rlm_dsl.results import NotOfType, typed
-from rlm_dsl.runtime.rounds import plain
-from rlm_dsl.source import Source
-from rlm_dsl.syntax.parse import parse
-from rlm_dsl.types import TEXT, ListOf, Nullable, Record, Scalar, Table, Type
+from rlm_dsl.common.diagnostics import ProgramError, UserError
+from rlm_dsl.common.source import Source
+from rlm_dsl.engine.calls.round import plain
+from rlm_dsl.language.answer_schema import NotOfType, typed
+from rlm_dsl.language.check import Environment, check
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.types import TEXT, ListOf, Nullable, Record, Scalar, Table, Type
 
 
 class WrongType(UserError):

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.diagnostics import printable
-from rlm_dsl.runtime.rounds import plain
-from rlm_dsl.types import Table, Type
+from rlm_dsl.common.diagnostics import printable
+from rlm_dsl.engine.calls.round import plain
+from rlm_dsl.language.types import Table, Type
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # read when dspy is imported, which this package alone does
 

@@ -15,28 +15,28 @@ from typing import Any, TypeVar
 
 import re2
 
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.engine.calls.dispatch import answered
+from rlm_dsl.engine.calls.round import Progress, Round, Row, Silent, reading, texts_of
+from rlm_dsl.engine.execution import Execution, checked_program, declared_types, execute
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.answer_schema import NotOfType, read_answer
+from rlm_dsl.language.types import Table
+from rlm_dsl.models.attempts import Log
+from rlm_dsl.models.protocol import Model
+from rlm_dsl.models.proxy_model import Proxy, proxies_of
+from rlm_dsl.models.recording import Recording, Usage, usage_of
+from rlm_dsl.models.request import Answer, Message, Request
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.stack import Calling
+from rlm_dsl.models.typed_retry import ask_typed
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.steps import Tunable, tunables
+from rlm_dsl.optimize.tuned import TunedCall, with_calls
 from rlm_dsl.plan.bounds import ASKS, bounds
 from rlm_dsl.plan.build import build
-from rlm_dsl.request import Answer, Message, Request
-from rlm_dsl.results import NotOfType, read_answer
-from rlm_dsl.runtime.announce import Log
-from rlm_dsl.runtime.asking import answered
-from rlm_dsl.runtime.calling import Calling
-from rlm_dsl.runtime.execution import Execution, checked_program, declared_types, execute
-from rlm_dsl.runtime.model import Model
-from rlm_dsl.runtime.proxy import Proxy, proxies_of
-from rlm_dsl.runtime.recording import Recording, Usage, usage_of
-from rlm_dsl.runtime.rounds import Progress, Round, Row, Silent, reading, texts_of
-from rlm_dsl.runtime.settings import Settings
-from rlm_dsl.runtime.typed import ask_typed
-from rlm_dsl.runtime.warehouse import Warehouse
-from rlm_dsl.source import Source
-from rlm_dsl.tuned import TunedCall, with_calls
-from rlm_dsl.types import Table
 
 T = TypeVar("T")
 

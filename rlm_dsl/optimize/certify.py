@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.hashing import identity
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.hashing import identity
+from rlm_dsl.models.proxy_model import Proxy, features
 from rlm_dsl.optimize.statistics import most_errors
-from rlm_dsl.runtime.proxy import Proxy, features
 
 BUCKETS = 4096
 LEVELS = 60

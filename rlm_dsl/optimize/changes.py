@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from rlm_dsl.check.written import calls_in, nodes_in, replaced
+from rlm_dsl.common.source import Source
+from rlm_dsl.language.check.written import calls_in, nodes_in, replaced
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.syntax.show import show
 from rlm_dsl.optimize.bench import Candidate, holds
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.statistics import most_errors
 from rlm_dsl.optimize.steps import Tunable
-from rlm_dsl.source import Source
-from rlm_dsl.syntax import tree as t
-from rlm_dsl.syntax.parse import parse
-from rlm_dsl.syntax.show import show
-from rlm_dsl.tuned import TunedCall
+from rlm_dsl.optimize.tuned import TunedCall
 
 TOGETHER = (5, 20)
 MOST_VARIANTS = 64

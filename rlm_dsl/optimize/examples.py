@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.diagnostics import UserError, did_you_mean
-from rlm_dsl.hashing import identity, without_floats
+from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.optimize.steps import Tunable
 
 PARTS = (("train", 40), ("validation", 30), ("test", 30))

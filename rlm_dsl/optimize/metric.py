@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.diagnostics import UserError, did_you_mean
-from rlm_dsl.scoring import METRICS, canonical
+from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.evaluate.scoring import METRICS, canonical
 
 Score = Callable[[Any, Any], float]
 """Of the expected answer and the one that was given, None for none."""

@@ -16,10 +16,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.hashing import identity
+from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.hashing import identity
-from rlm_dsl.operators.registry import table_operators
+from rlm_dsl.engine.calls.round import Progress
+from rlm_dsl.engine.run import Ledger, header_of, ledger, redaction_of, spent_of, writing
+from rlm_dsl.engine.run_trace import write_calls
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.types import Table
+from rlm_dsl.models.budget import Amount
+from rlm_dsl.models.known_answers import NOTHING, Before
+from rlm_dsl.models.recording import Call, call_rows
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.stack import Approve, Calling, approved
 from rlm_dsl.optimize.bench import Bench, Candidate, Times, Tried
 from rlm_dsl.optimize.certify import Target, cascade_of, halves
 from rlm_dsl.optimize.changes import (
@@ -37,19 +48,8 @@ from rlm_dsl.optimize.examples import Labelled, read_examples, split
 from rlm_dsl.optimize.front import Point, front, picked
 from rlm_dsl.optimize.metric import Score, metric
 from rlm_dsl.optimize.statistics import Interval, paired_gain
-from rlm_dsl.runtime.before import NOTHING, Before
-from rlm_dsl.runtime.budget import Amount
-from rlm_dsl.runtime.calling import Approve, Calling, approved
-from rlm_dsl.runtime.recording import Call, call_rows
-from rlm_dsl.runtime.rounds import Progress
-from rlm_dsl.runtime.running import Ledger, header_of, ledger, redaction_of, spent_of, writing
-from rlm_dsl.runtime.servers import Keys
-from rlm_dsl.runtime.settings import Settings
-from rlm_dsl.runtime.traced import write_calls
-from rlm_dsl.source import Source
+from rlm_dsl.optimize.tuned import Tuned, TunedCall, program_digest
 from rlm_dsl.trace.journal import journaled
-from rlm_dsl.tuned import Tuned, TunedCall, program_digest
-from rlm_dsl.types import Table
 
 SCHEMA = "rlm-optimization/1"
 REPORT = "report.json"

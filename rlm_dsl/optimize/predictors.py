@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import dspy
 
+from rlm_dsl.language.types import BOOL, FLOAT, INT, Enum, ListOf, Nullable, Type
+from rlm_dsl.models.recording import Call
 from rlm_dsl.optimize.bench import Candidate
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.steps import Tunable, escaped
-from rlm_dsl.runtime.recording import Call
-from rlm_dsl.tuned import TunedCall
-from rlm_dsl.types import BOOL, FLOAT, INT, Enum, ListOf, Nullable, Type
+from rlm_dsl.optimize.tuned import TunedCall
 
 TAKEN = frozenset(dir(dspy.Example)) | {"text", "step", "case"}
 """Names that a field of an example may not have: some of them would be shadowed, and fail in silence."""

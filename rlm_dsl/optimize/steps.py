@@ -11,19 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.check.written import calls_in
-from rlm_dsl.operators import operator as o
-from rlm_dsl.operators.registry import table_operators
+from rlm_dsl.common.source import Source
+from rlm_dsl.engine.calls.round import Round, ready, shown_text
+from rlm_dsl.language.answer_schema import NotOfType, read_answer
+from rlm_dsl.language.check.written import calls_in
+from rlm_dsl.language.operators import operator as o
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.program import Instruction, Literal, Param, Program, known_value, plain_value, resolved
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.types import BOOL, Enum, Record
+from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.stages import ModelStage
-from rlm_dsl.program import Instruction, Literal, Param, Program, known_value, plain_value, resolved
-from rlm_dsl.request import ModelSettings
-from rlm_dsl.results import NotOfType, read_answer
-from rlm_dsl.runtime.rounds import Round, ready, shown_text
-from rlm_dsl.source import Source
-from rlm_dsl.syntax import tree as t
-from rlm_dsl.syntax.parse import parse
-from rlm_dsl.types import BOOL, Enum, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from typing import Any
 
 import dspy
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.request import Message
 from rlm_dsl.optimize.bench import Bench, Candidate, Share
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.metric import Score
 from rlm_dsl.optimize.predictors import SPARE, Predictors, alias, example_of, note
-from rlm_dsl.request import Message
 
 
 class Steps(Predictors):

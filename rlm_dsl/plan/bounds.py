@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rlm_dsl.operators.operator import Arguments
-from rlm_dsl.operators.registry import table_operators
+from rlm_dsl.language.operators.operator import Arguments
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.program import ContextRows, Node, Step, resolved
+from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import ModelStage, Plan
-from rlm_dsl.program import ContextRows, Node, Step, resolved
-from rlm_dsl.types import Table
 
 ASKS = 2
 """How often a row is asked at most: once, and once more with what was wrong."""

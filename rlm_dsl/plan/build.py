@@ -11,12 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from rlm_dsl.operators.operator import KEY, ORD, Arguments, Lowering, Operator, Relation, Rows
-from rlm_dsl.operators.registry import table_operators
-from rlm_dsl.plan.expressions import Writer
-from rlm_dsl.plan.rules import Rewrite, rewritten, uses_of
-from rlm_dsl.plan.stages import Leaf, ModelStage, Plan, PlannedStep, QueryStage, Stage, Target
-from rlm_dsl.program import (
+from rlm_dsl.language.operators.operator import KEY, ORD, Arguments, Lowering, Operator, Relation, Rows
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.program import (
     Bound,
     ContextRows,
     Literal,
@@ -29,8 +26,11 @@ from rlm_dsl.program import (
     resolved,
     steps_of,
 )
-from rlm_dsl.sql import Sql, joined, name, sql
-from rlm_dsl.types import Record, Table
+from rlm_dsl.language.sql import Sql, joined, name, sql
+from rlm_dsl.language.types import Record, Table
+from rlm_dsl.plan.expressions import Writer
+from rlm_dsl.plan.rules import Rewrite, rewritten, uses_of
+from rlm_dsl.plan.stages import Leaf, ModelStage, Plan, PlannedStep, QueryStage, Stage, Target
 
 DEEPEST = 24
 """At most so many steps are fused into one query: past that, planning costs more than a table."""

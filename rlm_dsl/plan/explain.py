@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlm_dsl.operators.registry import table_operators
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.program import Bound as Statement
+from rlm_dsl.language.program import Step, constant_text, resolved, steps_of
+from rlm_dsl.language.sql import Sql, joined, name, render, sql
+from rlm_dsl.language.types import Table
 from rlm_dsl.plan.bounds import Bound
 from rlm_dsl.plan.stages import ModelStage, Plan, QueryStage
-from rlm_dsl.program import Bound as Statement
-from rlm_dsl.program import Step, constant_text, resolved, steps_of
-from rlm_dsl.sql import Sql, joined, name, render, sql
-from rlm_dsl.types import Table
 
 
 def query(stage: QueryStage) -> Sql:

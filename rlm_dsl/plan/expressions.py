@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rlm_dsl.check.values import template_pieces
-from rlm_dsl.operators.registry import aggregates, functions
-from rlm_dsl.patterns import group_count
-from rlm_dsl.program import (
+from rlm_dsl.language.check.values import template_pieces
+from rlm_dsl.language.operators.registry import aggregates, functions
+from rlm_dsl.language.patterns.validate import group_count
+from rlm_dsl.language.program import (
     Aggregate,
     Apply,
     Column,
@@ -30,8 +30,8 @@ from rlm_dsl.program import (
     known_value,
     resolved,
 )
-from rlm_dsl.sql import Sql, bound, joined, name, sql
-from rlm_dsl.types import NULL, Enum, ListOf, Nullable, Record, Scalar, Table, Type
+from rlm_dsl.language.sql import Sql, bound, joined, name, sql
+from rlm_dsl.language.types import NULL, Enum, ListOf, Nullable, Record, Scalar, Table, Type
 
 ENGINE = {
     "text": "VARCHAR",

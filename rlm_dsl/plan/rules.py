@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from rlm_dsl.operators.operator import Arguments, JoinCondition, Operator, Rows
-from rlm_dsl.operators.registry import table_operators
-from rlm_dsl.program import (
+from rlm_dsl.language.operators.operator import Arguments, JoinCondition, Operator, Rows
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.program import (
     Aggregate,
     Apply,
     Bound,
@@ -34,7 +34,7 @@ from rlm_dsl.program import (
     children,
     resolved,
 )
-from rlm_dsl.types import Table
+from rlm_dsl.language.types import Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rlm_dsl.operators.operator import Relation
+from rlm_dsl.common.source import Span
+from rlm_dsl.language.operators.operator import Relation
+from rlm_dsl.language.program import Node, Step
+from rlm_dsl.language.sql import Sql
+from rlm_dsl.language.types import Table, Type
 from rlm_dsl.plan.rules import Rewrite
-from rlm_dsl.program import Node, Step
-from rlm_dsl.source import Span
-from rlm_dsl.sql import Sql
-from rlm_dsl.types import Table, Type
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 
 
 def needed() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.diagnostics import cells, printable
+from rlm_dsl.common.diagnostics import cells, printable
 
 MOST = 200
 """Rows that a chart shows; more are left out, and said to be."""

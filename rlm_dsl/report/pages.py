@@ -15,11 +15,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from rlm_dsl.comparing.diff import Difference
-from rlm_dsl.diagnostics import printable_lines
+from rlm_dsl.common.diagnostics import printable_lines
+from rlm_dsl.common.version import version
+from rlm_dsl.compare.diff import Difference
 from rlm_dsl.report.charts import front_chart
-from rlm_dsl.report.view import RunView, shown
-from rlm_dsl.version import version
+from rlm_dsl.report.run_view import RunView, shown
 
 TEMPLATES = files("rlm_dsl") / "report" / "templates"
 DIFF_ROWS = 500

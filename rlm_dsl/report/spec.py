@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlm_dsl.diagnostics import ProgramError, UserError
-from rlm_dsl.source import Source
-from rlm_dsl.yaml_file import YamlReader, is_mapping, yaml_source
+from rlm_dsl.common.diagnostics import ProgramError, UserError
+from rlm_dsl.common.source import Source
+from rlm_dsl.common.yaml_file import YamlReader, is_mapping, yaml_source
 
 if TYPE_CHECKING:
     from yaml import Node

@@ -44,8 +44,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     folders = config.getoption("--rlm-traces")
     if not folders:
         return
-    from rlm_dsl.comparing.regression import traces_in
-    from rlm_dsl.diagnostics import UserError
+    from rlm_dsl.common.diagnostics import UserError
+    from rlm_dsl.compare.regression import traces_in
 
     for folder in folders:
         try:
@@ -63,8 +63,8 @@ class TraceItem(pytest.Item):
         self.trace = trace
 
     def runtest(self) -> None:
-        from rlm_dsl.cli.telling_tests import told_test
-        from rlm_dsl.comparing.regression import tested
+        from rlm_dsl.cli.render.tests import told_test
+        from rlm_dsl.compare.regression import tested
 
         found = tested(self.trace, {}, os.environ)
         if not found.ok:

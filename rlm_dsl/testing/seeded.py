@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
-from rlm_dsl.hashing import identity
+from rlm_dsl.common.hashing import identity
 
 T = TypeVar("T")
 

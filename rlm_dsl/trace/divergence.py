@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from rlm_dsl.diagnostics import UserError, did_you_mean, printable
+from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable
 
 
 class Code(Enum):

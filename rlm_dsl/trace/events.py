@@ -24,8 +24,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rlm_dsl.diagnostics import UserError
-from rlm_dsl.hashing import canonical, tagged
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.hashing import canonical, tagged
 from rlm_dsl.trace.divergence import Divergence
 
 START = "0" * 64

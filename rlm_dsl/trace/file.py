@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace.events import Event, EventLog, read_events
 from rlm_dsl.trace.journal import JOURNAL, Journal
 from rlm_dsl.trace.proof import closing_roots

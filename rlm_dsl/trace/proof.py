@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.events import has_own_hash, parsed, whole_lines
 

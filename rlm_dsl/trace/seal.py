@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.hashing import identity
+from rlm_dsl.common.hashing import identity
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.divergence import Divergence
 from rlm_dsl.trace.events import check_chain, whole_lines

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace.seal import SEAL, SIGNATURE
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

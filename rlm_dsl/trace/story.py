@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlm_dsl.html import escaped, html_table
+from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.trace.events import lines, parsed
 from rlm_dsl.trace.file import HEADER, Trace
 from rlm_dsl.trace.seal import EVENTS, SEAL

@@ -13,19 +13,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from rlm_dsl.check import Environment, check_program
+from rlm_dsl.common.source import Source
 from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.engine.runner import Runner
+from rlm_dsl.engine.warehouse import EngineError, Warehouse
+from rlm_dsl.language.check import Environment, check_program
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.types import SCALARS, Field, ListOf, Nullable, Record, Scalar, Type, bare, is_nullable, nullable
+from rlm_dsl.language.types import Table as TableType
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.expressions import engine_type
-from rlm_dsl.runtime.runner import Runner
-from rlm_dsl.runtime.warehouse import EngineError, Warehouse
-from rlm_dsl.source import Source
-from rlm_dsl.syntax.parse import parse
-from rlm_dsl.types import SCALARS, Field, ListOf, Nullable, Record, Scalar, Type, bare, is_nullable, nullable
-from rlm_dsl.types import Table as TableType
 from tests.naive.rows import CONTEXT_BITS, SOURCE_BITS, Row, Table
 from tests.naive.values import Kind, Stops, Value
-from tests.small import Caller, NoProgress
+from tests.support.small import Caller, NoProgress
 
 FAR = 1000
 """The bytes of a row whose source is not its text: more than any text drawn."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rlm_dsl.syntax.literals import spell_text
-from rlm_dsl.syntax.tree import Text
+from rlm_dsl.language.syntax.literals import spell_text
+from rlm_dsl.language.syntax.tree import Text
 from tests.naive.engine import Given
 from tests.naive.values import LARGEST, SMALLEST, Kind
 

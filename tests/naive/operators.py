@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import re2
 
-from rlm_dsl.syntax import tree as t
+from rlm_dsl.language.syntax import tree as t
 from tests.naive.functions import (
     FUNCTIONS,
     case_mapped,

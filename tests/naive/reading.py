@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlm_dsl.source import Source
-from rlm_dsl.syntax import tree as t
-from rlm_dsl.syntax.parse import parse
+from rlm_dsl.common.source import Source
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.parse import parse
 from tests.naive.aggregates import AGGREGATES
 from tests.naive.functions import FUNCTIONS, common
 from tests.naive.operators import OPERATORS, Call

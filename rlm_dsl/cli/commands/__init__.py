@@ -12,7 +12,7 @@ import pkgutil
 import click
 
 from rlm_dsl.cli import output
-from rlm_dsl.version import version
+from rlm_dsl.common.version import version
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

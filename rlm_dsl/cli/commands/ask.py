@@ -57,11 +57,11 @@ def command(
 
     Example: rlm-dsl ask "Which user was charged most often?" --context tickets=tickets.csv --model gpt-5-mini
     """
-    from rlm_dsl.cli.approving import DryRun, asking, dry, told_estimate
-    from rlm_dsl.cli.telling import told_result, told_turn
-    from rlm_dsl.explore.asking import Wishes
+    from rlm_dsl.cli.approval import DryRun, asking, dry, told_estimate
+    from rlm_dsl.cli.render.steps import told_result, told_turn
+    from rlm_dsl.explore.ask import Wishes
     from rlm_dsl.explore.modes import answer_by_mode
-    from rlm_dsl.runtime.servers import Keys
+    from rlm_dsl.models.servers import Keys
 
     folder = None if no_trace or dry_run else Path(trace) if trace else new_trace()
     chosen = settings(given, turns=turns)

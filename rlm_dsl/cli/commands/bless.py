@@ -23,8 +23,8 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool) -> None:
 
     Example: rlm-dsl bless traces/tickets.trace
     """
-    from rlm_dsl.cli.telling_diff import part_lines
-    from rlm_dsl.comparing.regression import bless
+    from rlm_dsl.cli.render.diff import part_lines
+    from rlm_dsl.compare.regression import bless
 
     given = {name: path for name, (path, _) in named_paths(contexts).items()}
     file, changed = bless(Path(trace), given, os.environ)

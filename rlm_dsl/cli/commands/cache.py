@@ -12,14 +12,14 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.output import note, safe, table_text, write
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 
 STORE = click.option("--store", metavar="PATH", help="The store; else RLM_DSL_STORE or the user's data.")
 
 
 @contextmanager
 def opened(store: str | None) -> Iterator[Any]:
-    from rlm_dsl.runtime.store import AnswerStore, default_path
+    from rlm_dsl.models.cache.store import AnswerStore, default_path
 
     path = Path(store) if store else default_path()
     if not path.exists():
@@ -47,7 +47,7 @@ def stats_command(store: str | None, as_json: bool) -> None:
 
     Example: rlm-dsl cache stats --json
     """
-    from rlm_dsl.runtime.keeping import stats
+    from rlm_dsl.models.cache.maintenance import stats
 
     with opened(store) as held:
         found = stats(held)
@@ -83,8 +83,8 @@ def gc_command(
 
     Example: rlm-dsl cache gc --older 90d --dry-run
     """
-    from rlm_dsl.runtime.keeping import remove, seconds
-    from rlm_dsl.runtime.warehouse import memory_bytes
+    from rlm_dsl.engine.warehouse import memory_bytes
+    from rlm_dsl.models.cache.maintenance import remove, seconds
 
     if not (older or model or keep):
         raise UserError("what shall go is not said", "name --older 30d, --model NAME or --keep 1GB")
@@ -106,7 +106,7 @@ def export_command(store: str | None, to: str | None) -> None:
 
     Example: rlm-dsl cache export --to answers.jsonl
     """
-    from rlm_dsl.runtime.keeping import lines
+    from rlm_dsl.models.cache.maintenance import lines
 
     with opened(store) as held:
         if to is None:

@@ -22,6 +22,6 @@ def command(size: Any) -> None:
 
     Example: rlm-dsl card --size full
     """
-    from rlm_dsl.card import card as whole
+    from rlm_dsl.language.reference.card import card as whole
 
     write(whole(size))

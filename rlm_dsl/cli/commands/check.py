@@ -27,7 +27,7 @@ def command(
 
     Example: rlm-dsl check program.rlm --context tickets=tickets.csv
     """
-    from rlm_dsl.cli.checking import checked, told
+    from rlm_dsl.cli.render.problems import checked, told
 
     values = {name: json_value(name, text) for name, text in pairs(params)}
     found = [checked(program_source(program), contexts, values, load_all) for program in programs]

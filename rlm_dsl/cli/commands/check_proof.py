@@ -20,7 +20,7 @@ def command(proof: str, head: str | None, root: str | None, as_json: bool) -> in
 
     Example: rlm-dsl check-proof call.json --head 85a3af4e...
     """
-    from rlm_dsl.cli.telling_proof import told_proof
+    from rlm_dsl.cli.render.proof import told_proof
     from rlm_dsl.trace.proof import faults, read_proof
 
     made = read_proof(file_bytes(proof))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.output import write
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("diff")
@@ -30,9 +30,9 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None,
 
     Example: rlm-dsl diff october.trace november.trace --html diff.html
     """
-    from rlm_dsl.cli.telling_diff import told_diff, told_markdown
-    from rlm_dsl.comparing.diff import diff
-    from rlm_dsl.diagnostics import did_you_mean
+    from rlm_dsl.cli.render.diff import told_diff, told_markdown
+    from rlm_dsl.common.diagnostics import did_you_mean
+    from rlm_dsl.compare.diff import diff
     from rlm_dsl.traces import opened
 
     with opened(a) as one, opened(b) as other:
@@ -59,8 +59,8 @@ def write_page(found: Any, path: Path, a: str, b: str) -> None:
     from rlm_dsl.report import needed
 
     needed()
-    from rlm_dsl.cli.paging import put
+    from rlm_dsl.cli.pages import put
     from rlm_dsl.report.pages import diff_page
-    from rlm_dsl.report.telling import told_change
+    from rlm_dsl.report.summary import told_change
 
     put(path, diff_page(found, told_change(found), shlex.join(["rlm-dsl", "diff", a, b, "--html", str(path)]), (a, b)))

@@ -25,9 +25,9 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
 
     Example: rlm-dsl doctor program.rlm
     """
-    from rlm_dsl.runtime.doctor import of_run
-    from rlm_dsl.runtime.store import default_path
-    from rlm_dsl.syntax.parse import parse
+    from rlm_dsl.language.syntax.parse import parse
+    from rlm_dsl.models.cache.store import default_path
+    from rlm_dsl.replay.doctor import of_run
     from rlm_dsl.traces import doctor
 
     if Path(target).is_dir() or target.endswith((".trace", ".zip")):

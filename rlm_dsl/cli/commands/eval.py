@@ -48,11 +48,11 @@ def command(
 
     Example: rlm-dsl eval questions.jsonl --context tickets=tickets.csv --model gpt-5-mini
     """
-    from rlm_dsl.evaluation.evaluate import Evaluation, evaluate
-    from rlm_dsl.evaluation.report import summaries, table
-    from rlm_dsl.evaluation.tasks import Data, Defaults, read_tasks
-    from rlm_dsl.runtime.servers import Keys
-    from rlm_dsl.runtime.settings import Limits
+    from rlm_dsl.evaluate.evaluate import Evaluation, evaluate
+    from rlm_dsl.evaluate.report import summaries, table
+    from rlm_dsl.evaluate.tasks import Data, Defaults, read_tasks
+    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.settings import Limits
 
     chosen = settings(given, turns=turns, **({"window": window} if window else {}))
     data = {name: Data(path, form) for name, (path, form) in named_paths(contexts).items()}

@@ -21,7 +21,7 @@ def command(trace: str, form: str | None, content: bool, to: str | None) -> None
 
     Example: rlm-dsl export traces/tickets.trace --otlp --to spans.json
     """
-    from rlm_dsl.diagnostics import UserError
+    from rlm_dsl.common.diagnostics import UserError
     from rlm_dsl.traces import export
 
     if form is None:

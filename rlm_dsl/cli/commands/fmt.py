@@ -19,8 +19,8 @@ def command(program: str, only_check: bool, in_place: bool) -> int:
 
     Example: rlm-dsl fmt program.rlm --write
     """
-    from rlm_dsl.syntax.parse import parse
-    from rlm_dsl.syntax.show import show as canonical
+    from rlm_dsl.language.syntax.parse import parse
+    from rlm_dsl.language.syntax.show import show as canonical
 
     source = program_source(program)
     text = canonical(parse(source))

@@ -8,7 +8,7 @@ import click
 
 from rlm_dsl.cli.options import MEMORY
 from rlm_dsl.cli.output import safe, write
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("load")
@@ -25,7 +25,7 @@ def command(sources: tuple[str, ...], to: str | None, index: bool, as_json: bool
 
     Example: rlm-dsl load tickets=tickets.csv
     """
-    from rlm_dsl.cli.storing import kept
+    from rlm_dsl.cli.render.stored_contexts import kept
 
     if to and len(sources) > 1:
         raise UserError("--to names one folder, and there are several sources", "load them one by one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("lsp")
@@ -14,7 +14,7 @@ def command() -> None:
     Example: rlm-dsl lsp
     """
     try:
-        from rlm_dsl.editor.server import serve
+        from rlm_dsl.integrations.editor.server import serve
     except ModuleNotFoundError as failure:
         if (failure.name or "").partition(".")[0] not in ("pygls", "lsprotocol"):
             raise

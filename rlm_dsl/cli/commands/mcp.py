@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.options import MEMORY, THREADS, model_options, settings
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("mcp")
@@ -26,13 +26,13 @@ def command(allow: tuple[str, ...], traces: str | None, **given: Any) -> None:
     if not allow:
         raise UserError("no folder may be read", "name some: rlm-dsl mcp --allow FOLDER")
     try:
-        from rlm_dsl.mcp.server import serve
+        from rlm_dsl.integrations.mcp.server import serve
     except ModuleNotFoundError as failure:
         if (failure.name or "").partition(".")[0] not in ("mcp", "mcp_types"):
             raise
         raise UserError("the MCP server is not installed; get it with: pip install 'rlm-dsl[mcp]'") from None
-    from rlm_dsl.mcp.workspace import Workspace
-    from rlm_dsl.runtime.servers import Keys
+    from rlm_dsl.integrations.mcp.workspace import Workspace
+    from rlm_dsl.models.servers import Keys
 
     folders = [Path(folder) for folder in allow]
     with Workspace(folders, settings(given), Keys(os.environ), Path(traces) if traces else None) as workspace:

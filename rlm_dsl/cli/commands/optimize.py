@@ -74,11 +74,11 @@ def command(
 
     Example: rlm-dsl optimize program.rlm --context tickets=tickets.csv --examples labels.jsonl --model gpt-5-mini
     """
-    from rlm_dsl.cli.approving import asking
-    from rlm_dsl.cli.optimizing import told_report, written
+    from rlm_dsl.cli.approval import asking
+    from rlm_dsl.cli.render.optimization import told_report, written
     from rlm_dsl.context.loading import load
+    from rlm_dsl.models.servers import Keys
     from rlm_dsl.optimize import needed
-    from rlm_dsl.runtime.servers import Keys
 
     needed()
     from rlm_dsl.optimize.certify import Target

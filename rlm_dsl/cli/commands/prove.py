@@ -20,7 +20,7 @@ def command(trace: str, call: str | None, event: int | None, to: str | None) -> 
 
     Example: rlm-dsl prove traces/tickets.trace d5ca212d --to call.json
     """
-    from rlm_dsl.diagnostics import UserError
+    from rlm_dsl.common.diagnostics import UserError
     from rlm_dsl.trace.proof import written
     from rlm_dsl.traces import prove
 

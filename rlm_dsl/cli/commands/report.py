@@ -47,14 +47,14 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
     from rlm_dsl.report import needed
 
     needed()
-    from rlm_dsl.cli.approving import asking
-    from rlm_dsl.comparing.reasons import told_reasons
+    from rlm_dsl.cli.approval import asking
+    from rlm_dsl.compare.reasons import told_reasons
+    from rlm_dsl.engine.execution import declared_types
+    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.report.build import How, make
+    from rlm_dsl.report.build import write as write_files
     from rlm_dsl.report.charts import in_terminal
-    from rlm_dsl.report.reporting import How, make
-    from rlm_dsl.report.reporting import write as write_files
     from rlm_dsl.report.spec import checked_period, open_spec, this_month
-    from rlm_dsl.runtime.execution import declared_types
-    from rlm_dsl.runtime.servers import Keys
 
     chosen = checked_period(period or this_month())
     spec = open_spec(Path(report))
@@ -91,7 +91,7 @@ def init_command(trace: str, out: str) -> None:
 
     Example: rlm-dsl report init runs/20261101-120000.trace --out billing
     """
-    from rlm_dsl.report.reporting import init
+    from rlm_dsl.report.build import init
     from rlm_dsl.traces import opened
 
     with opened(trace) as held:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.rerunning import made_anew, rerun_options
+from rlm_dsl.cli.render.rerun import made_anew, rerun_options
 
 
 @click.command("rerun")

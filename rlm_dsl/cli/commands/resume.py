@@ -27,11 +27,11 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
 
     Example: rlm-dsl resume runs/20261101-120000.trace
     """
-    from rlm_dsl.cli.approving import asking
-    from rlm_dsl.cli.telling import told_result, told_turn
-    from rlm_dsl.explore.resuming import resume
-    from rlm_dsl.runtime.servers import Keys
-    from rlm_dsl.runtime.settings import Limits
+    from rlm_dsl.cli.approval import asking
+    from rlm_dsl.cli.render.steps import told_result, told_turn
+    from rlm_dsl.explore.resume import resume
+    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.settings import Limits
 
     chosen = settings(given)
     result = resume(

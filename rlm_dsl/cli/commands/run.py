@@ -53,11 +53,11 @@ def command(
 
     Example: rlm-dsl run program.rlm --context tickets=tickets.csv --model gpt-5-mini --trace run.trace
     """
-    from rlm_dsl.cli.approving import DryRun, asking, dry
-    from rlm_dsl.cli.telling import told_dry_run, told_result
+    from rlm_dsl.cli.approval import DryRun, asking, dry
+    from rlm_dsl.cli.render.steps import told_dry_run, told_result
+    from rlm_dsl.engine.run import run_program
     from rlm_dsl.explore.sub_run import explore_text
-    from rlm_dsl.runtime.running import run_program
-    from rlm_dsl.runtime.servers import Keys
+    from rlm_dsl.models.servers import Keys
     from rlm_dsl.trace.file import Trace
 
     source = program_source(program)

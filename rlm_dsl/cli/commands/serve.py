@@ -23,7 +23,7 @@ def command(folder: str, port: int, host: str, open_: bool) -> None:
     from rlm_dsl.report import needed
 
     needed()
-    from rlm_dsl.report.serving import LOOPBACK, Serving
+    from rlm_dsl.report.server import LOOPBACK, Serving
 
     with Serving(Path(folder), host, port, os.environ) as server:
         if host not in LOOPBACK:

@@ -17,7 +17,7 @@ def command(trace: str, as_json: bool) -> None:
 
     Example: rlm-dsl show traces/tickets.trace
     """
-    from rlm_dsl.cli.telling_story import told_trace
+    from rlm_dsl.cli.render.story import told_trace
     from rlm_dsl.trace.story import story
     from rlm_dsl.traces import opened
 

@@ -22,7 +22,7 @@ def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
 
     Example: rlm-dsl sql traces/tickets.trace "select step, count(*) from calls group by all"
     """
-    from rlm_dsl.runtime.rounds import plain
+    from rlm_dsl.engine.calls.round import plain
     from rlm_dsl.traces import sql
 
     shown = 100

@@ -25,9 +25,9 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
 
     Example: rlm-dsl test traces --junit report.xml
     """
-    from rlm_dsl.cli.telling_tests import junit_report, told_flaky, told_test, told_tests
-    from rlm_dsl.comparing.regression import flaky_in, tested, traces_in
-    from rlm_dsl.diagnostics import UserError
+    from rlm_dsl.cli.render.tests import junit_report, told_flaky, told_test, told_tests
+    from rlm_dsl.common.diagnostics import UserError
+    from rlm_dsl.compare.regression import flaky_in, tested, traces_in
 
     paths = [path for path in traces_in(Path(folder)) if only in path.name]
     if not paths:

@@ -23,7 +23,7 @@ def command(trace: str, contexts: tuple[str, ...], public_key: str | None, level
 
     Example: rlm-dsl verify traces/tickets.trace
     """
-    from rlm_dsl.runtime.verify import verify as verify_trace
+    from rlm_dsl.replay.verify import verify as verify_trace
     from rlm_dsl.trace.divergence import level_named, render_report
     from rlm_dsl.trace.file import Trace
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.rerunning import made_anew, rerun_options
-from rlm_dsl.diagnostics import UserError
+from rlm_dsl.cli.render.rerun import made_anew, rerun_options
+from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("what-if")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlm_dsl.hashing import tagged
+from rlm_dsl.common.hashing import tagged
 from rlm_dsl.trace.events import parsed, whole_lines
 from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.seal import EVENTS

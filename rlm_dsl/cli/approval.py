@@ -1,0 +1,60 @@
+"""Before money is spent: a question to a person, or only what would be asked.
+
+In: what a round may cost. Out: leave to go, or a refusal. Law: where no one can be asked, what would need a question is
+refused; a dry run asks no model.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rlm_dsl.cli.output import note
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.budget import Estimate
+from rlm_dsl.models.stack import Approve, approved
+
+
+class DryRun(Exception):
+    """Raised in a model call's stead; holds what would have been asked."""
+
+    def __init__(self, estimate: Estimate) -> None:
+        self.estimate = estimate
+        super().__init__(estimate.step)
+
+
+def dry(estimate: Estimate) -> None:
+    """Let nothing go that costs anything."""
+    if estimate.new:
+        raise DryRun(estimate)
+
+
+def asking(over: float | None, yes: bool) -> Approve:
+    """Ask before a step that may cost more than so many dollars."""
+    if over is None or yes:
+        return approved
+
+    def approve(estimate: Estimate) -> None:
+        if estimate.most_usd is None and estimate.new:
+            told = f"{estimate.step} asks a model whose price is not known"
+        elif (estimate.most_usd or 0.0) > over:
+            told = told_estimate(estimate)
+        else:
+            return
+        if not sys.stdin.isatty():
+            raise UserError(f"{told}; that may be over ${over:g}", "say --yes to spend it", exit_code=3, code="confirm")
+        note(told)
+        click.confirm("ask?", abort=True, err=True)
+
+    return approve
+
+
+def told_estimate(estimate: Estimate) -> str:
+    """What a round asks, in a line."""
+    known = estimate.requests - estimate.new
+    calls = f"{estimate.step}: {estimate.new:,} model calls" + (f" ({known:,} answers are known)" if known else "")
+    tokens = f"about {estimate.prompt_tokens:,} tokens shown, at most {estimate.most_tokens:,} with the answers"
+    if estimate.least_usd is None or estimate.most_usd is None:
+        return f"{calls}, {tokens}; the price is not known"
+    return f"{calls}, {tokens}; ${estimate.least_usd:,.4f} to ${estimate.most_usd:,.4f}"

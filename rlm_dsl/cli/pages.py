@@ -1,0 +1,42 @@
+"""Pages for commands: which page a folder is worth, the command that makes it, writing it whole.
+
+In: a path. Out: HTML; a file. Law: a file is whole or not there.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+
+
+def page_of(path: Path, contexts: Mapping[str, Any], environment: Mapping[str, str], *, verified: bool = True) -> str:
+    """The page of a trace, or of an optimization's record."""
+    from rlm_dsl.report.pages import optimization_page, run_page
+    from rlm_dsl.report.run_view import run_view
+    from rlm_dsl.traces import opened
+
+    command = shlex.join(["rlm-dsl", "view", str(path), *(f"--context={n}={p}" for n, p in contexts.items())])
+    if (path / "report.json").is_file():
+        try:
+            return optimization_page(json.loads((path / "report.json").read_bytes()), command)
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path}/report.json is no report of an optimization", "see: rlm-dsl optimize") from None
+    with opened(path) as trace:
+        return run_page(run_view(trace, contexts, environment, verified=verified), command)
+
+
+def put(path: Path, text: str) -> Path:
+    """Write a page. Raises UserError where the disk refuses."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as failure:
+        raise UserError(f"{path} cannot be written: {failure.strerror}", "name another with --out") from None
+    return path

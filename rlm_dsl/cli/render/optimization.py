@@ -1,0 +1,69 @@
+"""What `optimize` prints and writes: a table of what was tried, what the test says, the program's changes.
+
+In: a report, a tuned program. Out: text; files beside the program. Law: a file is whole or not there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.optimize.tuned import Tuned, proxies_path, tuned_path
+
+VERDICTS = {
+    "better": "better: the interval of its gain is above zero",
+    "cheaper": "cheaper, and its score is not worse by more than 0.05 with a certainty of 95 %",
+    "unproved": "not proved: these examples cannot tell it from the program as it is",
+    "nothing better was found": "nothing better was found",
+}
+
+
+def written(program: Path, tuned: Tuned) -> list[str]:
+    """The tuned file, and its proxies where it has some; their names."""
+    target = tuned_path(program)
+    files = {target: tuned.yaml()}
+    if tuned.proxies:
+        held = json.dumps(dict(tuned.proxies), ensure_ascii=False, indent=1)
+        files = {proxies_path(target): held + "\n", **files}
+    for path, text in files.items():
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    return [str(path) for path in files]
+
+
+def told_report(report: Mapping[str, Any]) -> str:
+    """The report as text."""
+    files = report["written"]
+    unit = "$" if report["cost"]["unit"].startswith("usd") else "tokens"
+    rows = [("", "score", f"{unit}/1,000", "calls/1,000", "seconds/1,000")]
+    for point in sorted(report["points"], key=lambda p: (p["cost"], -p["score"])):
+        mark = "→ " if point["name"] == report["picked"] else "* " if point["front"] else "  "
+        cost = f"{point['cost']:,.4f}" if unit == "$" else f"{point['cost']:,.0f}"
+        seconds = "-" if point["seconds"] is None else f"{point['seconds']:,.1f}"
+        rows.append((mark + point["name"], f"{point['score']:.3f}", cost, f"{point['calls']:,.0f}", seconds))
+    widths = [max(len(row[n]) for row in rows) for n in range(5)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+    test, cost = report["test"], report["cost"]
+    gain = test["gain"]
+    ratio = f", {cost['after'] / cost['before']:.2f} times the cost" if cost["before"] else ""
+    parts = [
+        "What was tried, on the examples to choose by (→ picked, * on the front):",
+        *(line.rstrip() for line in lines),
+        *(f"note: {each}" for each in report["notes"]),
+        "",
+        f"On {test['examples']} examples that no search saw: {test['before']:.3f} before, {test['after']:.3f} after, "
+        f"gain {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]{ratio}",
+        VERDICTS[report["verdict"]],
+    ]
+    if report["diff"]:
+        parts += ["", report["diff"], ""]
+    parts.append(f"written: {', '.join(files)}" if files else "nothing is written; more examples tell smaller gains")
+    spent = report["spent"]
+    parts.append(f"{spent['calls']:,} model calls of at most {sum(report['bound'].values()):,}")
+    return "\n".join(parts)

@@ -1,0 +1,64 @@
+"""Where an answer comes from, told: each part or row with its places and their text.
+
+In: citations. Out: text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from rlm_dsl.cli.output import indented
+from rlm_dsl.cli.render.steps import place
+from rlm_dsl.engine.evidence import Span
+from rlm_dsl.explore.view import cut
+from rlm_dsl.replay.cite import Citation, Cited
+
+SHOWN = 6
+"""Places of a part that are shown unless all are asked for."""
+VALUE, TEXT = 200, 400
+"""Characters of a value, and of a place's text, that are shown."""
+MARKS = {True: "✓", False: "✗", None: "-"}
+
+
+def told_citations(citations: Sequence[Citation]) -> str:
+    lines = [line for citation in citations for line in told_citation(citation)]
+    return "\n".join([*lines, *verdict(citations)])
+
+
+def told_citation(citation: Citation) -> Iterator[str]:
+    """A part with its value, then its places, then its quotes'."""
+    value = cut(json.dumps(citation.value, ensure_ascii=False), VALUE)
+    yield f"{citation.name or 'answer'} = {value}"
+    yield f"rests on {citation.count:,} {'place' if citation.count == 1 else 'places'}"
+    for cited in citation.places:
+        yield from told_place(cited)
+    if citation.count > len(citation.places):
+        yield f"  ... {citation.count - len(citation.places):,} more: cite --all"
+    for at, cited in citation.quotes:
+        yield f"  quote {at}"
+        yield from told_place(cited)
+    yield ""
+
+
+def told_place(cited: Cited) -> Iterator[str]:
+    problem = f"  {cited.problem}" if cited.problem else ""
+    yield f"{MARKS[cited.holds]} {whole_place(cited.span)}{problem}"
+    if cited.span.text:
+        yield indented(cut(cited.span.text.rstrip("\n"), TEXT), "    ")
+
+
+def whole_place(span: Span) -> str:
+    """Source, lines, bytes, digest."""
+    where = place(span.source, span.first_line, span.last_line)
+    held = "" if span.start is None else f"  bytes {span.start}-{span.end}"
+    return where + held + (f"  sha256 {span.sha256[:16]}" if span.sha256 else "")
+
+
+def verdict(citations: Sequence[Citation]) -> list[str]:
+    places = [p for citation in citations for p in (*citation.places, *(quote for _, quote in citation.quotes))]
+    bad, unsure = (sum(place.holds is known for place in places) for known in (False, None))
+    if bad:
+        return [f"{bad:,} of {len(places):,} places are NOT as they were recorded"]
+    rest = f"; {unsure:,} have no bytes of their own, and their file is as it was" if unsure else ""
+    return [f"{len(places):,} places read from the sources, all as recorded{rest}"]

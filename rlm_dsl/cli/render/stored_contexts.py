@@ -1,0 +1,57 @@
+"""`load`: contexts kept on disk, and what a person is told of it.
+
+In: NAME=PATH or a `.rlmctx` folder. Out: a line of words. Law: words alone; the work is done below.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rlm_dsl.cli.options import named_paths
+from rlm_dsl.cli.output import loading_bar, note, safe
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.stored import ENDING, is_stored, open_stored
+from rlm_dsl.engine.context_storage import refresh, store
+from rlm_dsl.engine.indexes import build_indexes
+from rlm_dsl.engine.warehouse import memory_bytes
+
+
+def kept(given: str, to: str | None, memory: str | None, index: bool = False) -> str:
+    """Load one source, or bring a folder up to its sources; tells what was done."""
+    started = time.perf_counter()
+    limit = memory_bytes(memory) if memory else None
+    if is_stored(given) and "=" not in given:
+        with loading_bar(given) as progress:
+            what, rows = refresh(Path(given), progress, limit)
+        context = open_stored("data", Path(given))
+        if index:
+            indexed(context)
+        return f"{what}; {rows:,} rows read\n{told(context, time.perf_counter() - started)}"
+    ((name, (path, form)),) = named_paths((given,)).items()
+    folder = Path(to or f"{name}{ENDING}")
+    if not is_stored(folder.as_posix()):
+        raise UserError(f"{folder} does not end in {ENDING}", f"call it {folder}{ENDING}")
+    if is_stored(path):
+        raise UserError(f"{path} is loaded already", f"use it as it is: --context {name}={path}")
+    with loading_bar(name) as progress:
+        context = store(name, path, folder, form, None, progress, limit)
+    if index:
+        indexed(context)
+    for noted in context.notes:
+        note(f"note: {name}: {safe(noted)}")
+    return told(context, time.perf_counter() - started)
+
+
+def indexed(context: Context) -> None:
+    if not context.own:
+        raise UserError(f"{context.given} holds {context.format}", "an index is of the text of lines and documents")
+    with loading_bar("for the index") as progress:
+        build_indexes(context, progress)
+
+
+def told(context: Context, seconds: float) -> str:
+    size = sum(source.size for source in context.sources)
+    files = f"{len(context.sources):,} file{'s' * (len(context.sources) != 1)}, {size:,} bytes"
+    return f"{context.given}: {context.count:,} rows of {context.schema} from {files}, {seconds:.1f} s"

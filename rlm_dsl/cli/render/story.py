@@ -1,0 +1,197 @@
+"""A recorded run, told: question, turns with their dead ends, program, steps, answer, evidence, calls and cost, seal.
+
+In: a story, the terminal's width. Out: text. Law: it is bounded however long the run was; no line but the program's is
+wider than the terminal.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.cli.render.steps import EVIDENCE_SHOWN, place, steps_table, told_answer
+from rlm_dsl.common.diagnostics import cells
+from rlm_dsl.explore.view import cut
+from rlm_dsl.trace.story import Story, Turn
+
+TURNS = 8
+"""Turns that are told from the beginning, and as many from the end."""
+WRITTEN, OBSERVED = 20, 8
+"""Lines of a turn that are told: of what was written, and of what came of it."""
+STEPS = 60
+UNKNOWN_WIDTH = 120
+USES = {"problems": "  ✗ refused", "dead end": "  ✗ a dead end", "look": "  a look", "answer": "  the answer"}
+
+
+def width() -> int:
+    """Columns of the terminal; where there is none, those of a wide one."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return max(40, shutil.get_terminal_size().columns)
+    return UNKNOWN_WIDTH
+
+
+def told_story(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
+    """The whole story. The program stands in full: it is what is run again."""
+    before, after = safe("\n".join(opening(story))), safe("\n".join(ending(story)))
+    program = safe(indented(story.program.rstrip("\n")))
+    middle = f"\n\nprogram\n{program}\n\n" if story.program else "\n"
+    if untuned := story.header.get("tuned", {}).get("before"):
+        middle += f"tuning changed\n{safe(indented(changed(untuned, story.program)))}\n\n"
+    return fitted(before, columns) + middle + fitted(after, columns)
+
+
+def told_making(tuned: Mapping[str, Any]) -> str:
+    """How a tuned file came about, and what it was worth on rows it was not made from."""
+    made, scores = tuned["made"], tuned["scores"]
+    by = f" ({made['optimizer']})" if isinstance(made.get("optimizer"), str) else ""
+    test = scores.get("test")
+    if not isinstance(test, Mapping) or not {"before", "after", "examples"} <= test.keys():
+        return by
+    verdict = f", {scores['verdict']}" if "verdict" in scores else ""
+    told = f"{scores.get('metric', 'score')} {test['before']} before, {test['after']} after"
+    return f"{by}: {told} on {test['examples']} examples that no search saw{verdict}"
+
+
+def changed(before: str, after: str) -> str:
+    """Two programs as a unified diff, its heads left out."""
+    lines = difflib.unified_diff(canonical(before).splitlines(), after.splitlines(), lineterm="", n=1)
+    return "\n".join(list(lines)[2:])
+
+
+def canonical(text: str) -> str:
+    """A program's text as runs record it."""
+    from rlm_dsl.common.source import Source
+    from rlm_dsl.language.syntax.parse import parse
+    from rlm_dsl.language.syntax.show import show
+
+    return show(parse(Source("program", text)))
+
+
+def fitted(text: str, columns: int) -> str:
+    """Every line no wider than so many cells; a cut one ends in an ellipsis."""
+    return "\n".join(line if cells(line) <= columns else shortened(line, columns) for line in text.split("\n"))
+
+
+def shortened(line: str, columns: int) -> str:
+    taken, used = 0, 1
+    while taken < len(line) and used + cells(line[taken]) <= columns:
+        used, taken = used + cells(line[taken]), taken + 1
+    return line[:taken] + "…"
+
+
+def opening(story: Story) -> Iterator[str]:
+    header = story.header
+    when = f"  {header['created'][:19].replace('T', ' ')} UTC" if header else ""
+    yield f"{story.name}{when}{'' if story.finished else '  unfinished'}"
+    if header.get("question"):
+        yield from ("", f"question  {header['question']}")
+    if agreed := header.get("agreement"):
+        yield f"agreed    {agreed['agree']} of {agreed['explored']} explorations came to the answer"
+    if tuned := header.get("tuned"):
+        yield f"tuned     by {tuned['file']}{told_making(tuned)}"
+    if parent := header.get("parent"):
+        other = ", ".join(
+            f"{name} {json.dumps(each, ensure_ascii=False)}" for name, each in parent["different"].items()
+        )
+        yield f"parent    {parent['name']}{f': {other}' if other else ''}  head {parent['head'][:16]}"
+    for c in header.get("contexts", ()):
+        yield f"context   {c['name']}: {c['rows']:,} rows from {c['given']} ({c['format']})"
+    for alias, m in header.get("models", {}).items():
+        yield f"model     {alias}: {m['model']} at {m['base_url']}"
+    for s in header.get("served", ()):
+        yield f"served by {s['model']}" + (f" ({s['fingerprint']})" if s["fingerprint"] else "")
+    yield from told_turns(story)
+    if story.stopped:
+        yield from ("", f"stopped: {story.stopped}")
+
+
+def told_turns(story: Story) -> Iterator[str]:
+    """The exploration's own turns, those in the middle left out where there are many; then those of sub-runs."""
+    own = [turn for turn in story.turns if not turn.sub_run]
+    yield from told_some(own)
+    runs: dict[str, list[Turn]] = {}
+    for turn in story.turns:
+        if turn.sub_run:
+            runs.setdefault(turn.sub_run, []).append(turn)
+    for number, turns in enumerate(runs.values(), 1):
+        yield from ("", f"sub-run {number} of {story.sub_runs}, in {turns[0].within}")
+        yield from told_some(turns)
+    if story.sub_runs > len(runs):
+        yield from ("", f"... {story.sub_runs - len(runs):,} more sub-runs")
+
+
+def told_some(turns: Sequence[Turn]) -> Iterator[str]:
+    for index, turn in enumerate(turns):
+        if index < TURNS or index >= len(turns) - TURNS:
+            yield from told_turn(turn)
+        elif index == TURNS:
+            yield from ("", f"... {len(turns) - 2 * TURNS:,} more turns")
+
+
+def told_turn(turn: Turn) -> Iterator[str]:
+    yield from ("", f"turn {turn.number}{USES.get(turn.use, '')}")
+    yield indented(first_lines(turn.program or "(no statement)", WRITTEN), "  > ")
+    yield indented(first_lines(turn.observation, OBSERVED), "    ")
+
+
+def first_lines(text: str, most: int) -> str:
+    lines = text.split("\n")
+    return "\n".join([*lines[:most], *([f"... {len(lines) - most:,} more lines"] if len(lines) > most else [])])
+
+
+def ending(story: Story) -> Iterator[str]:
+    if story.steps:
+        yield from ("steps", indented(steps_table(story.steps[:STEPS])))
+        if len(story.steps) > STEPS:
+            yield f"  ... {len(story.steps) - STEPS:,} more steps"
+        yield ""
+    if story.answer:
+        yield told_answer(story.answer["parts"])
+        yield from told_evidence(story.answer["evidence"])
+        yield ""
+    yield from told_calls(story)
+    if story.finished:
+        yield f"sealed  {story.seal['events']:,} events; head, to be kept elsewhere:"
+        yield f"        {story.seal['head']}"
+
+
+def told_evidence(evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The first places of each part; parts that rest on the same ones are told once."""
+    before: dict[str, str] = {}
+    for one in evidence:
+        part = ".".join(one["part"])
+        label = f"evidence of {part}" if part else "evidence"
+        same = before.setdefault(str(one["spans"]), part)
+        count = f"{one['count']:,} {'place' if one['count'] == 1 else 'places'}"
+        if same != part:
+            yield f"{label}: the {count} of {same}"
+            continue
+        yield from ("", f"{label}: {count}  (rlm-dsl cite tells all)")
+        yield from (f"  {place(s['source'], *s['lines'])}" for s in one["spans"][:EVIDENCE_SHOWN])
+
+
+def told_calls(story: Story) -> Iterator[str]:
+    """What left, how it ended, what it cost."""
+    calls = story.calls
+    bad = ", ".join(f"{count:,} {kind}" for kind, count in sorted(calls.outcomes.items()) if kind != "answered")
+    tokens = f"{calls.input_tokens + calls.output_tokens:,} tokens"
+    cost = f", ${float(story.end['llm.cost.total']):.4f}" if "llm.cost.total" in story.end else ""
+    time = f", {float(story.end['seconds']):.1f} s" if "seconds" in story.end else ""
+    yield f"calls   {calls.ended:,} attempts{f' ({bad})' if bad else ''}, {tokens}{cost}{time}"
+    if calls.started > calls.ended:
+        yield f"        {calls.started - calls.ended:,} left and have no end: they may have been billed"
+
+
+def told_trace(story: Story) -> str:
+    """For a terminal."""
+    return cut(told_story(story, width()), LONGEST)
+
+
+LONGEST = 60_000
+"""Characters at most; a program alone can be long."""

@@ -1,0 +1,192 @@
+"""An earlier run made anew: on other data, params or models, or by a changed program; only what is new is asked.
+
+In: a finished trace and what is to be different. Out: a result, its trace with the parent named, and why each request
+was asked. Law: the parent is not touched; an answer that it holds is not asked for again, whatever the store holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.source import Source
+from rlm_dsl.compare import sides
+from rlm_dsl.compare.reasons import Asked, Reasons
+from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.round import Progress
+from rlm_dsl.engine.context_storage import obtain
+from rlm_dsl.engine.execution import declared_types
+from rlm_dsl.engine.result import Result
+from rlm_dsl.engine.run import run_program
+from rlm_dsl.explore.resume import recorded_limits, settings_again
+from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.language.check.written import Setting, with_settings
+from rlm_dsl.models.budget import Estimate
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Limits, ModelChoice, Settings
+from rlm_dsl.models.stack import Approve, approved
+from rlm_dsl.replay.earlier_run import of_earlier
+from rlm_dsl.replay.verify import found_near, loaded
+from rlm_dsl.trace.file import Trace
+
+Given = Mapping[str, str | Context | tuple[str, str | None]]
+"""Where data lies now, by name: a path, a path with its format, or the data itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Different:
+    """What is to be different; all else is as it was recorded. `program` is another program's text, with what tuning
+    says of it; `at` and `settings` set arguments of one step of it."""
+
+    contexts: Given = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
+    base_url: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    program: Source | None = None
+    at: str = ""
+    settings: tuple[str, ...] = ()
+    rows_per_call: Mapping[str, int] = field(default_factory=dict)
+    proxies: Mapping[str, Any] = field(default_factory=dict)
+    tuned: Mapping[str, Any] = field(default_factory=dict)
+
+    def source(self, trace: Trace) -> Source:
+        source = self.program or Source("program.rlm", trace.program)
+        if not self.settings:
+            return source
+        return Source(source.name, with_settings(source, self.at, [Setting.read(text) for text in self.settings]))
+
+    def told(self) -> dict[str, Any]:
+        """For the child's header: what was set to something else."""
+        models = {alias: model if isinstance(model, str) else model.model for alias, model in self.models.items()}
+        found = {
+            "at": self.at,
+            "set": list(self.settings),
+            "contexts": sorted(self.contexts),
+            "params": dict(self.params),
+            "models": models,
+            "parameters": dict(self.parameters),
+            "program": self.program is not None,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """What a rerun came to: the result, and what each step asked anew and why, in order."""
+
+    result: Result
+    asked: tuple[Asked, ...]
+
+    @property
+    def again(self) -> int:
+        """Requests that followed from answers: those that did not fit their type, and later levels of trees."""
+        return max(0, self.result.spent.calls - sum(asked.new for asked in self.asked))
+
+
+def rerun(
+    trace: Trace,
+    different: Different,
+    settings: Settings,
+    limits: Limits | None = None,
+    *,
+    keys: Keys,
+    progress: Progress,
+    to: Path | None,
+    told: Callable[[Asked], None] = lambda asked: None,
+    approve: Approve = approved,
+    memory: int | None = None,
+) -> Rerun:
+    """Run a recorded program again. Of `settings` only how servers are reached counts; models, parameters and all else
+    are the recorded ones but for what is `different`. `told` hears what a step asks anew, and why, before it is asked.
+
+    Raises UserError and ProgramError as a run does.
+    """
+    source = different.source(trace)
+    contexts = contexts_now(trace, different.contexts, source, memory)
+    params = {**trace.header.get("params", {}), **different.params}
+    chosen = chosen_settings(trace, different, settings, limits)
+    after = sides.of_program(source, contexts, params, chosen.by_alias(), chosen.rows_per_call)
+    reasons = Reasons(trace, sides.of_trace(trace), after)
+    asked: list[Asked] = []
+
+    def with_reasons(estimate: Estimate) -> None:
+        if estimate.new:
+            why = reasons.of(estimate.step, estimate.asked)
+            asked.append(Asked(estimate.step, estimate.requests, estimate.new, why, estimate.most_usd))
+            told(asked[-1])
+        approve(estimate)
+
+    result = run_program(
+        source,
+        contexts,
+        params,
+        chosen,
+        keys=keys,
+        progress=progress,
+        trace=to,
+        explorer=explore_text,
+        approve=with_reasons,
+        before=of_earlier(trace),
+        parent=trace,
+        extra=lineage(trace, different),
+    )
+    return Rerun(result, tuple(asked))
+
+
+def lineage(trace: Trace, different: Different) -> dict[str, Any]:
+    """What a child's header says of its parent; the question is the parent's too."""
+    path = trace.folder.as_posix() if trace.held is None else trace.name
+    parent = {"name": trace.name, "path": path, "head": trace.head, "different": different.told()}
+    again = ("question",) if different.program else ("question", "tuned")
+    return {
+        "parent": parent,
+        **different.tuned,
+        **{name: trace.header[name] for name in again if trace.header.get(name)},
+    }
+
+
+def contexts_now(trace: Trace, given: Given, source: Source, memory: int | None) -> dict[str, Context]:
+    """The data of a rerun: as given, else from where it was; typed as the program declares it."""
+    declared = declared_types(source)
+    recorded = {str(context["name"]): context for context in trace.header["contexts"]}
+    found: dict[str, Context] = {}
+    for name in dict.fromkeys([*recorded, *given]):
+        here = given.get(name)
+        if isinstance(here, Context):
+            found[name] = loaded(recorded[name], {name: here}, trace.folder) if name in recorded else here
+            continue
+        path, form = here if isinstance(here, tuple) else (here, None)
+        if path is None:
+            old = recorded[name]
+            if not old["sources"]:
+                found[name] = loaded(old, {}, trace.folder)
+                continue
+            path, form = found_near(old["given"], trace.folder), old["format"]
+        found[name] = obtain(name, path, format=form, declared=declared.get(name), memory=memory)[0]
+    return found
+
+
+def chosen_settings(trace: Trace, different: Different, settings: Settings, limits: Limits | None) -> Settings:
+    """The recorded settings but for what is different, and a budget of its own: as given, else as it was."""
+    again = settings_again(trace.header, settings, limits or recorded_limits(trace.header))
+    models: dict[str, ModelChoice] = {}
+    for alias in dict.fromkeys([*again.models, *different.models]):
+        old = (
+            again.chosen(alias if alias in again.models else next(iter(again.models), alias)) if again.models else None
+        )
+        new = different.models.get(alias)
+        if new is None:
+            assert old is not None
+            choice = old
+        elif isinstance(new, ModelChoice):
+            choice = new
+        else:
+            choice = ModelChoice(new, old.base_url if old else settings.base_url, old.parameters if old else {})
+        url = different.base_url or choice.base_url
+        models[alias] = replace(choice, base_url=url, parameters={**choice.parameters, **different.parameters})
+    if different.program is not None:
+        again = replace(again, rows_per_call=different.rows_per_call, proxies=different.proxies)
+    return replace(again, models=models)

@@ -1,0 +1,60 @@
+"""Arrow files (IPC, Feather) as rows, in the file and in the stream form. A row's place is its number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.context import Loaded
+from rlm_dsl.context.formats.arrow_rows import BATCH, numbered, schema_of
+from rlm_dsl.context.reading import Progress, find, read_all
+
+FILE, FEATHER_1 = b"ARROW1", b"FEA1"
+
+
+def load_arrow(given: str, progress: Progress | None) -> Loaded:
+    """One Arrow file. Raises UserError naming a column whose type the language has not."""
+    found = find(given)
+    if len(found) != 1:
+        raise UserError(f"{given} is not one file", "give one Arrow file")
+    read = next(read_all(found, progress))
+    if read.content.startswith(FEATHER_1):
+        raise UserError(f"{given} is Feather of version 1", "write it again: pyarrow.feather.write_feather")
+    schema, noted = schema_of(arrow_schema(read.content, given), batches(read.content, given), given)
+    return Loaded("arrow", schema, numbered(batches(read.content, given), schema, given), [read.source], noted)
+
+
+def opened(content: bytes) -> Any:
+    import pyarrow as pa
+
+    buffer = pa.py_buffer(content)
+    return pa.ipc.open_file(buffer) if content.startswith(FILE) else pa.ipc.open_stream(buffer)
+
+
+def arrow_schema(content: bytes, given: str) -> Any:
+    import pyarrow as pa
+
+    try:
+        found = opened(content).schema
+        list(map(str, found))  # names that are no UTF-8 show themselves here
+        return found
+    except (pa.ArrowException, OSError, ValueError) as failure:
+        raise UserError(f"{given} is no Arrow file: {str(failure).splitlines()[0]}") from None
+
+
+def batches(content: bytes, given: str) -> Iterator[Any]:
+    """The file's batches, each checked as a whole and cut to some rows."""
+    import pyarrow as pa
+
+    try:
+        reader = opened(content)
+        held = (
+            (reader.get_batch(n) for n in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader
+        )
+        for batch in held:
+            batch.validate(full=True)
+            for begin in range(0, batch.num_rows, BATCH):
+                yield batch.slice(begin, BATCH)
+    except (pa.ArrowException, OSError, ValueError) as failure:
+        raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None

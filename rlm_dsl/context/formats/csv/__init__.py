@@ -1,0 +1,1 @@
+"""CSV and TSV: records, blocks beside each other, rows."""

@@ -1,0 +1,88 @@
+"""What files with several tables have in common: which table is meant, and that nothing of it lies elsewhere.
+
+In: what a user gives, `shop.sqlite` or `shop.sqlite::orders`. Out: the file, and the table's name if it is said.
+Law: the rows are those of the very bytes that were digested: a file that is being written to is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.context.context import SourceFile
+from rlm_dsl.context.reading import Found, find, source_of
+
+MARK = "::"
+
+
+def file_and_table(given: str) -> tuple[str, str]:
+    """The path and the table's name, empty where none is said."""
+    if Path(given).exists():
+        return given, ""
+    path, _, table = given.rpartition(MARK)
+    return (path, table) if path else (given, "")
+
+
+def files_of(given: str) -> list[Found]:
+    """The files of what a user gives, of which a table may be named."""
+    return find(file_and_table(given)[0])
+
+
+def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFile:
+    """The file with its digest. Raises UserError where it is no such file: `magic` are bytes at a place in its head."""
+    found = find(path)
+    if len(found) != 1:
+        raise UserError(f"{path} is not one file", f"give one {what} file")
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(100)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+    except OSError as failure:
+        raise UserError(f"{path} cannot be read: {failure.strerror}") from None
+    at, expected = magic
+    if head[at : at + len(expected)] != expected:
+        raise UserError(f"{path} is no {what} file", "a compressed one is to be decompressed first")
+    return source_of(0, found[0], size, digest)
+
+
+def nothing_beside(path: str, endings: Sequence[str]) -> None:
+    """Raises UserError where changes lie beside the file that are not in it yet."""
+    for ending in endings:
+        beside = Path(path + ending)
+        if beside.exists() and beside.stat().st_size:
+            raise UserError(
+                f"{path} is not complete: {beside.name} holds changes that are not in it yet",
+                "close what is writing to it, or copy it by the database's own backup",
+            )
+
+
+def chosen_table(path: str, said: str, tables: Sequence[str], views: Sequence[str]) -> str:
+    """The table that is meant: the one that is said, or the only one."""
+    if said:
+        if said not in (*tables, *views):
+            raise UserError(
+                f"{path} has no table `{said}`", *did_you_mean(said, [*tables, *views], what="tables and views")
+            )
+        return said
+    if len(tables) != 1:
+        listed = ", ".join(tables) or "none"
+        raise UserError(
+            f"{path} has {len(tables):,} tables, not one: {listed}",
+            *([f"say which: {path}{MARK}{(*tables, *views)[0]}"] if tables or views else []),
+        )
+    return tables[0]
+
+
+def state(path: str) -> tuple[int, int]:
+    """What changes when a file is written to."""
+    found = Path(path).stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def unchanged(path: str, before: tuple[int, int]) -> None:
+    if state(path) != before:
+        raise UserError(f"{path} was written to while it was read", "read it when nothing writes to it")

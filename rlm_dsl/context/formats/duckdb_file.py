@@ -1,0 +1,93 @@
+"""A table of a DuckDB file as rows, in the order of its row ids. A row's place is its number.
+
+In: a file, and a table or view of it. Out: its columns, converted as Arrow's are. Law: the file is only read, and
+nothing in it gets to act: the engine that opens it reaches no other file, no network and no extension, and is not the
+one that programs run in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.context import Loaded
+from rlm_dsl.context.formats.arrow_rows import BATCH, numbered, schema_of
+from rlm_dsl.context.formats.database_file import (
+    chosen_table,
+    database_source,
+    file_and_table,
+    nothing_beside,
+    state,
+    unchanged,
+)
+from rlm_dsl.context.reading import Progress
+
+if TYPE_CHECKING:
+    import duckdb
+
+MAGIC = (8, b"DUCK")
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",
+    "threads": "1",
+}
+"""One thread, so that a view without an order gives its rows in the same one each time."""
+
+
+def load_duckdb(given: str, progress: Progress | None) -> Loaded:
+    """One table of one DuckDB file. Raises UserError listing the tables where the path does not say which."""
+    path, said = file_and_table(given)
+    source = database_source(path, MAGIC, "DuckDB")
+    nothing_beside(path, (".wal",))
+    before = state(path)
+    with opened(path, given) as connection:
+        query = query_of(connection, path, said)
+        arrow = connection.sql(f"{query} LIMIT 0").to_arrow_table().schema
+    schema, noted = schema_of(arrow, batches(path, given, query, before), given)
+    return Loaded("duckdb", schema, numbered(batches(path, given, query, before), schema, given), [source], noted)
+
+
+@contextmanager
+def opened(path: str, given: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    import duckdb
+
+    try:
+        with closing(duckdb.connect(path, read_only=True, config=SETTINGS)) as connection:
+            for last in ("SET TimeZone = 'UTC'", "SET lock_configuration = true"):
+                connection.execute(last)
+            yield connection
+    except duckdb.Error as failure:
+        raise UserError(f"{given} cannot be read: {str(failure).splitlines()[0]}") from None
+
+
+def query_of(connection: duckdb.DuckDBPyConnection, path: str, said: str) -> str:
+    """The rows of the table that is meant; one in another schema than `main` is called `schema.table`."""
+    tables, views = (
+        {shown(schema, name): (schema, name) for schema, name in connection.execute(f"FROM {kind}").fetchall()}
+        for kind in (
+            "(SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal)",
+            "(SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal)",
+        )
+    )
+    table = chosen_table(path, said, sorted(tables), sorted(views))
+    schema, name = {**tables, **views}[table]
+    return f"SELECT * FROM {quoted(schema)}.{quoted(name)}" + (" ORDER BY rowid" if table in tables else "")
+
+
+def shown(schema: str, name: str) -> str:
+    return name if schema == "main" else f"{schema}.{name}"
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def batches(path: str, given: str, query: str, before: tuple[int, int]) -> Iterator[Any]:
+    with opened(path, given) as connection:
+        yield from connection.sql(query).to_arrow_reader(BATCH)
+    unchanged(path, before)

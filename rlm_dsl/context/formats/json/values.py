@@ -1,0 +1,126 @@
+"""One JSON value, strictly: what is refused of it, and why.
+
+In: text of one value. Out: a value as Python has it. Law: what JSON has not (NaN, halves of surrogate pairs), what no
+column holds (a number beyond floats, nesting beyond DEEPEST) is refused or shown as U+FFFD, never changed silently. Of
+a field named twice in one object the last counts, as for every JSON reader.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+
+WINDOW = 4 << 20
+"""Bytes that are parsed between two batches."""
+DEEPEST = 100
+"""Lists and objects in one another; a column's type nests as deep as its values."""
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Bytes that may spell half of a surrogate pair."""
+DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
+"""Digits as one, and the mark of an exponent."""
+
+
+@dataclass(slots=True)
+class Part:
+    """Rows that follow one another: where each begins and ends, its first line, its fields by name. Rows of what is no
+    text have a number alone. `blank` counts blank lines, `halves` the rows that held half of a surrogate pair."""
+
+    lines: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    blank: int = 0
+    halves: int = 0
+
+    def add(self, line: int, start: int, end: int, value: Any, halves: bool) -> None:
+        """A value that is no object becomes the row's field `value`."""
+        if halves:
+            whole = without_halves(value)
+            self.halves += whole != value
+            value = whole
+        self.lines.append(line)
+        self.starts.append(start)
+        self.ends.append(end)
+        self.rows.append(value if isinstance(value, dict) else {"value": value})
+
+
+def decoder_for(window: bytes) -> json.JSONDecoder:
+    """The reader of the values in some bytes: careful of huge numbers where there may be some."""
+    shapes = window.translate(DIGITS)
+    return CAREFUL if b"0e" in shapes or b"0" * 300 in shapes else PLAIN
+
+
+def may_hold_halves(window: bytes) -> bool:
+    return b"\\ud" in window or b"\\uD" in window
+
+
+def may_be_deep(raw: bytes) -> bool:
+    return len(raw) > DEEPEST and raw.count(b"[") + raw.count(b"{") > DEEPEST
+
+
+@contextmanager
+def refusing(given: str, number: int, hint: str, place: Callable[[int], str] | None = None) -> Iterator[None]:
+    """What is wrong with a value, in a user's words. `place` says where a character of the value stands, otherwise it
+    stands in its line."""
+    told = place or (lambda at: f"{number}:{at + 1}")
+    try:
+        yield
+    except UnicodeDecodeError as failure:
+        raise UserError(f"{given}:{told(failure.start)}: bytes that are not UTF-8") from None
+    except RecursionError:
+        raise UserError(
+            f"{given}:{number}: nested too deeply, more than {DEEPEST} lists and objects",
+            "load the lines as texts: NAME:lines=PATH",
+        ) from None
+    except json.JSONDecodeError as failure:
+        raise UserError(f"{given}:{told(failure.pos)}: no JSON: {failure.msg}", hint) from None
+    except ValueError as failure:
+        raise UserError(f"{given}:{number}: no JSON: {failure}") from None
+
+
+def too_deep(value: Any) -> bool:
+    """Whether a value nests deeper than DEEPEST, told without recursion."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for held in level
+            if isinstance(held, list | dict)
+            for inner in (held.values() if isinstance(held, dict) else held)
+        ]
+    return any(isinstance(held, list | dict) for held in level)
+
+
+def finite(word: str) -> float:
+    """A number as a float, refused where it would become infinite."""
+    number = float(word)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"a number is larger than a float holds: {word[:20]}")
+    return number
+
+
+def refused(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON value")
+
+
+def without_halves(value: Any) -> Any:
+    """The value with halves of surrogate pairs, which no UTF-8 can hold, as U+FFFD."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [without_halves(item) for item in value]
+        case dict():
+            return {without_halves(key): without_halves(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+PLAIN = json.JSONDecoder(parse_constant=refused)
+CAREFUL = json.JSONDecoder(parse_constant=refused, parse_float=finite)

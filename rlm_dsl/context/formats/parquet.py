@@ -1,0 +1,41 @@
+"""Parquet as rows, a part of a row group at a time. A row's place is its number; there is no byte range.
+
+A file is read twice, first for its nulls: its own statistics may be missing or wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.context import Loaded
+from rlm_dsl.context.formats.arrow_rows import BATCH, numbered, schema_of
+from rlm_dsl.context.reading import Progress, find, read_all
+
+
+def load_parquet(given: str, progress: Progress | None) -> Loaded:
+    """One Parquet file. Raises UserError naming a column whose type the language has not."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = find(given)
+    if len(found) != 1:
+        raise UserError(f"{given} is not one file", "give one Parquet file")
+    read = next(read_all(found, progress))
+    try:
+        file = pq.ParquetFile(pa.BufferReader(read.content))
+        list(map(str, file.schema_arrow))  # names that are no UTF-8 show themselves here
+    except (pa.ArrowException, OSError, ValueError) as failure:
+        raise UserError(f"{given} is no Parquet file: {str(failure).splitlines()[0]}") from None
+    schema, noted = schema_of(file.schema_arrow, batches(file, given), given)
+    return Loaded("parquet", schema, numbered(batches(file, given), schema, given), [read.source], noted)
+
+
+def batches(file: Any, given: str) -> Iterator[Any]:
+    import pyarrow as pa
+
+    try:
+        yield from file.iter_batches(BATCH)
+    except (pa.ArrowException, OSError, ValueError) as failure:
+        raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None

@@ -1,0 +1,168 @@
+"""A table of an SQLite file as rows, in the order of its row ids. A row's place is its number.
+
+In: a file, and a table or view of it. Out: columns typed over all values, as SQLite types none: whole numbers, floats
+and texts as they are stored, texts that are all ISO dates as dates, several kinds as text; a column with blobs is
+refused. Law: the file is only read, and nothing in it gets to act: no extension, no other file, no function that has
+effects or gives other rows next time, no recursion without end; triggers never fire, as nothing is written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.context import Loaded
+from rlm_dsl.context.formats.database_file import (
+    chosen_table,
+    database_source,
+    file_and_table,
+    nothing_beside,
+    state,
+    unchanged,
+)
+from rlm_dsl.context.formats.json.values import Part
+from rlm_dsl.context.reading import Progress
+from rlm_dsl.context.value_rows import values_loaded
+
+MAGIC = (0, b"SQLite format 3\x00")
+BATCH = 20_000
+LONGEST = 1 << 28
+"""Bytes of one value at most."""
+ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
+REFUSED_FUNCTIONS = {
+    *("load_extension", "random", "randomblob", "changes", "total_changes", "last_insert_rowid", "fts3_tokenizer"),
+    *("current_date", "current_time", "current_timestamp", "sqlite_offset", "zeroblob"),
+}
+DEFENCES = ("PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON", "PRAGMA query_only = ON")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is read: a table's or view's columns, by a query in its order."""
+
+    columns: tuple[str, ...]
+    query: str
+
+
+def load_sqlite(given: str, progress: Progress | None) -> Loaded:
+    """One table of one SQLite file. Raises UserError listing the tables where the path does not say which."""
+    path, said = file_and_table(given)
+    source = database_source(path, MAGIC, "SQLite")
+    nothing_beside(path, ("-wal", "-journal"))
+    with opened(path, given) as connection:
+        chosen = chosen_of(connection, path, said)
+    before = state(path)
+    replaced = [0]
+
+    def read() -> Iterator[Part]:
+        yield from parts(path, given, chosen, replaced)
+        unchanged(path, before)
+
+    loaded = values_loaded("sqlite", source, read, chosen.columns)
+    if replaced[0]:
+        loaded.notes.append("bytes that are not UTF-8 are shown as U+FFFD")
+    return loaded
+
+
+@contextmanager
+def opened(path: str, given: str) -> Iterator[sqlite3.Connection]:
+    """A connection that can read this file and nothing else."""
+    uri = Path(path).resolve().as_uri() + "?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+            for defence in DEFENCES:
+                connection.execute(defence)
+            yield connection
+    except sqlite3.Error as failure:
+        raise UserError(f"{given} cannot be read: {failure}") from None
+
+
+def chosen_of(connection: sqlite3.Connection, path: str, said: str) -> Chosen:
+    listed = connection.execute("PRAGMA main.table_list").fetchall()
+    kinds = {name: kind for _, name, kind, *_ in listed if not name.lower().startswith("sqlite_")}
+    rowless = {name for _, name, _, _, without_rowid, *_ in listed if without_rowid}
+    tables = sorted(name for name, kind in kinds.items() if kind == "table")
+    views = sorted(name for name, kind in kinds.items() if kind == "view")
+    table = chosen_table(path, said, tables, views)
+    held = connection.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
+    columns = tuple(name for _, name, _, _, _, _, hidden in held if hidden != 1)
+    order = "" if table in views else row_order(columns, held, table in rowless)
+    named = ", ".join(f"main.{quoted(table)}.{quoted(column)}" for column in columns)
+    return Chosen(columns, f"SELECT {named} FROM main.{quoted(table)}{order}")
+
+
+def row_order(columns: tuple[str, ...], held: list[Any], rowless: bool) -> str:
+    """By row id, under a name that no column has; by primary key where a table has no row ids."""
+    if rowless:
+        keys = sorted((key, name) for _, name, _, _, _, key, _ in held if key)
+        return " ORDER BY " + ", ".join(quoted(name) for _, name in keys)
+    taken = {column.lower() for column in columns}
+    free = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
+    return f" ORDER BY {free}" if free else ""
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def parts(path: str, given: str, chosen: Chosen, replaced: list[int]) -> Iterator[Part]:
+    """The rows, some at a time; one part at least. `replaced` counts texts that are no UTF-8."""
+    passed = 0
+    with opened(path, given) as connection:
+        refused: list[str] = []
+        connection.set_authorizer(authorizer(refused))
+        connection.text_factory = text_reader(replaced)
+        try:
+            rows = connection.execute(chosen.query)
+            while held := rows.fetchmany(BATCH):
+                yield part(held, chosen.columns, passed, given)
+                passed += len(held)
+        except sqlite3.DatabaseError as failure:
+            why = f"it uses {refused[0]}, which may not run here" if refused else str(failure)
+            raise UserError(f"{given} cannot be read: {why}") from None
+    if not passed:
+        yield part([], chosen.columns, 0, given)
+
+
+def part(held: list[tuple[Any, ...]], columns: tuple[str, ...], passed: int, given: str) -> Part:
+    for row in held:
+        if bytes in map(type, row):
+            column = columns[[type(value) for value in row].index(bytes)]
+            raise UserError(
+                f"{given}: column `{column}` holds blobs, which the language has no type for",
+                "make a view without that column, and name the view",
+            )
+    lines = list(range(passed + 1, passed + len(held) + 1))
+    return Part(lines, [], [], [dict(zip(columns, row, strict=True)) for row in held])
+
+
+def text_reader(replaced: list[int]) -> Callable[[bytes], str]:
+    def read(content: bytes) -> str:
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            replaced[0] += 1
+            return content.decode("utf-8", "replace")
+
+    return read
+
+
+def authorizer(refused: list[str]) -> Callable[..., int]:
+    """Lets columns be read and harmless functions run; keeps the name of what is refused."""
+
+    def allowed(action: int, first: str | None, second: str | None, *_: Any) -> int:
+        if action in ALLOWED:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_FUNCTION and str(second).lower() not in REFUSED_FUNCTIONS:
+            return sqlite3.SQLITE_OK
+        refused.append(f"the function {second}" if action == sqlite3.SQLITE_FUNCTION else "recursion or a statement")
+        return sqlite3.SQLITE_DENY
+
+    return allowed

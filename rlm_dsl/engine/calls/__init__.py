@@ -1,0 +1,1 @@
+"""A model step's rows to requests, and answers back to rows."""

@@ -1,0 +1,74 @@
+"""A round in which a proxy answers the rows that it is sure of, and the model the others.
+
+In: a round that is ready, its rows, its proxy. Out: an outcome for each row, and counts of who answered. Law: some of
+the rows that the proxy decides are asked of the model first; where they speak against the proxy's certificate, it is
+withdrawn and the model answers every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.engine.calls.round import Answered, Round, Row
+from rlm_dsl.language.types import BOOL, Enum
+from rlm_dsl.models.proxy_model import Proxy, chosen
+from rlm_dsl.models.typed_retry import Outcome
+
+Ask = Callable[[Sequence[Row]], Answered]
+
+
+def proxy_of(round_: Round, caller: Any) -> Proxy | None:
+    """The proxy that a round's step names. Raises UserError where it is not at hand, or answers something else."""
+    digest = round_.values.get("proxy")
+    if not digest:
+        return None
+    name = round_.stage.step_name
+    proxy: Proxy | None = caller.proxies.get(digest)
+    if proxy is None:
+        raise UserError(
+            f"{name}: its proxy {digest[:12]} is not here",
+            "run with the tuned file that it came with: --tuned FILE",
+            code="proxy",
+        )
+    type_ = round_.result.fields[0].type
+    known = [False, True] if type_ == BOOL else list(type_.values) if isinstance(type_, Enum) else []
+    if unknown := [label for label in proxy.labels if label not in known]:
+        raise UserError(f"{name}: its proxy knows a label that the step has not: {unknown[0]}", "optimize again")
+    return proxy
+
+
+def cascaded(round_: Round, rows: Sequence[Row], proxy: Proxy, ask: Ask) -> Answered:
+    """Every row's outcome, by the proxy or the model. `ask` asks the model about some rows."""
+    texts = list(dict.fromkeys(text for row in rows for text in row.texts))
+    field = round_.result.fields[0].name
+    decided: dict[str, Any] = {}
+    for text in texts:
+        if (label := proxy.decide(text)) is not None:
+            decided[text] = {field: label}
+    sample = set(chosen(list(decided), proxy.recheck))
+    first = ask([row for row in rows if sample.intersection(row.texts)]) if sample else Answered({}, 0)
+    text_of = {row.key: row.texts[0] for row in rows if row.texts}
+    compared = {text_of[key]: outcome for key, outcome in first.outcomes.items() if outcome is not None}
+    wrong = sum(outcome.status == "ok" and outcome.value != decided[text] for text, outcome in compared.items())
+    withdrawn = bool(decided) and proxy.refuted(len(compared), wrong, Fraction(len(decided), len(texts)))
+    by_proxy: dict[int, Outcome[dict[str, Any]] | None] = {
+        key: Outcome("ok", decided[text], ())
+        for key, text in text_of.items()
+        if text in decided and text not in sample and not withdrawn
+    }
+    left = [row for row in rows if row.key not in first.outcomes and row.key not in by_proxy]
+    rest = ask(left) if left else Answered({}, 0)
+    outcomes = {**first.outcomes, **rest.outcomes, **by_proxy}
+    return replace(
+        rest,
+        outcomes={row.key: outcomes[row.key] for row in rows},
+        requests=first.requests + rest.requests,
+        by_proxy=len(by_proxy),
+        rechecked=len(compared),
+        rechecked_wrong=wrong,
+        withdrawn=withdrawn,
+    )

@@ -1,0 +1,86 @@
+"""How a model step's rows are asked about: at once, in trees, in waves, or by one program for all.
+
+In: a round that is ready, its rows, a caller. Out: what it came to. Law: what is asked follows from the rows and the
+answers alone, never from when they come; the budget is asked before anything leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rlm_dsl.engine.calls.cascade import cascaded, proxy_of
+from rlm_dsl.engine.calls.packing import ask_together, chunks, request_of
+from rlm_dsl.engine.calls.round import Answered, Progress, Round, Row, ask_round
+from rlm_dsl.engine.calls.shared_program import FIRST, ask_shared
+from rlm_dsl.engine.calls.tree import ask_trees, first_level
+
+WAVE = 64
+"""Rows that are asked about at once where a few that satisfy are enough."""
+
+
+def answered(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress) -> Answered:
+    """Ask about rows until there is an outcome for each, or enough of them satisfy."""
+    enough = round_.stage.enough
+    outcomes: dict[int, Any] = {}
+    holding = 0
+    waved: list[Answered] = []
+    proxy = proxy_of(round_, caller)
+    for wave in waves(rows, enough):
+        found = (
+            once(round_, wave, caller, progress)
+            if proxy is None
+            else cascaded(round_, wave, proxy, lambda some: once(round_, some, caller, progress))
+        )
+        outcomes |= found.outcomes
+        waved.append(found)
+        holding += sum(1 for outcome in found.outcomes.values() if outcome is not None and holds(outcome.value))
+        if enough is not None and holding >= enough:
+            break
+    return Answered(
+        outcomes,
+        sum(found.requests for found in waved),
+        len(rows) - len(outcomes),
+        waved[-1].levels if waved else (),
+        sum(found.by_proxy for found in waved),
+        sum(found.rechecked for found in waved),
+        sum(found.rechecked_wrong for found in waved),
+        any(found.withdrawn for found in waved),
+    )
+
+
+def holds(value: Any) -> bool:
+    return bool(value and value.get("holds"))
+
+
+def waves(rows: Sequence[Row], enough: int | None) -> Iterator[Sequence[Row]]:
+    """All rows at once, or in their order as many as are worth asking about together."""
+    if enough is None:
+        yield rows
+        return
+    for at in range(0, len(rows) if enough else 0, WAVE):
+        yield rows[at : at + WAVE]
+
+
+def once(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress) -> Answered:
+    """One wave: its first requests are paid for, then it is asked."""
+    most, name = caller.max_failed, round_.stage.step_name
+    found: Answered
+    if round_.stage.tree:
+        caller.afford(name, first_level(round_, rows))
+        found = caller.wait(lambda: ask_trees(round_, rows, caller.model, progress))
+        return found
+    texts = list(dict.fromkeys(text for row in rows for text in row.texts))
+    together = 1 if round_.explore else caller.rows_per_call.get(name, 1)
+    if together > 1:
+        caller.afford(name, [request_of(round_, chunk) for chunk in chunks(round_, texts, together)])
+        found = caller.wait(lambda: ask_together(round_, rows, together, caller.model, progress, most))
+        return found
+    shared = round_.explore and round_.values.get("share") == "program"
+    requests = {text: round_.request(text) for text in (texts[:FIRST] if shared else texts)}
+    caller.afford(name, requests.values())
+    if shared:
+        found = caller.wait(lambda: ask_shared(round_, rows, caller.model, progress, most))
+    else:
+        found = caller.wait(lambda: ask_round(round_, rows, requests, caller.model, progress, most))
+    return found

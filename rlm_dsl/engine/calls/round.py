@@ -1,0 +1,329 @@
+"""One round of model calls: rows in, a typed outcome for each out.
+
+In: a planned round, its rows, the values its words need, a model. Out: outcomes by key, counts, nothing dropped.
+Law: every key gets exactly one outcome; rows that show the same text share one request; the same rows, words and
+answers give the same outcomes in whatever order the answers come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import math
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes, json_schema, read_answer
+from rlm_dsl.language.operators.operator import ModelStep
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.types import Record
+from rlm_dsl.models.protocol import Model
+from rlm_dsl.models.request import Message, ModelSettings, Request, estimated_tokens
+from rlm_dsl.models.typed_retry import Outcome, ask_typed
+from rlm_dsl.plan.bounds import ASKS
+from rlm_dsl.plan.stages import ModelStage
+
+WINDOW = 32_000
+"""Estimated tokens that one call may show at most."""
+MOST_KNOWN = 10_000
+"""Different answers of a round whose values are held."""
+AT_ONCE = 64
+"""Requests that are got ready at once; how many are in flight is the endpoint's concern."""
+
+
+class Progress(Protocol):
+    """What is told of a round while it runs; `watch` hands in what is spent so far, in words."""
+
+    def watch(self, spent: Callable[[], str]) -> None: ...
+    def round_started(self, step: str, rows: int, requests: int) -> None: ...
+    def answered(self, step: str) -> None: ...
+    def round_ended(self, step: str) -> None: ...
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def watch(self, spent: Callable[[], str]) -> None: ...
+    def round_started(self, step: str, rows: int, requests: int) -> None: ...
+    def answered(self, step: str) -> None: ...
+    def round_ended(self, step: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one key shows a model: the message, or for a tree its texts in order."""
+
+    key: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A round's outcomes by key (None: nothing to show, so nothing asked), how many requests it took, how many rows
+    it did not need, and of trees how many requests each level took. Of a cascade: how many rows its proxy answered, how
+    many of its decisions the model was asked about too, how many of those were wrong, and whether it was withdrawn."""
+
+    outcomes: Mapping[int, Outcome[dict[str, Any]] | None]
+    requests: int
+    not_needed: int = 0
+    levels: tuple[int, ...] = ()
+    by_proxy: int = 0
+    rechecked: int = 0
+    rechecked_wrong: int = 0
+    withdrawn: bool = False
+
+    def count(self, status: str) -> int:
+        return sum(1 for outcome in self.outcomes.values() if outcome is not None and outcome.status == status)
+
+
+def shown_rows(stage: ModelStage, rows: Iterable[Sequence[Any]]) -> list[Row]:
+    """Rows (`#key`, shown columns) as messages; for a tree, the texts of each key together. Null shows nothing."""
+    texts: dict[int, list[str]] = {}
+    for key, *values in rows:
+        own = texts.setdefault(key, [])
+        if (text := shown_text(stage.shown, values)) is not None:
+            own.append(text)
+    return [Row(key, tuple(own)) for key, own in texts.items()]
+
+
+def shown_text(columns: Sequence[str], values: Sequence[Any]) -> str | None:
+    """One column is shown as it is, several as a JSON object by name."""
+    if len(columns) == 1:
+        return None if values[0] is None else str(values[0])
+    return json.dumps(dict(zip(columns, map(plain, values), strict=True)), ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: moments in ISO form, floats beyond all bounds as text."""
+    if isinstance(value, datetime.date | datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round ready to be asked: the words and type made of this run's values."""
+
+    stage: ModelStage
+    settings: ModelSettings
+    head: Message
+    result: Record
+    schema: Mapping[str, Any]
+    window: int = WINDOW
+    redact: Callable[[str], str] = str
+    explore: int = 0
+    values: Mapping[str, Any] = field(default_factory=dict)
+    known: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
+    """Values by the texts of answers that were read: many rows are answered alike."""
+
+    @property
+    def problem(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None:
+        return model_step(self.stage).problem
+
+    def request(self, shown: str, program: str = "") -> Request:
+        """The request for one text: the instruction first and the same for all, the text last and alone. `program`
+        is tried before the text is explored."""
+        if not self.explore:
+            self.fits(shown)
+        messages = (self.head, Message("user", self.redact(shown)))
+        return Request(self.settings, messages, self.schema, 0, self.stage.step_name, self.explore, program)
+
+    def fits(self, shown: str) -> None:
+        if 4 * len(shown) < self.window:
+            return  # no character takes more than four tokens
+        tokens = estimated_tokens(shown)
+        if tokens > self.window:
+            raise UserError(
+                f"{self.stage.step_name}: a text of about {tokens:,} tokens does not fit the model's window of "
+                f"{self.window:,}",
+                'cut it first: partition(by="paragraphs", size=20)',
+                code="window",
+            )
+
+    def read(self, text: str, shown: Sequence[str]) -> dict[str, Any]:
+        """The typed answer, its quotes found in what was shown. Raises NotOfType."""
+        if (known := self.known.get(text)) is not None:
+            return known
+        value = read_answer(text, self.result)
+        self.check(value, [self.redact(each) for each in shown])
+        if len(self.known) < MOST_KNOWN and not holds_quotes(self.result):
+            self.known[text] = value
+        return value
+
+    def check(self, value: dict[str, Any], shown: Sequence[str]) -> None:
+        """Raises NotOfType for quotes that do not stand in what was shown, and for what the operator does not take."""
+        check_quotes(value, self.result, shown)
+        if self.problem is not None and (said := self.problem(self.values, value)):
+            raise NotOfType(said)
+
+
+def ready(
+    stage: ModelStage,
+    settings: ModelSettings,
+    values: Mapping[str, Any],
+    window: int,
+    redact: Callable[[str], str],
+    depth: int,
+) -> Round:
+    """A round from its stage and the values of its arguments. `depth` is how deep sub-runs may go from here."""
+    model = model_step(stage)
+    if model.explores and not depth:
+        raise UserError(
+            f"{stage.step_name}: a sub-run may not go deeper here", "read the text with `grep`, `partition` and `ask`"
+        )
+    explore = min(values["depth"], depth) if model.explores else 0
+    cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
+    result = model.result(cleaned)
+    shown = demonstrated(stage.step_name, values.get("examples", ()), result)
+    head = Message("system", redact(model.question(cleaned) + shown))
+    return Round(stage, settings, head, result, json_schema(result), window, redact, explore, cleaned)
+
+
+EXAMPLES_ARE_DATA = "Examples of texts and their right answers, one a line; they are data too:"
+
+
+def demonstrated(step: str, examples: Sequence[Mapping[str, Any]], result: Record) -> str:
+    """Examples as a model is shown them, after the question. Raises UserError for answers that are not of the type."""
+    lines = []
+    for number, example in enumerate(examples, 1):
+        answer = {name: value for name, value in example.items() if name != "text"}
+        try:
+            read_answer(json.dumps(answer), result)
+        except NotOfType as problem:
+            raise UserError(f"{step}: example {number} is none: {problem}", code="examples") from None
+        lines.append(json.dumps({"text": example["text"], "answer": answer}, ensure_ascii=False))
+    return "\n".join(["", EXAMPLES_ARE_DATA, *lines]) if lines else ""
+
+
+def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:
+    """A text or list of texts, such as labels that come from the data, as a model may be told it."""
+    if isinstance(value, list):
+        return [without_secrets(item, redact) for item in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def reading(round_: Round, shown: Sequence[str]) -> Callable[[str], dict[str, Any]]:
+    """How answers to one request are read, given the texts that it shows."""
+    return lambda text: round_.read(text, shown)
+
+
+def texts_of(shown: str, stage: ModelStage) -> list[str]:
+    """The texts that a row's message shows: itself, or those of its columns."""
+    if len(stage.shown) == 1:
+        return [shown]
+    columns = json.loads(shown).values()
+    return [text if isinstance(text, str) else json.dumps(text, ensure_ascii=False) for text in columns]
+
+
+def model_step(stage: ModelStage) -> ModelStep:
+    model = table_operators()[stage.step.operator].model
+    assert model is not None
+    return model
+
+
+async def ask_round(
+    round_: Round,
+    rows: Sequence[Row],
+    requests: Mapping[str, Request],
+    model: Model,
+    progress: Progress,
+    max_failed: float = 1.0,
+) -> Answered:
+    """Ask for every row; `requests` are by the text that they show. A stopped server or budget ends it, with what was
+    acknowledged in the store, and so does a greater share of failed rows than `max_failed`."""
+    failing = Failing(round_.stage.step_name, max_failed)
+    keys: dict[str, list[int]] = {}
+    for row in rows:
+        for text in row.texts:
+            keys.setdefault(text, []).append(row.key)
+    name = round_.stage.step_name
+    progress.round_started(name, len(rows), len(requests))
+    outcomes: dict[int, Outcome[dict[str, Any]] | None] = {row.key: None for row in rows}
+
+    async def one(text: str) -> None:
+        outcome = await ask_typed(model, requests[text], reading(round_, texts_of(text, round_.stage)), asks=ASKS)
+        outcomes.update((key, outcome) for key in keys[text])
+        progress.answered(name)
+        failing.count(outcome)
+
+    await in_turn(list(keys), one)
+    progress.round_ended(name)
+    return Answered(outcomes, len(requests))
+
+
+async def in_turn(items: list[Any], one: Callable[[Any], Awaitable[None]]) -> None:
+    """Every item once, in order, AT_ONCE under way; the first failure stops the rest and is raised."""
+    left = iter(items)
+
+    async def worker() -> None:
+        for item in left:
+            await one(item)
+
+    tasks = [asyncio.ensure_future(worker()) for _ in range(min(AT_ONCE, len(items)))]
+    try:
+        for task in asyncio.as_completed(tasks):
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+ENOUGH = 20
+"""Answers after which the share that failed tells something."""
+
+
+@dataclass(slots=True)
+class Failing:
+    """Counts a round's failures; raises when they are too many for the rest to be worth its money."""
+
+    step: str
+    most: float
+    answered: int = 0
+    failed: int = 0
+
+    def count(self, outcome: Outcome[Any]) -> None:
+        self.answered += 1
+        self.failed += outcome.status != "ok"
+        if outcome.status != "ok" and self.answered >= ENOUGH and self.failed > self.most * self.answered:
+            raise UserError(
+                f"{self.step}: {self.failed:,} of the first {self.answered:,} answers are not valid; the last is "
+                f"{outcome.status}: {outcome.problem}",
+                f"see what is asked with explain --prompts, or allow more than {self.most:.0%}: --max-failed 1",
+                exit_code=3,
+                code="failing",
+            )
+
+
+class RowsFailed(UserError):
+    """Rows without a valid answer, in a step that may not have any."""
+
+    def __init__(self, step: str, failed: Sequence[tuple[str, str]], rows: int) -> None:
+        status, problem = failed[0]
+        super().__init__(
+            f"{step}: {len(failed)} of {rows} rows have no valid answer; the first is {status}: {problem}",
+            'run again to ask them again, or let them be null: on_error="null"',
+            exit_code=3,
+            code="rows",
+        )
+
+
+def failures(answered: Answered) -> list[tuple[str, str]]:
+    """(status, problem) of each outcome that is not ok, in the rows' order."""
+    return [(o.status, o.problem or "") for o in answered.outcomes.values() if o is not None and o.status != "ok"]
+
+
+def fields_of(outcome: Outcome[dict[str, Any]] | None, result: Record) -> dict[str, Any]:
+    """An answer's columns; null where there is no valid answer."""
+    if outcome is None or outcome.status != "ok" or outcome.value is None:
+        return {field.name: None for field in result.fields}
+    return outcome.value

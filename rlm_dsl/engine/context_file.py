@@ -1,0 +1,160 @@
+"""A file of the engine with one table, `rows`: where a context's rows are kept.
+
+In: batches of rows as loaders give them. Out: the file, closed and whole. Law: memory is bounded, whatever the rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.context import HI, LINE, LO, ROW, SOURCE
+from rlm_dsl.engine.interrupts import interruptible
+from rlm_dsl.language.sql import joined, name, render, sql
+from rlm_dsl.language.types import Table, is_text
+from rlm_dsl.plan.expressions import engine_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HIDDEN = {ROW: "BIGINT", SOURCE: "INTEGER", LINE: "BIGINT", LO: "BIGINT", HI: "BIGINT"}
+
+
+GROUP = 122_880
+"""Rows that the engine keeps together: given by so many, they are written once."""
+HELD = 8
+"""Batches put together to that end at most: rows may be large."""
+
+
+def write(path: Path, schema: Table, batches: Iterable[pa.Table], memory: int | None) -> int:
+    """A file with the rows of the batches, in their order; gives how many. Raises what the batches raise.
+
+    Text is kept as it is: packed, it takes a third less room and is searched at half the speed.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    spill = path.with_name(f"{path.name}.spill")
+    settings: dict[str, Any] = {"temp_directory": str(spill), "preserve_insertion_order": True}
+    settings |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    if memory:
+        settings["memory_limit"] = f"{max(LEAST, min(memory // 2, memory - ON_THE_WAY)) // 1_000} KB"
+    types = {**HIDDEN, **{column.name: engine_type(column.type) for column in schema.columns}}
+    texts = {column.name for column in schema.columns if is_text(column.type)}
+    kept = [sql(f"{{c}} {kind}{UNPACKED if c in texts else ''}", c=name(c)) for c, kind in types.items()]
+    cast = [sql(f"CAST({{c}} AS {kind})", c=name(c)) for c, kind in types.items()]
+    failures: list[BaseException] = []
+    groups = told(grouped(batches), failures)
+    first = next(groups, None)
+    try:
+        with duckdb.connect(str(path), config=settings) as connection, interruptible(connection.interrupt):
+            connection.execute(render(sql("CREATE TABLE rows ({kept})", kept=joined(", ", kept)))[0])
+            if first is not None:
+                reader = pa.RecordBatchReader.from_batches(first.schema, chain([first], groups))
+                connection.register("batches", reader)
+                connection.execute(render(sql("INSERT INTO rows SELECT {c} FROM batches", c=joined(", ", cast)))[0])
+            connection.execute("CHECKPOINT")
+            found = connection.execute("SELECT count(*) FROM rows").fetchone()
+    except duckdb.Error as failure:
+        if failures:
+            raise failures[0] from None
+        raise UserError(f"the rows cannot be kept: {str(failure).splitlines()[0]}", "is the disk full?") from None
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+    if failures:
+        raise failures[0]
+    assert found is not None
+    return int(found[0])
+
+
+UNPACKED = " USING COMPRESSION 'uncompressed'"
+LEAST = 64_000_000
+"""Bytes of memory that the engine writes with at least, else half of what there is, or what batches leave of it."""
+ON_THE_WAY = 400_000_000
+"""Bytes of memory that a process takes for itself, and for the blocks and batches on their way."""
+
+
+def told(batches: Iterator[pa.RecordBatch], failures: list[BaseException]) -> Iterator[pa.RecordBatch]:
+    """The batches; what ends them early is kept as it was, since the engine would say it in its own words."""
+    try:
+        yield from batches
+    except BaseException as failure:
+        failures.append(failure)
+        raise
+
+
+def grouped(batches: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """The same rows by groups of the engine's size."""
+    import pyarrow as pa
+
+    held: list[pa.Table] = []
+    count = 0
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        if len(held) >= HELD and count < GROUP:
+            yield whole(pa.concat_tables(held))
+            held, count = [], 0
+        while count >= GROUP:
+            joined_rows = pa.concat_tables(held)
+            yield whole(joined_rows.slice(0, GROUP))
+            held = [joined_rows.slice(GROUP)]
+            count -= GROUP
+    if held:
+        yield whole(pa.concat_tables(held))
+
+
+def whole(rows: pa.Table) -> pa.RecordBatch:
+    """Rows as one batch; paths that were held once a block are held once a batch."""
+    import pyarrow as pa
+
+    found = rows.unify_dictionaries().combine_chunks().to_batches()
+    return found[0] if found else pa.RecordBatch.from_pylist([], schema=rows.schema)
+
+
+def last_row(path: Path, number: int) -> tuple[int, int, int, int]:
+    """Source, line, first byte and the one past the last of the row of this number."""
+    import duckdb
+
+    with duckdb.connect(str(path), read_only=True) as connection:
+        query = sql(
+            f"SELECT {{s}}, {{line}}, {{lo}}, {{hi}} FROM rows WHERE {{r}} = {int(number)}",
+            s=name(SOURCE),
+            line=name(LINE),
+            lo=name(LO),
+            hi=name(HI),
+            r=name(ROW),
+        )
+        found: tuple[int, int, int, int] | None = connection.execute(render(query)[0]).fetchone()
+    assert found is not None
+    return found
+
+
+def texts(path: Path, column: str) -> Iterator[Any]:
+    """The texts of a column as Arrow arrays, in the order of the rows, which is that of the file."""
+    import duckdb
+    import numpy as np
+
+    with duckdb.connect(str(path), read_only=True) as connection:
+        query = render(sql("SELECT {c} AS text, {r} AS number FROM rows", c=name(column), r=name(ROW)))[0]
+        expected = None
+        for batch in connection.sql(query).to_arrow_reader(100_000):
+            numbers = batch.column(1).to_numpy()
+            expected = numbers[0] if expected is None else expected
+            if not np.array_equal(numbers, np.arange(expected, expected + len(numbers))):
+                raise UserError(f"{path} does not give its rows in order", "load its source again")
+            expected += len(numbers)
+            yield batch.column(0)
+
+
+def text_size(path: Path, column: str) -> int:
+    """Bytes of all texts of a column."""
+    import duckdb
+
+    with duckdb.connect(str(path), read_only=True) as connection:
+        found = connection.execute(render(sql("SELECT sum(strlen({c})) FROM rows", c=name(column)))[0]).fetchone()
+    return int(found[0] or 0) if found else 0

@@ -1,0 +1,102 @@
+"""What a user gets from a run: the answer, and everything about how it came to be, showing itself well.
+
+In: an execution and what it cost. Out: `Result`. Law: its text and its HTML hold only escaped data.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import printable
+from rlm_dsl.common.html import escaped, html_table
+from rlm_dsl.engine.evidence import Evidence
+from rlm_dsl.engine.execution import Execution, Part
+from rlm_dsl.engine.runner import StepRecord
+from rlm_dsl.models.recording import Usage
+
+SHOWN_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run asked: new calls, answers that were there before, tokens by the servers' own count, dollars if a
+    price is known."""
+
+    calls: int = 0
+    stored: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float | None = None
+
+    def as_event(self) -> dict[str, Any]:
+        """What a trace's last event says of it."""
+        return {
+            "calls": self.calls,
+            "gen_ai.usage.input_tokens": self.prompt_tokens,
+            "gen_ai.usage.output_tokens": self.completion_tokens,
+            **({} if self.usd is None else {"llm.cost.total": self.usd}),
+        }
+
+    def told(self) -> str:
+        known = f", {self.stored:,} answers known before" if self.stored else ""
+        cost = f", ${self.usd:.4f}" if self.usd is not None else ""
+        return f"{self.calls:,} model calls{known}, {self.prompt_tokens + self.completion_tokens:,} tokens{cost}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run's answer with its program, steps and evidence; `trace` is where it was recorded, if it was."""
+
+    value: Any
+    execution: Execution
+    spent: Spent
+    seconds: float
+    question: str | None = None
+    turns: int | None = None
+    trace: Path | None = None
+    head: str | None = None
+    usage: tuple[Usage, ...] = ()
+    agreement: tuple[int, int] | None = None
+    """Of a question that was explored several times: how many came to this answer, and how many there were."""
+
+    @property
+    def program(self) -> str:
+        """The program in canonical form."""
+        return self.execution.text
+
+    @property
+    def steps(self) -> tuple[StepRecord, ...]:
+        return self.execution.records
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        return self.execution.evidence
+
+    def __repr__(self) -> str:
+        told = printable(json.dumps(self.value, ensure_ascii=False))
+        return f"Result({told[:200]}{'...' if len(told) > 200 else ''}; {self.spent.told()})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the answer's parts, then the program and its steps, folded."""
+        steps = html_table(
+            ("step", "operator", "rows"),
+            [(r.name, r.operator, None if r.rows is None else f"{r.rows:,}") for r in self.steps],
+        )
+        return (
+            "<div>"
+            + "".join(part_html(part) for part in self.execution.parts)
+            + f"<details><summary>program, {len(self.steps)} steps, {escaped(self.spent.told())}</summary>"
+            + f"<pre>{escaped(self.program)}</pre>{steps}</details></div>"
+        )
+
+
+def part_html(part: Part) -> str:
+    label = f"<b>{escaped('.'.join(part.path))}</b> " if part.path else ""
+    if part.columns is None:
+        return f"<div>{label}{escaped(json.dumps(part.value, ensure_ascii=False))}</div>"
+    more = len(part.value) - SHOWN_ROWS
+    rest = f"<div>{more:,} more rows</div>" if more > 0 else ""
+    return f"<div>{label}{html_table(part.columns, part.value[:SHOWN_ROWS])}{rest}</div>"

@@ -1,0 +1,250 @@
+"""Running a program for a user: models opened, trace written, result handed back.
+
+In: a program, contexts, settings. Out: a result, and a sealed trace if one is wanted.
+Law: a run that ends early leaves an unfinished trace and every answer it was given; nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.hashing import without_floats
+from rlm_dsl.common.source import Source
+from rlm_dsl.common.version import version
+from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.round import WINDOW, Progress
+from rlm_dsl.engine.execution import execute
+from rlm_dsl.engine.garbage_collection import collected_seldom
+from rlm_dsl.engine.redaction import recorded_redaction
+from rlm_dsl.engine.result import Result, Spent
+from rlm_dsl.engine.run_trace import (
+    SCHEMA,
+    header_contexts,
+    recorded_calls,
+    recorded_settings,
+    served,
+    write_execution,
+)
+from rlm_dsl.engine.runner import Caller
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.models.known_answers import NOTHING, Before
+from rlm_dsl.models.recorded import Recorded
+from rlm_dsl.models.recording import Call, Recording, call_rows, usage_of
+from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Server, Settings
+from rlm_dsl.models.stack import Approve, Calling, Explorer, Replaying, approved
+from rlm_dsl.trace.file import HEADER, Trace, TraceWriter
+from rlm_dsl.trace.secrets import Redaction
+
+
+@contextmanager
+def writing(writer: TraceWriter) -> Iterator[None]:
+    """While a trace is written: a disk that refuses stops the run in words."""
+    try:
+        yield
+    except OSError as failure:
+        message = f"the trace {writer.folder} cannot be written: {failure.strerror or failure}"
+        raise UserError(message, "make room on the disk", exit_code=3, code="trace") from None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Where a run's events go: into its trace, if it has one. `started` is the clock's time at the start."""
+
+    writer: TraceWriter | None
+    redaction: Redaction
+    started: float = field(default_factory=time.perf_counter)
+
+    def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
+        if self.writer is not None:
+            with writing(self.writer):
+                self.writer.events.append(kind, fields)
+
+    def begin(self, told: Mapping[str, Any], header: Mapping[str, Any], before: Before) -> None:
+        """The run's first event, and its header as far as it is known: what it takes to go on. Of a run that goes on,
+        only what is known by then."""
+        if before.resumed:
+            known = {"answers_known": len(before.answers), "calls_before": before.calls}
+            return self.tell("run.resume", known | {"budget": header["budget"]})
+        if self.writer is not None:
+            with writing(self.writer):
+                self.writer.write_json(HEADER, header)
+        return self.tell("run.start", told)
+
+    def note(self, call: Call) -> None:
+        """An answer, kept until the calls are recorded for good; one of an earlier trace is kept there."""
+        if self.writer is not None and call.origin != "trace" and call.request.key not in self.writer.journal.keys:
+            with writing(self.writer):
+                self.writer.journal.add(call.as_json())
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+@contextmanager
+def ledger(trace: Path | None, redaction: Redaction, before: Before = NOTHING, goes_on: str = "") -> Iterator[Ledger]:
+    """A ledger over a trace's folder; what ends the run early is its last event, and the trace stays unsealed.
+    `goes_on` tells people how to go on then."""
+    writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json, continued=before.resumed)
+    held = Ledger(writer, redaction)
+    try:
+        yield held
+    except BaseException as failure:
+        with suppress(UserError):
+            held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure)})
+        if writer is not None and not (isinstance(failure, UserError) and failure.exit_code != 3):
+            failure.add_note(f"to go on: {goes_on or f'rlm-dsl resume {trace}'}")
+        raise
+    finally:
+        if writer is not None:
+            with suppress(OSError):  # of a disk that refuses the last lines; a finished trace is closed by its seal
+                writer.close()
+
+
+def redaction_of(keys: Keys, settings: Settings) -> Redaction:
+    """What to keep out of everything written: secrets of the environment, and the keys in use."""
+    return Redaction.of({**keys.environment, **keys.all((*settings.servers, Server(settings.base_url)))})
+
+
+def run_program(
+    source: Source,
+    contexts: Mapping[str, Context],
+    params: Mapping[str, Any],
+    settings: Settings,
+    *,
+    keys: Keys,
+    progress: Progress,
+    trace: Path | None = None,
+    answers: Trace | None = None,
+    explorer: Explorer | None = None,
+    approve: Approve = approved,
+    before: Before = NOTHING,
+    parent: Trace | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Result:
+    """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
+    each round of model calls; answers known `before` are not asked for; `parent` is the run of which it is another,
+    and `extra` what its header says more."""
+    redaction = redaction_of(keys, settings)
+    if (earlier := answers or parent) is not None:
+        redaction = redaction.also(recorded_redaction(earlier.header, contexts)[0].values)
+    models = settings.by_alias() if answers is None else recorded_settings(answers)
+    header = before.header or header_of(contexts, params, models, settings, extra or {})
+    with ledger(trace, redaction, before) as held:
+        held.begin({"program": source.text}, header, before)
+        with collected_seldom(), Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
+            if answers is not None:
+                replaying = Replaying(
+                    recorded_settings(answers),
+                    Recorded(recorded_calls(answers).answer),
+                    answers.header.get("window", WINDOW),
+                    redaction.redact,
+                    rows_per_call=answers.header.get("rows_per_call"),
+                    proxies=answers.header.get("proxies"),
+                )
+                known = replaying.recording
+                return finished(source, contexts, params, settings, replaying, known, progress, held, warehouse, header)
+            with Calling(settings, keys, held.tell, redaction.redact, explorer, approve, before, held.note) as calling:
+                progress.watch(calling.spent)
+                asked = calling.recording
+                return finished(source, contexts, params, settings, calling, asked, progress, held, warehouse, header)
+
+
+def finished(
+    source: Source,
+    contexts: Mapping[str, Context],
+    params: Mapping[str, Any],
+    settings: Settings,
+    caller: Caller,
+    recording: Recording,
+    progress: Progress,
+    held: Ledger,
+    warehouse: Warehouse,
+    header: Mapping[str, Any],
+) -> Result:
+    """Execute, record, seal."""
+    execution = execute(source, contexts, params, caller, progress, held.tell, warehouse)
+    spent = spent_of(recording, settings)
+    head = None
+    if held.writer is not None:
+        with writing(held.writer):
+            rows = call_rows(recording.calls.values())
+            held.writer.end({"outcome": "answered", **spent.as_event(), "seconds": held.seconds}, rows)
+            last = {"served": served(recording.calls.values()), "redaction": held.redaction.names()}
+            write_execution(held.writer, execution, warehouse, rows, {**header, **last}, held.redaction)
+            head = held.writer.seal()
+    return Result(
+        execution.answer,
+        execution,
+        spent,
+        held.seconds,
+        header.get("question"),
+        header.get("turns"),
+        held.writer.folder if held.writer else None,
+        head,
+        usage_of(recording.calls.values()),
+    )
+
+
+def spent_of(recording: Recording, settings: Settings) -> Spent:
+    asked = [call for call in recording.calls.values() if not call.request.explore]
+    live = [call for call in asked if call.origin == "live"]
+    prompt = sum(call.answer.prompt_tokens or 0 for call in live)
+    completion = sum(call.answer.completion_tokens or 0 for call in live)
+    usd: float | None = 0.0
+    for call in live:
+        price = settings.price_of(call.request.settings.model)
+        given, said = call.answer.prompt_tokens or 0, call.answer.completion_tokens or 0
+        usd = None if usd is None or price is None else usd + price.of(given, said)
+    return Spent(len(live), len(asked) - len(live), prompt, completion, usd if live else None)
+
+
+def header_of(
+    contexts: Mapping[str, Context],
+    params: Mapping[str, Any],
+    models: Mapping[str, ModelSettings],
+    settings: Settings,
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The header of a trace: what a stranger needs to run it again. How servers are spoken to is not in it."""
+    return {
+        "schema": SCHEMA,
+        "id": str(uuid.uuid4()),
+        "created": now(),
+        **extra,
+        "contexts": header_contexts(contexts),
+        "params": dict(params),
+        "models": {alias: model.as_json() for alias, model in models.items()},
+        "window": settings.window,
+        "max_failed": settings.max_failed,
+        **({"rows_per_call": dict(settings.rows_per_call)} if settings.rows_per_call else {}),
+        **({"proxies": without_floats(dict(settings.proxies))} if settings.proxies else {}),
+        "budget": settings.limits.as_json(),
+        "prices": {
+            model.model: [price.prompt, price.completion]
+            for model in models.values()
+            if (price := settings.price_of(model.model)) is not None
+        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of what a run's bytes depend on."""
+    import duckdb
+
+    return {"rlm_dsl": version(), "duckdb": duckdb.__version__}

@@ -1,0 +1,310 @@
+"""Runs a plan: queries in the warehouse, rounds of calls with whatever models are handed in.
+
+In: a plan, a warehouse, models by alias. Out: tables in the warehouse and one record a step.
+Law: the runner does not know whether an answer is live, stored or recorded; it makes no call but through the models.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.hashing import identity, without_floats
+from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.engine.calls.dispatch import answered
+from rlm_dsl.engine.calls.round import (
+    Answered,
+    Progress,
+    RowsFailed,
+    failures,
+    fields_of,
+    plain,
+    ready,
+    shown_rows,
+)
+from rlm_dsl.engine.indexes import count_look, narrowed
+from rlm_dsl.engine.interrupts import interruptible
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.operators.operator import KEY, Relation
+from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.program import Instruction, Literal, Node, Param, resolved, steps_of
+from rlm_dsl.language.types import INT, Field, Table, Type
+from rlm_dsl.models.protocol import Model
+from rlm_dsl.models.proxy_model import Proxy
+from rlm_dsl.models.request import ModelSettings, Request
+from rlm_dsl.plan.build import physical_name
+from rlm_dsl.plan.explain import counting_query, query
+from rlm_dsl.plan.index_lookups import looks
+from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
+
+T = TypeVar("T")
+
+
+class Caller(Protocol):
+    """How rounds reach models: settings by alias, one model for all, a way to wait for it, and what keeps secrets back.
+
+    `afford` is asked before a round leaves: it raises if the budget cannot pay for what is not known yet. `depth` is
+    how deep sub-runs may go; a round of which more than the share `max_failed` fails is left early,
+    and `rows_per_call` says by step how many rows go together. `proxies` are by the digests that steps name.
+    """
+
+    @property
+    def settings(self) -> Mapping[str, ModelSettings]: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def redact(self) -> Callable[[str], str]: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def max_failed(self) -> float: ...
+    @property
+    def rows_per_call(self) -> Mapping[str, int]: ...
+    @property
+    def proxies(self) -> Mapping[str, Proxy]: ...
+    @property
+    def model(self) -> Model: ...
+    def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
+    def afford(self, step: str, requests: Iterable[Request]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What one step came to. `rows` is None for a value; `digest` stands where the step is a table of its own."""
+
+    name: str
+    operator: str
+    key: str
+    inputs: tuple[str, ...]
+    type: str
+    line: int
+    rows: int | None
+    digest: str | None
+    asked: Mapping[str, int] | None
+    value: Any = None
+    seconds: float = field(default=0.0, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The deterministic line of `steps.jsonl`: no time in it."""
+        line: dict[str, Any] = {
+            "step": self.name,
+            "operator": self.operator,
+            "key": self.key,
+            "inputs": list(self.inputs),
+            "type": self.type,
+            "line": self.line,
+        }
+        if self.rows is not None:
+            line["rows"] = self.rows
+        if self.digest is not None:
+            line["digest"] = self.digest
+        if self.rows is None and self.digest is not None:
+            line["value"] = self.value
+        if self.asked is not None:
+            line["asked"] = dict(self.asked)
+        return line
+
+
+Told = Callable[[str, Mapping[str, Any]], None]
+"""Told of each step as it starts and ends: a type of event and its fields."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs plans in one warehouse; keeps what each round came to until its step is recorded."""
+
+    warehouse: Warehouse
+    caller: Caller
+    progress: Progress
+    tell: Told = lambda kind, fields: None
+    place: Callable[[PlannedStep], int] = lambda step: 0
+    digests: bool = True
+    """Whether steps are recorded to be verified: digests of tables, and the rows of steps inside a query, which cost as
+    much as the query itself. An exploration records neither."""
+    made: dict[str, Relation] = field(default_factory=dict)
+    rounds: dict[str, Answered] = field(default_factory=dict)
+
+    def run(self, plan: Plan) -> tuple[StepRecord, ...]:
+        """Every stage in order. An error or interrupt takes back what the plan made, so that it can be run again."""
+        records: list[StepRecord] = []
+        before = dict(self.made)
+        self.made.update(plan.made)
+        try:
+            with interruptible(self.warehouse.interrupt):
+                for stage in plan.stages:
+                    match stage:
+                        case QueryStage():
+                            records += self.query(stage)
+                        case ModelStage():
+                            self.ask(stage)
+        except BaseException:
+            self.made = before
+            for stage in plan.stages:
+                self.warehouse.drop(stage.name)
+            raise
+        return tuple(records)
+
+    def query(self, stage: QueryStage) -> list[StepRecord]:
+        self.tell("step.start", {"step": stage.name})
+        started = time.perf_counter()
+        with self.narrowed(stage):
+            self.warehouse.create(stage.name, query(stage))
+        counts = self.inner_counts(stage) if self.digests else {}
+        if stage.relation is not None:
+            counts[stage.name] = self.warehouse.count(stage.name)
+        digest = self.digest(stage) if self.digests else None
+        value = None if stage.relation is not None else shortened(self.warehouse.value(stage.name), self.caller.redact)
+        seconds = time.perf_counter() - started
+        records = [self.record(step, stage, counts, digest, value, seconds) for step in stage.steps]
+        for record in records:
+            told = {"result_type" if name == "type" else name: value for name, value in record.as_json().items()}
+            self.tell("step.end", {**told, "seconds": record.seconds})
+        return records
+
+    @contextmanager
+    def narrowed(self, stage: QueryStage) -> Iterator[None]:
+        """While open, contexts that the stage only looks for texts in show it the rows alone that may have them."""
+        with ExitStack() as opened:
+            for name, wanted in looks(stage, self.warehouse.contexts).items():
+                context = self.warehouse.given.get(name)
+                if context is not None and isinstance(context.rows, tuple):
+                    count_look(context)
+                    if (found := narrowed(context, wanted)) is not None:
+                        opened.enter_context(self.warehouse.only(name, found.rows))
+            yield
+
+    def inner_counts(self, stage: QueryStage) -> dict[str, int]:
+        counting = counting_query(stage)
+        if counting is None:
+            return {}
+        names, fragment = counting
+        return dict(zip(names, self.warehouse.rows(fragment)[0], strict=True))
+
+    def digest(self, stage: QueryStage) -> str:
+        columns = stage.type.columns if isinstance(stage.type, Table) else (Field("value", stage.type),)
+        return self.warehouse.digest(stage.name, columns)
+
+    def record(
+        self,
+        step: PlannedStep,
+        stage: QueryStage,
+        counts: Mapping[str, int],
+        digest: str | None,
+        value: Any,
+        seconds: float,
+    ) -> StepRecord:
+        last = step.name == stage.name
+        came = self.rounds.pop(step.identity, None)
+        return StepRecord(
+            step.name,
+            step.operator,
+            self.key(step),
+            step.inputs,
+            str(step.type),
+            self.place(step),
+            counts.get(step.name),
+            digest if last else None,
+            None if came is None else asked_counts(came),
+            value if last else None,
+            seconds if last else 0.0,
+        )
+
+    def key(self, step: PlannedStep) -> str:
+        """The step's identity together with the models that it and the steps before it ask."""
+        used = {
+            inner.arguments["using"]
+            for inner in steps_of(step.step)
+            if table_operators()[inner.operator].model is not None
+        }
+        models = {alias: without_floats(self.settings(alias).as_json()) for alias in sorted(used)}
+        together = self.caller.rows_per_call.get(step.name, 1)
+        more = {"rows_per_call": together} if together > 1 else {}
+        return identity("step-v1", {"step": step.identity, "models": models, **more})
+
+    def settings(self, alias: str) -> ModelSettings:
+        if not self.caller.settings:
+            raise UserError("this program asks a model, and none is named", "name one: --model gpt-5-mini")
+        found = self.caller.settings.get(alias)
+        if found is None:
+            raise UserError(
+                f"no model is called `{alias}`",
+                *did_you_mean(alias, list(self.caller.settings), what="models of this run"),
+            )
+        return found
+
+    def ask(self, stage: ModelStage) -> None:
+        """One round: words and rows of this run, answers as a table."""
+        values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
+        caller, settings = self.caller, self.settings(values["using"])
+        round_ = ready(stage, settings, values, caller.window, caller.redact, caller.depth)
+        rows = shown_rows(stage, self.warehouse.rows(stage.rows))
+        came = answered(round_, rows, caller, self.progress)
+        self.tell("round.end", {"step": stage.step_name, **asked_counts(came)})
+        failed = failures(came)
+        if failed and values["on_error"] == "fail":
+            raise RowsFailed(stage.step_name, failed, len(rows))
+        columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in round_.result.fields}}
+        answers = [{KEY: key, **fields_of(outcome, round_.result)} for key, outcome in came.outcomes.items()]
+        self.warehouse.add(stage.name, arrow_rows(answers, columns), columns)
+        self.rounds[stage.step.identity] = came
+
+    def argument(self, value: Any) -> Any:
+        """An argument of a model step as a plain value of this run."""
+        if isinstance(value, Instruction):
+            return "".join(p if isinstance(p, str) else inserted(self.value(p)) for p in value.parts)
+        if isinstance(value, Node):
+            return self.value(value)
+        return value
+
+    def value(self, node: Node) -> Any:
+        inner = resolved(node)
+        if isinstance(inner, Literal | Param):
+            return inner.value
+        return self.warehouse.value(physical_name(self.made[inner.identity]))
+
+
+LONGEST = 300
+"""Characters of a step's value that its record shows; the digest is of the whole."""
+
+
+def shortened(value: Any, redact: Callable[[str], str]) -> Any:
+    """A value for a step's record: as JSON has it, a long one cut."""
+    told = plain(value)
+    text = redact(json.dumps(told, ensure_ascii=False))
+    return told if len(text) <= LONGEST else text[:LONGEST] + "..."
+
+
+def inserted(value: Any) -> str:
+    """A value inside an instruction, as JSON: its text stays a quoted text and cannot pass for an instruction."""
+    return json.dumps(plain(value), ensure_ascii=False)
+
+
+def asked_counts(came: Answered) -> dict[str, Any]:
+    """How many rows came to what. They add up: every row is in one of the counts from `ok` on."""
+    statuses = {status: came.count(status) for status in ("ok", "invalid", "refused", "error")}
+    absent = sum(1 for outcome in came.outcomes.values() if outcome is None)
+    counts: dict[str, Any] = {"rows": len(came.outcomes) + came.not_needed, "requests": came.requests, **statuses}
+    counts["nothing_shown"] = absent
+    if came.not_needed:
+        counts["not_needed"] = came.not_needed
+    if came.levels:
+        counts["levels"] = list(came.levels)
+    if came.rechecked or came.by_proxy:
+        counts["ok"] -= came.by_proxy
+        counts |= {"by_proxy": came.by_proxy, "rechecked": came.rechecked, "rechecked_wrong": came.rechecked_wrong}
+    if came.withdrawn:
+        counts["proxy_withdrawn"] = 1
+    return counts
+
+
+def arrow_rows(rows: list[dict[str, Any]], columns: Mapping[str, Type]) -> Any:
+    """Rows as an Arrow table of the columns' types."""
+    import pyarrow as pa
+
+    schema = pa.schema([(name, arrow_type(type_)) for name, type_ in columns.items()])
+    return pa.Table.from_pylist(rows, schema=schema)

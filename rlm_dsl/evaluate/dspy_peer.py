@@ -1,0 +1,57 @@
+"""`dspy.RLM` as somebody else's explorer, to be compared with.
+
+In: a question, a text, a model's settings. Out: its answer as text, its turns, what it used.
+Law: model-written Python runs in dspy's own sandbox, unless this process was allowed for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import dspy
+
+from rlm_dsl.explore.typed_question import peer_failure
+from rlm_dsl.models.recording import Usage
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Settings
+
+
+def answer(
+    question: str, text: str, settings: Settings, keys: Keys, local_python: bool
+) -> tuple[str, int, tuple[Usage, ...]]:
+    """One call of the module. Raises UserError for whatever it raises, a broken server among it."""
+    logging.getLogger("dspy").setLevel(logging.ERROR)
+    interpreter: Any = {"interpreter_factory": dspy.LocalInterpreter} if local_python else {}
+    calls = max(0, settings.limits.calls - settings.turns)
+    try:
+        root, sub = (language_model(settings, alias, keys) for alias in ("root", "sub"))
+        module = dspy.RLM(
+            "context, query -> answer", max_iters=settings.turns, max_llm_calls=calls, sub_lm=sub, **interpreter
+        )
+        with dspy.context(lm=root):
+            found = module(context=text, query=question)
+    except Exception as failure:
+        raise peer_failure("dspy.RLM", failure) from None
+    used = [usage(settings.chosen("root").model, True, root), usage(settings.chosen("sub").model, False, sub)]
+    return str(found.answer), len(found.trajectory), tuple(each for each in used if each.calls)
+
+
+def language_model(settings: Settings, alias: str, keys: Keys) -> Any:
+    """The model with the parameters that were said; the bound of output that ours has unless said, dspy refuses for
+    models that reason."""
+    chosen = settings.chosen(alias)
+    url = chosen.base_url or settings.base_url
+    parameters = {**settings.parameters, **chosen.parameters}
+    if "max_completion_tokens" in parameters:
+        parameters["max_tokens"] = parameters.pop("max_completion_tokens")
+    key = keys.of(settings.server(url)) or "none"
+    return dspy.LM(f"openai/{chosen.model}", api_base=url, api_key=key, cache=False, **parameters)
+
+
+def usage(model: str, root: bool, lm: Any) -> Usage:
+    """What a language model was asked, by its own history."""
+    asked = [dict(entry.get("usage") or {}) for entry in lm.history]
+    given = sum(entry.get("prompt_tokens") or 0 for entry in asked)
+    said = sum(entry.get("completion_tokens") or 0 for entry in asked)
+    return Usage(model, root, len(asked), len(asked), given, said)

@@ -1,0 +1,165 @@
+"""What an evaluation came to: a line a contender, with the interval that its score lies in.
+
+In: outcomes. Out: summaries, a table, JSON. Law: a task without an answer scores 0 and is counted by its kind of
+failure; one that was never asked, or met a dead server, is counted and left out of the score.
+
+Scores of 0 and 1 alone have Wilson's interval, others the 95 % percentiles of 2,000 seeded bootstrap means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy
+
+from rlm_dsl.evaluate.journal import Outcome
+from rlm_dsl.models.recording import Usage
+from rlm_dsl.models.settings import Price
+
+Z = 1.959964
+DRAWS, SEED = 2_000, 0
+PriceOf = Callable[[str], Price | None]
+
+
+def no_price(model: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its 95 % interval, and by which method."""
+
+    mean: float
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A contender over its tasks; tokens and calls are of all of them, turns and seconds a task's mean."""
+
+    contender: str
+    tasks: int
+    unasked: int
+    score: Interval | None
+    calls: int
+    new_calls: int
+    root_tokens: int
+    row_tokens: int
+    usd: float | None
+    turns: float
+    seconds: float
+    failures: dict[str, int]
+    groups: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def interval(scores: Sequence[float]) -> Interval:
+    """The mean score with its interval. The scores must not be none."""
+    mean = sum(scores) / len(scores)
+    if all(score in (0, 1) for score in scores):
+        return Interval(mean, *wilson(mean, len(scores)), "Wilson")
+    draws = numpy.random.default_rng(SEED).choice(numpy.asarray(scores), (DRAWS, len(scores))).mean(axis=1)
+    low, high = (float(bound) for bound in numpy.quantile(draws, (0.025, 0.975)))
+    return Interval(mean, low, high, "bootstrap")
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    middle = share + Z * Z / (2 * count)
+    reach = Z * math.sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
+    below, above = ((middle + sign * reach) / (1 + Z * Z / count) for sign in (-1, 1))
+    return max(0.0, below), min(1.0, above)
+
+
+def summaries(outcomes: Iterable[Outcome], price_of: PriceOf = no_price) -> tuple[Summary, ...]:
+    """One a contender, in the order in which they come."""
+    by_contender: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_contender.setdefault(outcome.contender, []).append(outcome)
+    return tuple(summary(name, held, price_of) for name, held in by_contender.items())
+
+
+def summary(contender: str, outcomes: Sequence[Outcome], price_of: PriceOf) -> Summary:
+    scored = [outcome for outcome in outcomes if outcome.lasting]
+    usage = [each for outcome in outcomes for each in outcome.usage]
+    groups: dict[str, list[float]] = {}
+    for outcome in scored:
+        groups.setdefault(outcome.group, []).append(outcome.score)
+    return Summary(
+        contender,
+        len(scored),
+        len(outcomes) - len(scored),
+        interval([outcome.score for outcome in scored]) if scored else None,
+        sum(each.calls for each in usage),
+        sum(each.new for each in usage),
+        sum(each.prompt_tokens + each.completion_tokens for each in usage if each.root),
+        sum(each.prompt_tokens + each.completion_tokens for each in usage if not each.root),
+        cost(usage, price_of),
+        mean([outcome.turns for outcome in scored]),
+        mean([outcome.seconds for outcome in scored]),
+        dict(sorted(Counter(outcome.failure for outcome in outcomes if outcome.failure).items())),
+        {name: mean(scores) for name, scores in sorted(groups.items()) if name},
+    )
+
+
+def cost(usage: Iterable[Usage], price_of: PriceOf) -> float | None:
+    """Dollars, also for answers that were known; None where a price is not."""
+    found = 0.0
+    for each in usage:
+        price = price_of(each.model)
+        if price is None:
+            return None
+        found += price.of(each.prompt_tokens, each.completion_tokens)
+    return found
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+HEADS = (
+    "contender",
+    "tasks",
+    "score",
+    "95 % interval",
+    "calls",
+    "new",
+    "root tokens",
+    "row tokens",
+    "turns",
+    "s a task",
+)
+
+
+def table(found: Sequence[Summary]) -> str:
+    """The summaries as text, with their groups and failures below."""
+    dollars = any(each.usd is not None for each in found)
+    rows = [[*HEADS, *(["cost"] if dollars else [])], *(cells(each, dollars) for each in found)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    for each in found:
+        lines += [f"{each.contender}: {name}: {score:.3f}" for name, score in each.groups.items()]
+    for each in found:
+        if each.failures:
+            lines.append(f"{each.contender} failed: {', '.join(f'{n} {kind}' for kind, n in each.failures.items())}")
+        if each.unasked:
+            lines.append(f"{each.contender}: {each.unasked} not scored; run the same command again")
+    return "\n".join(lines)
+
+
+def cells(each: Summary, dollars: bool) -> list[str]:
+    score, bounds = "-", "-"
+    if each.score is not None:
+        score = f"{each.score.mean:.3f}"
+        bounds = f"{each.score.low:.3f} to {each.score.high:.3f} ({each.score.method})"
+    cost = [f"${each.usd:.4f}" if each.usd is not None else "-"] if dollars else []
+    counts = (each.calls, each.new_calls, each.root_tokens, each.row_tokens)
+    return [each.contender, str(each.tasks), score, bounds, *(f"{count:,}" for count in counts), f"{each.turns:.1f}",
+            f"{each.seconds:.2f}", *cost]  # fmt: skip

@@ -1,0 +1,215 @@
+"""Answering a question for a user: exploring live, then running the program that came of it, all recorded.
+
+In: a question, contexts, settings. Out: a result and a sealed trace. Law: the result is that of the sliced program, run
+on the exploration's own answers without a further call; a program that gives another answer than the exploration did
+is an error, not a result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.round import Progress, Silent, plain
+from rlm_dsl.engine.result import Result
+from rlm_dsl.engine.run import Ledger, finished, header_of, ledger, redaction_of, spent_of
+from rlm_dsl.engine.runner import Runner
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.explore.judge import Judge
+from rlm_dsl.explore.loop import NO_CHECKS, Checks, Exploration, NoAnswer, Told, explore
+from rlm_dsl.explore.params import with_params
+from rlm_dsl.explore.prompt import LIMIT
+from rlm_dsl.explore.session import Session
+from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.explore.typed_answers import asked_for, misfit, read_type
+from rlm_dsl.language.check import Environment
+from rlm_dsl.language.syntax.show import show
+from rlm_dsl.language.syntax.tree import ContextStatement
+from rlm_dsl.models.known_answers import NOTHING, Before
+from rlm_dsl.models.recorded import Recorded
+from rlm_dsl.models.request import Answer, ModelSettings, Request
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.stack import Approve, Calling, Replaying, approved
+
+
+def needed_contexts(given: Sequence[Mapping[str, Any]], named: Set[str]) -> dict[str, Any]:
+    """The header's contexts: those that the program reads, and beside them those that were only looked at."""
+    unused = [dict(context, place=place) for place, context in enumerate(given) if context["name"] not in named]
+    needed = [context for context in given if context["name"] in named]
+    return {"contexts": needed, **({"contexts_unused": unused} if unused else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a question is to be explored. `returns` spells the type that the answer must have; `depth` is 0 for no model
+    steps, 1 for model steps, and with each more sub-runs may go one deeper; with `judged` a model looks at the evidence
+    before an answer is taken; `times` is how often it is explored; `limit` bounds the estimated tokens of a prompt."""
+
+    returns: str = ""
+    depth: int | None = None
+    judged: bool = False
+    times: int = 1
+    limit: int = LIMIT
+
+    def as_json(self) -> dict[str, Any]:
+        """What is not as it usually is, for a trace's header."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(NO_WISHES, name)}
+
+
+NO_WISHES = Wishes()
+
+
+class RootModel:
+    """The root model as the loop knows it. Another `sample` is another exploration of the same question."""
+
+    def __init__(self, calling: Calling, sample: int = 0) -> None:
+        self.calling, self.sample = calling, sample
+        self.settings: ModelSettings = calling.settings["root"]
+
+    def ask(self, request: Request) -> Answer:
+        return self.calling.ask(replace(request, sample=self.sample))
+
+    def left(self) -> str:
+        return self.calling.left()
+
+
+def answer_question(
+    question: str,
+    contexts: Mapping[str, Context],
+    settings: Settings,
+    wishes: Wishes = NO_WISHES,
+    *,
+    keys: Keys,
+    progress: Progress,
+    shown: Callable[[Told], None],
+    trace: Path | None,
+    approve: Approve = approved,
+    before: Before = NOTHING,
+) -> Result:
+    """Explore until there is an answer. Raises NoAnswer when the turns are used up."""
+    if "root" not in settings.models:
+        raise UserError("no model is named", "name one: --model gpt-5-mini")
+    if not question.strip():
+        raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
+    returns = read_type(wishes.returns) if wishes.returns else None
+    redaction = redaction_of(keys, settings)
+    settings = replace(settings, rows_per_call={}, proxies={})  # which name steps of a program that is not there yet
+    asked = {"question": question, "turns_allowed": settings.turns, "wishes": wishes.as_json()}
+    header = before.header or header_of(contexts, {}, settings.by_alias(), settings, asked)
+    with ledger(trace, redaction, before) as held:
+        held.begin({"question": question}, header, before)
+        with Calling(settings, keys, held.tell, redaction.redact, explore_text, approve, before, held.note) as calling:
+            calling.depth = calling.depth if wishes.depth is None else min(calling.depth, max(0, wishes.depth - 1))
+            progress.watch(calling.spent)
+            tried = [
+                explored(
+                    asked_for(question, returns), contexts, settings, wishes, calling, progress, held, shown, sample
+                )
+                for sample in range(wishes.times)
+            ]
+            found, agree = agreed(tried)
+            if found.tree is None:
+                raise found.failure or NoAnswer(settings.turns)
+            return settled(question, found, contexts, settings, calling, held, header, (agree, len(tried)))
+
+
+def explored(
+    question: str,
+    contexts: Mapping[str, Context],
+    settings: Settings,
+    wishes: Wishes,
+    calling: Calling,
+    progress: Progress,
+    held: Ledger,
+    shown: Callable[[Told], None],
+    sample: int,
+) -> Exploration:
+    """The turns of one exploration, in a warehouse of their own."""
+    more = {"exploration": sample + 1} if wishes.times > 1 else {}
+
+    def tell(kind: str, fields: Mapping[str, Any]) -> None:
+        held.tell(kind, {**fields, **more})
+
+    with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
+        runner = Runner(warehouse, calling, progress, tell, digests=False)
+        types = {name: context.schema for name, context in contexts.items()}
+        session = Session(runner, Environment(types), models=wishes.depth != 0)
+        returns = read_type(wishes.returns) if wishes.returns else None
+        judge = Judge(question, session, calling, held.redaction.redact) if wishes.judged else None
+        checks = Checks(
+            lambda value: "" if returns is None else misfit(value, returns),
+            NO_CHECKS.judged if judge is None else judge,
+        )
+        return explore(
+            question,
+            session,
+            RootModel(calling, sample),
+            turns=settings.turns,
+            tell=tell,
+            shown=shown,
+            limit=wishes.limit,
+            redact=held.redaction.redact,
+            checks=checks,
+        )
+
+
+def agreed(tried: Sequence[Exploration]) -> tuple[Exploration, int]:
+    """The exploration whose answer most came to, the one that asks least among them and then the shortest; and how many
+    came to it. Where none has an answer, the first."""
+    by_answer: dict[str, list[Exploration]] = {}
+    for found in tried:
+        if found.tree is not None:
+            key = json.dumps(plain(found.value), sort_keys=True, ensure_ascii=False)
+            by_answer.setdefault(key, []).append(found)
+    if not by_answer:
+        return tried[0], 0
+    most = max(by_answer.values(), key=lambda same: (len(same), -min(map(price, same))[0]))
+    return min(most, key=price), len(most)
+
+
+def price(found: Exploration) -> tuple[int, int]:
+    """What an exploration's program asks of models, and its length."""
+    assert found.tree is not None
+    return found.asked, len(show(found.tree))
+
+
+def settled(
+    question: str,
+    found: Exploration,
+    contexts: Mapping[str, Context],
+    settings: Settings,
+    calling: Calling,
+    held: Ledger,
+    header: Mapping[str, Any],
+    agreement: tuple[int, int],
+) -> Result:
+    """The program of the answer, run once more on the answers that are there, recorded and sealed."""
+    assert found.tree is not None
+    types = {name: context.schema for name, context in contexts.items()}
+    tree = with_params(found.tree, question, types)
+    source = Source("program.rlm", show(tree))
+    known = Recorded(calling.recording.answers.get)
+    replaying = Replaying(calling.settings, known, settings.window, held.redaction.redact)
+    named = {s.name for s in tree.statements if isinstance(s, ContextStatement)}
+    needed = {name: context for name, context in contexts.items() if name in named}
+    with Warehouse(settings.threads, settings.memory, needed.values()) as warehouse:
+        last: dict[str, Any] = {"turns": len(found.turns), "spent": spent_of(calling.recording, settings).told()}
+        if agreement[1] > 1:
+            last["agreement"] = {"explored": agreement[1], "agree": agreement[0]}
+        last |= needed_contexts(header["contexts"], named)
+        asked = (replaying, calling.recording)
+        result = finished(source, needed, {}, settings, *asked, Silent(), held, warehouse, {**header, **last})
+    if found.value is not None and result.value != found.value:
+        raise UserError(
+            "the program gives another answer than the exploration did",
+            "this is a fault of rlm-dsl; please report it with the trace",
+            code="slice",
+        )
+    return replace(result, agreement=agreement if agreement[1] > 1 else None)

@@ -1,0 +1,156 @@
+"""Going on with a run that was stopped: the same run, from where its trace ends.
+
+In: an unfinished trace, and how servers are reached now. Out: the result, and the trace sealed.
+Law: it ends as if it had never been stopped; nothing is asked twice but what was in flight, whether the answer store is
+still there or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.round import Progress
+from rlm_dsl.engine.result import Result
+from rlm_dsl.engine.run import run_program
+from rlm_dsl.engine.run_trace import SCHEMA
+from rlm_dsl.explore.ask import Wishes, answer_question
+from rlm_dsl.explore.loop import Told
+from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.models.known_answers import Before
+from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Limits, ModelChoice, Settings
+from rlm_dsl.models.stack import Approve, approved
+from rlm_dsl.replay.earlier_run import of_earlier, of_stopped
+from rlm_dsl.replay.verify import differences, found_near, loaded
+from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.seal import EVENTS
+
+
+def resume(
+    folder: Path,
+    settings: Settings,
+    limits: Limits | None = None,
+    *,
+    keys: Keys,
+    progress: Progress,
+    shown: Callable[[Told], None] = lambda told: None,
+    approve: Approve = approved,
+    given: Mapping[str, str | Context] | None = None,
+) -> Result:
+    """Go on with a run. Of `settings` only how servers are reached counts; models, parameters and all else are the
+    run's own. `limits` replaces its budget, of which what was spent before the stop stays spent.
+
+    Raises UserError for a run that is finished, never began, or whose data is no longer what it was.
+    """
+    trace = unfinished(folder)
+    first = begun_with(trace)
+    chosen = settings_again(trace.header, settings, limits)
+    before = with_parent(of_stopped(trace, chosen.price_of), trace)
+    contexts = contexts_again(trace, given or {})
+    if "question" in first:
+        header = trace.header
+        return answer_question(
+            str(first["question"]),
+            contexts,
+            replace(chosen, turns=header["turns_allowed"]),
+            Wishes(**header.get("wishes", {})),
+            keys=keys,
+            progress=progress,
+            shown=shown,
+            trace=folder,
+            approve=approve,
+            before=replace(before, header={**header, "contexts": in_order(header)}),
+        )
+    return run_program(
+        Source("program.rlm", str(first["program"])),
+        contexts,
+        trace.header.get("params", {}),
+        chosen,
+        keys=keys,
+        progress=progress,
+        trace=folder,
+        explorer=explore_text,
+        approve=approve,
+        before=before,
+    )
+
+
+def unfinished(folder: Path) -> Trace:
+    """The trace of a run that was stopped."""
+    trace = Trace.open(folder, unfinished=True)
+    if trace.held is not None:
+        raise UserError(f"{folder} is packed", f"unpack it first: rlm-dsl unpack {folder}")
+    if trace.finished:
+        raise UserError(f"{folder} is finished", f"to run it again: rlm-dsl rerun {folder}")
+    return trace
+
+
+def begun_with(trace: Trace) -> Mapping[str, Any]:
+    """The run's first event. Raises UserError where the run was stopped before there was anything to go on with."""
+    first = next(iter(trace.events()), None) if (trace.folder / EVENTS).is_file() else None
+    if first is None or not first.sound or not (trace.folder / "trace.json").is_file():
+        raise UserError(f"{trace.name} was stopped before it began", "start it anew: nothing was asked yet")
+    if (schema := trace.header.get("schema")) != SCHEMA:
+        raise UserError(f"{trace.name} is of schema {schema!r}", f"this version goes on with {SCHEMA}")
+    return first.content
+
+
+def with_parent(before: Before, trace: Trace) -> Before:
+    """A rerun that was stopped also knows what its parent knew, where that still lies."""
+    parent = trace.header.get("parent")
+    if parent is None:
+        return before
+    try:
+        known = of_earlier(Trace.open(Path(found_near(parent["path"], trace.folder))))
+    except UserError:
+        return before
+    return replace(before, answers={**known.answers, **before.answers})
+
+
+def settings_again(header: Mapping[str, Any], settings: Settings, limits: Limits | None) -> Settings:
+    """The run's own settings, on servers as they are reached now."""
+    models = {alias: ModelSettings.from_json(value) for alias, value in header["models"].items()}
+    return replace(
+        settings,
+        models={alias: ModelChoice(m.model, m.base_url, m.parameters) for alias, m in models.items()},
+        parameters={},
+        limits=limits or recorded_limits(header),
+        window=header["window"],
+        max_failed=header["max_failed"],
+        rows_per_call=header.get("rows_per_call", {}),
+        proxies=header.get("proxies", {}),
+    )
+
+
+def recorded_limits(header: Mapping[str, Any]) -> Limits:
+    return Limits.read(",".join(f"{name}={amount}" for name, amount in header["budget"].items()))
+
+
+def in_order(header: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A run's contexts as they were given; those that its program turned out not to need stand apart in a header."""
+    found = list(header["contexts"])
+    for context in header.get("contexts_unused", ()):
+        found.insert(context["place"], {name: value for name, value in context.items() if name != "place"})
+    return found
+
+
+def contexts_again(trace: Trace, given: Mapping[str, str | Context]) -> dict[str, Context]:
+    """The run's data, as it was. Raises UserError where it is not."""
+    contexts: dict[str, Context] = {}
+    for recorded in in_order(trace.header):
+        context = contexts[recorded["name"]] = loaded(recorded, given, trace.folder)
+        if found := differences(recorded, context):
+            one = found[0]
+            raise UserError(
+                f"{trace.name} cannot go on: {one.message} (D03: recorded {one.recorded}, now {one.now})",
+                "bring the data back, or start anew on what is there: answers so far are kept in the store",
+                code="D03",
+            )
+    return contexts

@@ -1,0 +1,242 @@
+"""What may be written at a place of a program.
+
+In: a text, an offset, what is bound before the text. Out: candidates in the order in which they are likely meant, and
+where the word begins that they stand for.
+Law: never raises; every candidate begins with the word that is there, and may stand where it is offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rlm_dsl.integrations.editor.cursor import OPERAND_ENDS, Cursor, Place, cursor
+from rlm_dsl.integrations.editor.reading import EMPTY
+from rlm_dsl.language.check import Environment
+from rlm_dsl.language.operators import operator as o
+from rlm_dsl.language.operators.registry import aggregates, function_names, functions, table_operators
+from rlm_dsl.language.reference.manual import manual_of, parameter_words
+from rlm_dsl.language.types import SCALARS, ListOf, Record, Table, Type, bare, is_text, quoted_name
+
+Kind = Literal["operator", "aggregate", "function", "column", "name", "argument", "type", "word"]
+
+LIKELY: tuple[Kind, ...] = ("column", "argument", "aggregate", "name", "operator", "function", "type", "word")
+STATEMENTS = ("context", "param", "show", "answer")
+INFIX = ("and", "or", "in", "not in", "between", "is null", "is not null", "matches")
+CONSTANTS = ("true", "false", "null", "not")
+TYPES: Mapping[str, str] = {
+    **dict.fromkeys(SCALARS, "type"),
+    "list": "list[T]",
+    "enum": 'enum["a", "b"]',
+    "table": "table(column: T)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One thing that may stand there: `text` is what to write, `detail` one line, `manual` Markdown."""
+
+    text: str
+    kind: Kind
+    detail: str = ""
+    manual: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Candidates for the word from `start` to the cursor."""
+
+    start: int
+    candidates: tuple[Candidate, ...] = ()
+
+
+def complete(text: str, offset: int, environment: Environment = EMPTY, *, bare: bool = False) -> Completion:
+    """The candidates at an offset. `bare` says that an expression may stand where a statement begins."""
+    at = cursor(text, offset, environment)
+    if at is None:
+        return Completion(offset)
+    wanted = at.word.removeprefix("`").lower()
+    fitting = [c for c in candidates(at, bare) if c.text.removeprefix("`").lower().startswith(wanted)]
+    ranked = sorted(fitting, key=lambda candidate: LIKELY.index(candidate.kind))
+    return Completion(at.start, tuple({c.text: c for c in reversed(ranked)}.values())[::-1])
+
+
+def candidates(at: Cursor, bare: bool) -> Iterator[Candidate]:
+    before, inside = at.before, at.inside
+    if before is None:
+        yield from words(STATEMENTS, "begins a statement")
+        if bare:
+            yield from values(at)
+    elif before.type in ("CONTEXT", "PARAM"):
+        return
+    elif before.type == "DOT":
+        yield from fields(at)
+    elif before.type == "BAR":
+        yield from piped(at)
+    elif (typed := wants_type(at)) is not None:
+        yield from types(typed)
+    elif before.type == "IS":
+        yield from words(("null", "not null"), "whether it is null")
+    elif before.type == "NOT" and len(at.words) > 1 and at.words[-2].type in OPERAND_ENDS:
+        yield from words(("in", "between"), "expression")
+    elif before.type in OPERAND_ENDS:
+        yield from words(INFIX, "expression")
+        yield from words(STATEMENTS, "begins a statement") if inside is None else ()
+    elif inside is None or before.type not in ("LPAR", "COMMA", "LBRACE"):
+        yield from argument_values(at, inside)
+    elif inside.frame.bracket == "LBRACE":
+        return
+    elif inside.operator is not None and inside.frame.bracket == "LPAR":
+        yield from argument_values(at, inside)
+        yield from arguments(inside)
+    else:
+        yield from values(at)
+
+
+def words(given: Iterable[str], detail: str) -> Iterator[Candidate]:
+    return (Candidate(word, "word", detail) for word in given)
+
+
+# ---- by place ----
+
+
+def piped(at: Cursor) -> Iterator[Candidate]:
+    """Behind a pipe: operators for a table, functions for a value, both where it is not known which it is."""
+    type_ = at.type_before(len(at.words) - 1)
+    if not (type_ is not None and not isinstance(type_, Table)):
+        yield from operators()
+    if not isinstance(type_, Table):
+        yield from functions_of_values()
+
+
+def fields(at: Cursor) -> Iterator[Candidate]:
+    """Behind a dot: a side's columns in a join's condition, else a record's fields."""
+    side = at.words[-2].text if len(at.words) > 1 else ""
+    table = {"left": at.scope.left, "right": at.scope.right}.get(side)
+    if table is not None:
+        yield from columns(table)
+        return
+    type_ = at.type_before(len(at.words) - 1)
+    record = None if type_ is None else bare(type_)
+    if isinstance(record, Record):
+        yield from (Candidate(quoted_name(f.name), "column", str(f.type)) for f in record.fields)
+
+
+def wants_type(at: Cursor) -> bool | None:
+    """Whether a type is due, and if so whether it may be a table; None where a value or name is."""
+    before, inside = at.before, at.inside
+    assert before is not None
+    first = at.words[0].type
+    if first in ("CONTEXT", "PARAM") and not any(word.type == "EQUAL" for word in at.words):
+        if before.type == "COLON":
+            return first == "CONTEXT" and inside is None
+        return False if before.type in ("LSQB", "LPAR", "LBRACE", "COMMA") else None
+    for place in reversed(at.places):
+        if place.parameter is None:
+            continue
+        record = isinstance(place.parameter.kind, o.ColumnTypes) or (
+            isinstance(place.parameter.kind, o.ResultType) and place.parameter.kind.record
+        )
+        if record or isinstance(place.parameter.kind, o.ResultType):
+            due = before.type == "COLON" or before.type == "LSQB" or (before.type == "EQUAL" and not record)
+            return False if due else None
+    return None
+
+
+def types(table: bool) -> Iterator[Candidate]:
+    return (Candidate(name, "type", detail) for name, detail in TYPES.items() if table or name != "table")
+
+
+def arguments(inside: Place) -> Iterator[Candidate]:
+    """The keyword arguments that are not given yet."""
+    assert inside.operator is not None
+    for parameter in inside.operator.parameters:
+        if not parameter.variadic and parameter.name not in inside.used:
+            yield Candidate(f"{parameter.name}=", "argument", o.written(parameter), parameter_words(parameter))
+
+
+def argument_values(at: Cursor, inside: Place | None) -> Iterator[Candidate]:
+    """The values that the parameter at the cursor takes."""
+    before = at.before
+    direct = inside is not None and before is not None and before.type in ("LPAR", "COMMA", "EQUAL")
+    kind = inside.parameter.kind if inside is not None and inside.parameter is not None else None
+    if direct and inside is not None and inside.operator is not None and kind is None:
+        return
+    match kind if direct else None:
+        case o.Rows():
+            yield from names(at, lambda type_: isinstance(type_, Table))
+        case o.Flag():
+            yield from words(("true", "false"), "constant")
+        case o.Choice(choices):
+            yield from (Candidate(f'"{choice}"', "word", "one of its values") for choice in choices)
+        case o.NewName() | o.Derived():
+            named = inside is not None and inside.frame.given[-1].name is not None
+            yield from values(at) if named and isinstance(kind, o.Derived) else ()
+        case o.Labels():
+            yield from names(at, lambda type_: isinstance(bare(type_), ListOf))
+        case o.Plain() | o.Words() | o.Pattern():
+            yield from names(at, is_text)
+        case o.ResultType() | o.ColumnTypes():
+            return
+        case _:
+            yield from values(at)
+
+
+# ---- what there is ----
+
+
+def values(at: Cursor) -> Iterator[Candidate]:
+    """Everything that may begin an expression here."""
+    row = at.scope.row
+    if at.scope.left is not None:
+        yield from (Candidate(side, "name", "a side of the join") for side in ("left", "right"))
+    if at.scope.grouped:
+        yield from aggregates_of_groups()
+    elif row is not None:
+        yield from columns(row)
+        yield from derived(at)
+    yield from names(at, lambda type_: row is None or not isinstance(type_, Table))
+    yield from functions_of_values()
+    if row is None:
+        yield from operators()
+    yield from words(CONSTANTS, "constant")
+
+
+def columns(table: Table) -> Iterator[Candidate]:
+    return (Candidate(quoted_name(column.name), "column", str(column.type)) for column in table.columns)
+
+
+def derived(at: Cursor) -> Iterator[Candidate]:
+    """The columns that earlier arguments of the same `derive` make."""
+    inside = at.inside
+    if inside is not None and inside.parameter is not None and isinstance(inside.parameter.kind, o.Derived):
+        for argument in inside.frame.given[:-1]:
+            if argument.name is not None:
+                yield Candidate(quoted_name(argument.name), "column", "made before in this call")
+
+
+def names(at: Cursor, wanted: Callable[[Type], bool]) -> Iterator[Candidate]:
+    """The bound names and contexts of a wanted type, the latest first."""
+    bound: dict[str, Type] = {name: node.type for name, node in at.environment.bindings.items()}
+    held: dict[str, Type] = {**at.environment.contexts, **bound}
+    for name, type_ in reversed(held.items()):
+        if wanted(type_):
+            yield Candidate(quoted_name(name), "name", str(type_))
+
+
+def operators() -> Iterator[Candidate]:
+    """The operators on tables, those that give a value last."""
+    for name, entry in sorted(table_operators().items(), key=lambda item: (item[0] in aggregates(), item[0])):
+        yield Candidate(name, "operator", entry.signature, manual_of(entry).markdown())
+
+
+def aggregates_of_groups() -> Iterator[Candidate]:
+    for name, entry in aggregates().items():
+        yield Candidate(name, "aggregate", entry.signature, manual_of(entry).markdown())
+
+
+def functions_of_values() -> Iterator[Candidate]:
+    for name in function_names():
+        entry = functions()[name]
+        yield Candidate(name, "function", entry.signature, manual_of(entry).markdown())

@@ -1,0 +1,205 @@
+"""A workspace: data from allowed folders, a session over it, answers as verified traces.
+
+In: paths, statements, expressions, as an agent writes them. Out: bounded text. Law: no file outside the folders named
+at the start is read, through no link, glob, trace or loaded context; no model is asked that was not named at the start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable_lines
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.formats.database_file import file_and_table
+from rlm_dsl.context.reading import STANDARD_INPUT, find
+from rlm_dsl.context.stored import is_stored
+from rlm_dsl.engine.calls.round import Silent
+from rlm_dsl.engine.context_storage import obtain
+from rlm_dsl.engine.run import redaction_of, run_program
+from rlm_dsl.engine.runner import Runner
+from rlm_dsl.engine.warehouse import Warehouse, memory_bytes
+from rlm_dsl.explore.session import Session
+from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.explore.view import cut
+from rlm_dsl.integrations.rlms import free_trace
+from rlm_dsl.language.check import Environment
+from rlm_dsl.language.operators.registry import functions, table_operators
+from rlm_dsl.language.reference.card import card
+from rlm_dsl.language.reference.manual import manual_of
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.show import show
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.stack import Calling
+from rlm_dsl.replay.verify import verify
+from rlm_dsl.trace.divergence import render_report
+from rlm_dsl.trace.file import Trace
+
+LONGEST = 20_000
+"""Characters that any tool says at most."""
+EVIDENCE = 5
+"""Places of evidence that an answer shows."""
+
+
+class Workspace:
+    """Owns the models' stack and one session; each tool is a method, one at a time. Use as a context manager."""
+
+    def __init__(self, allowed: Sequence[Path], settings: Settings, keys: Keys, traces: Path | None = None) -> None:
+        self.allowed = tuple(real_folder(folder) for folder in allowed)
+        self.settings, self.keys, self.traces = settings, keys, traces
+        self.contexts: dict[str, Context] = {}
+        self.lock = threading.RLock()
+        self.open = ExitStack()
+        redaction = redaction_of(keys, settings)
+        calling = Calling(settings, keys, lambda kind, fields: None, redaction.redact, explore_text)
+        self.calling = self.open.enter_context(calling)
+        self.held = ExitStack()
+        self.session = self.fresh({})
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.held.close()
+        self.open.close()
+
+    def fresh(self, contexts: dict[str, Context]) -> Session:
+        """A session over these contexts, in a warehouse of its own."""
+        held = ExitStack()
+        warehouse = held.enter_context(Warehouse(self.settings.threads, self.settings.memory, contexts.values()))
+        runner = Runner(warehouse, self.calling, Silent(), digests=False)
+        session = Session(runner, Environment({name: context.schema for name, context in contexts.items()}))
+        self.held.close()
+        self.held = held
+        return session
+
+    # ---- the tools ----
+
+    def load(self, name: str, path: str, format: str | None = None) -> str:
+        """Load data and look at it. What was bound before is bound again, on the answers that are known."""
+        if name in self.contexts:
+            raise UserError(f"context {name} is there already", "name this data otherwise")
+        self.check(path)
+        memory = memory_bytes(self.settings.memory) if self.settings.memory else None
+        context, notes = obtain(name, path, format=format, memory=memory)
+        self.inside(*(source.path for source in context.sources if source.held is None))
+        made = show(t.Tree(tuple(self.session.trees.values()))) if self.session.trees else ""
+        self.session = self.fresh({**self.contexts, name: context})
+        self.contexts[name] = context
+        if made:
+            self.session.submit(made, name="bound before")
+        return "\n".join([*(f"note: {note}" for note in (*context.notes, *notes)), self.session.look()])
+
+    def look(self) -> str:
+        """Every context with its first rows, and what is bound."""
+        if not self.contexts:
+            return f"Nothing is loaded yet. Data may be loaded from: {', '.join(map(str, self.allowed))}"
+        bound = list(self.session.summaries.values())
+        return "\n".join([self.session.look(), *(["Bound so far:", *bound] if bound else []), self.calling.left()])
+
+    def run(self, statements: str) -> str:
+        """Run statements one by one; what each came to, or what is wrong with it."""
+        self.loaded()
+        turn = self.session.submit(statements, name="statements")
+        return turn.observation or "There was no statement in that: write NAME = expression, or show expression."
+
+    def answer(self, expression: str) -> str:
+        """The answer with the program that gives it alone, its evidence, and its trace where traces are kept."""
+        self.loaded()
+        turn = self.session.submit(f"answer {expression}", name="answer")
+        if turn.answered is None:
+            return turn.observation
+        statement = next(s for s in reversed(turn.statements) if isinstance(s, t.Answer))
+        tree = self.session.sliced(turn.answered, statement, self.session.environment.contexts)
+        named = {s.name for s in tree.statements if isinstance(s, t.ContextStatement)}
+        spent = self.calling.spending
+        limits = replace(
+            self.settings.limits, calls=spent.calls_left, tokens=self.settings.limits.tokens - spent.tokens
+        )
+        result = run_program(
+            Source("program.rlm", show(tree)),
+            {name: context for name, context in self.contexts.items() if name in named},
+            {},
+            replace(self.settings, limits=limits),
+            keys=self.keys,
+            progress=Silent(),
+            trace=None if self.traces is None else free_trace(self.traces),
+            explorer=explore_text,
+        )
+        told = [cut(f"answer: {json.dumps(result.value, ensure_ascii=False)}", LONGEST // 2), "", result.program]
+        places = [
+            json.dumps(span.as_json(), ensure_ascii=False) for e in result.evidence for span in e.spans[:EVIDENCE]
+        ]
+        told += [f"evidence: {place}" for place in places[:EVIDENCE]]
+        told += [f"trace: {result.trace}"] if result.trace else []
+        return "\n".join(told)
+
+    def verify(self, trace: str) -> str:
+        """The levels of a trace, without a model."""
+        path = Path(trace)
+        self.inside(trace)
+        opened = Trace.open(path, unfinished=True)
+        for context in opened.header.get("contexts", ()) if opened.finished else ():
+            self.check(str(context["given"]))
+            self.inside(*(str(source["path"]) for source in context["sources"]))
+        return render_report(verify(opened, {}, os.environ))
+
+    def manual(self, name: str = "") -> str:
+        """The language on a page, or the manual of one operator or function."""
+        if not name:
+            return card()
+        entries = [held[name] for held in (table_operators(), functions()) if name in held]
+        if not entries:
+            known = sorted({*table_operators(), *functions()})
+            raise UserError(f"no operator or function is called {name}", *did_you_mean(name, known, what="operators"))
+        return "\n\n".join(manual_of(entry).plain() for entry in entries)
+
+    def loaded(self) -> None:
+        if not self.contexts:
+            raise UserError("no data is loaded", "load some first")
+
+    # ---- what may be read ----
+
+    def check(self, given: str) -> None:
+        """Raise UserError for data of which any file lies outside the folders that are allowed."""
+        if given == STANDARD_INPUT:
+            raise UserError("standard input is the protocol's own", "load a file")
+        path = file_and_table(given)[0] if "::" in given else given
+        self.inside(path)
+        if not is_stored(path):
+            self.inside(*(found.path for found in find(path)))
+
+    def inside(self, *paths: str) -> None:
+        roots = (*self.allowed, *([] if self.traces is None else [self.traces.resolve()]))
+        for path in paths:
+            real = Path(os.path.realpath(path))
+            if not any(real.is_relative_to(root) for root in roots):
+                raise UserError(
+                    f"{path} lies outside the folders that are allowed",
+                    f"allowed: {', '.join(map(str, self.allowed))}",
+                    code="path",
+                )
+
+
+def real_folder(folder: Path) -> Path:
+    real = Path(os.path.realpath(folder.expanduser()))
+    if not real.is_dir():
+        raise UserError(f"there is no folder {folder}", "name the folders that may be read: --allow FOLDER")
+    return real
+
+
+def bounded(text: str) -> str:
+    """What a tool says: no more than LONGEST characters, none that steers a terminal."""
+    return cut(printable_lines(text), LONGEST)
+
+
+def failed(failure: Any) -> str:
+    return bounded(f"error: {failure}")

@@ -1,0 +1,79 @@
+"""What names mean at a place of a program, and the problems found so far.
+
+In: contexts, params and bindings. Out: look-ups; a list of diagnostics that only grows.
+Law: a name that failed to check is known as broken, so that one mistake is reported once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlm_dsl.common.diagnostics import Diagnostic
+from rlm_dsl.common.source import Span
+from rlm_dsl.language.program import Node
+from rlm_dsl.language.types import Record, Table, bare, quoted_name
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What stands before a program's first line: contexts' types, bound names, given values of params."""
+
+    contexts: Mapping[str, Table] = field(default_factory=dict)
+    bindings: Mapping[str, Node] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a bare name may mean here beside bindings: columns of `row`, `left.` and `right.` of a join.
+
+    In `grouped` a column must stand inside an aggregate.
+    """
+
+    row: Table | None = None
+    left: Table | None = None
+    right: Table | None = None
+    grouped: bool = False
+
+
+NO_ROW = Scope()
+
+
+def fields_named(table: Table, name: str) -> tuple[str, ...]:
+    """A hint where a name is no column, but a field of a column that is a record."""
+    found = [
+        f"{quoted_name(column.name)}.{quoted_name(name)}"
+        for column in table.columns
+        if isinstance(inner := bare(column.type), Record) and inner.field(name) is not None
+    ]
+    return (f"it is a field of a record: write {' or '.join(found)}",) if found else ()
+
+
+@dataclass(slots=True)
+class Names:
+    """The names bound so far. A broken one is bound to None."""
+
+    bindings: dict[str, Node | None]
+    contexts: Mapping[str, Table]
+    params: Mapping[str, Any]
+    problems: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
+
+    def report(self, code: str, message: str, span: Span, *hints: str) -> None:
+        """Note a problem; whoever reports gives up on what was wrong."""
+        self.problems.append(Diagnostic(code, message, span, hints))
+
+    def hidden(self, name: str, span: Span) -> bool:
+        """Whether a name is of the kind that hidden columns and tables have, which is then reported."""
+        if name.startswith("#"):
+            self.report("C23", f"`{name}` begins with #, as names of the engine's own do", span, "leave the # out")
+        return name.startswith("#")
+
+    def warn(self, code: str, message: str, span: Span, *hints: str) -> None:
+        """Note what is allowed and may surprise."""
+        self.warnings.append(Diagnostic(code, message, span, hints, "warning"))
+
+    def known(self) -> list[str]:
+        return [*self.bindings, *(name for name in self.contexts if name not in self.bindings)]

@@ -1,0 +1,74 @@
+"""Type expressions to types."""
+
+from __future__ import annotations
+
+from rlm_dsl.common.diagnostics import did_you_mean
+from rlm_dsl.common.source import Span
+from rlm_dsl.language.check.habits import TYPES
+from rlm_dsl.language.check.scope import Names
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.types import SCALARS, Enum, Field, ListOf, Record, Table, Type, nullable
+
+
+def written_type(names: Names, expression: t.Expression) -> Type | None:
+    """The type that an expression spells, or None after saying what is wrong with it."""
+    match expression:
+        case t.Name(name):
+            return _scalar(names, name, expression.span)
+        case t.Maybe(of):
+            inner = written_type(names, of)
+            return None if inner is None else nullable(inner)
+        case t.Applied("list", (of,)):
+            inner = written_type(names, of)
+            return None if inner is None else ListOf(inner)
+        case t.Applied("enum", items):
+            return _enum(names, items, expression.span)
+        case t.Entries(entries):
+            fields = _fields(names, entries)
+            return None if fields is None else Record(fields)
+        case t.Call("table", (), entries):
+            fields = _fields(names, entries)
+            return None if fields is None else Table(fields)
+        case t.Text(text) if text in SCALARS or text.lower() in TYPES:
+            told = text if text in SCALARS else TYPES[text.lower()]
+            names.report("C13", "a type is no text", expression.span, f"write it bare: {told}")
+            return None
+        case _:
+            names.report(
+                "C13",
+                "no type",
+                expression.span,
+                f'types: {", ".join(SCALARS)}, list[T], enum["a", "b"], {{name: T}}, table(col: T), T?',
+            )
+            return None
+
+
+def _scalar(names: Names, name: str, span: Span) -> Type | None:
+    if name in SCALARS:
+        return SCALARS[name]
+    known = TYPES.get(name.lower())
+    hints = (f"write `{known}`",) if known else did_you_mean(name, list(SCALARS), what="types")
+    names.report("C13", f"no type is called `{name}`", span, *hints)
+    return None
+
+
+def _enum(names: Names, items: tuple[t.Expression, ...], span: Span) -> Type | None:
+    values = [item.value for item in items if isinstance(item, t.Text)]
+    if len(values) != len(items) or not values or len(set(values)) != len(values):
+        names.report("C13", "an enum is a list of different texts", span, 'write enum["a", "b"]')
+        return None
+    return Enum(tuple(values))
+
+
+def _fields(names: Names, entries: tuple[t.Entry, ...]) -> tuple[Field, ...] | None:
+    found = [(entry.name, written_type(names, entry.value)) for entry in entries]
+    lowered = [name.lower() for name, _ in found]
+    for entry, name in zip(entries, lowered, strict=True):
+        if lowered.count(name) > 1:
+            names.report("C09", f"`{entry.name}` stands here twice (names differ by more than case)", entry.name_span)
+            return None
+    if any(type_ is None for _, type_ in found):
+        return None
+    if any(names.hidden(entry.name, entry.name_span) for entry in entries):
+        return None
+    return tuple(Field(name, type_) for name, type_ in found if type_ is not None)

@@ -1,0 +1,64 @@
+"""`ask`: a model answers a question about each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.language.operators.asking import COMMON, EXAMPLES, ROW_IS_DATA, beside, new_columns
+from rlm_dsl.language.operators.operator import (
+    ONLY_TEXT,
+    Arguments,
+    Example,
+    Lowering,
+    ModelStep,
+    Operator,
+    Parameter,
+    ResultType,
+    Shown,
+    Words,
+)
+from rlm_dsl.language.sql import Sql
+from rlm_dsl.language.types import Record, Type
+
+
+def result(arguments: Arguments) -> Type:
+    return arguments.table.with_columns(new_columns(arguments, arguments["returns"]))
+
+
+def question(values: Mapping[str, Any]) -> str:
+    return f"{values['instruction']}\n{ROW_IS_DATA}"
+
+
+def answer_type(values: Mapping[str, Any]) -> Record:
+    returns = values["returns"]
+    assert isinstance(returns, Record)
+    return returns
+
+
+def combine(lowering: Lowering, answers: Sql) -> Sql:
+    return beside(lowering, answers, tuple((f.name, f.name) for f in lowering["returns"].fields))
+
+
+ask = Operator(
+    name="ask",
+    summary="a model answers a question about each row; the record's fields become columns",
+    parameters=(
+        Parameter("instruction", Words(), shown='"question"'),
+        Parameter("on", Shown(), ONLY_TEXT, shown="on=col or [cols]"),
+        Parameter("returns", ResultType(record=True), shown="returns={name: type}"),
+        *COMMON,
+        EXAMPLES,
+    ),
+    result=result,
+    model=ModelStep(question, answer_type, combine),
+    manual="Ask for `T?` where the text may not say. Several columns are shown by name.",
+    examples=(
+        Example(
+            't | ask("How many people are named?", on=x, returns={people: int})',
+            {"x": ["Ann and Bo", "nobody"]},
+            [["Ann and Bo", 2], ["nobody", 0]],
+            answers={"Ann and Bo": {"people": 2}, "nobody": {"people": 0}},
+        ),
+    ),
+)

@@ -1,0 +1,24 @@
+"""`avg`: the mean of numbers."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import Sql, sql
+from rlm_dsl.language.types import FLOAT, INT, Type, bare, is_nullable, null_if
+
+
+def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
+    """Ints are added exactly and divided once; floats are added in the table's order."""
+    if bare(types[0]) == INT:
+        return sql("(sum({v}){o}::DOUBLE / nullif(count({v}){o}, 0))", v=values[0], o=over)
+    return sql('(sum({v} ORDER BY "#ord"){o} / nullif(count({v}){o}, 0))', v=values[0], o=over)
+
+
+avg = AggregateFunction(
+    name="avg",
+    summary="mean, nulls left out",
+    parameters=(("value", "number"),),
+    result=lambda types: null_if(is_nullable(types[0]), FLOAT),
+    lower=lower,
+    examples=(Example("t | avg(n)", {"n": [1, None, 2]}, 1.5),),
+)

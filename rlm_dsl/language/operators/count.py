@@ -1,0 +1,17 @@
+"""`count`: how many rows."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import sql
+from rlm_dsl.language.types import INT
+
+count = AggregateFunction(
+    name="count",
+    summary="number of rows",
+    parameters=(),
+    result=lambda types: INT,
+    lower=lambda values, types, over: sql("count(*){o}", o=over),
+    never_null=True,
+    examples=(Example("t | count()", {"n": [1, None]}, 2), Example("t | where(n > 9) | count()", {"n": [1]}, 0)),
+)

@@ -1,0 +1,17 @@
+"""`count_distinct`: how many different values."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import sql
+from rlm_dsl.language.types import INT
+
+count_distinct = AggregateFunction(
+    name="count_distinct",
+    summary="number of different values, null not counted",
+    parameters=(("value", "any"),),
+    result=lambda types: INT,
+    lower=lambda values, types, over: sql("count(DISTINCT {v}){o}", v=values[0], o=over),
+    never_null=True,
+    examples=(Example("t | count_distinct(x)", {"x": ["a", "b", "a", None]}, 2),),
+)

@@ -1,0 +1,17 @@
+"""`count_if`: how many rows satisfy a condition."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import sql
+from rlm_dsl.language.types import INT
+
+count_if = AggregateFunction(
+    name="count_if",
+    summary="number of rows for which it holds",
+    parameters=(("condition", "bool"),),
+    result=lambda types: INT,
+    lower=lambda values, types, over: sql("count(*) FILTER (WHERE {c}){o}", c=values[0], o=over),
+    never_null=True,
+    examples=(Example("t | group(n=count_if(x > 1))", {"x": [1, 2, None, 3]}, [[2]]),),
+)

@@ -1,0 +1,30 @@
+"""`distinct`: the first row of each key."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import ORD, Columns, Example, Lowering, Operator, Parameter, same_table
+from rlm_dsl.language.sql import Sql, name, names, sql
+
+
+def lower(lowering: Lowering) -> Sql:
+    keys = tuple(column for column, _ in lowering["columns"]) or lowering.t.type.names
+    return sql(
+        "SELECT * FROM {t} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {ord}) = 1",
+        t=lowering.t.sql,
+        keys=names(keys),
+        ord=name(ORD),
+    )
+
+
+distinct = Operator(
+    name="distinct",
+    summary="the first whole row of each key (of each whole row, without columns)",
+    parameters=(Parameter("columns", Columns(), default=(), shown="col, ..."),),
+    result=same_table,
+    lower=lower,
+    chooses=lambda arguments: "by place" if arguments["columns"] else "",
+    examples=(
+        Example("t | distinct(k)", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", 1], ["b", 2]]),
+        Example("t | distinct()", {"k": ["a", None, "a", None]}, [["a"], [None]]),
+    ),
+)

@@ -1,0 +1,145 @@
+"""Scalar functions on text. Positions count characters (code points) from 1.
+
+A position below 1 counts as 1, a number of characters below 0 as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.language.operators.function import Function
+from rlm_dsl.language.patterns.prefilters import matching
+from rlm_dsl.language.sql import Sql, joined, sql
+
+BLANKS = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))"
+"""What counts as blank: space, tab, line feed, vertical tab, form feed, carriage return."""
+
+FUNCTIONS = [
+    Function("lower(value: text) -> text", "lower case", "lower({value})", examples=(('lower("ÄB")', "äb"),)),
+    Function("upper(value: text) -> text", "upper case", "upper({value})", examples=(('upper("äb")', "ÄB"),)),
+    Function(
+        "trim(value: text) -> text",
+        "without blanks, tabs and line ends at both ends",
+        f"trim({{value}}, {BLANKS})",
+        examples=(('trim("  a b\\n")', "a b"),),
+    ),
+    Function("length(value: text) -> int", "number of characters", "length({value})", examples=(('length("aé")', 2),)),
+    Function(
+        "substring(value: text, start: int, count: int = null) -> text",
+        "`count` characters from position `start` (the first is 1), or all the rest",
+        "substring({value}, greatest({start}, 1)::BIGINT, greatest(coalesce({count}, 4294967295), 0)::BIGINT)",
+        examples=(('substring("abcd", 2, 2)', "bc"), ('substring("abcd", 3)', "cd")),
+    ),
+    Function(
+        "left(value: text, count: int) -> text",
+        "the first `count` characters",
+        "left({value}, greatest({count}, 0))",
+        examples=(('left("abc", 2)', "ab"),),
+    ),
+    Function(
+        "right(value: text, count: int) -> text",
+        "the last `count` characters",
+        "right({value}, greatest({count}, 0))",
+        examples=(('right("abc", 2)', "bc"),),
+    ),
+    Function(
+        "replace(value: text, old: text, new: text) -> text",
+        "every `old` replaced by `new`",
+        "replace({value}, {old}, {new})",
+        examples=(('replace("a-b-c", "-", "+")', "a+b+c"),),
+    ),
+    Function(
+        "split(value: text, separator: text) -> list[text]",
+        "the parts between separators",
+        "string_split({value}, {separator})",
+        examples=(('split("a,b", ",")', ["a", "b"]),),
+    ),
+    Function(
+        "contains(value: text, part: text) -> bool",
+        "whether `part` occurs in it",
+        "contains({value}, {part})",
+        examples=(('contains("abc", "bc")', True),),
+    ),
+    Function(
+        "starts_with(value: text, part: text) -> bool",
+        "whether it begins so",
+        "starts_with({value}, {part})",
+        examples=(('starts_with("abc", "ab")', True),),
+    ),
+    Function(
+        "ends_with(value: text, part: text) -> bool",
+        "whether it ends so",
+        "ends_with({value}, {part})",
+        examples=(('ends_with("abc", "ab")', False),),
+    ),
+]
+
+
+def extracted(arguments: Mapping[str, Any]) -> Sql:
+    """The wanted group of the first match; null, and not '', where the pattern does not match."""
+    return sql(
+        "CASE WHEN regexp_matches({value}, {pattern}) THEN regexp_extract({value}, {pattern}, {group}) END",
+        value=arguments["value"],
+        pattern=arguments["pattern"],
+        group=arguments["group"],
+    )
+
+
+def concatenated(arguments: Mapping[str, Any]) -> Sql:
+    return sql("concat({all})", all=joined(", ", (as_text(value) for value in arguments["values"])))
+
+
+def as_text(value: Sql) -> Sql:
+    return sql("CAST({value} AS VARCHAR)", value=value)
+
+
+def formatted(arguments: Mapping[str, Any]) -> Sql:
+    """The template's pieces with the values between them; the checker has counted the `{}`."""
+    pieces: list[Sql] = []
+    for index, piece in enumerate(arguments["pieces"]):
+        pieces += [piece] if index == 0 else [as_text(arguments["values"][index - 1]), piece]
+    return sql("concat({all})", all=joined(", ", pieces))
+
+
+regex_extract = Function(
+    "regex_extract(value: text, pattern: pattern, group: int = null) -> text?",
+    "group 1 of the first match if the pattern has groups, else the whole match; null without a match",
+    extracted,
+    examples=(
+        ('regex_extract("id=42;", r"id=(\\d+)")', "42"),
+        ('regex_extract("id=42;", r"\\d+")', "42"),
+        ('regex_extract("id", r"\\d+")', None),
+    ),
+)
+
+concat = Function(
+    "concat(values...: scalar) -> text",
+    "all values as text, one after the other; null counts as ''",
+    concatenated,
+    takes_null=True,
+    examples=(('concat("a", 1, null)', "a1"),),
+)
+
+format_text = Function(
+    "format(template: fixed, values...: scalar) -> text",
+    "the template with each {} replaced by a value",
+    formatted,
+    takes_null=True,
+    examples=(('format("{}: {}", "a", 1)', "a: 1"), ('format("{{{}}}", 1)', "{1}")),
+)
+
+json_value = Function(
+    "json(value: text, path: fixed) -> text?",
+    'the value at a path such as "$.user.id" of a JSON text, as text; null if absent or no JSON',
+    "CASE WHEN json_valid({value}) THEN json_extract_string({value}, {path}) END",
+    examples=(('json("{\\"a\\": {\\"b\\": 3}}", "$.a.b")', "3"), ('json("oops", "$.a")', None)),
+)
+
+matches = Function(
+    "matches(value: text, pattern: pattern) -> bool",
+    "whether the RE2 pattern matches somewhere in it",
+    lambda arguments: matching(arguments["value"], arguments["known"], arguments["hint"]),
+    symbol="matches",
+    examples=(('"abc" matches r"b."', True),),
+)

@@ -1,0 +1,90 @@
+"""`grep`: rows whose text matches a pattern, with their neighbours if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from rlm_dsl.language.operators.operator import (
+    ONLY_TEXT,
+    ORD,
+    Arguments,
+    Constant,
+    Each,
+    Example,
+    Flag,
+    Lowering,
+    Operator,
+    Parameter,
+    Pattern,
+    source_of,
+)
+from rlm_dsl.language.operators.presence import known_present, needed
+from rlm_dsl.language.operators.take import not_negative
+from rlm_dsl.language.patterns.prefilters import lookup, matching, needed_texts
+from rlm_dsl.language.program import Column, Literal, known_value, resolved
+from rlm_dsl.language.sql import Sql, name, sql
+from rlm_dsl.language.types import INT, Type
+
+
+def result(arguments: Arguments) -> Type:
+    """A row that matches has its text; its neighbours may not."""
+    not_negative(arguments, "before", "after")
+    alone = not arguments["invert"] and arguments["before"] == arguments["after"] == NONE
+    return known_present(arguments.table, needed(arguments["on"])) if alone else arguments.table
+
+
+def lower(lowering: Lowering) -> Sql:
+    matches = matching(lowering.value("on"), known_value(lowering["pattern"]), f"{lowering.expression.prefix}pattern")
+    if lowering["invert"]:
+        matches = sql("NOT coalesce({m}, false)", m=matches)
+    if lowering["before"] == lowering["after"] == NONE:
+        return sql("SELECT * FROM {t} WHERE {m}", t=lowering.t.sql, m=matches)
+    return with_neighbours(lowering, matches)
+
+
+def with_neighbours(lowering: Lowering, matches: Sql) -> Sql:
+    """A row is taken if one of the rows from `after` before it to `before` after it, in its source, matches."""
+    return sql(
+        'SELECT * EXCLUDE ("#near") FROM (SELECT *, bool_or(coalesce({m}, false)) OVER (PARTITION BY {source} ORDER BY '
+        '{ord} ROWS BETWEEN {after} PRECEDING AND {before} FOLLOWING) AS "#near" FROM {t}) WHERE "#near"',
+        m=matches,
+        source=source_of(lowering.t),
+        ord=name(ORD),
+        t=lowering.t.sql,
+        after=lowering.value("after"),
+        before=lowering.value("before"),
+    )
+
+
+def looks(arguments: Mapping[str, Any]) -> tuple[str, tuple[Collection[str], ...]]:
+    on = resolved(arguments["on"])
+    alone = not arguments["invert"] and arguments["before"] == arguments["after"] == NONE
+    return (on.name, needed_texts(known_value(arguments["pattern"]))) if alone and isinstance(on, Column) else ("", ())
+
+
+NONE = Literal(0, INT)
+
+grep = Operator(
+    name="grep",
+    summary="rows whose text matches the RE2 pattern; before/after add neighbours from the same source, each row once",
+    parameters=(
+        Parameter("pattern", Pattern(), shown='r"pattern"'),
+        Parameter("on", Each("text"), ONLY_TEXT),
+        Parameter("invert", Flag(), False),
+        Parameter("before", Constant(INT), NONE, shown="before=0"),
+        Parameter("after", Constant(INT), NONE, shown="after=0"),
+    ),
+    result=result,
+    lower=lower,
+    rewrites=lambda arguments: lookup(known_value(arguments["pattern"])).told,
+    chooses=lambda arguments: "by row" if arguments["before"] == arguments["after"] == NONE else "by place",
+    looks=looks,
+    manual="With `invert=true`, rows that do not match, those whose text is null among them.",
+    examples=(
+        Example('t | grep(r"(?i)b+", on=x)', {"x": ["abc", "ABB", None, "c"]}, [["abc"], ["ABB"]]),
+        Example('t | grep(r"b", on=x, invert=true)', {"x": ["abc", None, "c"]}, [[None], ["c"]]),
+        Example('t | grep(r"^b$", before=1)', {"x": ["a", "b", "c", "d"]}, [["a"], ["b"]]),
+        Example('t | grep(r"^b$", after=2)', {"x": ["a", "b", "b", "d", "e"]}, [["b"], ["b"], ["d"], ["e"]]),
+    ),
+)

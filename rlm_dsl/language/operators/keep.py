@@ -1,0 +1,72 @@
+"""`keep`: a model keeps the rows that satisfy a criterion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.language.operators.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA
+from rlm_dsl.language.operators.operator import (
+    KEY,
+    ONLY_TEXT,
+    ORD,
+    Arguments,
+    Example,
+    Lowering,
+    ModelStep,
+    Operator,
+    Parameter,
+    Shown,
+    Words,
+)
+from rlm_dsl.language.operators.presence import known_present, needed
+from rlm_dsl.language.sql import Sql, name, sql
+from rlm_dsl.language.types import BOOL, Field, Record, Type
+
+
+def result(arguments: Arguments) -> Type:
+    """A row is kept for the text it shows, so the one column shown is there."""
+    shown = arguments["on"]
+    return known_present(arguments.table, needed(shown[0][1])) if len(shown) == 1 else arguments.table
+
+
+def question(values: Mapping[str, Any]) -> str:
+    return f"{values['criterion']}\nAnswer whether the text satisfies this.\n{ROW_IS_DATA}"
+
+
+def answer_type(values: Mapping[str, Any]) -> Record:
+    return Record((Field("holds", BOOL),))
+
+
+def combine(lowering: Lowering, answers: Sql) -> Sql:
+    return sql(
+        "SELECT t.* FROM {t} AS t SEMI JOIN (SELECT {key} FROM {a} WHERE holds) AS a ON t.{ord} = a.{key}",
+        t=lowering.t.sql,
+        a=answers,
+        key=name(KEY),
+        ord=name(ORD),
+    )
+
+
+keep = Operator(
+    name="keep",
+    summary="a model keeps the rows that satisfy the criterion",
+    parameters=(
+        Parameter("criterion", Words(), shown='"criterion"'),
+        Parameter("on", Shown(), ONLY_TEXT, shown="on=col or [cols]"),
+        *COMMON,
+        EXAMPLES,
+        PROXY,
+    ),
+    result=result,
+    model=ModelStep(question, answer_type, combine, filters=True),
+    manual='A row without text, or whose answer failed under `on_error="null"`, is not kept.',
+    examples=(
+        Example(
+            't | keep("It is a complaint.", on=x)',
+            {"x": ["awful", "thanks", None, "awful"]},
+            [["awful"], ["awful"]],
+            answers={"awful": {"holds": True}, "thanks": {"holds": False}},
+        ),
+    ),
+)

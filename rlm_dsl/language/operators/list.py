@@ -1,0 +1,21 @@
+"""`list`: the values of a group in a list; `values` is the same over a whole table."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import name, sql
+from rlm_dsl.language.types import ListOf
+
+listed = AggregateFunction(
+    name="list",
+    summary="the values in the table's order, nulls among them",
+    parameters=(("value", "any"),),
+    result=lambda types: ListOf(types[0]),
+    lower=lambda values, types, over: sql(
+        "coalesce(list({v} ORDER BY {o}){over}, [])", v=values[0], o=name("#ord"), over=over
+    ),
+    never_null=True,
+    examples=(
+        Example("t | group(by=k, l=list(n))", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", [1, 3]], ["b", [2]]]),
+    ),
+)

@@ -1,0 +1,18 @@
+"""`max`: the largest value."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import sql
+
+largest = AggregateFunction(
+    name="max",
+    summary="largest value, nulls left out",
+    parameters=(("value", "ordered"),),
+    result=lambda types: types[0],
+    lower=lambda values, types, over: sql("max({v}){o}", v=values[0], o=over),
+    examples=(
+        Example("t | max(n)", {"n": [2, 1, None]}, 2),
+        Example("t | group(m=max(w))", {"w": ["b", "a"]}, [["b"]]),
+    ),
+)

@@ -1,0 +1,18 @@
+"""`min`: the smallest value."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import sql
+
+smallest = AggregateFunction(
+    name="min",
+    summary="smallest value, nulls left out",
+    parameters=(("value", "ordered"),),
+    result=lambda types: types[0],
+    lower=lambda values, types, over: sql("min({v}){o}", v=values[0], o=over),
+    examples=(
+        Example("t | min(n)", {"n": [2, 1, None]}, 1),
+        Example("t | group(m=min(w))", {"w": ["b", "a"]}, [["a"]]),
+    ),
+)

@@ -1,0 +1,44 @@
+"""`number`: rows numbered from 1."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import (
+    ORD,
+    Arguments,
+    Example,
+    Keys,
+    Lowering,
+    NewName,
+    Operator,
+    Parameter,
+    partition_by,
+)
+from rlm_dsl.language.sql import Sql, name, sql
+from rlm_dsl.language.types import INT, Field, Type
+
+
+def result(arguments: Arguments) -> Type:
+    return arguments.table.with_columns([Field(arguments["into"], INT)])
+
+
+def lower(lowering: Lowering) -> Sql:
+    return sql(
+        "SELECT *, row_number() OVER ({by}ORDER BY {ord}) AS {into} FROM {t}",
+        by=partition_by(lowering),
+        ord=name(ORD),
+        into=name(lowering["into"]),
+        t=lowering.t.sql,
+    )
+
+
+number = Operator(
+    name="number",
+    summary="rows numbered from 1 in a new column; with `by`, anew in each group",
+    parameters=(Parameter("into", NewName(), "number"), Parameter("by", Keys(), ())),
+    result=result,
+    lower=lower,
+    examples=(
+        Example("t | number(into=no)", {"x": ["b", "a"]}, [["b", 1], ["a", 2]]),
+        Example("t | number(by=k)", {"k": ["a", "b", "a"]}, [["a", 1], ["b", 1], ["a", 2]]),
+    ),
+)

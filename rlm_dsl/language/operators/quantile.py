@@ -1,0 +1,18 @@
+"""`quantile`: the value below which a share of the values lies."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import sql
+from rlm_dsl.language.types import FLOAT, is_nullable, null_if
+
+quantile = AggregateFunction(
+    name="quantile",
+    summary="the value at fraction q (0 to 1), interpolated; nulls left out",
+    parameters=(("value", "number"), ("q", "fraction")),
+    result=lambda types: null_if(is_nullable(types[0]), FLOAT),
+    lower=lambda values, types, over: sql(
+        "quantile_cont({v}::DOUBLE, {q}::DOUBLE){o}", v=values[0], q=values[1], o=over
+    ),
+    examples=(Example("t | group(p=quantile(n, 0.5))", {"n": [1, 2, 3]}, [[2.0]]),),
+)

@@ -1,0 +1,63 @@
+"""The registry: every operator, aggregate and scalar function, found by reading this folder.
+
+In: the modules of this folder and of `functions/`. Out: three mappings by name.
+Law: adding an operator is adding one file; nothing else names it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from rlm_dsl.language import operators
+from rlm_dsl.language.operators.function import Function
+from rlm_dsl.language.operators.operator import AggregateFunction, Operator
+
+
+def modules() -> Iterator[ModuleType]:
+    """The modules of this folder and of `functions/`, in the order of their names."""
+    for package in (operators, importlib.import_module("rlm_dsl.language.operators.functions")):
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.ispkg:
+                yield importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+@cache
+def entries() -> tuple[Any, ...]:
+    """Every registered value, once, in the order of the modules' names and within them of their definition."""
+    found: dict[tuple[str, str], Any] = {}
+    for module in modules():
+        for value in vars(module).values():
+            for entry in value if isinstance(value, list) else [value]:
+                if isinstance(entry, Operator | AggregateFunction | Function):
+                    found.setdefault((type(entry).__name__, entry.name), entry)
+    return tuple(found.values())
+
+
+@cache
+def table_operators() -> Mapping[str, Operator]:
+    """Operators on tables by name, those that aggregates give over whole tables among them."""
+    from rlm_dsl.language.operators.whole import whole_table
+
+    own = {entry.name: entry for entry in entries() if isinstance(entry, Operator)}
+    return {**{a.name: whole_table(a) for a in aggregates().values() if a.name not in own}, **own}
+
+
+@cache
+def aggregates() -> Mapping[str, AggregateFunction]:
+    return {entry.name: entry for entry in entries() if isinstance(entry, AggregateFunction)}
+
+
+@cache
+def functions() -> Mapping[str, Function]:
+    """Scalar functions by name; those whose name is no word are the expressions' operators (`+`, `in`, ...)."""
+    return {entry.name: entry for entry in entries() if isinstance(entry, Function)}
+
+
+def function_names() -> list[str]:
+    """The functions that are called by name; the others are written as operators of expressions."""
+    return [name for name, entry in functions().items() if not entry.symbol]

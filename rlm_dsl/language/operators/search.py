@@ -1,0 +1,91 @@
+"""`search`: the rows that fit some words best, by BM25."""
+
+from __future__ import annotations
+
+import re
+
+from rlm_dsl.language.operators.bm25 import holding, scores, terms
+from rlm_dsl.language.operators.operator import (
+    ONLY_TEXT,
+    ORD,
+    Arguments,
+    Constant,
+    Each,
+    Example,
+    Keys,
+    Lowering,
+    Operator,
+    Parameter,
+    Refused,
+    partition_by,
+    qualified,
+)
+from rlm_dsl.language.operators.take import not_negative
+from rlm_dsl.language.program import Literal, known_value
+from rlm_dsl.language.sql import Sql, name, sql
+from rlm_dsl.language.types import FLOAT, INT, TEXT, Field, Type
+
+
+def result(arguments: Arguments) -> Type:
+    not_negative(arguments, "top")
+    words = known_value(arguments["words"])
+    if isinstance(words, str) and not re.search(r"\w", words):
+        raise Refused("words", "there is no word to search for", 'write search("late delivery")')
+    return arguments.table.with_columns([Field("score", FLOAT)])
+
+
+def lower(lowering: Lowering) -> Sql:
+    """The one asker is the query itself; rows come back in the order of their scores."""
+    t = lowering.t
+    words = known_value(lowering["words"])
+    likely = holding(lowering.value("on"), words) if isinstance(words, str) else sql("true")
+    wanted = sql("SELECT DISTINCT 0 AS asker, unnest({terms}) AS term", terms=terms(lowering.value("words")))
+    return sql(
+        'SELECT {kept}, "#scores".score AS score, row_number() OVER (ORDER BY "#scores".score DESC, t.{ord}) AS {ord}, '
+        '{origin} FROM {t} AS t JOIN ({scores}) AS "#scores" ON t.{ord} = "#scores".text '
+        'QUALIFY row_number() OVER ({by}ORDER BY "#scores".score DESC, t.{ord}) <= {top}',
+        kept=qualified(t.type.names, "t"),
+        ord=name(ORD),
+        origin=qualified(t.origin, "t"),
+        t=t.sql,
+        scores=scores(t.sql, lowering.value("on"), likely, wanted),
+        by=partition_by(lowering),
+        top=lowering.value("top"),
+    )
+
+
+def most_rows(arguments: Arguments, rows: list[int]) -> int | None:
+    top = known_value(arguments["top"])
+    return rows[0] if arguments["by"] or top is None else min(rows[0], int(top))
+
+
+search = Operator(
+    name="search",
+    summary="the `top` rows that fit the words best (BM25), best first, with `score: float`; with `by`, of each group",
+    parameters=(
+        Parameter("words", Constant(TEXT), shown='"words"'),
+        Parameter("top", Constant(INT), Literal(20, INT), shown="top=20"),
+        Parameter("on", Each("text"), ONLY_TEXT),
+        Parameter("by", Keys(), ()),
+    ),
+    result=result,
+    lower=lower,
+    version=2,
+    order="best score first, then the table's",
+    most_rows=most_rows,
+    manual=(
+        "Terms are runs of letters and digits, whatever their case; a row without any of them is left out. How rare a "
+        "term is and how long texts are (in bytes) is counted over the whole table piped in. Scores are rounded to 6 "
+        "digits."
+    ),
+    examples=(
+        Example(
+            't | search("late parcel", top=2) | select(x)',
+            {"x": ["my parcel", "the parcel is late", "hello", None, "late, late"]},
+            [["the parcel is late"], ["late, late"]],
+        ),
+        Example(
+            't | search("A", top=1, by=k) | select(k, x)', {"k": [1, 2], "x": ["a b", "b a"]}, [[1, "a b"], [2, "b a"]]
+        ),
+    ),
+)

@@ -1,0 +1,45 @@
+"""`sort`: another order."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import (
+    ORD,
+    Example,
+    Lowering,
+    Operator,
+    Parameter,
+    SortKeys,
+    same_table,
+    sort_list,
+)
+from rlm_dsl.language.sql import Sql, name, names, sql
+
+
+def lower(lowering: Lowering) -> Sql:
+    t = lowering.t
+    return sql(
+        "SELECT {kept}, row_number() OVER (ORDER BY {keys}) AS {ord}, {origin} FROM {t}",
+        kept=names(t.type.names),
+        keys=sort_list(lowering["keys"], lowering),
+        ord=name(ORD),
+        origin=names(t.origin),
+        t=t.sql,
+    )
+
+
+sort = Operator(
+    name="sort",
+    summary="ordered by these; `-col` is descending; stable; nulls last",
+    parameters=(Parameter("keys", SortKeys(), shown="col, -col, ..."),),
+    result=same_table,
+    lower=lower,
+    order="the keys, then as before",
+    manual="Texts compare by code point.",
+    examples=(
+        Example(
+            "t | sort(-n, w)",
+            {"w": ["b", "a", "c", "d"], "n": [1, 1, 2, None]},
+            [["c", 2], ["a", 1], ["b", 1], ["d", None]],
+        ),
+    ),
+)

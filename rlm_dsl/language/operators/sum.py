@@ -1,0 +1,25 @@
+"""`sum`: the total of numbers."""
+
+from __future__ import annotations
+
+from rlm_dsl.language.operators.operator import AggregateFunction, Example
+from rlm_dsl.language.sql import Sql, sql
+from rlm_dsl.language.types import INT, Type, bare
+
+
+def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
+    """Floats are added in the table's order: in another order the last bit may differ."""
+    if bare(types[0]) == INT:
+        return sql("CAST(coalesce(sum({v}){o}, 0) AS BIGINT)", v=values[0], o=over)
+    return sql('coalesce(sum({v} ORDER BY "#ord"){o}, 0.0::DOUBLE)', v=values[0], o=over)
+
+
+total = AggregateFunction(
+    name="sum",
+    summary="total, nulls left out; 0 for no rows",
+    parameters=(("value", "number"),),
+    result=lambda types: bare(types[0]),
+    lower=lower,
+    never_null=True,
+    examples=(Example("t | sum(n)", {"n": [1, None, 2]}, 3), Example("t | sum(x)", {"x": [0.5, 0.25]}, 0.75)),
+)

@@ -1,0 +1,98 @@
+"""What is in the answer store, and what shall go: for people who look after it.
+
+In: a store. Out: counts, lines, how much went. Law: nothing here changes an answer; what goes is said beforehand in the
+same words as afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.cache.store import AnswerStore
+
+AGE = re.compile(r"(\d+)\s*(d|w|h)")
+SECONDS = {"h": 3_600, "d": 86_400, "w": 7 * 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a store holds: answers and bytes in all, by model (answers, bytes, oldest and newest in seconds)."""
+
+    path: str
+    answers: int
+    bytes: int
+    models: tuple[tuple[str, int, int, float, float], ...]
+    batches: int
+
+    def as_json(self) -> dict[str, Any]:
+        names = ("model", "answers", "bytes", "oldest", "newest")
+        models = [dict(zip(names, row, strict=True)) for row in self.models]
+        return {
+            "path": self.path, "answers": self.answers, "bytes": self.bytes, "models": models, "batches": self.batches,
+        }  # fmt: skip
+
+
+MODEL = "json_extract(request, '$.model')"
+SIZE = "length(CAST(request AS BLOB)) + length(CAST(answer AS BLOB))"
+
+
+def stats(store: AnswerStore) -> Stats:
+    rows = store.reader.execute(
+        f"SELECT {MODEL}, count(*), sum({SIZE}), min(kept), max(kept) FROM answers GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    batches = store.reader.execute("SELECT count(*) FROM batches").fetchone()[0]
+    total = sum(row[1] for row in rows)
+    return Stats(str(store.path), total, sum(row[2] for row in rows), tuple(rows), batches)
+
+
+def seconds(age: str) -> float:
+    """Seconds of `30d`, `2w` or `12h`."""
+    found = AGE.fullmatch(age.strip())
+    if not found:
+        raise UserError(f"no age: {age!r}", "write it as 30d, 2w or 12h")
+    return float(int(found[1]) * SECONDS[found[2]])
+
+
+def remove(store: AnswerStore, older: float | None, model: str | None, most: int | None, *, dry: bool) -> int:
+    """Take out answers that are older than so many seconds, those of a model, and the oldest ones until the rest is
+    no larger than `most` bytes; how many. With `dry` none goes."""
+    conditions: list[str] = []
+    values: list[float | str] = []
+    if older is not None:
+        conditions.append("kept < ?")
+        values.append(time.time() - older)
+    if model is not None:
+        conditions.append(f"{MODEL} = ?")
+        values.append(model)
+    going: set[str] = set()
+    if conditions:
+        going |= {
+            key for (key,) in store.reader.execute(f"SELECT key FROM answers WHERE {' AND '.join(conditions)}", values)
+        }
+    if most is not None:
+        size = 0
+        for key, length in store.reader.execute(f"SELECT key, {SIZE} FROM answers ORDER BY kept DESC, key"):
+            size += length
+            if size > most:
+                going.add(key)
+    if going and not dry:
+        store.reader.execute("BEGIN IMMEDIATE")
+        store.reader.executemany("DELETE FROM answers WHERE key = ?", [(key,) for key in sorted(going)])
+        store.reader.execute("COMMIT")
+        store.reader.execute("VACUUM")
+    return len(going)
+
+
+def lines(store: AnswerStore) -> Iterator[str]:
+    """Every answer with its request, a line of JSON each, in the order of their keys."""
+    for key, request, answer, kept in store.reader.execute(
+        "SELECT key, request, answer, kept FROM answers ORDER BY key"
+    ):
+        held = {"key": key, "kept": kept, "request": json.loads(request), "answer": json.loads(answer)}
+        yield json.dumps(held, ensure_ascii=False, sort_keys=True)

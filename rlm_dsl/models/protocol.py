@@ -1,0 +1,67 @@
+"""The one protocol of models, and what can go wrong between a request and its answer.
+
+In: nothing. Out: `Model`, and failures as typed errors. Law: whatever answers (a server, the store, a trace) is a
+`Model`, and whoever asks cannot tell which.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.request import Answer, Request
+
+
+class Model(Protocol):
+    """Answers requests. Raises the errors below; an answer that does not fit its type is still an answer."""
+
+    async def answer(self, request: Request) -> Answer: ...
+
+
+class Attempt(Exception):
+    """One attempt that came to nothing. `billed` if the server may have counted it; `wait` is its Retry-After in
+    seconds; `again` if another attempt makes sense; `slow` if the server is asked too much; `error` is what the user
+    is told if none succeeds."""
+
+    def __init__(
+        self, error: UserError, *, again: bool, billed: bool = False, wait: float | None = None, slow: bool = False
+    ) -> None:
+        self.error, self.again, self.billed, self.wait, self.slow = error, again, billed, wait, slow
+        super().__init__(error.message)
+
+
+class ModelUnavailable(UserError):
+    """The server cannot be reached or does not answer; the run stops and can be taken up again."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(
+            message, hint or "run the same command again: answers so far are kept", exit_code=3, code="outage"
+        )
+
+
+class RequestRefused(UserError):
+    """The server takes the request for wrong: a bad key, an unknown model or parameter."""
+
+
+class BudgetExceeded(UserError):
+    """The budget does not allow the next call; the run stops before it and can be taken up again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            "narrow the rows first, or allow more with --budget calls=..,tokens=..; answers so far are kept",
+            exit_code=3,
+            code="budget",
+        )
+
+
+class TooDear(BudgetExceeded):
+    """A round that the budget cannot pay for, seen before any of it left: fewer rows may be asked about."""
+
+
+class NoRecordedAnswer(Exception):
+    """A recorded run has no answer to this request; nothing is asked instead."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        super().__init__(f"no recorded answer for a request of {request.purpose}")

@@ -1,0 +1,176 @@
+"""The settings of a run: which models, on which servers, within which limits.
+
+In: what a user says. Out: immutable values. Law: nothing here is secret; keys stay in the environment, under the names
+that servers give them here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.engine.calls.round import WINDOW
+from rlm_dsl.models.request import ModelSettings
+
+DEFAULT_URL = "https://api.openai.com/v1"
+OUTPUT = 4_096
+"""The most tokens one answer may have, unless a parameter says other; reserved from the budget before each call."""
+KEY = "OPENAI_API_KEY"
+"""The environment's variable that holds a server's key, unless the server names another."""
+BUDGET = "write --budget calls=500,tokens=1000000,usd=2,seconds=600"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may spend: upper bounds over everything that it asks, its sub-runs too. `usd` needs prices; after
+    `seconds` no call leaves any more."""
+
+    calls: int = 1_000
+    tokens: int = 2_000_000
+    usd: float | None = None
+    seconds: float | None = None
+
+    @staticmethod
+    def read(text: str) -> Limits:
+        """From `calls=500,tokens=100000,usd=2.50,seconds=600`."""
+        found: dict[str, Any] = {}
+        for part in filter(None, text.replace(" ", "").split(",")):
+            name, _, amount = part.partition("=")
+            found[name] = Limits.amount(name, amount.replace("_", ""), part)
+        return Limits(**found)
+
+    @staticmethod
+    def amount(name: str, amount: str, part: str) -> int | float:
+        if name in ("calls", "tokens") and amount.isdigit():
+            return int(amount)
+        if name in ("usd", "seconds") and re.fullmatch(r"\d+(\.\d*)?|\.\d+", amount):
+            return float(amount)
+        raise UserError(f"no budget: {part!r}", BUDGET)
+
+    def as_json(self) -> dict[str, Any]:
+        """Floats as text, as whatever is hashed has them."""
+        found: dict[str, Any] = {"calls": self.calls, "tokens": self.tokens}
+        more = {"usd": self.usd, "seconds": self.seconds}
+        return found | {name: repr(amount) for name, amount in more.items() if amount is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens, given and answered."""
+
+    prompt: float
+    completion: float
+
+    @staticmethod
+    def read(text: str) -> Price:
+        """From `0.25/2.00`."""
+        given, _, answered = text.partition("/")
+        try:
+            return Price(float(given), float(answered or given))
+        except ValueError:
+            raise UserError(
+                f"no price: {text!r}", "write --price 0.25/2.00 (dollars for a million tokens, in/out)"
+            ) from None
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How one server is spoken to. `key` names the environment's variable that holds its key, `key_header` the header
+    that carries it where that is not `Authorization`; the values of `headers` may name variables as ${NAME}. The
+    rates are a minute's. None stands for the run's own setting, or for no limit."""
+
+    url: str
+    key: str = KEY
+    key_header: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model as an alias names it: its name, its server's address ("" for the run's own), and what is sent to it."""
+
+    model: str
+    base_url: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything about a run but its program and data. `models` is by alias; root and sub are always there.
+
+    `prices` are by model and go before those that are known here; `price`, where it is given, goes before both.
+    A step of which more than the share `max_failed` fails stops early. With `batch`, a step's requests are handed to
+    the server's Batch API, and only what that leaves unanswered is asked one by one. `rows_per_call` says by step how
+    many rows go into one request; it is off unless labelled rows prove that it changes no answers for the worse.
+    `proxies` are those of cascades, as JSON by their digests.
+    """
+
+    models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
+    base_url: str = DEFAULT_URL
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = Limits()
+    price: Price | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    servers: tuple[Server, ...] = ()
+    concurrency: int = 16
+    window: int = WINDOW
+    timeout_seconds: float = 120.0
+    threads: int | None = None
+    memory: str | None = None
+    store: str | None = None
+    turns: int = 20
+    max_failed: float = 0.2
+    batch: bool = False
+    rows_per_call: Mapping[str, int] = field(default_factory=dict)
+    proxies: Mapping[str, Any] = field(default_factory=dict)
+
+    def chosen(self, alias: str) -> ModelChoice:
+        given = self.models[alias]
+        return ModelChoice(given) if isinstance(given, str) else given
+
+    def by_alias(self) -> dict[str, ModelSettings]:
+        """The models' settings by alias; every alias sends the same bound of output, unless it says other."""
+        common = {"max_completion_tokens": OUTPUT, **self.parameters}
+        found = {}
+        for alias in self.models:
+            choice = self.chosen(alias)
+            parameters = {**common, **choice.parameters}
+            found[alias] = ModelSettings(choice.model, choice.base_url or self.base_url, parameters=parameters)
+        return found
+
+    def server(self, url: str) -> Server:
+        """How the server at an address is spoken to."""
+        return next((server for server in self.servers if server.url == url), Server(url))
+
+    def price_of(self, model: str) -> Price | None:
+        """What a model costs; None where that is not known."""
+        from rlm_dsl.models.prices import known_price
+
+        own = (choice.price for choice in map(self.chosen, self.models) if choice.model == model)
+        return self.price or next(filter(None, own), None) or self.prices.get(model) or known_price(model)
+
+
+def read_models(given: Sequence[str]) -> dict[str, str]:
+    """Models from `NAME` (for all) and `ALIAS=NAME`."""
+    found: dict[str, str] = {}
+    for part in given:
+        alias, separator, model = part.partition("=")
+        if not separator:
+            found |= {"root": part, "sub": part}
+        elif alias and model:
+            found[alias] = model
+        else:
+            raise UserError(f"no model: {part!r}", "write --model gpt-5-mini, or --model sub=gpt-5-nano")
+    return {**({"sub": found["root"]} if "root" in found else {}), **found}

@@ -1,0 +1,49 @@
+"""Asking until the answer has its type, a bounded number of times.
+
+In: a request and how to read its answer. Out: an outcome: ok, invalid, refused or error, with every raw answer.
+Law: an answer that does not fit is never passed on; the model is told what was wrong with it, at most `asks` - 1 times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from rlm_dsl.language.answer_schema import NotOfType
+from rlm_dsl.models.protocol import Model
+from rlm_dsl.models.request import ERROR, Answer, Request
+
+T = TypeVar("T")
+CUT_SHORT = "the answer was cut off before it was finished; answer more shortly"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What a request came to. `raw` are the answers in the order given, with their keys."""
+
+    status: str
+    value: T | None
+    raw: tuple[tuple[str, Answer], ...]
+    problem: str | None = None
+
+
+async def ask_typed(model: Model, request: Request, read: Callable[[str], T], *, asks: int = 2) -> Outcome[T]:
+    """The first answer that reads; otherwise the last problem. A refusal is not asked again."""
+    raw: list[tuple[str, Answer]] = []
+    problem = ""
+    for _ in range(asks):
+        answer = await model.answer(request)
+        raw.append((request.key, answer))
+        if answer.finish == ERROR:
+            return Outcome("error", None, tuple(raw), answer.text)
+        if answer.refusal is not None or answer.finish == "content_filter":
+            return Outcome("refused", None, tuple(raw), answer.refusal or "the server filtered the answer")
+        try:
+            if answer.finish == "length":
+                raise NotOfType(CUT_SHORT)
+            return Outcome("ok", read(answer.text), tuple(raw))
+        except NotOfType as failure:
+            problem = str(failure)
+            request = request.again(answer.text[:2_000], f"That does not fit: {problem}. Answer again, fitting.")
+    return Outcome("invalid", None, tuple(raw), problem)

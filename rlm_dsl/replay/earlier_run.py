@@ -1,0 +1,79 @@
+"""What runs left: the answers of a finished one, and of a stopped one what it takes to go on.
+
+In: a trace, finished or not. Out: `Before`. Law: of a run that was stopped every recorded answer counts, so that it
+ends as if it had not been; of an earlier run only whole answers do, as in the store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rlm_dsl.engine.run_trace import CALLS
+from rlm_dsl.models.budget import Amount, PriceOf, amount
+from rlm_dsl.models.known_answers import Before
+from rlm_dsl.models.request import Answer
+from rlm_dsl.trace.events import read_events
+from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.journal import journaled
+from rlm_dsl.trace.seal import EVENTS
+
+
+def of_earlier(trace: Trace) -> Before:
+    """The whole answers of a finished run, in its own words."""
+    table = trace.table(CALLS, ("key", "answer"))
+    keys, answers = table.column("key").to_pylist(), table.column("answer").to_pylist()
+    return Before({key: text for key, text in zip(keys, answers, strict=True) if whole(text)})
+
+
+def whole(text: str) -> bool:
+    """Whether an answer's JSON is that of one that was given whole; most are, and are not parsed for it."""
+    if '"finish": "stop"' in text and '"refusal": null' in text:
+        return True
+    return Answer.from_json(json.loads(text)).keepable
+
+
+def of_stopped(trace: Trace, price_of: PriceOf) -> Before:
+    """Everything that a stopped run was given, and what it has spent: attempts that have no end may have been billed,
+    and count as what they were announced to take."""
+    rows = journaled(trace.folder)
+    if not rows and (trace.folder / "payload" / f"{CALLS}.parquet").is_file():
+        rows = trace.table(CALLS).to_pylist()
+    events = (event.content for event in read_events(trace.folder / EVENTS) if event.sound)
+    calls, spent = spent_in(events, price_of)
+    answers = {row["key"]: row["answer"] for row in rows}
+    origins = {row["key"]: row["origin"] for row in rows}
+    return Before(answers, origins, calls, spent, trace.header["budget"]["calls"], trace.header)
+
+
+def spent_in(events: Iterable[Mapping[str, Any]], price_of: PriceOf) -> tuple[int, Amount]:
+    """How many calls a log tells of, and what they took."""
+    open_: dict[str, Mapping[str, Any]] = {}
+    calls, spent = 0, Amount()
+    for event in events:
+        key = str(event.get("key", ""))
+        if event.get("type") == "call.start":
+            open_[key] = event
+        elif event.get("type") == "call.end" and (start := open_.pop(key, None)) is not None:
+            took = taken(start, event, price_of)
+            calls, spent = calls + (took is not None), plus(spent, took or Amount())
+    for start in open_.values():
+        calls, spent = calls + 1, plus(spent, taken(start, {}, price_of) or Amount())
+    return calls, spent
+
+
+def taken(start: Mapping[str, Any], end: Mapping[str, Any], price_of: PriceOf) -> Amount | None:
+    """What an attempt took; None for one that was surely not billed."""
+    if end.get("outcome") == "failed" and not end.get("may_be_billed"):
+        return None
+    given = end.get("gen_ai.usage.input_tokens")
+    prompt = given if isinstance(given, int) else int(start.get("prompt_tokens_estimate") or 0)
+    said = end.get("gen_ai.usage.output_tokens")
+    return amount(prompt, said if isinstance(said, int) else 0, price_of(str(start.get("gen_ai.request.model"))))
+
+
+def plus(one: Amount, other: Amount) -> Amount:
+    return Amount(
+        one.prompt_tokens + other.prompt_tokens, one.completion_tokens + other.completion_tokens, one.usd + other.usd
+    )

@@ -1,0 +1,175 @@
+"""A trace as tables to be queried in SQL: steps, rows, calls, attempts, turns, evidence, events.
+
+In: a trace, a query. Out: columns and rows. Law: only queries run, in an engine of their own that reads no file, no
+network and nothing of Python; the trace is not changed by them.
+
+Beside these, each step's recorded rows are a table of its name in the schema `step`: `select * from step.mine`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rlm_dsl.engine.run_trace import CALLS, file_name
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.sql import Sql, name, sql
+from rlm_dsl.trace.events import parsed, whole_lines
+from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.seal import EVENTS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VIEWS: Mapping[str, str] = {
+    "steps": """
+        SELECT position, step, operator, key, inputs, type, line, "rows", digest, value,
+               asked.requests AS requests, asked.ok AS ok, asked.invalid AS invalid, asked.refused AS refused,
+               asked.error AS error FROM "#steps" ORDER BY position""",
+    "calls": """
+        SELECT key, step, origin, request ->> '$.model' AS model, answer ->> '$.model' AS served_model,
+               request ->> '$.messages[0].content' AS instruction, request ->> '$.messages[#-1].content' AS shown,
+               answer ->> '$.text' AS answer, answer ->> '$.finish' AS finish, answer ->> '$.refusal' AS refusal,
+               CAST(answer ->> '$.prompt_tokens' AS BIGINT) AS prompt_tokens,
+               CAST(answer ->> '$.completion_tokens' AS BIGINT) AS completion_tokens,
+               request AS request_json, answer AS answer_json FROM "#calls" """,
+    "events": """
+        SELECT seq, CAST("time" AS TIMESTAMP) AS "time", type, "json" FROM "#events" ORDER BY seq""",
+    "attempts": """
+        SELECT seq, "json" ->> '$.key' AS key, "json" ->> '$.step' AS step, CAST("time" AS TIMESTAMP) AS started,
+               CAST("end" ->> '$.seconds' AS DOUBLE) AS seconds, "end" ->> '$.outcome' AS outcome,
+               "end" ->> '$.error' AS error,
+               CAST("end" ->> '$."gen_ai.usage.input_tokens"' AS BIGINT) AS prompt_tokens,
+               CAST("end" ->> '$."gen_ai.usage.output_tokens"' AS BIGINT) AS completion_tokens
+        FROM (SELECT *, CASE WHEN lead(type) OVER own = 'call.end' THEN lead("json") OVER own END AS "end"
+              FROM "#events" WHERE type IN ('call.start', 'call.end')
+              WINDOW own AS (PARTITION BY "json" ->> '$.key' ORDER BY seq))
+        WHERE type = 'call.start' ORDER BY seq""",
+    "turns": """
+        SELECT CAST("json" ->> '$.turn' AS BIGINT) AS turn, "json" ->> '$.sub_run' AS sub_run,
+               "json" ->> '$.program' AS program, "json" ->> '$.observation' AS observation,
+               CAST("json" ->> '$.errors' AS BIGINT) AS errors, "json" ->> '$.reply' AS reply
+        FROM "#events"
+        WHERE type = 'turn.end' AND seq > (SELECT coalesce(max(seq), 0) FROM "#events" WHERE type = 'run.resume')
+        ORDER BY seq""",
+    "evidence": """
+        SELECT part, context, source, first_line, last_line, first_byte, past_byte, sha256 FROM "#evidence" """,
+}
+"""The views by name; docs/traces.md has their columns."""
+
+
+@contextmanager
+def tables(trace: Trace) -> Iterator[Warehouse]:
+    """An engine of its own with the trace's views and steps. Raises UserError for a damaged file."""
+    with Warehouse() as warehouse:
+        warehouse.hold("#steps", steps_table(trace))
+        warehouse.hold("#calls", trace.table(CALLS))
+        warehouse.hold("#events", events_table(trace))
+        warehouse.hold("#evidence", evidence_table(trace))
+        for view, query in VIEWS.items():
+            warehouse.run(Sql((f'CREATE VIEW "{view}" AS {query}',)))
+        warehouse.run(sql("CREATE SCHEMA step"))
+        held = list(payload(trace))
+        for number, (step, table) in enumerate(held):
+            warehouse.hold(f"#payload {number}", table)
+            warehouse.run(sql("CREATE VIEW step.{v} AS SELECT * FROM {t}", v=name(step), t=name(f"#payload {number}")))
+        warehouse.run(Sql((rows_view([step for step, _ in held]),)))
+        yield warehouse
+
+
+def rows_view(steps: list[str]) -> str:
+    """Every recorded row of every step, as JSON."""
+    if not steps:
+        return 'CREATE VIEW "rows" AS SELECT NULL::VARCHAR AS step, NULL::BIGINT AS "row", NULL::JSON AS "json" LIMIT 0'
+    parts = [
+        f'SELECT {literal(step)} AS step, row_number() OVER (ORDER BY t."#ord") AS "row", '
+        f'to_json(t) AS "json" FROM "#payload {number}" t'
+        for number, step in enumerate(steps)
+    ]
+    return 'CREATE VIEW "rows" AS ' + " UNION ALL ".join(parts)
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def payload(trace: Trace) -> Iterator[tuple[str, pa.Table]]:
+    """The recorded rows of each step that is a table of its own, by its name."""
+    return ((step, trace.table(name)) for step, name in payload_names(trace))
+
+
+def payload_names(trace: Trace) -> Iterator[tuple[str, str]]:
+    """Each step that is a table of its own, with the name of its table in the payload."""
+    whole = {file_name(step["step"]): step["step"] for step in reversed(trace.steps)}
+    taken: set[str] = set()
+    for path in sorted((trace.folder / "payload").glob("step-*.parquet")):
+        short = path.stem.split("-", 2)[2]
+        step = whole.get(short, short)
+        step = step if step.lower() not in taken else path.stem
+        taken.add(step.lower())
+        yield step, path.stem
+
+
+def steps_table(trace: Trace) -> pa.Table:
+    import pyarrow as pa
+
+    counts = pa.struct([(count, pa.int64()) for count in ("requests", "ok", "invalid", "refused", "error")])
+    texts = [(column, pa.string()) for column in ("step", "operator", "key", "type", "digest", "value")]
+    schema = pa.schema(
+        [
+            ("position", pa.int64()),
+            *texts,
+            ("inputs", pa.list_(pa.string())),
+            ("line", pa.int64()),
+            ("rows", pa.int64()),
+            ("asked", counts),
+        ]
+    )
+    rows = [
+        {
+            **step,
+            "position": number,
+            "value": json.dumps(step["value"], ensure_ascii=False) if "value" in step else None,
+        }
+        for number, step in enumerate(trace.steps, 1)
+    ]
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def events_table(trace: Trace) -> pa.Table:
+    """The log's lines as they are, beside what all of them have."""
+    import pyarrow as pa
+
+    schema = pa.schema([("seq", pa.int64()), ("time", pa.string()), ("type", pa.string()), ("json", pa.string())])
+    rows = []
+    for line in whole_lines(trace.folder / EVENTS):
+        content = parsed(line) or {}
+        own = {key: content.get(key) for key in ("seq", "time", "type")}
+        rows.append({**own, "json": line.decode("utf-8", "replace")})
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def evidence_table(trace: Trace) -> pa.Table:
+    """The recorded places, a row each."""
+    import pyarrow as pa
+
+    texts, numbers = ("part", "context", "source", "sha256"), ("first_line", "last_line", "first_byte", "past_byte")
+    schema = pa.schema([*((t, pa.string()) for t in texts), *((n, pa.int64()) for n in numbers)])
+    rows = [
+        {
+            "part": ".".join(one["part"]),
+            **{key: span.get(key) for key in ("context", "source", "sha256")},
+            **dict(zip(numbers, (*span["lines"], *span.get("bytes", (None, None))), strict=True)),
+        }
+        for one in trace.answer["evidence"]
+        for span in one["spans"]
+    ]
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def query(trace: Trace, text: str, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """A query's columns and its first rows. Raises UserError for what is no query, or one that the engine refuses."""
+    with tables(trace) as warehouse:
+        return warehouse.queried(text, limit)

@@ -1,0 +1,397 @@
+"""Verify: a trace checked level by level, without a model and without a network.
+
+In: a trace, and where its contexts lie. Out: a report. Law: no endpoint exists here; every level that can be checked is
+checked, whatever failed before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import ProgramError, UserError
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.formats.database_file import file_and_table
+from rlm_dsl.context.loading import as_declared
+from rlm_dsl.context.python_table import FORMAT as TABLE
+from rlm_dsl.engine.calls.round import WINDOW, Silent
+from rlm_dsl.engine.context_storage import obtain
+from rlm_dsl.engine.execution import Execution, execute
+from rlm_dsl.engine.garbage_collection import collected_seldom
+from rlm_dsl.engine.redaction import recorded_redaction
+from rlm_dsl.engine.run_trace import SCHEMA, RecordedCalls, program_digest, recorded_calls, recorded_settings
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.check.spelled import spelled_table
+from rlm_dsl.models.request import Request
+from rlm_dsl.models.stack import Replaying
+from rlm_dsl.replay.verify_calls import (
+    UNKNOWN,
+    Tolerant,
+    as_line,
+    idle,
+    missing,
+    not_committed,
+    not_read,
+    other_prices,
+    other_requests,
+    other_servers,
+)
+from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
+from rlm_dsl.trace.events import check_chain
+from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE, check_seal, file_names
+from rlm_dsl.trace.secrets import Redaction
+from rlm_dsl.trace.signing import signature_fault
+
+
+@dataclass(slots=True)
+class _Check:
+    """What the levels so far came to, and what the later ones need of it."""
+
+    trace: Trace
+    given: Mapping[str, str | Context]
+    shown: Redaction
+    """Keeps the verifier's own secrets out of the report."""
+    redaction: Redaction = field(default_factory=Redaction)
+    """The recorder's, so that requests render as they did."""
+    public_key: bytes | None = None
+    """Whose signature the seal must have."""
+    unknown: tuple[str, ...] = ()
+    """Marks of which the rows do not tell what they stand for."""
+    levels: list[Level] = field(default_factory=list)
+    contexts: dict[str, Context] = field(default_factory=dict)
+    execution: Execution | None = None
+    why_not: str = ""
+    stopped: list[Divergence] = field(default_factory=list)
+    log: tuple[str, int] | None = None
+    """Head and count of the log."""
+    calls: RecordedCalls | None = None
+    asked: Mapping[str, Request] = field(default_factory=dict)
+    """The requests as they are rendered now, those that have a recorded answer."""
+
+    def add(self, name: str, checked: int, what: str, found: Sequence[Divergence] = (), skipped: str = "") -> None:
+        told = tuple(self.told(divergence) for divergence in found)
+        self.levels.append(Level(name, checked, told, skipped, what))
+
+    def told(self, found: Divergence) -> Divergence:
+        """A divergence without secrets; what differs by a mark that cannot be made again is said to be that."""
+        sides = {side: getattr(found, side) for side in ("message", "recorded", "now", "cause")}
+        marks = [mark for mark in self.unknown if mark in f"{found.recorded}{found.message}"]
+        if marks and found.code == "D06":
+            sides["cause"] = UNKNOWN.format(mark=marks[0])
+            found = replace(found, code="D14")
+        if found.next_command is None and (command := NEXT.get(found.code)):
+            found = replace(found, next_command=command.format(trace=self.trace.name, step=found.step or ""))
+        cleaned: dict[str, Any] = {s: self.shown.redact(text) for s, text in sides.items() if text is not None}
+        return replace(found, **cleaned)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the run stopped early: its seal, which comes last, is not there."""
+        return not (self.trace.folder / SEAL).exists()
+
+    def failed(self, name: str, message: str) -> None:
+        """A level that could not be checked; those that rest on it say so."""
+        self.add(name, 0, "", [Divergence("D01", name, message[:500])])
+        self.why_not = self.why_not or f"level {name} fails"
+
+
+def verify(
+    trace: Trace,
+    given: Mapping[str, str | Context],
+    environment: Mapping[str, str],
+    public_key: bytes | None = None,
+    level: str = LEVELS[-1],
+) -> Report:
+    """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
+    whose signature the seal must have; `level` is the last one that is checked."""
+    started = time.perf_counter()
+    with collected_seldom():
+        check = checked(trace, given, environment, public_key, level)
+    head = check.log[0] if check.log else ""
+    return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
+
+
+def checked(
+    trace: Trace,
+    given: Mapping[str, str | Context],
+    environment: Mapping[str, str],
+    public_key: bytes | None,
+    level: str,
+) -> _Check:
+    """The levels, one after the other."""
+    check = _Check(trace, given, Redaction.of(environment), public_key=public_key)
+    for name, work in list(CHECKS.items())[: LEVELS.index(level) + 1]:
+        if check.unfinished and work not in (_chain, _files):
+            check.add(name, 0, "", skipped="not checked: the trace is unfinished")
+            continue
+        try:
+            work(check)
+        except UserError as failure:
+            check.failed(name, failure.message)
+        except (LookupError, TypeError, ValueError, AttributeError) as failure:
+            check.failed(name, f"a file of the trace is not of its form: {type(failure).__name__}: {failure}")
+    return check
+
+
+def _chain(check: _Check) -> None:
+    path = check.trace.folder / EVENTS
+    if not path.is_file():
+        return check.add("chain", 0, "events", [Divergence("D01", "chain", "events.jsonl is missing")])
+    found, head, count = check_chain(path)
+    check.log = head, count
+    return check.add("chain", count, "events", found)
+
+
+def _files(check: _Check) -> None:
+    if check.unfinished:
+        message = "the trace is unfinished: the run stopped before its seal"
+        again = f"rlm-dsl resume {check.trace.folder}"
+        return check.add("files", 0, "", [Divergence("D02", "files", message, next_command=again)])
+    found = check_seal(check.trace.folder, check.log)
+    if check.public_key is not None and (fault := signature_fault(check.trace.folder, check.public_key)):
+        found.append(Divergence("D01", "files", fault))
+    signed = (check.trace.folder / SIGNATURE).is_file()
+    told = " and its signature" if check.public_key else "; its signature: verify --public-key FILE" if signed else ""
+    return check.add("files", len(file_names(check.trace.folder)), f"files and the seal{told}", found)
+
+
+def _context(check: _Check) -> None:
+    header = check.trace.header
+    if header.get("schema") != SCHEMA:
+        message = f"the trace is of schema {header.get('schema')!r}"
+        check.why_not = f"{message}, which this version does not know"
+        return check.add("context", 0, "", [Divergence("D15", "context", message, SCHEMA)])
+    found: list[Divergence] = []
+    count = 0
+    for recorded in header["contexts"]:
+        count += len(recorded["sources"])
+        try:
+            context = loaded(recorded, check.given, check.trace.folder)
+        except UserError as failure:
+            found.append(
+                Divergence(
+                    "D03",
+                    "context",
+                    f"{recorded['name']}: {failure.message}",
+                    next_command=f"verify --context {recorded['name']}=PATH",
+                )
+            )
+            check.why_not = f"context {recorded['name']} is not there"
+            continue
+        check.contexts[recorded["name"]] = context
+        if changes := differences(recorded, context):
+            check.why_not = f"context {recorded['name']} is not what it was"
+            found += changes
+    if len(check.contexts) == len(header["contexts"]):
+        check.redaction, check.unknown, rules = recorded_redaction(header, check.contexts)
+        found += [
+            Divergence("D14", "context", f"secrets were taken out by a rule that is not known here: {rule}")
+            for rule in rules
+        ]
+    return check.add("context", count, "source files", found)
+
+
+def loaded(recorded: Mapping[str, Any], all_given: Mapping[str, str | Context], folder: Path) -> Context:
+    """A recorded context from where it lies now: as given, as recorded, or beside the trace in `folder`."""
+    name = recorded["name"]
+    given = all_given.get(name)
+    declared = spelled_table(recorded["schema"])
+    if isinstance(given, Context):
+        return given if declared is None else as_declared(given, declared)
+    if given is None and recorded["format"] == TABLE:
+        raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
+    given = given or found_near(recorded["given"], folder)
+    return obtain(name, given, format=recorded["format"], declared=declared)[0]
+
+
+def found_near(given: str, folder: Path) -> str:
+    """A relative path from here, or else from a folder above the trace: traces travel with their project."""
+    fixed = file_and_table(given.split("*", 1)[0])[0]
+    for base in (Path(), *folder.resolve().parents):
+        if (base / fixed).exists():
+            return (base / given).as_posix() if base != Path() else given
+    return given
+
+
+def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergence]:
+    """The files that are not as they were: by their shown order, each named."""
+    now = {source.path: source for source in context.sources}
+    by_order = list(context.sources)
+    found = []
+    if len(by_order) != len(recorded["sources"]):
+        found.append(changed(context.name, "the number of files", str(len(recorded["sources"])), str(len(by_order))))
+    for index, source in enumerate(recorded["sources"]):
+        other = now.get(source["path"]) or (by_order[index] if index < len(by_order) else None)
+        if other is not None and other.sha256 != source["sha256"]:
+            found.append(
+                changed(
+                    context.name,
+                    source["path"],
+                    f"{source['size']:,} bytes, sha256 {source['sha256']}",
+                    f"{other.size:,} bytes, sha256 {other.sha256}",
+                )
+            )
+    if not found and context.digest != recorded["digest"]:
+        found.append(changed(context.name, "what was read", recorded["digest"], context.digest))
+    return found
+
+
+def changed(name: str, what: str, recorded: str, now: str) -> Divergence:
+    return Divergence("D03", "context", f"{name}: {what} is not as it was", recorded, now)
+
+
+def _program(check: _Check) -> None:
+    text, recorded = check.trace.program, check.trace.header.get("program_sha256")
+    found = []
+    if program_digest(text) != recorded:
+        check.why_not = check.why_not or "program.rlm is not the program that ran"
+        found.append(
+            Divergence("D04", "program", "program.rlm is not the program that ran", recorded, program_digest(text))
+        )
+    try:
+        _run(check, text)
+    except ProgramError as failure:
+        first = failure.diagnostics[0]
+        check.why_not = "the program does not check"
+        found.append(Divergence("D04", "program", first.message, line=failure.source.place(first.span.start).line))
+    check.add("program", text.count("\n"), "lines, parsed and checked", found)
+
+
+def _run(check: _Check, text: str) -> None:
+    """Run the program on the recorded answers; what stops it is kept for the level it belongs to."""
+    if check.why_not:
+        return
+    calls = check.calls = recorded_calls(check.trace)
+    header = check.trace.header
+    recorded = Tolerant(calls.answer)
+    replaying = Replaying(
+        recorded_settings(check.trace),
+        recorded,
+        header.get("window", WINDOW),
+        check.redaction.redact,
+        rows_per_call=header.get("rows_per_call"),
+        proxies=header.get("proxies"),
+    )
+    with Warehouse(contexts=check.contexts.values()) as warehouse:
+        try:
+            check.execution = execute(
+                Source("program.rlm", text),
+                check.contexts,
+                header.get("params", {}),
+                replaying,
+                Silent(),
+                lambda kind, fields: None,
+                warehouse,
+            )
+        except ProgramError:
+            raise
+        except UserError as failure:
+            check.why_not = failure.message
+            if not recorded.missing:
+                check.stopped.append(Divergence("D06", "rows", failure.message))
+    if recorded.missing:
+        check.execution, check.why_not = None, "a request has no recorded answer"
+        lines = {step["step"]: step.get("line") for step in check.trace.steps}
+        check.stopped += missing(recorded, calls, check.unknown, lines)
+    check.asked = {key: call.request for key, call in replaying.recording.calls.items() if key in recorded.used}
+
+
+def _plan(check: _Check) -> None:
+    recorded = check.trace.text("plan.sql")
+    if check.execution is None:
+        return check.add("plan", 0, "", skipped=f"not checked: {check.why_not}")
+    now = check.execution.sql
+    found = (
+        []
+        if now == recorded
+        else [Divergence("D05", "plan", "the program compiles to other SQL", *first_difference(recorded, now))]
+    )
+    return check.add("plan", now.count(";\n"), "queries, compiled to the same SQL", found)
+
+
+def first_difference(recorded: str, now: str) -> tuple[str, str]:
+    pairs = zip([*recorded.splitlines(), "(end)"], [*now.splitlines(), "(end)"], strict=False)
+    return next(((a, b) for a, b in pairs if a != b), ("", ""))
+
+
+def _rows(check: _Check) -> None:
+    if check.execution is None:
+        found = [d for d in check.stopped if d.level == "rows"]
+        return check.add("rows", 0, "", found, "" if found else f"not checked: {check.why_not}")
+    recorded = {line["step"]: line for line in check.trace.steps}
+    now = {record.name: check.redaction.redact_json(record.as_json()) for record in check.execution.records}
+    found = [d for name in {**recorded, **now} for d in step_differences(name, recorded.get(name), now.get(name))]
+    return check.add("rows", len(now), "steps, same keys, counts and digests", found)
+
+
+def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> list[Divergence]:
+    """The first field in which a step's line differs."""
+    if recorded is None or now is None:
+        return [Divergence("D05", "rows", "the step is not in both runs", step=name)]
+    for part, code in (("key", "D05"), ("rows", "D06"), ("digest", "D06"), ("value", "D06"), ("asked", "D11")):
+        if recorded.get(part) != now.get(part):
+            return [
+                Divergence(
+                    code,
+                    "rows",
+                    f"its {part} differ",
+                    str(recorded.get(part)),
+                    str(now.get(part)),
+                    step=name,
+                    line=now.get("line"),
+                )
+            ]
+    if recorded != now:
+        return [Divergence("D05", "rows", "its line in steps.jsonl differs", as_line(recorded), as_line(now), name)]
+    return []
+
+
+def _requests(check: _Check) -> None:
+    found = [d for d in check.stopped if d.level == "requests"]
+    calls = recorded_calls(check.trace) if check.calls is None else check.calls
+    found += [*not_committed(calls, check.trace), *other_requests(calls, check.asked)]
+    if check.execution is not None:
+        found += idle(calls, check.asked, {record.name for record in check.execution.records})
+    if check.execution is None and not found:
+        return check.add("requests", 0, "", skipped=f"not checked: {check.why_not}")
+    return check.add("requests", len(check.asked), "requests, rendered as recorded", found)
+
+
+def _answers(check: _Check) -> None:
+    stopped = [d for d in check.stopped if d.level == "answers"]
+    if check.execution is None or check.calls is None:
+        return check.add("answers", 0, "", stopped, "" if stopped else f"not checked: {check.why_not}")
+    asked = [r for r in check.execution.records if r.asked is not None]
+    found = [*not_read(check.trace.steps, asked), *other_servers(check.calls, check.trace.header)]
+    found += other_prices(check.calls, check.trace)
+    return check.add("answers", sum(r.asked["ok"] for r in asked if r.asked), "answers, read as recorded", found)
+
+
+def _answer(check: _Check) -> None:
+    recorded = check.trace.json("answer.json")
+    if check.execution is None:
+        return check.add("answer", 0, "", skipped=f"not checked: {check.why_not}")
+    now = check.redaction.redact_json(check.execution.answer_json())
+    moved = without_paths(now) != without_paths(recorded)
+    found = [Divergence("D06", "answer", "the answer or its evidence differs", as_line(recorded), as_line(now))]
+    spans = sum(len(evidence["spans"]) for evidence in recorded.get("evidence", []))
+    return check.add("answer", spans, "places of evidence, and the answer", found if moved else [])
+
+
+def without_paths(answer: Any) -> Any:
+    """An answer whose evidence names no paths: the same bytes may lie elsewhere."""
+    spans = [
+        {**evidence, "spans": [{k: v for k, v in span.items() if k != "source"} for span in evidence["spans"]]}
+        for evidence in answer.get("evidence", [])
+    ]
+    return {**answer, "evidence": spans}
+
+
+CHECKS = dict(
+    zip(LEVELS, (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer), strict=True)
+)

@@ -1,0 +1,64 @@
+"""What changed between two runs, and why, in one paragraph.
+
+In: two runs beside each other. Out: a sentence or three. Law: it says what the comparison found, and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rlm_dsl.compare.diff import Difference, PartDiff
+from rlm_dsl.report.run_view import shown
+
+
+def told_change(found: Difference) -> str:
+    """One paragraph: the answer, then why, then what it cost."""
+    if found.same:
+        return "Nothing changed: the same program came to the same answer from the same data."
+    parts = [told_part(part) for part in found.answer if part.differs]
+    answer = f"The answer changed: {'; '.join(parts)}." if parts else "The answer is the same."
+    return " ".join([answer, *whys(found), cost(found)])
+
+
+def told_part(part: PartDiff) -> str:
+    name = part.name or "it"
+    if part.rows is not None:
+        counts = ((len(part.rows.changed), "changed"), (len(part.rows.added), "new"), (len(part.rows.removed), "gone"))
+        told = ", ".join(f"{n:,} {'row' if n == 1 else 'rows'} {what}" for n, what in counts if n)
+        return f"{name}: {told or 'in another order'}"
+    before, after = part.before, part.after
+    if isinstance(before, int | float) and isinstance(after, int | float) and not isinstance(before, bool):
+        share = f", {(after - before) / before:+.1%}" if before else ""
+        return f"{name} from {before:,} to {after:,} ({after - before:+,}{share})"
+    return f"{name} from {brief(before)} to {brief(after)}"
+
+
+def brief(value: Any) -> str:
+    told = "nothing" if value is None else shown(value)
+    return told if len(told) <= 60 else told[:57] + "..."
+
+
+def whys(found: Difference) -> Iterator[str]:
+    for name in sorted(found.data):
+        a, b = found.a.side.contexts.get(name), found.b.side.contexts.get(name)
+        if a is not None and b is not None:
+            yield f"The data of {name} is other ({a['rows']:,} rows before, {b['rows']:,} now)."
+    for name, (before, after) in found.params.items():
+        yield f"The param {name} is {brief(after)} in place of {brief(before)}."
+    if found.changed_program:
+        yield f"The program changed in {', '.join(f'`{name}`' for name in found.changed_program[:5])}."
+    if found.prompts:
+        yield f"The instructions changed in {', '.join(f'`{name}`' for name in found.prompts)}."
+    if found.flaky:
+        yield f"The model answered {found.flaky:,} same requests differently."
+
+
+def cost(found: Difference) -> str:
+    live = sum(step.live for step in found.steps)
+    asked = sum(
+        (step.after or {}).get("asked", {}).get("requests", 0)
+        for step in found.steps
+        if (step.after or {}).get("asked")
+    )
+    return f"{live:,} of {asked:,} questions were asked anew." if asked else "No model was asked."

@@ -1,1 +1,0 @@
-"""Running plans: the warehouse, models, and what a run leaves behind."""

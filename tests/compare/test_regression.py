@@ -1,0 +1,114 @@
+"""Traces as tests: on the command line, in pytest and in JUnit's form; blessing, and models that are flaky."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import rlm_dsl
+from rlm_dsl.cli import run as command
+from rlm_dsl.testing import serve
+from tests.support import runs
+from tests.support.paths import ROOT
+
+pytest_plugins = ["pytester"]
+
+
+def golden_traces() -> list[Path]:
+    return sorted(path.parent for path in (ROOT / "traces").glob("*/trace.json"))
+
+
+@pytest.mark.parametrize("trace", golden_traces(), ids=lambda path: path.name)
+def test_every_golden_trace_verifies_for_good(trace: Path) -> None:
+    assert rlm_dsl.verify(trace).ok, rlm_dsl.verify(trace).divergences
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    runs.recorded(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A trace beside its data, at another place than it was recorded at: data is named again."""
+    shutil.copytree(made / "run.trace", tmp_path / "traces" / "run.trace")
+    shutil.copy(made / "tickets.csv", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    code = command([*words])
+    found = capsys.readouterr()
+    return code, found.out + found.err
+
+
+DATA = ("--context", "tickets=tickets.csv")
+
+
+def test_a_trace_is_a_test_and_an_answer_is_blessed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "test", *DATA)[1].splitlines()[-1].startswith("1 trace, 0 failed, 0 model calls")
+    lines = (folder / "tickets.csv").read_text().splitlines()
+    (folder / "tickets.csv").write_text("\n".join(lines[:-5]) + "\n")
+    code, out = told(capsys, "test", *DATA, "--junit", "junit.xml")
+    assert code == 1 and "✗ run.trace  another answer than was blessed" in out and "answer  ! total  7 -> 6" in out
+    suite = ElementTree.parse(folder / "junit.xml").getroot()[0]
+    failure = suite[0].find("failure")
+    assert suite.get("failures") == "1" and failure is not None and "total  7 -> 6" in (failure.text or "")
+    code, out = told(capsys, "bless", "traces/run.trace", *DATA)
+    assert code == 0 and "total  7 -> 6" in out and "traces/blessed.yaml" in out
+    assert "value: 6" in (folder / "traces" / "blessed.yaml").read_text()
+    code, out = told(capsys, "test", *DATA, "--json")
+    assert code == 0 and json.loads(out)["tests"][0]["told"] == "other data, the same answer"
+
+
+def test_what_fails_says_what_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "tickets.csv").write_text(runs.csv(44))
+    code, out = told(capsys, "test", *DATA)
+    assert code == 1 and "3 requests have no recorded answer" in out and "rlm-dsl rerun traces/run.trace" in out
+    (folder / "tickets.csv").write_text(runs.csv(40))
+    answer = folder / "traces" / "run.trace" / "answer.json"
+    answer.write_text(answer.read_text().replace('"value": 7', '"value": 8'))
+    code, out = told(capsys, "test", *DATA)
+    assert code == 1 and "does not verify: D01 answer.json was changed" in out
+    assert "does not verify, and is not blessed" in told(capsys, "bless", "traces/run.trace", *DATA)[1]
+    answer.write_text(answer.read_text().replace('"value": 8', '"value": 7'))
+    (folder / "traces" / "blessed.yaml").write_text("- no\n")
+    assert "is not what `rlm-dsl bless` writes" in told(capsys, "test", *DATA)[1]
+    assert told(capsys, "test", "-k", "nothing")[0] == 2 and told(capsys, "test", "nowhere")[0] == 2
+
+
+def test_a_model_that_answers_one_request_differently_is_counted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "tickets.csv").write_text(runs.csv(40))
+    with serve(gold=runs.gold(40)) as server:
+        port, url = int(server.base_url.rpartition(":")[2].partition("/")[0]), server.base_url
+    for number in (1, 2, 3):
+        with serve(gold=runs.gold(40), error_rate=0.3 * (number == 2), seed=5, port=port):
+            rlm_dsl.run(runs.PROGRAM, {"tickets": "tickets.csv"}, model="m", base_url=url, store=":memory:",
+                        trace=folder / "flaky" / f"{number}.trace")  # fmt: skip
+    code, out = told(capsys, "test", "flaky", "--json")
+    flaky = json.loads(out)["flaky"]
+    assert code == 0 and 0 < len(flaky) < 27 and {"1.trace", "2.trace"} <= set(flaky[0]["answers"])
+    assert f"! {len(flaky)} same requests were answered differently: topics" in told(capsys, "test", "flaky")[1]
+
+
+def test_pytest_takes_traces_as_tests(pytester: pytest.Pytester, made: Path) -> None:
+    shutil.copytree(made / "run.trace", pytester.path / "traces" / "run.trace")
+    shutil.copytree(made / "run.trace", pytester.path / "traces" / "bad.trace")
+    (pytester.path / "traces" / "bad.trace" / "plan.sql").write_text("SELECT 1;\n")
+    pytester.makepyfile("def test_own():\n    pass\n")
+    found = pytester.runpytest("--rlm-traces", "traces", "-p", "no:cacheprovider")
+    found.assert_outcomes(passed=2, failed=1)
+    found.stdout.fnmatch_lines(["*bad.trace*does not verify: D01 plan.sql was changed*"])
+    assert "Traceback" not in found.stdout.str()
+    assert pytester.runpytest("--rlm-traces", "traces", "-k", "run.trace").ret == 0
+    assert pytester.runpytest("--rlm-traces", "nowhere").ret == pytest.ExitCode.USAGE_ERROR
+    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=1)

@@ -1,0 +1,269 @@
+"""Contexts kept on disk: what is kept is what a load gives, also after growth, and nothing half-made is ever seen."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlm_dsl.api import run
+from rlm_dsl.cli.render.steps import told_plan
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.source import Source
+from rlm_dsl.context import blocks, trigrams
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.loading import load
+from rlm_dsl.context.stored import open_stored
+from rlm_dsl.engine import indexes as indexing
+from rlm_dsl.engine.context_storage import obtain, refresh, store
+from rlm_dsl.engine.execution import Warehouse
+
+
+def rows_of(context: Context) -> list[tuple[object, ...]]:
+    with Warehouse(threads=1, contexts=[context]) as warehouse:
+        return warehouse.table(warehouse.contexts[context.name], hidden=True)
+
+
+def same(kept: Context, loaded: Context) -> None:
+    assert rows_of(kept) == rows_of(loaded)
+    assert (kept.digest, kept.count, kept.schema) == (loaded.digest, loaded.count, loaded.schema)
+    assert sorted(kept.notes) == sorted(loaded.notes)
+    assert [(s.path, s.shown, s.size, s.sha256) for s in kept.sources] == [
+        (s.path, s.shown, s.size, s.sha256) for s in loaded.sources
+    ]
+
+
+def file(folder: Path, name: str, content: bytes | str) -> str:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.log", b"one\r\n\n\xff\x00three"),
+        ("a.csv", 'id,sent,body\n1,2024-01-02,"x\ny"\n2,,\n'),
+        ("a.jsonl", '{"a": {"b": [1, null]}, "c": 1.5}\n{"a": null, "c": true}\n'),
+        ("a.log.gz", gzip.compress(b"x\ny\n", mtime=0)),
+        ("empty.log", b""),
+    ],
+    ids=["odd lines", "csv", "jsonl", "compressed", "empty"],
+)
+def test_what_is_kept_is_what_a_load_gives(tmp_path: Path, name: str, content: bytes | str) -> None:
+    path = file(tmp_path, name, content)
+    kept = store("a", path, tmp_path / "a.rlmctx")
+    same(kept, load("a", path))
+    same(load("a", str(tmp_path / "a.rlmctx")), load("a", path))
+
+
+pieces = st.lists(st.sampled_from([b"a", b"\n", b"\r\n", "é".encode(), b"\xff", b"long words here "]), max_size=8)
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.lists(st.tuples(st.integers(0, 2), pieces.map(b"".join)), min_size=1, max_size=4), st.integers(1, 30))
+def test_what_has_grown_is_what_a_load_gives(
+    tmp_path_factory: pytest.TempPathFactory, growth: list[tuple[int, bytes]], size: int
+) -> None:
+    """Files of a folder grow, or come, one after the other; each time the context is brought up to them."""
+    folder = tmp_path_factory.mktemp("grown") / "logs"
+    file(folder, "0.log", b"first\nsecond")
+    file(folder, "picture.bin", b"\x00")
+    kept = folder.parent / "x.rlmctx"
+    store("x", str(folder), kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "SIZE", size)
+        for index, more in growth:
+            path = folder / f"{index}.log"
+            path.write_bytes((path.read_bytes() if path.exists() else b"") + more)
+            refresh(kept)
+            same(open_stored("x", kept), load("x", str(folder)))
+
+
+def test_only_what_was_appended_is_read(tmp_path: Path) -> None:
+    path = file(tmp_path, "a.log", "one\ntwo\n")
+    store("a", path, tmp_path / "a.rlmctx")
+    assert refresh(tmp_path / "a.rlmctx") == ("nothing changed", 0)
+    file(tmp_path, "a.log", "one\ntwo\nthree")
+    told, rows = refresh(tmp_path / "a.rlmctx")
+    assert told.startswith("grown") and rows == 1
+    file(tmp_path, "a.log", "one\ntwo\nthree and more")
+    assert refresh(tmp_path / "a.rlmctx")[1] == 1
+    file(tmp_path, "a.log", "ONE\ntwo\nthree and more!")
+    told, rows = refresh(tmp_path / "a.rlmctx")
+    assert told.startswith("read again") and rows == 3
+    same(open_stored("a", tmp_path / "a.rlmctx"), load("a", path))
+    assert len(list((tmp_path / "a.rlmctx").glob("rows-*"))) == 1
+
+
+def test_a_stale_context_is_refused(tmp_path: Path) -> None:
+    path = file(tmp_path, "logs/a.log", "one\ntwo\n")
+    kept = tmp_path / "a.rlmctx"
+    store("a", path, kept)
+    os.utime(path, ns=(1, 1))
+    assert open_stored("a", kept).count == 2, "other times and the same bytes are no change"
+    file(tmp_path, "logs/a.log", "one\nTWO\n")
+    with pytest.raises(UserError, match=r"a.rlmctx is stale: .*a.log has other bytes"):
+        load("a", str(kept))
+    Path(path).unlink()
+    with pytest.raises(UserError, match="stale: there is no file"):
+        load("a", str(kept))
+    store("a", str(tmp_path / "logs") + "/", kept) if list((tmp_path / "logs").iterdir()) else None
+    with pytest.raises(UserError, match="no loaded context"):
+        load("a", str(tmp_path / "b.rlmctx"))
+    file(tmp_path, "broken.rlmctx/context.json", "{")
+    with pytest.raises(UserError, match="cannot be read"):
+        load("a", str(tmp_path / "broken.rlmctx"))
+
+
+def test_a_source_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
+    whole = gzip.compress(os.urandom(200_000))
+    for content in (whole[:-20], b"no gzip at all", whole[:100_000] + b"x" + whole[100_001:]):
+        path = file(tmp_path, "a.log.gz", content)
+        with pytest.raises(UserError, match=r"a\.log\.gz cannot be"):
+            store("a", path, tmp_path / "a.rlmctx")
+        assert not (tmp_path / "a.rlmctx").exists()
+    kept = store("a", file(tmp_path, "b.log", "x\n"), tmp_path / "b.rlmctx")
+    before = rows_of(kept)
+    with pytest.raises(UserError):
+        store("a", path, tmp_path / "b.rlmctx")
+    assert rows_of(open_stored("a", tmp_path / "b.rlmctx")) == before
+    assert sorted(p.name.split("-")[0] for p in (tmp_path / "b.rlmctx").iterdir()) == ["context.json", "rows"]
+
+
+def test_a_large_context_lies_on_disk_while_it_is_used(tmp_path: Path) -> None:
+    path = file(tmp_path, "a.log", "a line of some words\n" * 10_000)
+    kept, notes = obtain("a", path, memory=100_000)
+    assert isinstance(kept.rows, tuple) and "rlm-dsl load a=" in notes[0]
+    assert obtain("a", path, memory=10_000_000)[0].given == kept.given
+    assert rows_of(kept) == rows_of(load("a", path))
+
+
+COMMAND = [sys.executable, "-c", "import sys; from rlm_dsl.cli import main; sys.exit(main())"]
+
+
+def test_standard_input_is_read_and_kept(tmp_path: Path) -> None:
+    def run(*given: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*COMMAND, *given], cwd=tmp_path, input=content, capture_output=True, check=False)
+
+    (tmp_path / "p.rlm").write_text('context a: table(line: int, text: text)\nanswer a | grep(r"two")\n')
+    told = run("run", "p.rlm", "--context", "a=-", content=b"one\ntwo\n")
+    assert b"standard input:2  two" in told.stdout, told.stderr
+    assert b"a.rlmctx: 2 rows" in run("load", "a=-", content=b"one\ntwo\n").stdout
+    assert b"standard-input:2  two" in run("run", "p.rlm", "--context", "a=a.rlmctx").stdout
+    table = run("load", "t:csv=-", content=b"x,y\n1,2\n")
+    assert b"1 rows of table(x: int, y: int)" in table.stdout, table.stderr
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_an_ended_load_leaves_nothing_half_made(tmp_path: Path, sent: signal.Signals) -> None:
+    """Ctrl-C takes back what was made; kill -9 leaves a folder that is no context yet; the next load makes it whole."""
+    path = file(tmp_path, "a.log", b"a line of a log that is a little longer than the others\n" * 1_500_000)
+    process = subprocess.Popen([*COMMAND, "load", "a=a.log"], cwd=tmp_path, stderr=subprocess.PIPE)
+    kept = tmp_path / "a.rlmctx"
+    deadline = time.monotonic() + 30
+    while not list(kept.glob(".rows*")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    process.send_signal(sent)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode in (130, -9), told
+    assert b"Traceback" not in told
+    if sent is signal.SIGINT:
+        assert not kept.exists()
+    else:
+        with pytest.raises(UserError, match="no loaded context"):
+            load("a", str(kept))
+    assert store("a", path, kept).count == 1_500_000
+    assert sorted(p.name.split("-")[0] for p in kept.iterdir()) == ["context.json", "rows"]
+
+
+WORDS = ["error", "timeout", "user=17", "É", "ſet", "K2", "x", "OK", "connection reset", "42", "ERROR"]
+PATTERNS = [
+    "timeout", "(?i)TIMEOUT", "error.*user=17", "connection reset|ſet", "(?i)set", "(?i)k2", "É", "x", r"^error\\b",
+    "(error|timeout) user", "user=[0-9]+", "(?i)(err|conn)", ".*", "nowhere at all",
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    st.lists(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join), max_size=60),
+    st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2),
+    st.integers(1, 200),
+)
+def test_an_index_leaves_out_no_row_that_matches(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], patterns: list[str], block: int
+) -> None:
+    """Blocks of a few bytes, over a context that has grown; queries that look for one pattern, or for two."""
+    folder = tmp_path_factory.mktemp("indexed")
+    half = len(lines) // 2
+    path = file(folder, "a.log", "\n".join(lines[:half]))
+    store("a", path, folder / "a.rlmctx")
+    file(folder, "a.log", "\n".join(lines))
+    refresh(folder / "a.rlmctx")
+    greps = [f'(a | grep(r"{pattern}"))' for pattern in patterns]
+    program = f"answer {greps[0]} | union({greps[1]})" if len(greps) == 2 else f"answer {greps[0]}"
+    program = f"context a: table(line: int, text: text)\n{program}\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trigrams, "BLOCK", block)
+        patch.setattr(trigrams, "AT_ONCE", 8)
+        patch.setattr(indexing, "MOST", 1.0)
+        context = open_stored("a", folder / "a.rlmctx")
+        indexing.build_indexes(context)
+        assert indexing.indexes(context) is not None
+        found = run(program, {"a": context})
+    assert found.value == run(program, {"a": load("a", path)}).value
+
+
+def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:
+    path = file(tmp_path, "a.log", "".join(f"line {n} of many\n" for n in range(20_000)) + "a needle\n")
+    kept = store("a", path, tmp_path / "a.rlmctx")
+    program = 'context a: table(line: int, text: text)\nanswer a | grep(r"needle")\n'
+    source = Source("p", program)
+    for _ in range(3):
+        assert [row["line"] for row in run(program, {"a": kept}).value] == [20_001]
+    assert "no index of trigrams yet; 3 looks of the 40" in told_plan(source, {"a": kept}, {})
+    (tmp_path / "a.rlmctx" / "looks").write_bytes(b"." * 40)
+    opened, _ = obtain("a", str(tmp_path / "a.rlmctx"))
+    assert "1 of 10 blocks may have it, by the index of trigrams" in told_plan(source, {"a": opened}, {})
+    assert [row["line"] for row in run(program, {"a": opened}).value] == [20_001]
+    both = 'context a: table(line: int, text: text)\nanswer {n: count(a), hits: count(a | grep(r"needle"))}\n'
+    assert run(both, {"a": opened}).value == {"n": 20_001, "hits": 1}
+    common = Source("p", program.replace("needle", "of many"))
+    assert "too many blocks may have it" in told_plan(common, {"a": opened}, {})
+    file(tmp_path, "a.log", "all is new\n")
+    refresh(tmp_path / "a.rlmctx")
+    assert not list((tmp_path / "a.rlmctx").glob("*.trigrams"))
+
+
+VAST_PROGRAMS = (
+    'answer log | extract(r"(?P<k>\\w)=", on=text) | group(by=k, n=count())',
+    'answer log | grep("b=") | group(by=[k=line % 3], n=count()) | group(by=n, m=sum(n))',
+    "a = log | group(by=[k=line % 4], n=count())\nanswer a | join(a, on=n) | group(by=n, m=count())",
+)
+
+
+@pytest.mark.parametrize("program", VAST_PROGRAMS)
+def test_groups_of_vast_contexts_name_one_place_and_count_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Where all places might not fit into memory: the same answer, fewer places, as many told of; few rows keep all."""
+    path = tmp_path / "log"
+    path.write_text("".join(f"{'ab'[n % 2]}={n}\n" for n in range(60)))
+    usual = run(program, {"log": path})
+    monkeypatch.setattr("rlm_dsl.engine.warehouse.VAST", 50)
+    assert run(program, {"log": path}).evidence == usual.evidence
+    monkeypatch.setattr("rlm_dsl.language.operators.operator.MOST_PLACES", 3 if "join" in program else 20)
+    vast = run(program, {"log": path})
+    (before,), (after,) = usual.evidence, vast.evidence
+    assert vast.value == usual.value and len(after.spans) < len(before.spans) and set(after.spans) <= set(before.spans)
+    assert after.count == before.count or ("join" in program and after.count > before.count)

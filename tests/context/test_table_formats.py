@@ -1,0 +1,643 @@
+"""Tables of every format: read in batches, and the same as a plain reading of the whole.
+
+In: files made here. Out: nothing but a verdict. Law: how a file is cut into blocks and batches shows nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import io
+import json
+import random
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pyarrow import feather
+
+import rlm_dsl
+from rlm_dsl.api import run
+from rlm_dsl.cli import run as command_line
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.formats import arrow_file, parquet
+from rlm_dsl.context.formats.csv import blocks as csv_blocks
+from rlm_dsl.context.formats.csv import rows as csv_rows
+from rlm_dsl.context.formats.json import lines as json_lines
+from rlm_dsl.context.formats.json import list as json_list
+from rlm_dsl.context.inference import READERS, free_names
+from rlm_dsl.context.loading import load
+from rlm_dsl.language.types import TEXT, Field, Table, Type, nullable
+from tests.context.test_context import column, written
+from tests.context.test_torture import VALUES, cells, halved, json_files, raw_rows, same, told
+from tests.support.real import needs_real_data
+
+
+def outcome(path: str, **more: Any) -> Any:
+    """All that loading shows: schema, rows with their places, notes; or why it was refused."""
+    try:
+        context = load("t", path, **more)
+    except UserError as refused:
+        return str(refused)
+    rows = [list(row.values()) for row in context.rows.to_pylist()]
+    return str(context.schema), repr(rows), context.notes
+
+
+# CSV: the plain reading is Python's csv, a record at a time over all that is left
+
+
+def plain_records(content: bytes, at: int) -> Iterator[tuple[list[str], int, int, int, bool]]:
+    """Fields, first line, first byte, one past the last byte, and whether the record is read as it stands."""
+    lines = [line + b"\n" for line in content[at:].split(b"\n")]
+    lines = [*lines[:-1], *([lines[-1][:-1]] if lines[-1] != b"\n" else [])]
+    number = 0
+    while number < len(lines):
+        reader = csv.reader((line.decode("utf-8", "replace") for line in lines[number:]), strict=True)
+        try:
+            fields, stray = next(reader), False
+            taken = reader.line_num
+        except csv.Error as failure:
+            raw = lines[number].rstrip(b"\n").rstrip(b"\r")
+            if "new-line" in str(failure) or b"\r" in raw:
+                raise UserError(f"{number + 1}: a line ends in CR alone") from None
+            fields, stray, taken = raw.decode("utf-8", "replace").split(","), True, 1
+        raw = b"".join(lines[number : number + taken])
+        yield fields, number + 1, at, at + len(raw.removesuffix(b"\n").rstrip(b"\r")), stray
+        at, number = at + len(raw), number + taken
+
+
+def plain_column(cells: Sequence[str | None]) -> tuple[Type, list[Any]]:
+    present = [cell for cell in cells if cell]
+    for type_, read in READERS:
+        try:
+            values = [read(cell) if cell else None for cell in cells]
+        except (ValueError, KeyError):
+            continue
+        if present:
+            return (nullable(type_) if len(present) < len(cells) else type_), values
+    return (nullable(TEXT) if None in cells else TEXT), list(cells)
+
+
+def plain_csv(content: bytes) -> Any:
+    at = 3 if content.startswith(b"\xef\xbb\xbf") else 0
+    every = list(plain_records(content, at))
+    head, *records = [record for record in every if record[0]]
+    names, notes = free_names(head[0])
+    width = len(names)
+    cells = [[r[0][n] if n < len(r[0]) else None for r in records] for n in range(width)]
+    typed = [plain_column(each) for each in cells]
+    long = [r[1] for r in records if len(r[0]) > width]
+    if long:
+        names.append("extra_fields")
+        typed.append((nullable(TEXT), [",".join(r[0][width:]) if len(r[0]) > width else None for r in records]))
+    for lines, what in (
+        ([r[1] for r in every if r[4]], "stray quotes (read as they stand)"),
+        ([r[1] for r in records if len(r[0]) < width], "too few fields (the rest is null)"),
+        (long, "too many fields (kept in `extra_fields`)"),
+    ):
+        places = ", ".join(map(str, lines[:5]))
+        notes += [f"{len(lines):,} rows have {what}, first in line {places}"] if lines else []
+    blank = len(every) - len(records) - 1
+    notes += [f"{blank:,} blank lines were passed over"] if blank else []
+    bad = content.decode("utf-8", "replace").encode() != content
+    notes += ["bytes that are not UTF-8 are shown as U+FFFD"] if bad else []
+    rows = [[n, 0, *r[1:4], *(values[n] for _, values in typed)] for n, r in enumerate(records)]
+    schema = Table(tuple(Field(name, type_) for name, (type_, _) in zip(names, typed, strict=True)))
+    return str(schema), repr(rows), tuple(notes)
+
+
+CELLS = [
+    "",
+    "1",
+    "-0",
+    "007",
+    "1.5",
+    "1e400",
+    "9007199254740993",
+    "2024-01-02",
+    "0000-01-01",
+    "2024-01-02 03:04",
+    "true",
+]
+PIECES = ['"', '""', ",", ",", "\n", "\n", "\r\n", "\r", "x", "é", "\0", '","', '"\n', '"x\ny"', '"a ""b"" c"', *CELLS]
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(st.sampled_from(PIECES).map(str.encode) | st.just(b"\xff"), max_size=40).map(b"".join),
+    st.sampled_from([b"a,b\n", b"a\n", b"\xef\xbb\xbfa,b,c\r\n", b'"p\nq",b\n', b'"a,b\n']),
+    st.integers(1, 60),
+    st.integers(1, 3),
+)
+@example(b'1,"x\n2,y\n', b"a,b\n", 12, 1)
+@example(b'1,"x\ny"\r\n\r\n2,""\n', b"a,b\n", 14, 2)
+def test_csv_in_blocks_is_csv_in_one(
+    tmp_path_factory: pytest.TempPathFactory, body: bytes, head: bytes, window: int, rows: int
+) -> None:
+    content = head + body
+    path = written(tmp_path_factory.mktemp("csv"), "t.csv", content)
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(csv_blocks, "WINDOW", window)
+        small.setattr(csv_rows, "BATCH", rows)
+        found = outcome(path)
+    try:
+        meant = plain_csv(content)
+    except UserError as refused:
+        assert str(refused) in found.replace(" no CSV: ", " ")
+        return
+    assert found == meant
+
+
+# JSON: the same rows from lines, from a list, and from either in small windows
+
+ROWS = st.lists(st.dictionaries(st.sampled_from("abcA"), VALUES | st.just(2**53 + 1) | st.just("2024-01-02")) | VALUES)
+SPACES = st.sampled_from(["", " ", "\n", "\r\n\t "])
+
+
+@settings(deadline=None, max_examples=100)
+@given(ROWS.filter(bool), st.integers(1, 60), SPACES, st.booleans())
+def test_json_rows_are_the_same_however_they_are_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], window: int, space: str, ascii: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("json")
+    spelled = [json.dumps(row, ensure_ascii=ascii, separators=(f",{space}", ":")) for row in rows]
+    listed = f"{space}[{space}" + f"{space},{space}".join(spelled) + f"{space}]{space}"
+    lines = written(folder, "t.jsonl", "\n".join(json.dumps(row) for row in rows))
+    path, content = written(folder, "t.json", listed), listed.encode()
+    whole, found = outcome(lines), outcome(path)
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(json_lines, "WINDOW", window)
+        small.setattr(json_list, "WINDOW", window)
+        assert (outcome(lines), outcome(path)) == (whole, found)
+    if isinstance(whole, str):
+        assert "holds no object with a field" in whole and "holds no object with a field" in found
+        return
+    context = load("t", path)
+    assert cells(context) == cells(load("t", lines)) and found[0] == whole[0]
+    assert [json.loads(raw) for raw in raw_rows(context, content)] == rows
+    starts = column(context, "#lo")
+    assert column(context, "#line") == [content.count(b"\n", 0, at) + 1 for at in starts]  # type: ignore[arg-type]
+
+
+@needs_real_data
+@pytest.mark.parametrize("window", [7, 1 << 20])
+def test_json_files_are_read_exactly_or_refused(tmp_path: Path, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSONTestSuite: what must parse and is a list or an object does, what must not parse does not."""
+    monkeypatch.setattr(json_list, "WINDOW", window)
+    read = 0
+    for name, content in [*json_files("y"), *json_files("n"), *json_files("i")]:
+        path = written(tmp_path, "t.json", content)
+        try:
+            context = load("t", path)
+        except UserError as refused:
+            assert name[0] in "ni" or re.search("holds no object with a field|no JSON list or object", str(refused)), (
+                name
+            )
+            assert re.search(r"t\.json(:\d+(:\d+)?: | holds no object)", str(refused)), (name, str(refused))
+            continue
+        meant = json.loads(content.decode("utf-8-sig"))
+        meant = [
+            row if isinstance(row, dict) else {"value": row} for row in ([meant] if isinstance(meant, dict) else meant)
+        ]
+        for row, fields in zip(cells(context), meant, strict=True):
+            assert len(row) >= len(fields) and name[0] in "yi"
+            assert len({*fields}) < len(row) or all(map(same, row.values(), map(halved, fields.values()))), name
+        read += 1
+    assert read == 99
+
+
+JSON_LIST_REFUSED = {
+    "several values": (b'{"a": 1}\n{"a": 2}\n', r"t\.json:2:1: no JSON: the file has several values"),
+    "several lists": (b"[1] [2]", r"t\.json:1:5: no JSON: the file has several values"),
+    "a trailing comma": (b'[{"a": 1},\n ]', r"t\.json:2:2: no JSON"),
+    "a missing comma": ('[{"é": 1}\n {"a": 2}]'.encode(), r"t\.json:2:2: no JSON: a comma"),
+    "cut short": (b'[{"a": 1}, {"a": "x', r"t\.json:1:18: no JSON: Unterminated"),
+    "cut short between elements": (b'[{"a": 1}', r"t\.json:1:10: no JSON"),
+    "a comma at the end of it": (b'[{"a": 1}],', r"t\.json:1:11: no JSON: the file has several values"),
+    "a text": (b'"x"', r"t\.json:1:1: no JSON list or object"),
+    "nothing": (b" ", r"t\.json:1:2: no JSON list or object"),
+    "an empty list": (b"[]", r"holds no object with a field"),
+    "NaN": (b'[1,\n{"a": NaN}]', r"t\.json:2: no JSON: NaN"),
+    "a number beyond floats": (b'[{"a": 1e999}]', r"t\.json:1: no JSON: a number is larger"),
+    "bytes that are no UTF-8": (b'[{"a": 1},\n{"a": "\xff"}]', r"t\.json:2:8: bytes that are not UTF-8"),
+    "nested too deeply": (b'[{"a": ' + b"[" * 100 + b"]" * 100 + b"}]", r"t\.json:1: nested too deeply"),
+    "nested without end": (b"[" * 100_000, r"t\.json:1: nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("case", JSON_LIST_REFUSED)
+@pytest.mark.parametrize("window", [11, 1 << 20])
+def test_what_is_no_json_file_is_refused_with_its_place(
+    tmp_path: Path, case: str, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_list, "WINDOW", window)
+    content, says = JSON_LIST_REFUSED[case]
+    with pytest.raises(UserError, match=says):
+        load("t", written(tmp_path, "t.json", content))
+
+
+# Arrow and Parquet
+
+
+def arrow_written(folder: Path, form: str, table: pa.Table, rows: int = 1000) -> str:
+    """A table as a file: Arrow's file or stream form, or Parquet, in parts of so many rows."""
+    path = folder / {"file": "t.arrow", "stream": "t.ipc", "feather": "t.feather", "parquet": "t.parquet"}[form]
+    if form == "parquet":
+        pq.write_table(table, path, row_group_size=rows)
+    elif form == "feather":
+        feather.write_feather(table, path, chunksize=rows)
+    else:
+        with (pa.ipc.new_file if form == "file" else pa.ipc.new_stream)(path, table.schema) as out:
+            out.write_table(table, max_chunksize=rows)
+    return str(path)
+
+
+FORMS = ["file", "stream", "feather", "parquet"]
+NOON = datetime.datetime(2024, 1, 1, 12)
+ARROW_READ: dict[str, tuple[Any, str, list[Any]]] = {
+    "small whole numbers": (pa.array([1, None], pa.int8()), "int?", [1, None]),
+    "large ones that fit": (pa.array([1, 2**63 - 1], pa.uint64()), "int", [1, 2**63 - 1]),
+    "small floats": (pa.array([1.5, 0.1], pa.float32()), "float", [1.5, 0.10000000149011612]),
+    "whole decimals": (pa.array([Decimal(7), None], pa.decimal128(38, 0)), "int?", [7, None]),
+    "decimals": (pa.array([Decimal("1.25")] * 2, pa.decimal128(9, 2)), "float", [1.25, 1.25]),
+    "moments of a zone": (pa.array([NOON, None], pa.timestamp("ms", "Asia/Tokyo")), "timestamp?", [NOON, None]),
+    "dictionaries": (pa.array(["a", "b"]).dictionary_encode(), "text", ["a", "b"]),
+    "lists of dictionaries": (
+        pa.array([["a"], []], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+        "list[text]",
+        [["a"], []],
+    ),
+    "nulls alone": (pa.nulls(2), "text?", [None, None]),
+    "records": (
+        pa.array([{"a": 1, "b": [1.5]}, {"a": 2, "b": []}]),
+        "{a: int, b: list[float]}",
+        [{"a": 1, "b": [1.5]}, {"a": 2, "b": []}],
+    ),
+}
+ARROW_REFUSED: dict[str, tuple[Any, str]] = {
+    "whole numbers beyond 64 bits": (pa.array([2**63], pa.uint64()), "column `x` does not fit int"),
+    "decimals beyond 64 bits": (pa.array([Decimal(2**64)], pa.decimal128(38, 0)), "column `x` does not fit int"),
+    "nanoseconds": (pa.array([1], pa.timestamp("ns")), "column `x` does not fit timestamp"),
+    "bytes": (pa.array([b"x"]), "column `x` is binary"),
+    "times": (pa.array([datetime.time(1)]), "column `x` is time64"),
+    "durations": (pa.array([1], pa.duration("s")), "column `x` is duration"),
+    "maps": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "column `x` is map"),
+    "names that differ by case": (pa.array([{"a": 1, "A": 2}]), "column `x` is struct"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_arrow_columns_keep_their_values_or_are_refused_by_name(tmp_path: Path, form: str) -> None:
+    for case, (values, type_, meant) in ARROW_READ.items():
+        context = load("t", arrow_written(tmp_path, form, pa.table({"n": [5, 6], "x": values})))
+        assert (str(context.schema.column("x")), column(context, "x")) == (type_, meant), case
+        assert (column(context, "#line"), column(context, "#lo")) == ([1, 2], [None, None])
+        assert run("answer t | where(true)", {"t": context}).value[1]["n"] == 6
+    for case, (values, says) in ARROW_REFUSED.items():
+        with pytest.raises(UserError, match=says):
+            load("t", arrow_written(tmp_path, form, pa.table({"x": values})))
+            pytest.fail(case)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_arrow_files_are_read_in_batches(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.table({"n": range(100), "s": [f"é{n}" if n != 77 else None for n in range(100)], "N": range(100)})
+    path = arrow_written(tmp_path, form, table, rows=30)
+    for module in (arrow_file, parquet):
+        monkeypatch.setattr(module, "BATCH", 7)
+    context = load("t", path)
+    assert str(context.schema) == "table(n: int, s: text?, N_2: int)" and context.rows["n"].num_chunks > 10
+    assert context.rows.select(["n", "s", "N_2"]).to_pydict() == dict(
+        zip("n s N_2".split(), table.to_pydict().values(), strict=True)
+    )
+    assert column(context, "#line") == list(range(1, 101))
+    empty = load("t", arrow_written(tmp_path, form, table.slice(0, 0)))
+    assert empty.count == 0 and str(empty.schema) == "table(n: int, s: text, N_2: int)"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_damaged_arrow_file_is_refused_or_read_as_text_that_is_text(tmp_path: Path, form: str) -> None:
+    """Bytes flipped anywhere: an error of ours, or values that are what their types say."""
+    path = Path(arrow_written(tmp_path, form, pa.table({"n": range(40), "s": [f"text {n}" for n in range(40)]})))
+    content, chance = path.read_bytes(), random.Random(5)
+    for _ in range(150):
+        damaged = bytearray(content)
+        damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(damaged[: chance.choice([len(content), chance.randrange(len(content))])]))
+        with contextlib.suppress(UserError):
+            load("t", str(path)).rows.validate(full=True)
+
+
+# SQLite and DuckDB
+
+
+def sqlite_written(folder: Path, *statements: str, name: str = "shop.sqlite") -> str:
+    path = folder / name
+    path.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    return str(path)
+
+
+ORDERS = (
+    "CREATE TABLE orders (id INTEGER PRIMARY KEY, sent TEXT, amount REAL, mixed, note TEXT)",
+    "INSERT INTO orders VALUES (3, '2024-01-02', 1, 1, 'é'), (1, '2024-01-03', 2.5, 'x', NULL), (2, NULL, 3, 1.5, '')",
+)
+
+
+def test_an_sqlite_table_is_typed_by_its_values_in_the_order_of_its_rows(tmp_path: Path) -> None:
+    context = load("t", sqlite_written(tmp_path, *ORDERS))
+    assert str(context.schema) == "table(id: int, sent: date?, amount: float, mixed: text, note: text?)"
+    day = datetime.date(2024, 1, 3)
+    assert [list(row.values()) for row in cells(context)] == [
+        [1, day, 2.5, "x", None],
+        [2, None, 3.0, "1.5", ""],
+        [3, datetime.date(2024, 1, 2), 1.0, "1", "é"],
+    ]
+    assert (column(context, "#line"), column(context, "#lo")) == ([1, 2, 3], [None] * 3)
+    empty = load("t", sqlite_written(tmp_path, 'CREATE TABLE "a ""b" (rowid, "x y", X)', name="e.db"))
+    assert empty.count == 0 and empty.schema.names == ("rowid", "x y", "X")
+    rowless = "CREATE TABLE t (a TEXT, b INT, PRIMARY KEY (b, a)) WITHOUT ROWID"
+    keyed = load("t", sqlite_written(tmp_path, rowless, "INSERT INTO t VALUES ('y', 2), ('z', 1), ('x', 2)"))
+    assert column(keyed, "a") == ["z", "x", "y"]
+    bad = load("t", sqlite_written(tmp_path, "CREATE TABLE t (a)", "INSERT INTO t VALUES (CAST(x'61ff' AS TEXT))"))
+    assert column(bad, "a") == ["a\ufffd"] and "not UTF-8" in bad.notes[0]
+
+
+def duckdb_written(folder: Path, *statements: str) -> str:
+    path = folder / "shop.duckdb"
+    path.unlink(missing_ok=True)
+    with duckdb.connect(str(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    return str(path)
+
+
+def test_a_duckdb_table_keeps_its_types_and_order(tmp_path: Path) -> None:
+    path = duckdb_written(
+        tmp_path,
+        "CREATE TABLE t AS SELECT 9 - i AS n, 'e' || i AS s, DATE '2024-01-01' + i::INT AS d, i::HUGEINT AS h, "
+        "[i, NULL] AS l, {a: i} AS r, i::DECIMAL(9, 2) AS m, TIMESTAMPTZ '2024-01-01 00:00:00+02' AS z, "
+        "CASE WHEN i > 0 THEN i END AS q FROM range(10) r(i)",
+        "CREATE SCHEMA more",
+        "CREATE TABLE more.other AS SELECT 1 AS one",
+    )
+    context = load("t", f"{path}::t")
+    assert str(context.schema) == (
+        "table(n: int, s: text, d: date, h: int, l: list[int], r: {a: int}, m: float, z: timestamp, q: int?)"
+    )
+    assert column(context, "n") == list(range(9, -1, -1)) and column(context, "#line") == list(range(1, 11))
+    assert column(context, "z")[0] == datetime.datetime(2023, 12, 31, 22)
+    assert column(load("t", f"{path}::more.other"), "one") == [1]
+    with pytest.raises(UserError, match="column `x` is time64"):
+        load("t", duckdb_written(tmp_path, "CREATE TABLE t AS SELECT TIME '10:00' AS x"))
+
+
+DATABASES = {"sqlite": sqlite_written, "duckdb": duckdb_written}
+
+
+@pytest.mark.parametrize("form", DATABASES)
+def test_the_path_says_which_table(tmp_path: Path, form: str) -> None:
+    made = "CREATE TABLE orders (a INT)", "CREATE TABLE users (b INT)", "CREATE VIEW odd AS SELECT a FROM orders"
+    path = DATABASES[form](tmp_path, *made, "INSERT INTO orders VALUES (7)", "INSERT INTO users VALUES (8)")
+    assert column(load("t", f"{path}::users"), "b") == [8] and column(load("t", f"{path}::odd"), "a") == [7]
+    with pytest.raises(UserError, match="has 2 tables, not one: orders, users") as refused:
+        load("t", path)
+    assert f"say which: {path}::orders" in str(refused.value)
+    with pytest.raises(UserError, match="no table `order`") as refused:
+        load("t", f"{path}::order")
+    assert "did you mean `orders`" in str(refused.value)
+    with pytest.raises(UserError, match="has 0 tables, not one: none"):
+        load("t", DATABASES[form](tmp_path, "CREATE VIEW v AS SELECT 1 AS x"))
+    with pytest.raises(UserError, match=r"there is no file .*other"):
+        load("t", f"{path[:-5]}other::x", format=form)
+    (tmp_path / "no.db").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=rf"(?i)no\.db is no {form}"):
+        load("t", str(tmp_path / "no.db"), format=form)
+
+
+HOSTILE = {
+    "recursion without end": "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c",
+    "a random function": "SELECT random() AS x",
+    "the time": "SELECT current_timestamp AS x",
+    "an extension": "SELECT load_extension('/tmp/x') AS x",
+    "a file": "SELECT readfile('/etc/passwd') AS x",
+    "a huge value": "SELECT zeroblob(1000000000) AS x",
+    "a huge text": "SELECT replace(hex(hex(hex(printf('%100000000s', 'x')))), '2', '22222222') AS x",
+    "no such table": "SELECT x FROM nowhere",
+    "blobs": "SELECT x'00' AS x",
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_view_of_an_sqlite_file_does_no_harm(tmp_path: Path, case: str) -> None:
+    path = sqlite_written(tmp_path, "CREATE TABLE t (a)", f"CREATE VIEW v AS {HOSTILE[case]}")
+    before = Path(path).read_bytes()
+    with pytest.raises(UserError, match=r"shop\.sqlite::v(: column `x` holds blobs| cannot be read)"):
+        load("t", f"{path}::v")
+    assert Path(path).read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["shop.sqlite"]
+
+
+def test_a_view_of_a_duckdb_file_reaches_no_other_file(tmp_path: Path) -> None:
+    other = written(tmp_path, "other.csv", "a\n1\n")
+    path = duckdb_written(tmp_path, f"CREATE VIEW v AS FROM read_csv('{other}')")
+    with pytest.raises(UserError, match=r"cannot be read: Permission Error"):
+        load("t", f"{path}::v")
+
+
+def test_changes_that_lie_beside_a_database_are_not_passed_over(tmp_path: Path) -> None:
+    path = sqlite_written(tmp_path, "CREATE TABLE t (a)")
+    with contextlib.closing(sqlite3.connect(path)) as writing:
+        writing.execute("PRAGMA journal_mode = WAL")
+        writing.execute("INSERT INTO t VALUES (1)")
+        writing.commit()
+        with pytest.raises(UserError, match=r"shop\.sqlite-wal holds changes"):
+            load("t", path)
+    assert load("t", path).count == 1
+
+
+@pytest.mark.parametrize("form", DATABASES)
+def test_a_damaged_database_is_refused_or_read(tmp_path: Path, form: str) -> None:
+    rows = "CREATE TABLE t AS SELECT 1 AS a, 'some text' AS b UNION ALL SELECT 2, 'more'"
+    path = Path(DATABASES[form](tmp_path, rows))
+    content, chance = path.read_bytes(), random.Random(3)
+    for _ in range(60):
+        damaged = bytearray(content)
+        for _ in range(4):
+            damaged[chance.randrange(len(content) if form == "sqlite" else 12_288)] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(damaged))
+        with contextlib.suppress(UserError):
+            load("t", str(path))
+
+
+# Tables that Python holds
+
+DAY = datetime.date(2024, 1, 2)
+COLUMNS: dict[str, list[Any]] = {
+    "n": [1, -(2**62), 3],
+    "x": [1.5, 0.1, -0.0],
+    "s": ["é", "", "abc"],
+    "b": [True, False, True],
+    "at": [NOON, NOON + datetime.timedelta(microseconds=1), NOON],
+    "maybe": ["x", None, ""],
+    "l": [[1, 2], [], [3]],
+}
+
+
+def frames() -> dict[str, Any]:
+    """One table as several libraries hold it, cut, padded and indexed in several ways."""
+    table = pa.table(COLUMNS)
+    frame = pandas.DataFrame(COLUMNS)
+    picked = frame.loc[[2, 0, 1]].sort_index().set_index(pandas.Index([9, 7, 8]))
+    return {
+        "arrow": table,
+        "arrow in parts": pa.concat_tables([table.slice(0, 1), table.slice(1, 0), table.slice(1)]),
+        "arrow within another": pa.concat_tables([table, table]).combine_chunks().slice(3, 3),
+        "arrow, other types": table.cast(
+            pa.schema([(f.name, pa.string_view() if f.name == "s" else f.type) for f in table.schema])
+        ),
+        "a batch": table.to_batches()[0],
+        "polars": polars.DataFrame(COLUMNS),
+        "polars in parts": polars.concat([polars.DataFrame(COLUMNS)[:2], polars.DataFrame(COLUMNS)[2:]], rechunk=False),
+        "pandas": frame,
+        "pandas with an index": picked,
+        "pandas with a named index": picked.rename_axis("key"),
+        "pandas by categories": frame.astype({"s": "category", "n": "Int64"}),
+        "dicts": [dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)],
+    }
+
+
+def test_a_table_has_one_digest_whichever_library_holds_it() -> None:
+    made = {name: rlm_dsl.load(frame, "t") for name, frame in frames().items()}
+    assert {str(context.schema) for context in made.values()} == {
+        "table(n: int, s: text, x: float, b: bool, at: timestamp, maybe: text?, l: list[int])".replace(
+            "s: text, x: float", "x: float, s: text"
+        )
+    }
+    assert len({context.digest for context in made.values()}) == 1
+    assert all(repr(cells(context)) == repr(cells(made["arrow"])) for context in made.values())
+    assert ["key" in told(context) for context in made.values()].count(True) == 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.data())
+def test_any_other_cell_name_type_or_order_has_another_digest(data: st.DataObject) -> None:
+    rows = data.draw(
+        st.lists(
+            st.tuples(
+                st.integers(-3, 3),
+                st.text("ab", max_size=2) | st.none(),
+                st.lists(st.none() | st.just("a"), max_size=2),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    other = data.draw(st.permutations(rows) | st.lists(st.sampled_from(rows), max_size=4))
+    types = pa.schema([("n", pa.int64()), ("s", pa.string()), ("l", pa.list_(pa.string()))])
+
+    def digest(held: Sequence[Any], schema: pa.Schema = types) -> str:
+        columns = [pa.array([row[n] for row in held], field.type) for n, field in enumerate(schema)]
+        return rlm_dsl.load(pa.table(columns, schema=schema)).sources[0].sha256
+
+    assert (digest(rows) == digest(other)) == (rows == other)
+    assert digest(rows) != digest(rows, types.set(0, pa.field("m", pa.int64())))
+    assert digest(rows) != digest(rows, types.set(0, pa.field("n", pa.float64())))
+
+
+def test_a_table_in_python_is_run_and_verified(tmp_path: Path) -> None:
+    frame = pandas.DataFrame({"user": ["u1", "u2", "u1"], "amount": [1, 2, 3]})
+    program = "answer t | group(by=user, total=sum(amount)) | sort(user)"
+    result = rlm_dsl.run(program, {"t": frame}, trace=tmp_path / "a.trace")
+    assert result.value == [{"user": "u1", "total": 4}, {"user": "u2", "total": 2}]
+    assert rlm_dsl.verify(tmp_path / "a.trace", {"t": frame}).ok
+    assert rlm_dsl.verify(tmp_path / "a.trace", {"t": polars.from_pandas(frame)}).ok
+    changed = rlm_dsl.verify(tmp_path / "a.trace", {"t": frame.assign(amount=[1, 2, 4])})
+    assert "sha256" in str(changed) and not changed.ok
+    alone = rlm_dsl.verify(tmp_path / "a.trace")
+    assert not alone.ok and "hand it in" in str(alone)
+
+
+def test_a_text_in_python_is_run_and_verified(tmp_path: Path) -> None:
+    text = rlm_dsl.text("one\ntwo é\n")
+    result = rlm_dsl.run('answer t | where(text matches r"two")', {"t": text}, trace=tmp_path / "a.trace")
+    assert result.value == [{"line": 2, "text": "two é"}] and result.evidence[0].spans[0].start == 4
+    assert rlm_dsl.verify(tmp_path / "a.trace", {"t": text}).ok
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([], "needs names of columns"),
+        ([1], "is a list of dicts"),
+        ([{1: 2}], "each is text"),
+        ([{"a": 1}, {"a": {1, 2}}], "row 2 of the table: the language has no type for set"),
+        ([{"a": "\ud800"}], "row 1 of the table: .*surrogates"),
+        (pa.table({"a": [b"x"]}), "column `a` is binary"),
+        (pandas.DataFrame({"a": [1, "x"]}), "the table cannot be read"),
+        (pandas.DataFrame(), "has no columns"),
+    ],
+)
+def test_what_is_no_table_is_refused(given: Any, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        rlm_dsl.load(given)
+
+
+def test_dicts_are_typed_as_json_and_days_are_days() -> None:
+    context = rlm_dsl.load([{"a": 1, "d": DAY}, {"a": 2.5, "r": {"k": [1]}, "d": DAY}, {"a": None}])
+    assert str(context.schema) == "table(a: float?, d: date?, r: {k: list[int]}?)"
+    assert cells(context)[0] == {"a": 1.0, "d": DAY, "r": None}
+
+
+# By the command line
+
+
+def files_of_every_format(folder: Path) -> list[str]:
+    table = pa.table({"user": ["u1", "u2", "u1"], "amount": [1, 2, 3]})
+    rows, made = table.to_pylist(), [arrow_written(folder, form, table) for form in FORMS]
+    inserted = "CREATE TABLE t (user TEXT, amount INT)", "INSERT INTO t VALUES ('u1', 1), ('u2', 2), ('u1', 3)"
+    out = io.StringIO()
+    csv.writer(out).writerows([table.column_names, *[row.values() for row in rows]])
+    return [
+        *made,
+        written(folder, "t.csv", out.getvalue()),
+        written(folder, "t.json", json.dumps(rows, indent=2)),
+        written(folder, "t.jsonl", "\n".join(map(json.dumps, rows))),
+        sqlite_written(folder, *inserted),
+        f"{sqlite_written(folder, *inserted, 'CREATE TABLE u (a)', name='more.db')}::t",
+        duckdb_written(folder, *inserted),
+    ]
+
+
+def test_every_format_is_run_shown_and_verified_by_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = written(tmp_path, "p.rlm", "answer t | group(by=user, total=sum(amount)) | sort(user)")
+    for number, path in enumerate(files_of_every_format(tmp_path)):
+        trace = str(tmp_path / f"{number}.trace")
+        assert command_line(["run", program, "--context", f"t={path}", "--trace", trace]) == 0, capsys.readouterr()
+        answer = json.loads((Path(trace) / "answer.json").read_text())
+        assert answer["parts"][0]["value"] == [["u1", 4], ["u2", 2]], path
+        assert answer["evidence"][0]["spans"], path
+        assert command_line(["verify", trace]) == 0 and command_line(["show", trace]) == 0, capsys.readouterr()
+    unsaid = path_of_two_tables(tmp_path)
+    assert command_line(["run", program, "--context", f"t={unsaid}"]) == 2
+    assert "say which:" in capsys.readouterr().err
+
+
+def path_of_two_tables(folder: Path) -> str:
+    return duckdb_written(folder, "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)")

@@ -1,0 +1,269 @@
+"""Runs that are stopped, by whatever, and go on: the end is that of a run that never was."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rlm_dsl
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models import retry
+from rlm_dsl.testing import serve
+from tests.support import runs
+
+ROWS, AT_ONCE = 12, 2
+MODEL_ROWS = sum(n % 3 != 0 for n in range(1, ROWS + 1))
+"""Rows that runs.PROGRAM shows to a model."""
+TRACE, STORE = "run.trace", "answers.sqlite"
+STOPPABLE = f"""
+import os, signal, sys
+from rlm_dsl.trace.events import EventLog
+kind, folder, url, at = sys.argv[1:]
+append = EventLog.append
+def stopping(self, *given, **more):
+    append(self, *given, **more)
+    if self.count == int(at):
+        os.kill(os.getpid(), signal.SIGKILL)
+EventLog.append = stopping
+from rlm_dsl import api
+from tests.support import runs
+more = dict(model="m", base_url=url, store=folder + "/{STORE}", trace=folder + "/{TRACE}", concurrency={AT_ONCE})
+contexts = {{"tickets": folder + "/../tickets.csv"}}
+api.ask(runs.QUESTION, contexts, **more) if kind == "ask" else api.run(runs.PROGRAM, contexts, **more)
+"""
+End = tuple[bytes, bytes]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    monkeypatch.delenv("RLM_DSL_STORE", raising=False)
+
+
+@dataclass
+class Place:
+    """Data, and the endpoint's one address: what a run's keys and evidence depend on. Each run has a folder there."""
+
+    folder: Path
+    port: int = 0
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        (self.folder / "tickets.csv").write_text(runs.csv(ROWS))
+        with self.serving() as server:
+            self.port = int(server.base_url.rpartition(":")[2].partition("/")[0])
+
+    def serving(self, **more: Any) -> Any:
+        return serve(gold=runs.gold(ROWS), script=runs.TURNS, port=self.port, **more)
+
+    def another(self) -> Path:
+        self.runs += 1
+        (self.folder / f"run-{self.runs}").mkdir()
+        return self.folder / f"run-{self.runs}"
+
+    def whole(self, kind: str) -> tuple[End, int, int]:
+        """A run that is not stopped: its end, its events and its calls."""
+        folder = self.another()
+        with self.serving() as server:
+            process = started(kind, folder, server.base_url)
+            assert process.wait() == 0, process.stderr and process.stderr.read()
+            events = (folder / TRACE / "events.jsonl").read_bytes().count(b"\n")
+            return end(folder / TRACE), events, server.calls
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def started(kind: str, folder: Path, url: str, at: int = -1) -> subprocess.Popen[bytes]:
+    """A run in a process of its own, that is killed when its log has so many events."""
+    command = [sys.executable, "-c", STOPPABLE, kind, str(folder), url, str(at)]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE)
+
+
+def run_here(folder: Path, url: str, **more: Any) -> None:
+    contexts = {"tickets": str(folder / ".." / "tickets.csv")}
+    rlm_dsl.run(
+        runs.PROGRAM, contexts, model="m", base_url=url, concurrency=1, trace=folder / TRACE,
+        store=str(folder / STORE), **more,
+    )  # fmt: skip
+
+
+def end(trace: Path) -> End:
+    return (trace / "steps.jsonl").read_bytes(), (trace / "answer.json").read_text().replace(
+        trace.parent.name, "RUN"
+    ).encode()
+
+
+def goes_on(folder: Path, **more: Any) -> End:
+    """A stopped run gone on with; the trace it comes to, which must verify."""
+    rlm_dsl.resume(folder / TRACE, store=str(folder / STORE), concurrency=AT_ONCE, **more)
+    assert rlm_dsl.verify(folder / TRACE).ok
+    assert not (folder / TRACE / "payload" / "calls.jsonl").exists()
+    return end(folder / TRACE)
+
+
+def killed_at_events(place: Place, kind: str, every: int) -> None:
+    wanted, events, calls = place.whole(kind)
+    for at in range(2, events + 1, every):
+        folder = place.another()
+        with place.serving() as server:
+            assert started(kind, folder, server.base_url, at).wait() == -signal.SIGKILL
+            if at % 2:
+                (folder / STORE).unlink(missing_ok=True)  # the trace alone must do
+            assert goes_on(folder) == wanted
+            assert server.calls <= calls + AT_ONCE, "only what was in flight is asked again"
+
+
+@pytest.mark.parametrize(("kind", "every"), [("ask", 29)])
+def test_a_run_that_was_killed_goes_on_to_the_same_end(place: Place, kind: str, every: int) -> None:
+    killed_at_events(place, kind, every)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("kind", ["ask", "run"])
+def test_a_run_that_was_killed_at_any_event_goes_on_to_the_same_end(place: Place, kind: str) -> None:
+    killed_at_events(place, kind, 1)
+
+
+@pytest.mark.proof
+def test_a_run_that_was_killed_at_200_odd_moments_goes_on_to_the_same_end(place: Place) -> None:
+    wanted, _, calls = place.whole("ask")
+    chance, kills, far = random.Random(1), 0, 0
+    while kills < 200:
+        folder = place.another()
+        with place.serving(latency=0.02) as server:
+            process = started("ask", folder, server.base_url)
+            while not (folder / TRACE / "trace.json").exists():
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0.0, 0.8))
+            process.kill()
+            if process.wait() != -signal.SIGKILL:
+                continue  # it had ended by itself
+            kills += 1
+            try:
+                assert goes_on(folder) == wanted
+                far += 1
+            except UserError as failure:
+                assert "before it began" in str(failure) or "is finished" in str(failure)
+            assert server.calls <= calls + AT_ONCE
+    assert far > 150
+
+
+def test_a_budget_that_was_reached_is_made_greater(place: Place) -> None:
+    wanted, _, calls = place.whole("ask")
+    folder, contexts = place.another(), {"tickets": str(place.folder / "run-2" / ".." / "tickets.csv")}
+    with place.serving() as server:
+        with pytest.raises(UserError, match="budget"):
+            rlm_dsl.ask(
+                runs.QUESTION, contexts, model="m", base_url=server.base_url, budget={"calls": calls - 3},
+                trace=folder / TRACE, store=":memory:",
+            )  # fmt: skip
+        before = server.calls
+        with pytest.raises(UserError, match="budget"):
+            goes_on(folder)
+        assert server.calls == before, "what was spent stays spent"
+        assert goes_on(folder, budget={"calls": 3 * calls})[1] == wanted[1]
+
+
+def test_a_server_that_was_gone_is_asked_for_the_rest(place: Place) -> None:
+    wanted, _, calls = place.whole("run")
+    folder = place.another()
+    with place.serving(down_after=3) as server, pytest.raises(UserError, match=r"cannot be reached|broke the"):
+        run_here(folder, server.base_url)
+    (folder / STORE).unlink()
+    with place.serving() as again:
+        assert goes_on(folder) == wanted and again.calls == calls - 3
+
+
+COMMAND = [sys.executable, "-c", "from rlm_dsl.cli import main; main()"]
+
+
+def command_line(folder: Path, url: str) -> list[str]:
+    (folder / "p.rlm").write_text(runs.PROGRAM)
+    return ["run", str(folder / "p.rlm"), "--context", f"tickets={folder / '..' / 'tickets.csv'}", "--model", "m",
+            "--base-url", url, "--store", str(folder / STORE), "--trace", str(folder / TRACE)]  # fmt: skip
+
+
+def test_ctrl_c_and_a_command_that_goes_on(place: Place) -> None:
+    folder = place.another()
+    with place.serving(latency=0.2) as server:
+        given = command_line(folder, server.base_url)
+        process = subprocess.Popen([*COMMAND, *given, "--concurrency", "1"], stderr=subprocess.PIPE)
+        while server.calls < 2:
+            time.sleep(0.02)
+        resume = [*COMMAND, "resume", str(folder / TRACE), "--store", str(folder / STORE), "--json"]
+        busy = subprocess.run(resume, capture_output=True, text=True)
+        assert busy.returncode == 2 and "is being written by another run" in busy.stderr
+        process.send_signal(signal.SIGINT)
+        told = process.communicate()[1].decode()
+        assert process.returncode == 130 and f"rlm-dsl resume {folder / TRACE}" in told
+        done = subprocess.run(resume, capture_output=True, text=True)
+        assert done.returncode == 0 and '"total"' in done.stdout, done.stderr
+        assert server.calls <= MODEL_ROWS + 1 and rlm_dsl.verify(folder / TRACE).ok
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from rlm_dsl.cli import main
+sys.argv = ["rlm-dsl", *sys.argv[2:]]
+main()
+"""
+
+
+@pytest.mark.parametrize("room", [9_000, pytest.param(3_000, marks=pytest.mark.proof)])
+def test_a_disk_that_was_full(place: Place, room: int) -> None:
+    wanted, _, calls = place.whole("run")
+    folder = place.another()
+    with place.serving() as server:
+        given = [":memory:" if each == str(folder / STORE) else each for each in command_line(folder, server.base_url)]
+        done = subprocess.run([sys.executable, "-c", LIMITED, str(room), *given], capture_output=True, text=True)
+        assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
+        assert "rlm-dsl resume" in done.stderr
+        assert goes_on(folder) == wanted and server.calls <= calls + MODEL_ROWS
+
+
+def stopped(place: Place, folder: Path) -> None:
+    with place.serving(down_after=3) as server, pytest.raises(UserError):
+        run_here(folder, server.base_url)
+    (folder / STORE).unlink()
+
+
+def test_what_cannot_go_on_is_said(place: Place) -> None:
+    folder = place.another()
+    stopped(place, folder)
+    shutil.copytree(folder / TRACE, folder / "begun.trace")
+    (folder / "begun.trace" / "events.jsonl").write_bytes(b"")
+    with pytest.raises(UserError, match="stopped before it began"):
+        rlm_dsl.resume(folder / "begun.trace")
+    (place.folder / "tickets.csv").write_text(runs.csv(ROWS) + '99,u1,"late"\n')
+    with pytest.raises(UserError, match="D03"):
+        rlm_dsl.resume(folder / TRACE)
+    with pytest.raises(UserError, match="is finished"):
+        rlm_dsl.resume(runs.recorded(folder))
+
+
+def test_a_torn_tail_is_mended_and_told(place: Place) -> None:
+    folder = place.another()
+    stopped(place, folder)
+    for name in ("events.jsonl", "payload/calls.jsonl"):
+        path = folder / TRACE / name
+        path.write_bytes(path.read_bytes() + path.read_bytes()[:50])
+    found = rlm_dsl.verify(folder / TRACE)
+    assert {d.code for level in found.levels for d in level.divergences} == {"D02"}
+    with place.serving() as again:
+        goes_on(folder)
+        assert again.calls == MODEL_ROWS - 3
+    assert "log.mended" in (folder / TRACE / "events.jsonl").read_text()

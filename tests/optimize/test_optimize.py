@@ -1,0 +1,272 @@
+"""`optimize`: searched on labels, measured once on others, nothing asked twice; what it finds runs and verifies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytest.importorskip("dspy")
+pytest.importorskip("optuna")
+pytest.importorskip("sklearn")
+
+from rlm_dsl.optimize.statistics import paired_gain
+from rlm_dsl.testing import serve
+from rlm_dsl.testing.server import Server
+from tests.support.commands import Ran, command
+from tests.support.intents import laid_out, own, sampled
+from tests.support.real import needs_real_data
+
+OPTIMIZERS = ("bootstrap", "random", "mipro", "simba", "gepa")
+TASKS = ("clinc150", "banking77", "snips")
+
+
+def optimize(folder: Path, server: Server, *more: str, examples: str = "ex.jsonl", **env: str) -> Ran:
+    asked = ["--examples", examples, "--model", "m", "--base-url", server.base_url]
+    return command(folder, "optimize", "p.rlm", "--context", "tickets=t.csv", *asked, *more, OPENAI_API_KEY="k", **env)
+
+
+def report(ran: Ran) -> dict[str, Any]:
+    assert ran.code in (0, 1), ran.err
+    return json.loads(ran.out)
+
+
+def runs_and_verifies(folder: Path, server: Server) -> None:
+    asked = ["--model", "m", "--base-url", server.base_url, "--trace", "run.trace"]
+    ran = command(folder, "run", "p.rlm", "--context", "tickets=t.csv", *asked, OPENAI_API_KEY="k")
+    assert ran.code == 0 and "tuned by p.tuned.yaml" in ran.err, ran.err
+    calls = server.calls
+    verified = command(folder, "verify", "run.trace", "--context", "tickets=t.csv")
+    assert verified.code == 0 and server.calls == calls, verified.out + verified.err
+    shown = command(folder, "show", "run.trace").out
+    assert "by p.tuned.yaml" in shown and "tuning changed" in shown and "\n  +" in shown
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_optimizer_within_its_bound_and_again_without_a_call(name: str, tmp_path: Path) -> None:
+    laid_out(tmp_path, own(200))
+    more = ("--optimizer", name, "--unproved", "--json")
+    with serve(fallback="learn") as server:
+        first = report(optimize(tmp_path, server, *more))
+        assert 0 < server.calls == first["spent"]["calls"] <= sum(first["bound"].values())
+        found = (tmp_path / "p.tuned.yaml").read_bytes()
+        calls = server.calls
+        second = report(optimize(tmp_path, server, *more))
+        assert server.calls == calls and second["spent"]["calls"] == 0
+        assert (tmp_path / "p.tuned.yaml").read_bytes() == found
+        same = ("points", "test", "verdict", "diff", "picked")
+        without_times = [[{k: v for k, v in p.items() if k != "seconds"} for p in r["points"]] for r in (first, second)]
+        assert without_times[0] == without_times[1] and [first[s] for s in same[1:]] == [second[s] for s in same[1:]]
+        runs_and_verifies(tmp_path, server)
+
+
+@needs_real_data
+@pytest.mark.parametrize("task", TASKS)
+def test_real_intents_gain_with_an_interval_above_zero(task: str, tmp_path: Path) -> None:
+    laid_out(tmp_path, sampled(task, 400))
+    with serve(fallback="learn") as server:
+        found = report(optimize(tmp_path, server, "--optimizer", "random", "--words-only", "--json"))
+        assert found["verdict"] == "better" and found["test"]["gain"]["low"] > 0
+        assert found["test"]["examples"] >= 100
+        runs_and_verifies(tmp_path, server)
+
+
+def test_what_is_proved_was_never_looked_at(tmp_path: Path) -> None:
+    """Test texts are asked about by the program as it is and by the result alone, and stand in no prompt's examples."""
+    from rlm_dsl.optimize.examples import Labelled, split
+
+    rows = own(120)
+    laid_out(tmp_path, rows)
+    parts = split([Labelled("kinds", text, {"label": label}) for text, label in rows])
+    held_out = {example.text for example in parts.test}
+    assert len(held_out) >= 20 and not held_out & {e.text for e in (*parts.train, *parts.validation)}
+    with serve(fallback="learn") as server:
+        report(optimize(tmp_path, server, "--optimizer", "mipro", "--json"))
+        asked: dict[str, int] = {}
+        for seen in server.requests:
+            system, *_, shown = (message["content"] for message in seen.body["messages"])
+            assert not any(json.dumps(text)[1:-1] in system for text in held_out)
+            named = [row["text"] for row in json.loads(shown)] if shown.startswith("[{") else [shown]
+            for text in held_out.intersection(named):
+                asked[text] = asked.get(text, 0) + 1
+        assert set(asked) == held_out and max(asked.values()) <= 2
+
+
+def test_a_result_that_is_not_proved_is_not_written(tmp_path: Path) -> None:
+    """Labels by chance: no search can find more than chance in them."""
+    rows = [(text, f"a{1 + (n * 7919) % 4}") for n, (text, _) in enumerate(own(90))]
+    laid_out(tmp_path, rows)
+    with serve(fallback="learn") as server:
+        ran = optimize(tmp_path, server, "--optimizer", "bootstrap", "--words-only")
+        assert ran.code == 1 and "nothing is written" in ran.out and not (tmp_path / "p.tuned.yaml").exists()
+        forced = optimize(tmp_path, server, "--optimizer", "bootstrap", "--words-only", "--unproved", "--json")
+        told = report(forced)
+        if told["diff"]:
+            assert yaml.safe_load((tmp_path / "p.tuned.yaml").read_text())["scores"]["verdict"] == "unproved"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--budget", "calls=100"], "the budget is 100"),
+        (["--metric", "exaxt"], "no metric `exaxt`"),
+        (["--metric", "nowhere:f"], "nowhere:f cannot be had"),
+        (["--pick", "nicest"], "no rule to pick by"),
+        (["--cascade", "accuracy=0.9"], "no target"),
+        (["--param", "x"], "no NAME=VALUE"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_call(more: list[str], told: str, tmp_path: Path) -> None:
+    laid_out(tmp_path, own(120))
+    with serve(fallback="learn") as server:
+        ran = optimize(tmp_path, server, *more)
+        assert ran.code in (2, 3) and told in ran.err and server.calls == 0, ran.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (['{"text": "a", "label": "a9"}'], "ex.jsonl:1: this is no answer of `kinds`"),
+        (['{"text": "a", "label": "a1"}', "nonsense"], "ex.jsonl:2: this is no JSON"),
+        (['{"text": "a", "label": "a1"}', '{"text": "a", "label": "a2"}'], "ex.jsonl:2: an earlier line"),
+        (['{"row": {"bdy": "a"}, "label": "a1"}'], "a row of `kinds` has body"),
+        (['{"text": "a", "label": "a1", "step": "kind"}'], "no step `kind`"),
+        (['{"text": "a", "label": "a1"}'], "1 examples are too few"),
+        ([""], "holds no examples"),
+    ],
+)
+def test_examples_that_are_none_are_told_with_their_line(lines: list[str], told: str, tmp_path: Path) -> None:
+    laid_out(tmp_path, own(8))
+    (tmp_path / "bad.jsonl").write_text("\n".join(lines).replace("bad", "ex"))
+    (tmp_path / "ex.jsonl").write_text((tmp_path / "bad.jsonl").read_text())
+    with serve(fallback="learn") as server:
+        ran = optimize(tmp_path, server)
+        assert ran.code == 2 and told in ran.err and server.calls == 0, ran.err
+
+
+def test_a_metric_that_raises_stops_the_search(tmp_path: Path) -> None:
+    laid_out(tmp_path, own(120))
+    (tmp_path / "failing_metric.py").write_text(
+        "def f(expected, given):\n    if given['label'] == 'a2': raise ValueError('boom')\n    return 1.0\n"
+    )
+    with serve(fallback="learn") as server:
+        ran = optimize(tmp_path, server, "--metric", "failing_metric:f", "--optimizer", "random")
+        assert ran.code == 2 and "failing_metric:f failed: ValueError: boom" in ran.err
+        assert server.calls <= 60, "it stops with the first examples"
+
+
+def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    laid_out(tmp_path, own(120))
+    with serve(fallback="learn", latency=0.02) as server:
+        arguments = [
+            *("optimize", "p.rlm", "--context", "tickets=t.csv", "--examples", "ex.jsonl", "--model", "m"),
+            *("--base-url", server.base_url, "--optimizer", "random", "--store"),
+        ]
+        env = {**os.environ, "OPENAI_API_KEY": "k"}
+        started = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", *arguments]
+        process = subprocess.Popen([*started, "a.sqlite"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while server.calls < 120 and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        before = server.calls
+        assert before >= 120 and not (tmp_path / "p.tuned.yaml").exists()
+        ran = subprocess.run([*started, "b.sqlite", "--json"], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        whole = json.loads(ran.stdout)
+        after = server.calls - before
+    again = tmp_path / "again"
+    again.mkdir()
+    laid_out(again, own(120))
+    with serve(fallback="learn") as server:
+        fresh = report(optimize(again, server, "--optimizer", "random", "--json"))
+        assert fresh["test"] == whole["test"] and fresh["picked"] == whole["picked"]
+        assert after <= server.calls - before + 20, "of what was answered, at most what was in flight is asked again"
+
+
+def test_a_cheaper_model_that_is_as_good_is_taken(tmp_path: Path) -> None:
+    rows = own(120)
+    laid_out(tmp_path, rows)
+    (tmp_path / "rlm-dsl.yaml").write_text(
+        "models:\n  root: {model: big}\n  sub: {model: big}\n  small: {model: small}\n"
+        "prices:\n  big: 2/8\n  small: 0.1/0.4\n"
+    )
+    gold = [{"text": text, "label": label} for text, label in rows]
+    with serve(gold=gold) as server:
+        asked = ["--examples", "ex.jsonl", "--base-url", server.base_url, "--pick", "cheapest", "--json"]
+        ran = command(
+            tmp_path,
+            *("optimize", "p.rlm", "--context", "tickets=t.csv", "--optimizer", "bootstrap", *asked),
+            OPENAI_API_KEY="k",
+        )
+        found = report(ran)
+        assert found["verdict"] == "cheaper" and found["cost"]["after"] < 0.1 * found["cost"]["before"]
+        told = (tmp_path / "p.tuned.yaml").read_text()
+        assert "using: small" in told and found["test"]["after"] == 1.0
+
+
+KEEPS = """\
+wanted = tickets | keep("is about a parcel or an invoice or a password", on=body) | keep("is about a parcel", on=body)
+answer wanted | count()
+"""
+
+
+def test_keeps_are_put_in_order_and_rows_are_ruled_out_by_terms(tmp_path: Path) -> None:
+    """Two neighbouring `keep`s: the one that lets little pass comes first, and terms rule out most of its rows."""
+    rows = own(400)
+    laid_out(tmp_path, rows)
+    (tmp_path / "p.rlm").write_text(KEEPS)
+    lines = []
+    for text, label in rows:
+        lines.append({"step": "wanted_rows", "text": text, "label": label != "a4"})
+        lines.append({"step": "wanted", "text": text, "label": label == "a1"})
+    (tmp_path / "ex.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with serve(gold=[{"text": t, "holds": kind_ == "a1"} for t, kind_ in rows]) as server:
+        found = report(optimize(tmp_path, server, "--optimizer", "bootstrap", "--json", "--pick", "cheapest"))
+        steps = [note for note in found["notes"] if "before" in note or "ruled out" in note]
+        assert len(steps) >= 2, found["notes"]
+        assert 'keep("is about a parcel", on=body)\n' in found["diff"] and "matches" in found["diff"]
+        runs_and_verifies(tmp_path, server)
+
+
+def test_whole_runs_are_examples_too(tmp_path: Path) -> None:
+    """Contexts with their right answers: chunk sizes are tried, and the program's examples come from its own rows."""
+    rows = own(480)
+    lines = []
+    for number in range(48):
+        held = rows[number * 10 : number * 10 + 10]
+        (tmp_path / f"c{number}.csv").write_text("id,body\n" + "".join(f'{n},"{t}"\n' for n, (t, _) in enumerate(held)))
+        lines.append({"context": f"c{number}.csv", "answer": sum(label == "a2" for _, label in held)})
+    laid_out(tmp_path, rows[:10])
+    (tmp_path / "p.rlm").write_text(
+        'kinds = tickets | classify(on=body, labels=["a1", "a2", "a3", "a4"], into=kind)\n'
+        'answer kinds | where(kind == "a2") | count()\n'
+    )
+    (tmp_path / "ex.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with serve(fallback="learn") as server:
+        found = report(optimize(tmp_path, server, "--optimizer", "bootstrap", "--json"))
+        assert found["spent"]["calls"] <= sum(found["bound"].values())
+        assert found["test"]["after"] >= found["test"]["before"]
+
+
+def test_the_paired_interval_covers(tmp_path: Path) -> None:
+    """Of samples with a true gain, about 95 in 100 intervals hold it."""
+    import numpy as np
+
+    drawn = np.random.default_rng(1)
+    held = 0
+    for seed in range(200):
+        before = drawn.random(120) < 0.6
+        after = np.where(before, drawn.random(120) < 0.95, drawn.random(120) < 0.5)
+        interval = paired_gain(before, after, seed)
+        held += interval.low <= (0.6 * 0.95 + 0.4 * 0.5) - 0.6 <= interval.high
+    assert 180 <= held <= 199

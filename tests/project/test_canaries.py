@@ -1,0 +1,285 @@
+"""Canaries: secrets put into the environment, headers, prompts, rows, answers and error texts, and searched for in
+every byte that is written or sent; and traces that verify whatever secrets the verifier's own environment holds.
+
+In: runs against the testing endpoint. Out: nothing but a verdict. Law: no secret is on the disk, in a log, in a message
+or in an export; what was taken out is taken out again by whoever has the same rows, and by the rows alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from rlm_dsl import api, cli, traces
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.settings import Server as Address
+from rlm_dsl.testing import serve
+from rlm_dsl.testing.server import Server
+from rlm_dsl.trace.seal import write_seal
+
+OPENAI = "sk-proj-" + "c4N" * 12
+GITHUB = "ghp_" + "n1Ry" * 9
+VALUE = "canary-of-the-environment"
+QUOTED = 'can"ary\\of\\quotes'
+HEADER = "canary-of-a-header-0001"
+IN_USE = "canary-key-in-use-0001"
+CANARIES = (OPENAI, GITHUB, VALUE, QUOTED, HEADER, IN_USE)
+ENVIRONMENT = {"MY_SECRET_TOKEN": VALUE, "DB_PASSWORD": QUOTED, "GATEWAY_KEY": HEADER}
+
+
+def forms(secret: str) -> list[bytes]:
+    """A secret's beginning as it is, and as it stands within JSON once and twice over."""
+    found, text = [], secret[:20]
+    for _ in range(3):
+        found.append(text.encode())
+        text = json.dumps(text)[1:-1]
+    return found
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file's bytes; of what is compressed also what it holds."""
+    for path in [found for found in folder.rglob("*") if found.is_file()]:
+        yield str(path), path.read_bytes()
+        if path.suffix == ".parquet":
+            yield str(path), json.dumps(pq.read_table(path).to_pylist(), default=str, ensure_ascii=False).encode()
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                archive.extractall(path.with_name(path.name + ".read"))
+            yield from contents(path.with_name(path.name + ".read"))
+            shutil.rmtree(path.with_name(path.name + ".read"))
+
+
+def leaks(folder: Path) -> list[tuple[str, str]]:
+    return sorted({(n, c[:9]) for n, held in contents(folder) for c in CANARIES for f in forms(c) if f in held})
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data that holds canaries, outside of `out`, which is searched."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "out").mkdir()
+    texts = [f"my key is {OPENAI}", f"mine {GITHUB} too", f"and {VALUE}!", f"so {QUOTED}.", f"used: {IN_USE}", "plain"]
+    rows = [json.dumps({"id": number, "body": text}) for number, text in enumerate(texts)]
+    (tmp_path / "data" / "tickets.jsonl").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def data(place: Path) -> dict[str, str]:
+    return {"tickets": str(place / "data" / "tickets.jsonl")}
+
+
+def options(place: Path, server: Server, **more: Any) -> dict[str, Any]:
+    return {
+        "contexts": data(place),
+        "model": "m",
+        "base_url": server.base_url,
+        "api_key": IN_USE,
+        "store": str(place / "out" / "s.sqlite"),
+        "trace": place / "out" / "run.trace",
+        "servers": (Address(server.base_url, headers={"X-Gateway": "${GATEWAY_KEY}"}),),
+        **more,
+    }
+
+
+ASKED = 'found = tickets | ask("What is said?", on=[id, body], returns={said: text})\nanswer found'
+SAID = f"The key {OPENAI}, {GITHUB}, {VALUE}, {QUOTED}, {HEADER} and {IN_USE}."
+
+
+def told_all(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything that can be made of a trace, into `out`."""
+    trace, out = place / "out" / "run.trace", place / "out"
+    traces.pack(trace, out / "packed.zip")
+    where = ("--context", f"tickets={data(place)['tickets']}")
+    key = traces.sql(trace, "select key from calls limit 1")[1][0][0]
+    commands = [
+        *[("show",), ("show", "--json"), ("cite", *where, "--all"), ("cite", *where, "--json", "--all"), ("doctor",)],
+        *[
+            ("sql", f"select * from {view}", "--json")
+            for view in ("steps", "rows", "calls", "attempts", "turns", "events")
+        ],
+        *[("export", f"--{form}", "--content") for form in ("otlp", "openinference", "openlineage")],
+        *[("prove", key), ("verify", *where), ("verify", *where, "--json")],
+    ]
+    for number, (command, *more) in enumerate(commands):
+        capsys.readouterr()
+        cli.run([command, str(trace), *more])
+        ran = capsys.readouterr()
+        (out / f"{number}.out").write_text(ran.out + ran.err)
+
+
+def test_no_canary_of_rows_prompts_headers_or_answers_is_written_anywhere(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(gold=lambda text, schema: {"said": SAID}) as server:
+        result = api.run(ASKED, **options(place, server))
+        sent = json.dumps([received.body for received in server.requests]).encode()
+        assert HEADER in str(server.requests[0].headers), "the header is sent"
+    assert not [secret for secret in CANARIES for form in forms(secret) if form in sent], "and nothing else"
+    assert len(result.value) == 6
+    told_all(place, capsys)
+    assert (place / "out" / "run.trace" / "seal.json").exists() and leaks(place / "out") == []
+
+
+def test_no_canary_of_a_question_or_a_turn_is_written_anywhere(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = [
+        f"I saw {OPENAI} and {VALUE}.\n```\nshow tickets\n```",
+        f'```\nanswer tickets | where(body != "{GITHUB}") | count()\n```',
+        "```\nanswer tickets | where(id > 1) | count()\n```",
+    ]
+    with serve(script=turns) as server:
+        api.ask(f"Who has {OPENAI}, {QUOTED} or {VALUE}?", **options(place, server))
+        sent = json.dumps([received.body for received in server.requests]).encode()
+    assert not [secret for secret in CANARIES for form in forms(secret) if form in sent]
+    told_all(place, capsys)
+    assert leaks(place / "out") == []
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_no_canary_of_a_servers_error_is_written_or_said(place: Path, status: int) -> None:
+    script = [{"content": f"Incorrect key {SAID}", "status": status}]
+    with serve(script=script) as server, pytest.raises(UserError) as failure:
+        api.ask("How many?", **options(place, server, timeout_seconds=5.0))
+    assert not [secret for secret in CANARIES for form in forms(secret) if form in str(failure.value).encode()]
+    assert leaks(place / "out") == []
+
+
+def test_no_canary_is_in_the_stores_log_while_a_run_goes_on(place: Path) -> None:
+    """The write-ahead log is gone when a store is closed; it is read while another holds the store open."""
+    path = place / "out" / "s.sqlite"
+    with serve(gold=lambda text, schema: {"said": SAID}) as server:
+        api.run("answer tickets | count()", {**data(place)})
+        api.run(ASKED, **options(place, server, trace=None))
+        holding = sqlite3.connect(path)
+        holding.execute("SELECT count(*) FROM answers").fetchone()
+        api.run(ASKED.replace("What is", "What was"), **options(place, server, trace=None))
+        log = path.with_name(path.name + "-wal")
+        assert log.stat().st_size > 0 and leaks(place / "out") == []
+        holding.close()
+
+
+# --- whose environment it is
+
+
+@pytest.fixture
+def recorded(place: Path) -> Path:
+    """A run whose rows hold secrets of the recorder's environment; the environment is gone again."""
+    with serve(gold=lambda text, schema: {"said": f"no {VALUE}"}) as server:
+        api.run(ASKED, **options(place, server, api_key=None))
+    return place / "out" / "run.trace"
+
+
+def codes(trace: Path, place: Path) -> list[str]:
+    return [divergence.code for divergence in api.verify(trace, data(place)).divergences]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        ENVIRONMENT,
+        {"OTHER_TOKEN": "plain"},
+        {"THEIR_PASSWORD": "my key is"},
+        {"A_KEY": IN_USE, "B_SECRET": '"body":'},
+    ],
+    ids=["none", "the same", "short", "other", "two others"],
+)
+def test_a_trace_verifies_whatever_the_verifiers_environment_holds(
+    recorded: Path, place: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert codes(recorded, place) == []
+
+
+def test_the_verifiers_own_secrets_are_not_in_its_report(
+    recorded: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("THEIR_PASSWORD", "plain-but-mine")
+    path = Path(data(place)["tickets"])
+    path.write_text(path.read_text().replace('"plain"', '"plain-but-mine"'))
+    report = api.verify(recorded, data(place))
+    told = json.dumps(report.as_json(), ensure_ascii=False)
+    assert not report.ok and "plain-but-mine" not in told and VALUE not in told
+
+
+def test_a_place_tells_where_and_how_long_and_nothing_that_is_cheap_to_guess_by(recorded: Path) -> None:
+    header = json.loads((recorded / "trace.json").read_text())
+    assert {p["mark"].split(":")[1] for p in header["taken_out"]} == {"env"}
+    assert sorted((p["column"], p["row"], p["length"]) for p in header["taken_out"] if "row" in p) == [
+        ("body", 2, len(VALUE)),
+        ("body", 3, len(QUOTED)),
+    ]
+    assert all(set(p) == {"mark", "context", "row", "column", "at", "length"} for p in header["taken_out"])
+
+
+def test_the_same_answers_may_be_used_in_another_environment(
+    recorded: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name)
+    again = api.run(ASKED, data(place), answers=recorded, trace=place / "out" / "again.trace")
+    assert again.spent.calls == 0 and codes(place / "out" / "again.trace", place) == []
+
+
+def test_a_secret_that_no_row_holds_whole_is_told_as_what_it_is(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = len(VALUE) // 2
+    (place / "data" / "tickets.jsonl").write_text(json.dumps({"a": VALUE[:half], "b": VALUE[half:]}) + "\n")
+    program = 'answer tickets | derive(c=concat(a, b)) | ask("What?", on=c, returns={said: text}) | count()'
+    with serve(gold=lambda text, schema: {"said": "x"}) as server:
+        api.run(program, **options(place, server, api_key=None))
+    monkeypatch.delenv("MY_SECRET_TOKEN")
+    assert codes(place / "out" / "run.trace", place) == ["D14"]
+    assert [finding.code for finding in traces.doctor(place / "out" / "run.trace")][-1] == "unplaced-secret"
+
+
+def test_a_rule_that_is_not_known_here_is_told(recorded: Path, place: Path) -> None:
+    path = recorded / "trace.json"
+    header = json.loads(path.read_text())
+    path.write_text(json.dumps({**header, "redaction": [*header["redaction"], "retina-scan"]}, indent=1) + "\n")
+    write_seal(recorded)
+    report = api.verify(recorded, data(place))
+    assert [d.code for d in report.divergences] == ["D14"] and "retina-scan" in report.divergences[0].message
+
+
+def test_a_place_whose_row_says_something_else_is_not_believed(recorded: Path, place: Path) -> None:
+    path = recorded / "trace.json"
+    header = json.loads(path.read_text())
+    moved = [{**p, "at": 0, "length": 5} for p in header["taken_out"]]
+    path.write_text(json.dumps({**header, "taken_out": moved}, indent=1) + "\n")
+    write_seal(recorded)
+    assert set(codes(recorded, place)) == {"D14"}
+
+
+def test_no_canary_is_in_a_stopped_run_a_rerun_or_a_diff(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = place / "out"
+    known = {"store": str(out / "s.sqlite"), "api_key": IN_USE}
+    with serve(gold=lambda shown, schema: {"said": SAID}) as server:
+        known["servers"] = (Address(server.base_url, headers={"X-Gateway": "${GATEWAY_KEY}"}),)  # type: ignore[assignment]
+        with pytest.raises(UserError, match="budget"):
+            api.run(ASKED, **options(place, server, budget={"calls": 10, "tokens": 4_500}, concurrency=1))
+        assert (out / "run.trace" / "payload" / "calls.jsonl").stat().st_size and leaks(out) == []
+        api.resume(out / "run.trace", budget={"calls": 100}, **known)  # type: ignore[arg-type]
+        rows = (place / "data" / "tickets.jsonl").read_text() + json.dumps({"id": 9, "body": f"again {OPENAI}"}) + "\n"
+        (place / "data" / "more.jsonl").write_text(rows)
+        more = {"tickets": str(place / "data" / "more.jsonl")}
+        again = api.rerun(out / "run.trace", more, to=out / "again.trace", **known)  # type: ignore[arg-type]
+        assert [asked.new for asked in again.asked] == [1], "what was taken out stays the same under new data"
+    for words in (["--rows"], ["--json"], ["--md"], ["--step", "found"]):
+        cli.run(["diff", str(out / "run.trace"), str(out / "again.trace"), *words])
+        (out / f"diff{words[0]}.txt").write_text(capsys.readouterr().out)
+    assert leaks(out) == []
