@@ -22,10 +22,10 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import as_declared, held
 from rlm_dsl.context.loading import load as load_context
 from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
-from rlm_dsl.engine.calls.round import Progress, Silent
 from rlm_dsl.engine.calls.sub_runs import text_context
 from rlm_dsl.engine.context_storage import obtain, store
 from rlm_dsl.engine.execution import declared_types
+from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.warehouse import memory_bytes
@@ -36,8 +36,9 @@ from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.resume import resume as go_on
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.types import Table
+from rlm_dsl.models.prices import Price
 from rlm_dsl.models.servers import Keys
-from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Price, Settings
+from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Settings
 from rlm_dsl.optimize.tuned import applied, open_tuned
 from rlm_dsl.replay.verify import verify as verify_trace
 from rlm_dsl.trace.divergence import Report, level_named
@@ -167,7 +168,7 @@ def ask(
         settings_of(model, base_url, budget, **more),
         Wishes(returns, depth, verify_answer, n, prompt_tokens),
         keys=Keys(os.environ, api_key),
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         shown=shown,
         trace=Path(trace) if trace else None,
     )
@@ -205,7 +206,7 @@ def run(
         params or {},
         settings,
         keys=Keys(os.environ, api_key),
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         trace=Path(trace) if trace else None,
         answers=Trace.open(Path(answers)) if answers else None,
         explorer=explore_text,
@@ -235,7 +236,7 @@ def resume(
         Settings(price=price, **more),
         Limits(**dict[str, Any](budget)) if budget else None,
         keys=Keys(os.environ, api_key),
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         shown=shown,
         given=given_contexts(contexts or {}),
     )
@@ -283,7 +284,7 @@ def rerun(
         Settings(price=price, **more),
         Limits(**dict[str, Any](budget)) if budget else None,
         keys=Keys(os.environ, api_key),
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         to=Path(to) if to else None,
         told=told,
     )

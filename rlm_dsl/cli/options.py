@@ -120,7 +120,8 @@ def load_all(
 
 def settings(given: dict[str, Any], **more: Any) -> Any:
     """The settings of a run: what the command line says, else the settings file, else the usual."""
-    from rlm_dsl.models.settings import DEFAULT_URL, Limits, Price, Settings, read_models
+    from rlm_dsl.models.prices import Price
+    from rlm_dsl.models.settings import DEFAULT_URL, Limits, Settings, read_models
     from rlm_dsl.models.settings_file import found_settings
 
     file = found_settings(given["file"])

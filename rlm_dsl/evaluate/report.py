@@ -17,8 +17,8 @@ from typing import Any
 import numpy
 
 from rlm_dsl.evaluate.journal import Outcome
+from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recording import Usage
-from rlm_dsl.models.settings import Price
 
 Z = 1.959964
 DRAWS, SEED = 2_000, 0

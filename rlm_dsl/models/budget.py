@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, Model, TooDear
 from rlm_dsl.models.request import Answer, Request, estimated_tokens
-from rlm_dsl.models.settings import OUTPUT, Limits, Price
+from rlm_dsl.models.settings import OUTPUT, Limits
 
 PriceOf = Callable[[str], Price | None]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.engine.calls.round import WINDOW
+from rlm_dsl.models.prices import Price, known_price
 from rlm_dsl.models.request import ModelSettings
 
 DEFAULT_URL = "https://api.openai.com/v1"
@@ -20,6 +20,8 @@ OUTPUT = 4_096
 """The most tokens one answer may have, unless a parameter says other; reserved from the budget before each call."""
 KEY = "OPENAI_API_KEY"
 """The environment's variable that holds a server's key, unless the server names another."""
+WINDOW = 32_000
+"""Estimated tokens that one call may show at most, unless settings say other."""
 BUDGET = "write --budget calls=500,tokens=1000000,usd=2,seconds=600"
 
 
@@ -55,28 +57,6 @@ class Limits:
         found: dict[str, Any] = {"calls": self.calls, "tokens": self.tokens}
         more = {"usd": self.usd, "seconds": self.seconds}
         return found | {name: repr(amount) for name, amount in more.items() if amount is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars for a million tokens, given and answered."""
-
-    prompt: float
-    completion: float
-
-    @staticmethod
-    def read(text: str) -> Price:
-        """From `0.25/2.00`."""
-        given, _, answered = text.partition("/")
-        try:
-            return Price(float(given), float(answered or given))
-        except ValueError:
-            raise UserError(
-                f"no price: {text!r}", "write --price 0.25/2.00 (dollars for a million tokens, in/out)"
-            ) from None
-
-    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +136,6 @@ class Settings:
 
     def price_of(self, model: str) -> Price | None:
         """What a model costs; None where that is not known."""
-        from rlm_dsl.models.prices import known_price
-
         own = (choice.price for choice in map(self.chosen, self.models) if choice.model == model)
         return self.price or next(filter(None, own), None) or self.prices.get(model) or known_price(model)
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from rlm_dsl.engine.run_trace import RecordedCalls
 from rlm_dsl.engine.runner import StepRecord
+from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.recording import request_text
 from rlm_dsl.models.request import ERROR, Answer, Request
-from rlm_dsl.models.settings import Price
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.divergence import Divergence
 from rlm_dsl.trace.events import parsed, whole_lines

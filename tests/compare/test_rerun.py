@@ -92,7 +92,7 @@ def test_nothing_that_is_known_is_asked_and_changed_rows_exactly(tmp_path: Path)
 
 
 def rlm_dsl_price() -> Any:
-    from rlm_dsl.models.settings import Price
+    from rlm_dsl.models.prices import Price
 
     return Price(1.0, 2.0)
 

@@ -21,11 +21,11 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.language.answer_schema import json_schema
 from rlm_dsl.language.types import Enum, Field, Record
 from rlm_dsl.models.cache.store import AnswerStore
-from rlm_dsl.models.prices import known_price
+from rlm_dsl.models.prices import Price, known_price
 from rlm_dsl.models.rate_limit import Pace, span
 from rlm_dsl.models.request import Message, ModelSettings, Request
 from rlm_dsl.models.servers import Keys
-from rlm_dsl.models.settings import Limits, ModelChoice, Price, Server, Settings
+from rlm_dsl.models.settings import Limits, ModelChoice, Server, Settings
 from rlm_dsl.models.settings_file import read_settings
 from rlm_dsl.models.stack import Calling
 from rlm_dsl.testing import serve

@@ -21,8 +21,8 @@ import pytest
 
 from rlm_dsl import api
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recording import Call
-from rlm_dsl.models.settings import Price
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
 from rlm_dsl.trace.divergence import CAP, LEVELS, Code, Report, verdict
