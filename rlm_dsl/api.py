@@ -22,10 +22,10 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import as_declared, held
 from rlm_dsl.context.loading import load as load_context
 from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
+from rlm_dsl.engine.calls.round import Progress, Silent
 from rlm_dsl.engine.calls.sub_runs import text_context
 from rlm_dsl.engine.context_storage import obtain, store
 from rlm_dsl.engine.execution import declared_types
-from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.warehouse import memory_bytes
@@ -168,7 +168,7 @@ def ask(
         settings_of(model, base_url, budget, **more),
         Wishes(returns, depth, verify_answer, n, prompt_tokens),
         keys=Keys(os.environ, api_key),
-        progress=progress or NoProgress(),
+        progress=progress or Silent(),
         shown=shown,
         trace=Path(trace) if trace else None,
     )
@@ -206,7 +206,7 @@ def run(
         params or {},
         settings,
         keys=Keys(os.environ, api_key),
-        progress=progress or NoProgress(),
+        progress=progress or Silent(),
         trace=Path(trace) if trace else None,
         answers=Trace.open(Path(answers)) if answers else None,
         explorer=explore_text,
@@ -236,7 +236,7 @@ def resume(
         Settings(price=price, **more),
         Limits(**dict[str, Any](budget)) if budget else None,
         keys=Keys(os.environ, api_key),
-        progress=progress or NoProgress(),
+        progress=progress or Silent(),
         shown=shown,
         given=given_contexts(contexts or {}),
     )
@@ -284,7 +284,7 @@ def rerun(
         Settings(price=price, **more),
         Limits(**dict[str, Any](budget)) if budget else None,
         keys=Keys(os.environ, api_key),
-        progress=progress or NoProgress(),
+        progress=progress or Silent(),
         to=Path(to) if to else None,
         told=told,
     )
