@@ -338,7 +338,7 @@ def test_parse_undoes_show_expression(expression: Expression) -> None:
 
 def commented(data: st.DataObject, text: str) -> str:
     """`text` with comments, on lines of their own or not, and blank lines put before some of its words."""
-    starts = [word.start for word in scan(text, language()).words if word.text != "//"] + [len(text)]
+    starts = [word.start for word in scan(text, language()).tokens if word.text != "//"] + [len(text)]
     chosen = data.draw(st.lists(st.sampled_from(starts), unique=True, max_size=6))
     for number, at in enumerate(sorted(chosen, reverse=True)):
         note = data.draw(st.sampled_from([" # {}\n", "\n# {}\n", "\n\n# {}\n\n", "\n#{}\n# again\n", "\n\n"]))

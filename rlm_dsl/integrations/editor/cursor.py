@@ -15,8 +15,7 @@ from rlm_dsl.language.check import Environment
 from rlm_dsl.language.check.scope import NO_ROW, Scope
 from rlm_dsl.language.operators import operator as o
 from rlm_dsl.language.operators.registry import aggregates, table_operators
-from rlm_dsl.language.syntax.habits import CLOSER, NAMES, OPENER, STATEMENT_WORDS
-from rlm_dsl.language.syntax.scan import Word
+from rlm_dsl.language.syntax.tokens import CLOSER, NAMES, OPENER, STATEMENT_WORDS, Token
 from rlm_dsl.language.types import Table, Type
 
 SEPARATORS = frozenset({"COMMA", "EQUAL", "COLON"}) | STATEMENT_WORDS
@@ -29,7 +28,7 @@ class Given:
     """An argument as far as it is written: its name, if it has one, and its words."""
 
     name: str | None
-    words: tuple[Word, ...]
+    words: tuple[Token, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +60,13 @@ class Cursor:
 
     start: int
     word: str
-    words: tuple[Word, ...]
+    words: tuple[Token, ...]
     places: tuple[Place, ...]
     environment: Environment
     text: str
 
     @property
-    def before(self) -> Word | None:
+    def before(self) -> Token | None:
         return self.words[-1] if self.words else None
 
     @property
@@ -89,7 +88,7 @@ def cursor(text: str, offset: int, environment: Environment = EMPTY) -> Cursor |
     found = scanned(head)
     if any("\n" not in head[comment.offset :] for comment in found.comments[-1:]):
         return None
-    words, start, word = found.words, offset, ""
+    words, start, word = found.tokens, offset, ""
     if words and words[-1].end == offset and (words[-1].text[0].isalpha() or words[-1].text[0] in "_`"):
         last = words[-1]
         if last.type in ("TEXT", "RAW"):
@@ -104,7 +103,7 @@ def cursor(text: str, offset: int, environment: Environment = EMPTY) -> Cursor |
     return Cursor(start, word, words, places(words, head, bound), bound, head)
 
 
-def frames(words: Sequence[Word]) -> tuple[Frame, ...]:
+def frames(words: Sequence[Token]) -> tuple[Frame, ...]:
     """The open brackets, outermost first."""
     standing: list[int] = []
     for at, word in enumerate(words):
@@ -115,15 +114,15 @@ def frames(words: Sequence[Word]) -> tuple[Frame, ...]:
     return tuple(frame(words, at) for at in standing)
 
 
-def frame(words: Sequence[Word], at: int) -> Frame:
+def frame(words: Sequence[Token], at: int) -> Frame:
     name = words[at - 1] if at and words[at].type == "LPAR" and words[at - 1].type == "NAME" else None
     return Frame(words[at].type, name.text if name else None, at, tuple(map(given, parted(words[at + 1 :]))))
 
 
-def parted(words: Sequence[Word]) -> list[tuple[Word, ...]]:
+def parted(words: Sequence[Token]) -> list[tuple[Token, ...]]:
     """Words parted at the commas that are in no further bracket; behind a comma there is always a part."""
     depths = accumulate((word.type in CLOSER) - (word.type in OPENER) for word in words)
-    parts: list[list[Word]] = [[]]
+    parts: list[list[Token]] = [[]]
     for word, depth in zip(words, depths, strict=True):
         if word.type == "COMMA" and depth == 0:
             parts.append([])
@@ -132,12 +131,12 @@ def parted(words: Sequence[Word]) -> list[tuple[Word, ...]]:
     return [tuple(part) for part in parts]
 
 
-def given(words: tuple[Word, ...]) -> Given:
+def given(words: tuple[Token, ...]) -> Given:
     named = len(words) > 1 and words[1].type == "EQUAL"
     return Given(plain_name(words[0].text) if named else None, words[2:] if named else words)
 
 
-def places(words: tuple[Word, ...], text: str, environment: Environment) -> tuple[Place, ...]:
+def places(words: tuple[Token, ...], text: str, environment: Environment) -> tuple[Place, ...]:
     """Each open bracket with its meaning, from the outermost in."""
     found: list[Place] = []
     scope = NO_ROW
@@ -147,7 +146,7 @@ def places(words: tuple[Word, ...], text: str, environment: Environment) -> tupl
     return tuple(found)
 
 
-def place(one: Frame, words: tuple[Word, ...], text: str, environment: Environment, scope: Scope) -> Place:
+def place(one: Frame, words: tuple[Token, ...], text: str, environment: Environment, scope: Scope) -> Place:
     """What an open bracket means, given what names mean around it."""
     operator = table_operators().get(one.call or "")
     piped = one.at >= 2 and words[one.at - 2].type == "BAR"
@@ -209,7 +208,7 @@ def row_scope(
     return Scope(row=table) if isinstance(parameter.kind, OF_ROW) else NO_ROW
 
 
-def expression_before(words: Sequence[Word], at: int, text: str) -> str:
+def expression_before(words: Sequence[Token], at: int, text: str) -> str:
     """The text of the expression that ends before word `at`."""
     depth, start = 0, at
     while start > 0:
@@ -221,5 +220,5 @@ def expression_before(words: Sequence[Word], at: int, text: str) -> str:
     return written(words[start:at], text)
 
 
-def written(words: Sequence[Word], text: str) -> str:
+def written(words: Sequence[Token], text: str) -> str:
     return text[words[0].start : words[-1].end] if words else ""

@@ -16,8 +16,7 @@ from rlm_dsl.language.check import Environment
 from rlm_dsl.language.operators import operator as o
 from rlm_dsl.language.operators.registry import aggregates, functions, table_operators
 from rlm_dsl.language.reference.manual import entry_called, manual_of, parameter_words
-from rlm_dsl.language.syntax.habits import NAMES
-from rlm_dsl.language.syntax.scan import Word
+from rlm_dsl.language.syntax.tokens import NAMES, Token
 from rlm_dsl.language.types import Record, Table, Type, bare, quoted_name
 
 WORDS: Mapping[str, str] = {
@@ -38,7 +37,7 @@ class Hover:
 
 def hover(text: str, offset: int, environment: Environment = EMPTY) -> Hover | None:
     """What the word at an offset means."""
-    words = scanned(text).words
+    words = scanned(text).tokens
     touching = [at for at, word in enumerate(words) if word.start <= offset <= word.end]
     at = next((i for i in reversed(touching) if words[i].text[0].isalpha() or words[i].text[0] in "_`"), None)
     if at is None or words[at].type in ("TEXT", "RAW"):
@@ -49,7 +48,7 @@ def hover(text: str, offset: int, environment: Environment = EMPTY) -> Hover | N
     return None if told is None else Hover(told, words[at].span)
 
 
-def meaning(word: Word, after: str, place: Cursor, text: str, environment: Environment) -> str | None:
+def meaning(word: Token, after: str, place: Cursor, text: str, environment: Environment) -> str | None:
     name = plain_name(word.text)
     before = place.before.type if place.before else ""
     if before == "DOT":

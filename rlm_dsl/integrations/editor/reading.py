@@ -15,9 +15,9 @@ from rlm_dsl.language.check import Environment, check
 from rlm_dsl.language.check.scope import NO_ROW, Names, Scope
 from rlm_dsl.language.check.values import value
 from rlm_dsl.language.syntax.grammar import language
-from rlm_dsl.language.syntax.habits import CLOSER, NAMES, OPENER, STATEMENT_WORDS
 from rlm_dsl.language.syntax.parse import parse, parse_prefix
-from rlm_dsl.language.syntax.scan import Scan, Word, scan
+from rlm_dsl.language.syntax.scan import Scan, scan
+from rlm_dsl.language.syntax.tokens import CLOSER, NAMES, OPENER, STATEMENT_WORDS, Token
 from rlm_dsl.language.syntax.tree import Show, Tree
 from rlm_dsl.language.types import Type
 
@@ -64,7 +64,7 @@ def read(text: str) -> Reading:
 def wrong_statement(text: str, after: int) -> tuple[int, int]:
     """From where to where the statement stands that could not be read: up to the next line that begins one."""
     found = scan(text[after:], language())
-    first = after + min((word.start for word in found.words), default=0)
+    first = after + min((word.start for word in found.tokens), default=0)
     match = NEXT_STATEMENT.search(text, first + 1)
     return (first if first > after else after), match.start() if match else len(text)
 
@@ -95,7 +95,7 @@ def scanned(text: str) -> Scan:
     return scan(text, language())
 
 
-def last_start(words: tuple[Word, ...], text: str) -> int:
+def last_start(words: tuple[Token, ...], text: str) -> int:
     """The index of the word that begins the last statement, as far as words and lines tell."""
     start, depth = 0, 0
     for at, word in enumerate(words):
@@ -106,7 +106,7 @@ def last_start(words: tuple[Word, ...], text: str) -> int:
     return start
 
 
-def begins_statement(words: tuple[Word, ...], at: int) -> bool:
+def begins_statement(words: tuple[Token, ...], at: int) -> bool:
     word, before = words[at], words[at - 1].type if at else ""
     after = words[at + 1].type if at + 1 < len(words) else ""
     if word.type in STATEMENT_WORDS:
@@ -116,7 +116,7 @@ def begins_statement(words: tuple[Word, ...], at: int) -> bool:
 
 def is_bare(text: str) -> bool:
     """Whether a text begins with an expression instead of a statement."""
-    words = scanned(text).words
+    words = scanned(text).tokens
     return bool(words) and words[0].type not in STATEMENT_WORDS and not begins_statement(words, 0)
 
 

@@ -1,7 +1,7 @@
 """The grammar, found and made ready once.
 
-In: `grammar/rlm.lark`. Out: an LALR parser that eats words and builds nodes, and the one pattern that finds words.
-Law: the pattern is made of the grammar's own terminals, so the file alone says what a word is.
+In: `grammar/rlm.lark`. Out: an LALR parser that eats tokens and builds nodes, and the one pattern that finds tokens.
+Law: the pattern is made of the grammar's own terminals, so the file alone says what a token is.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlm_dsl.language.syntax.foreign import FORMS, REMAINS
+
 if TYPE_CHECKING:
     from lark import Lark
     from lark.lexer import TerminalDef
 
-# What a word must not run into: `12px`, `1.2.3` and `grün` are one wrong word each, not two right ones, and three
+# What a token must not run into: `12px`, `1.2.3` and `grün` are one wrong token each, not two right ones, and three
 # quotes begin a long text, never an empty one.
 _EDGES = {
     "NAME": r"(?!\w)",
@@ -31,10 +33,10 @@ _EDGES = {
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """The parser, the pattern whose group names are terminals, and the words that are no names."""
+    """The parser, the pattern of all tokens, whose group names are terminals, and the words that are no names."""
 
     parser: Lark
-    words: re.Pattern[str]
+    pattern: re.Pattern[str]
     keywords: dict[str, str]
 
 
@@ -60,9 +62,7 @@ def language() -> Language:
 
 
 def _pattern(terminals: Iterable[TerminalDef]) -> re.Pattern[str]:
-    """All words as one pattern, what is foreign to the language between them."""
-    from rlm_dsl.language.syntax.foreign import FORMS, REMAINS
-
+    """All tokens as one pattern, what is foreign to the language between them."""
     groups = {t.name: t.pattern.to_regexp() + _EDGES.get(t.name, "") for t in sorted(terminals, key=_order)}
     first = {name: groups.pop(name) for name in ("BLANK", "COMMENT", "RAW", "TEXT")}
     every = first | FORMS | groups | REMAINS

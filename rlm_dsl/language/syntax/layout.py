@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from rlm_dsl.language.syntax.placing import NO_NOTES, Notes
+from rlm_dsl.language.syntax.comments import NO_NOTES, Notes
 
 WIDTH = 100
 INDENT = 4

@@ -34,17 +34,9 @@ from typing import Any, cast
 from rlm_dsl.common.diagnostics import Diagnostic, ProgramError
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.language.syntax.grammar import language
-from rlm_dsl.language.syntax.habits import (
-    CLOSER,
-    INDEX_HINT,
-    NAMES,
-    OPENER,
-    STATEMENT_WORDS,
-    Trouble,
-    explain,
-    nesting_problem,
-)
-from rlm_dsl.language.syntax.scan import Flaw, Scan, Word, scan
+from rlm_dsl.language.syntax.parse_errors import INDEX_HINT, Trouble, explain, nesting_problem
+from rlm_dsl.language.syntax.scan import Flaw, Scan, scan
+from rlm_dsl.language.syntax.tokens import CLOSER, NAMES, OPENER, STATEMENT_WORDS, Token
 from rlm_dsl.language.syntax.tree import Applied, Call, Entry, Statement, Tree
 from rlm_dsl.language.syntax.walk import walk
 
@@ -70,7 +62,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """Where the parser stopped: the index of the word it refused, and what it would have taken."""
+    """Where the parser stopped: the index of the token it refused, and what it would have taken."""
 
     at: int
     expected: frozenset[str]
@@ -78,7 +70,7 @@ class _Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What became of one statement's words; `breaks_off` if they are right as far as they go."""
+    """What became of one statement's tokens; `breaks_off` if they are right as far as they go."""
 
     statements: tuple[Statement, ...]
     problems: tuple[Diagnostic, ...]
@@ -124,23 +116,23 @@ def _tree(found: Scan, statements: tuple[Statement, ...]) -> Tree:
 
 def _whole(found: Scan) -> tuple[Statement, ...] | None:
     """All statements at once; None if anything is wrong with any."""
-    if _too_many_brackets(found.words):
+    if _too_many_brackets(found.tokens):
         return None
-    read = _feed(found.words)
+    read = _feed(found.tokens)
     if isinstance(read, _Refusal) or any(True for statement in read for _ in _misuse(statement)):
         return None
     return read
 
 
-def _feed(words: Sequence[Word]) -> tuple[Statement, ...] | _Refusal:
-    """What the grammar makes of the words, or where it stops."""
+def _feed(tokens: Sequence[Token]) -> tuple[Statement, ...] | _Refusal:
+    """What the grammar makes of the tokens, or where it stops."""
     from lark.exceptions import UnexpectedToken
 
     cursor: Any = language().parser.parse_interactive("")
     read = None
-    for at, word in enumerate((*words, Word("$END", "", 0, 0))):
+    for at, token in enumerate((*tokens, Token("$END", "", 0, 0))):
         try:
-            read = cursor.feed_token(word)
+            read = cursor.feed_token(token)
         except UnexpectedToken:
             return _Refusal(at, frozenset(cursor.accepts()))
     return cast("tuple[Statement, ...]", read)
@@ -187,52 +179,52 @@ def _report(found: Scan, text: str) -> tuple[Diagnostic, ...]:
 
 def _refused_as_a_whole(found: Scan, text: str) -> Diagnostic:
     """The parser's own verdict, should the statements be right one by one and wrong together."""
-    read = _feed(found.words)
-    at, expected = (read.at, read.expected) if isinstance(read, _Refusal) else (len(found.words), frozenset({"$END"}))
-    return explain(Trouble((*found.words, _end(text)), at, expected, at == len(found.words)))
+    read = _feed(found.tokens)
+    at, expected = (read.at, read.expected) if isinstance(read, _Refusal) else (len(found.tokens), frozenset({"$END"}))
+    return explain(Trouble((*found.tokens, _end(text)), at, expected, at == len(found.tokens)))
 
 
-def _end(text: str) -> Word:
-    return Word("$END", "", len(text), len(text))
+def _end(text: str) -> Token:
+    return Token("$END", "", len(text), len(text))
 
 
 def _pieces(found: Scan, text: str) -> Iterator[_Piece]:
     """The statements one by one; a fault in one leaves the others whole."""
-    starts = [*_starts(found.words, text), len(found.words)]
+    starts = [*_starts(found.tokens, text), len(found.tokens)]
     flaws = deque(sorted(found.flaws, key=lambda flaw: flaw.problem.span.start))
     for start, stop in pairwise(starts):
-        after = found.words[stop] if stop < len(found.words) else _end(text)
+        after = found.tokens[stop] if stop < len(found.tokens) else _end(text)
         mine = []
         while flaws and (after.type == "$END" or flaws[0].problem.span.start < after.start):
             mine.append(flaws.popleft())
-        yield _piece(found.words[start:stop], after, mine, text)
+        yield _piece(found.tokens[start:stop], after, mine, text)
 
 
-def _piece(words: Sequence[Word], after: Word, flaws: Sequence[Flaw], text: str) -> _Piece:
+def _piece(tokens: Sequence[Token], after: Token, flaws: Sequence[Flaw], text: str) -> _Piece:
     """One statement: its flaws, then what the grammar says as far as the flaws leave it something to say."""
-    if (deep := _too_many_brackets(words)) is not None:
+    if (deep := _too_many_brackets(tokens)) is not None:
         return _Piece((), (*(flaw.problem for flaw in flaws), deep), False)
-    read = _feed(words)
+    read = _feed(tokens)
     problems = [flaw.problem for flaw in flaws]
     if not isinstance(read, _Refusal):
         problems += [problem for statement in read for problem in _misuse(statement)]
         cut = bool(problems) and _is_cut(problems, after, text)
         return _Piece(() if problems else read, tuple(problems), cut)
-    trouble = Trouble((*words, after), read.at, read.expected, read.at == len(words))
+    trouble = Trouble((*tokens, after), read.at, read.expected, read.at == len(tokens))
     cut = (trouble.early or _may_grow(trouble, text) or bool(problems)) and _is_cut(problems, after, text)
     if all(flaw.mended or flaw.problem.span.start > trouble.refused.start for flaw in flaws):
         problems.append(explain(trouble))
-    return _Piece(_before_a_lone_name(words, trouble), tuple(problems), cut)
+    return _Piece(_before_a_lone_name(tokens, trouble), tuple(problems), cut)
 
 
-def _before_a_lone_name(words: Sequence[Word], trouble: Trouble) -> tuple[Statement, ...]:
-    """The whole statements before a last word that may have become the name of a binding."""
-    read = _feed(words[:-1]) if trouble.early and trouble.heads_statement else ()
+def _before_a_lone_name(tokens: Sequence[Token], trouble: Trouble) -> tuple[Statement, ...]:
+    """The whole statements before a last token that may have become the name of a binding."""
+    read = _feed(tokens[:-1]) if trouble.early and trouble.heads_statement else ()
     return () if isinstance(read, _Refusal) else read
 
 
-def _is_cut(flaws: Sequence[Diagnostic], after: Word, text: str) -> bool:
-    """Whether the text just breaks off: its one broken word, if it has any, is the last."""
+def _is_cut(flaws: Sequence[Diagnostic], after: Token, text: str) -> bool:
+    """Whether the text just breaks off: its one broken token, if it has any, is the last."""
     end = len(text.rstrip())
     return after.type == "$END" and all(
         flaw.span.end >= end and (flaw.code in _CUT_WORDS or text.endswith("!")) for flaw in flaws
@@ -240,43 +232,43 @@ def _is_cut(flaws: Sequence[Diagnostic], after: Word, text: str) -> bool:
 
 
 def _may_grow(trouble: Trouble, text: str) -> bool:
-    """Whether the refused word is the text's last and may be the beginning of another: `=` of `==`, `betw`."""
-    word = trouble.refused
-    return word.end == len(text) and (word.type in ("EQUAL", "COMPARISON") or word.text.isalpha())
+    """Whether the refused token is the text's last and may be the beginning of another: `=` of `==`, `betw`."""
+    token = trouble.refused
+    return token.end == len(text) and (token.type in ("EQUAL", "COMPARISON") or token.text.isalpha())
 
 
 _CUT_WORDS = frozenset({"S02", "S04", "S05"})
 
 
-def _too_many_brackets(words: Sequence[Word]) -> Diagnostic | None:
+def _too_many_brackets(tokens: Sequence[Token]) -> Diagnostic | None:
     depth = 0
-    for word in words:
-        depth += (word.type in CLOSER) - (word.type in OPENER)
+    for token in tokens:
+        depth += (token.type in CLOSER) - (token.type in OPENER)
         if depth > LIMIT:
-            return nesting_problem(word.span, LIMIT)
+            return nesting_problem(token.span, LIMIT)
     return None
 
 
-def _starts(words: Sequence[Word], text: str) -> list[int]:
-    """Where statements begin, as far as can be told from words and lines alone."""
+def _starts(tokens: Sequence[Token], text: str) -> list[int]:
+    """Where statements begin, as far as can be told from tokens and lines alone."""
     starts, depth = [0], 0
-    for at, word in enumerate(words):
-        if at and _begins(words, at, depth, text):
+    for at, token in enumerate(tokens):
+        if at and _begins(tokens, at, depth, text):
             starts.append(at)
             depth = 0
-        depth = max(0, depth + (word.type in CLOSER) - (word.type in OPENER))
+        depth = max(0, depth + (token.type in CLOSER) - (token.type in OPENER))
     return starts
 
 
-def _begins(words: Sequence[Word], at: int, depth: int, text: str) -> bool:
-    """Inside brackets only a line's first word can begin a statement: then a bracket was left open."""
-    word, before = words[at], words[at - 1].type
-    after = words[at + 1].type if at + 1 < len(words) else ""
-    if word.type in STATEMENT_WORDS:
-        return before != "DOT" and (depth == 0 or (word.fresh and after not in _NOT_BEHIND_STATEMENT_WORDS))
-    if word.type not in NAMES or after != "EQUAL" or before in ("COLON", "PARAM", "CONTEXT"):
+def _begins(tokens: Sequence[Token], at: int, depth: int, text: str) -> bool:
+    """Inside brackets only a line's first token can begin a statement: then a bracket was left open."""
+    token, before = tokens[at], tokens[at - 1].type
+    after = tokens[at + 1].type if at + 1 < len(tokens) else ""
+    if token.type in STATEMENT_WORDS:
+        return before != "DOT" and (depth == 0 or (token.fresh and after not in _NOT_BEHIND_STATEMENT_WORDS))
+    if token.type not in NAMES or after != "EQUAL" or before in ("COLON", "PARAM", "CONTEXT"):
         return False
-    unindented = text[word.start - 1] == "\n"
+    unindented = text[token.start - 1] == "\n"
     return depth == 0 or (unindented and before not in CLOSER and before != "COMMA")
 
 

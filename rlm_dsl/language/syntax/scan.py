@@ -1,7 +1,7 @@
-"""From text to words.
+"""From text to tokens.
 
-In: a program's text and the language. Out: words, comments, blank lines, and what is wrong with single words.
-Law: scanning never fails. A wrong word is mended as it was most likely meant, so that one fault is one problem.
+In: a program's text and the language. Out: tokens, comments, blank lines, and what is wrong with single tokens.
+Law: scanning never fails. A wrong token is mended as it was most likely meant, so that one fault is one problem.
 """
 
 from __future__ import annotations
@@ -9,35 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rlm_dsl.common.diagnostics import Diagnostic
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.syntax.foreign import CAPITALS, Mend, capital, mend
+from rlm_dsl.language.syntax.grammar import Language
 from rlm_dsl.language.syntax.literals import read_moment, read_number, read_text
+from rlm_dsl.language.syntax.tokens import Token
 from rlm_dsl.language.syntax.tree import Comment, Moment, Number, Text
-
-if TYPE_CHECKING:
-    from rlm_dsl.language.syntax.grammar import Language
-
-
-class Word(NamedTuple):
-    """A word with its place: `type` is the grammar's name for its kind, `fresh` says that it begins a line."""
-
-    type: str
-    text: str
-    start: int
-    end: int
-    fresh: bool = False
-    literal: Number | Text | Moment | None = None
-
-    @property
-    def span(self) -> Span:
-        return Span(self.start, self.end)
 
 
 class Flaw(NamedTuple):
-    """A problem with one word. Unless `mended`, what the parser says behind it is not worth hearing."""
+    """A problem with one token. Unless `mended`, what the parser says behind it is not worth hearing."""
 
     problem: Diagnostic
     mended: bool
@@ -47,7 +31,7 @@ class Flaw(NamedTuple):
 class Scan:
     """All that stands in a program's text."""
 
-    words: tuple[Word, ...]
+    tokens: tuple[Token, ...]
     comments: tuple[Comment, ...]
     blank_lines: tuple[int, ...]
     flaws: tuple[Flaw, ...]
@@ -75,21 +59,21 @@ _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 def scan(text: str, language: Language) -> Scan:
-    """The words of `text`, literals read, foreign forms mended."""
-    words: list[Word] = []
+    """The tokens of `text`, literals read, foreign forms mended."""
+    tokens: list[Token] = []
     comments: list[Comment] = []
     blank_lines: list[int] = []
     flaws = list(_unfit(text))
-    for find in _finds(text, language.words):
+    for find in _finds(text, language.pattern):
         if find.kind == "BLANK":
             blank_lines += _blank_line(find)
         elif find.kind == "COMMENT":
             comments.append(Comment(find.text[1:].strip(), find.fresh, find.start))
         else:
-            word, flaw = _word(find, language)
-            words += [word] if word else []
+            token, flaw = _token(find, language)
+            tokens += [token] if token else []
             flaws += [flaw] if flaw else []
-    spelled, more = _capitals(words)
+    spelled, more = _capitals(tokens)
     return Scan(tuple(spelled), tuple(comments), tuple(blank_lines), (*flaws, *more))
 
 
@@ -115,37 +99,37 @@ def _blank_line(find: _Find) -> tuple[int, ...]:
     return (find.start + find.text.index("\n") + 1,) if find.text.count("\n") > 1 else ()
 
 
-def _word(find: _Find, language: Language) -> tuple[Word | None, Flaw | None]:
+def _token(find: _Find, language: Language) -> tuple[Token | None, Flaw | None]:
     if find.kind == "NAME":
-        return Word(language.keywords.get(find.text, "NAME"), *find[1:]), None
+        return Token(language.keywords.get(find.text, "NAME"), *find[1:]), None
     if reader := _READERS.get(find.kind):
         literal, problem = reader(find.text, find.span)
-        return Word(find.kind, *find[1:], literal), Flaw(problem, True) if problem else None
+        return Token(find.kind, *find[1:], literal), Flaw(problem, True) if problem else None
     mended = mend(find.kind, find.text, find.span)
-    return (Word(*find), None) if mended is None else _mended(find, mended)
+    return (Token(*find), None) if mended is None else _mended(find, mended)
 
 
-def _mended(find: _Find, mended: Mend) -> tuple[Word | None, Flaw | None]:
-    """The word that was meant, and what to say of the one that was written."""
+def _mended(find: _Find, mended: Mend) -> tuple[Token | None, Flaw | None]:
+    """The token that was meant, and what to say of the one that was written."""
     problem = Diagnostic(mended.code, mended.message, find.span, mended.hints) if mended.message else None
-    word = Word(mended.type, mended.text or find.text, *find[2:], mended.literal) if mended.type else None
-    return word, Flaw(problem, mended.sure) if problem else None
+    token = Token(mended.type, mended.text or find.text, *find[2:], mended.literal) if mended.type else None
+    return token, Flaw(problem, mended.sure) if problem else None
 
 
-def _capitals(words: list[Word]) -> tuple[list[Word], list[Flaw]]:
+def _capitals(tokens: list[Token]) -> tuple[list[Token], list[Flaw]]:
     """`True`, `NULL` and their like as the language spells them, where they stand for a value."""
-    spelled, flaws = list(words), []
-    for at, word in enumerate(words):
-        if word.type == "NAME" and word.text in CAPITALS and _is_value(words, at):
-            type_, problem = capital(word.text, word.span)
-            spelled[at] = word._replace(type=type_)
+    spelled, flaws = list(tokens), []
+    for at, token in enumerate(tokens):
+        if token.type == "NAME" and token.text in CAPITALS and _is_value(tokens, at):
+            type_, problem = capital(token.text, token.span)
+            spelled[at] = token._replace(type=type_)
             flaws.append(Flaw(problem, True))
     return spelled, flaws
 
 
-def _is_value(words: list[Word], at: int) -> bool:
-    before = words[at - 1].type if at else ""
-    after = words[at + 1].type if at + 1 < len(words) else ""
+def _is_value(tokens: list[Token], at: int) -> bool:
+    before = tokens[at - 1].type if at else ""
+    after = tokens[at + 1].type if at + 1 < len(tokens) else ""
     return before != "DOT" and after not in ("EQUAL", "COLON", "LPAR", "LSQB")
 
 

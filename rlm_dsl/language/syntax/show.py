@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from rlm_dsl.language.syntax.comments import NO_NOTES, Inner, Notes, Placed, place
 from rlm_dsl.language.syntax.foreign import CAPITALS
 from rlm_dsl.language.syntax.layout import (
     Doc,
@@ -29,7 +30,6 @@ from rlm_dsl.language.syntax.layout import (
     row,
 )
 from rlm_dsl.language.syntax.literals import spell_number, spell_text
-from rlm_dsl.language.syntax.placing import NO_NOTES, Inner, Notes, Placed, place
 from rlm_dsl.language.syntax.tree import (
     Answer,
     Applied,

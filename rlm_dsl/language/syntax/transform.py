@@ -1,7 +1,7 @@
 """From the grammar's rules to nodes.
 
-In: the parts of one rule, words and nodes, in order. Out: the node, with its exact place.
-Law: a node's span runs from its first word to its last; parentheses around it count to its parent only.
+In: the parts of one rule, tokens and nodes, in order. Out: the node, with its exact place.
+Law: a node's span runs from its first token to its last; parentheses around it count to its parent only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from lark import Transformer
 
 from rlm_dsl.common.source import Span
-from rlm_dsl.language.syntax.scan import Word
+from rlm_dsl.language.syntax.tokens import Token
 from rlm_dsl.language.syntax.tree import (
     Answer,
     Applied,
@@ -56,7 +56,7 @@ _CONSTANTS = {"TRUE": True, "FALSE": False, "NULL": None}
 
 
 def _span(part: Part) -> Span:
-    return Span(part.start, part.end) if isinstance(part, Word) else part.span
+    return Span(part.start, part.end) if isinstance(part, Token) else part.span
 
 
 def _bare(part: Part) -> Any:
@@ -69,7 +69,7 @@ def _over(parts: Parts) -> Span:
 
 def _nodes(parts: Iterable[Part]) -> tuple[Any, ...]:
     """The nodes between commas and brackets."""
-    return tuple(_bare(part) for part in parts if not isinstance(part, Word))
+    return tuple(_bare(part) for part in parts if not isinstance(part, Token))
 
 
 class Build(Transformer[Any, tuple[Statement, ...]]):
@@ -170,9 +170,9 @@ class Build(Transformer[Any, tuple[Statement, ...]]):
     # ---- names and literals ----
 
     def name(self, parts: Parts) -> Name:
-        (word,) = parts
-        quoted = word.type == "QUOTED_NAME"
-        return Name(word.text[1:-1].replace("``", "`") if quoted else word.text, _span(word))
+        (token,) = parts
+        quoted = token.type == "QUOTED_NAME"
+        return Name(token.text[1:-1].replace("``", "`") if quoted else token.text, _span(token))
 
     def text_key(self, parts: Parts) -> Name:
         text: Text = parts[0].literal
@@ -187,4 +187,4 @@ class Build(Transformer[Any, tuple[Statement, ...]]):
 
 
 def _nodes_and_groups(parts: Parts) -> Parts:
-    return [part for part in parts if not isinstance(part, Word)]
+    return [part for part in parts if not isinstance(part, Token)]

@@ -1,68 +1,60 @@
-"""Why the parser refused a word, in the language's own words.
+"""Why the parser refused a token, in the language's own words.
 
-In: a statement's words, the one that was refused, and what could have stood there. Out: one problem, with hints.
+In: a statement's tokens, the one that was refused, and what could have stood there. Out: one problem, with hints.
 Law: every refusal is explained. Habits from other languages are tried in order, the plain "expected ..." comes last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from rlm_dsl.common.diagnostics import Diagnostic
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.syntax.foreign import FOREIGN_WORDS
-from rlm_dsl.language.syntax.scan import Word
+from rlm_dsl.language.syntax.tokens import (
+    CLOSED_BY,
+    CLOSER,
+    NAMES,
+    OPENER,
+    STATEMENT_WORDS,
+    VALUE_WORDS,
+    Token,
+    open_brackets,
+)
 
-CLOSER = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
-OPENER = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
-CLOSED_BY = {opener: closer for closer, opener in OPENER.items()}
-STATEMENT_WORDS = frozenset({"CONTEXT", "PARAM", "SHOW", "ANSWER"})
-VALUE_WORDS = frozenset({"AND", "OR", "NOT", "IN", "BETWEEN", "IS", "MATCHES", "TRUE", "FALSE", "NULL"})
-NAMES = frozenset({"NAME", "QUOTED_NAME"})
 _OPERAND_ENDS = NAMES | frozenset("NUMBER TEXT RAW MOMENT TRUE FALSE NULL RPAR RSQB RBRACE QUESTION".split())
 _COMPARES = frozenset({"COMPARISON", "IN", "MATCHES", "BETWEEN", "IS"})
 _OPERATORS = _COMPARES | frozenset("PLUS MINUS TIMES AND OR NOT BAR DOT QUESTION LPAR LSQB".split())
-_NOTHING = Word("", "", 0, 0)
+_NOTHING = Token("", "", 0, 0)
 INDEX_HINT = "write first(x), last(x) or take(x, n, skip=0) for rows, and x.field for a record's field"
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A refused word: `words` are the statement's, then the one behind it; `early` if the statement just ends."""
+    """A refused token: `tokens` are the statement's, then the one behind it; `early` if the statement just ends."""
 
-    words: Sequence[Word]
+    tokens: Sequence[Token]
     at: int
     expected: frozenset[str]
     early: bool
 
-    def word(self, back: int = 0) -> Word:
-        return self.words[self.at - back] if self.at >= back else _NOTHING
+    def token(self, back: int = 0) -> Token:
+        return self.tokens[self.at - back] if self.at >= back else _NOTHING
 
     @property
-    def refused(self) -> Word:
-        return self.words[self.at]
+    def refused(self) -> Token:
+        return self.tokens[self.at]
 
     @property
     def heads_statement(self) -> bool:
-        """Whether the word before was taken for the name of a binding."""
-        return self.expected == {"EQUAL"} and self.word(1).type in NAMES
+        """Whether the token before was taken for the name of a binding."""
+        return self.expected == {"EQUAL"} and self.token(1).type in NAMES
 
     @property
-    def brackets(self) -> list[Word]:
-        return open_brackets(self.words[: self.at])
-
-
-def open_brackets(words: Iterable[Word]) -> list[Word]:
-    """The brackets opened and not closed; a closer closes whatever stands open last."""
-    standing: list[Word] = []
-    for word in words:
-        if word.type in CLOSER:
-            standing.append(word)
-        elif word.type in OPENER and standing:
-            standing.pop()
-    return standing
+    def brackets(self) -> list[Token]:
+        return open_brackets(self.tokens[: self.at])
 
 
 def explain(trouble: Trouble) -> Diagnostic:
@@ -71,8 +63,8 @@ def explain(trouble: Trouble) -> Diagnostic:
     return next((problem for problem in explained if problem is not None), None) or _unexpected(trouble)
 
 
-def _problem(code: str, message: str, word: Word, *hints: str) -> Diagnostic:
-    return Diagnostic(code, message, word.span, tuple(hint for hint in hints if hint))
+def _problem(code: str, message: str, token: Token, *hints: str) -> Diagnostic:
+    return Diagnostic(code, message, token.span, tuple(hint for hint in hints if hint))
 
 
 # ---- habits, in the order they are tried ----
@@ -80,7 +72,7 @@ def _problem(code: str, message: str, word: Word, *hints: str) -> Diagnostic:
 
 def _pipe_without_call(trouble: Trouble) -> Diagnostic | None:
     """`x | count`, `x | where n > 3`, `(a) | (b)`."""
-    name, bar, refused = trouble.word(1), trouble.word(2), trouble.refused
+    name, bar, refused = trouble.token(1), trouble.token(2), trouble.refused
     if bar.type == "BAR" and name.type in NAMES and refused.type != "LPAR":
         example = f"write `{name.text}()`" if trouble.early or not _is_operand(refused) else f"write `{name.text}(...)`"
         return _problem("S13", "a pipe leads into a call", name, example)
@@ -95,17 +87,17 @@ def _pipe_without_call(trouble: Trouble) -> Diagnostic | None:
 
 def _foreign_word(trouble: Trouble) -> Diagnostic | None:
     """`lambda x: ...`, `SELECT a FROM b`, `a if c else b`, `let x = 1`."""
-    suspects = (word for word in _suspects(trouble) if word.type == "NAME" and word.text in FOREIGN_WORDS)
-    for word in suspects:
-        return _problem("S16", f"`{word.text}` is not a word of the language", word, FOREIGN_WORDS[word.text])
+    suspects = (token for token in _suspects(trouble) if token.type == "NAME" and token.text in FOREIGN_WORDS)
+    for token in suspects:
+        return _problem("S16", f"`{token.text}` is not a word of the language", token, FOREIGN_WORDS[token.text])
     return None
 
 
-def _suspects(trouble: Trouble) -> list[Word]:
-    """The words that may have led astray; between brackets small words such as `from` are mostly columns."""
-    refused, before = trouble.refused, trouble.word(1)
+def _suspects(trouble: Trouble) -> list[Token]:
+    """The tokens that may have led astray; between brackets small words such as `from` are mostly columns."""
+    refused, before = trouble.refused, trouble.token(1)
     if trouble.heads_statement:
-        return [trouble.word(2), before] if refused.type != "BAR" else []
+        return [trouble.token(2), before] if refused.type != "BAR" else []
     if trouble.early or refused.type not in NAMES:
         return []
     if not trouble.brackets:
@@ -116,27 +108,27 @@ def _suspects(trouble: Trouble) -> list[Word]:
 
 def _reserved_name(trouble: Trouble) -> Diagnostic | None:
     """`answer = 3`, `where(context == 1)`, `x = in`."""
-    refused, before = trouble.refused, trouble.word(1)
+    refused, before = trouble.refused, trouble.token(1)
     if refused.type == "EQUAL" and before.type in STATEMENT_WORDS:
         hint = f"write `{before.text} expression`, or bind another name"
         return _problem("S08", f"`{before.text}` is reserved", before, hint)
-    word = before if trouble.expected <= {"EQUAL", "COLON"} else refused
-    if trouble.early or word.type not in STATEMENT_WORDS | VALUE_WORDS or not _could_be_name(trouble, word):
+    token = before if trouble.expected <= {"EQUAL", "COLON"} else refused
+    if trouble.early or token.type not in STATEMENT_WORDS | VALUE_WORDS or not _could_be_name(trouble, token):
         return None
-    hint = f"where it is a name, write it as `{word.text}` in backticks"
-    return _problem("S08", f"`{word.text}` is reserved", word, hint)
+    hint = f"where it is a name, write it as `{token.text}` in backticks"
+    return _problem("S08", f"`{token.text}` is reserved", token, hint)
 
 
-def _could_be_name(trouble: Trouble, word: Word) -> bool:
-    """Whether an operand or a key is due where the word stands."""
-    return word is not trouble.refused or ("NAME" in trouble.expected and "$END" not in trouble.expected)
+def _could_be_name(trouble: Trouble, token: Token) -> bool:
+    """Whether an operand or a key is due where the token stands."""
+    return token is not trouble.refused or ("NAME" in trouble.expected and "$END" not in trouble.expected)
 
 
 def _bracket(trouble: Trouble) -> Diagnostic | None:
     """A closer that closes nothing or the wrong bracket, or a bracket that a statement's end leaves open."""
     standing, refused = trouble.brackets, trouble.refused
     if trouble.early and standing and CLOSED_BY[standing[-1].type] in trouble.expected:
-        wanted = "".join(CLOSER[word.type] for word in reversed(standing))
+        wanted = "".join(CLOSER[token.type] for token in reversed(standing))
         return _problem("S09", f"`{standing[-1].text}` is not closed", standing[-1], f"close it with `{wanted}`")
     if trouble.early or refused.type not in OPENER:
         return None
@@ -157,24 +149,24 @@ def _equals_for_comparison(trouble: Trouble) -> Diagnostic | None:
         return _problem("S14", "`=` binds a name and is no part of an expression", refused, hint) if follows else None
     if refused.type != "EQUAL":
         return None
-    if inside and inside[-1].type == "LBRACE" and trouble.word(1).type in NAMES | {"TEXT"}:
-        return _problem("S14", "a record has `name: value`", refused, f"write `{trouble.word(1).text}: ...`")
+    if inside and inside[-1].type == "LBRACE" and trouble.token(1).type in NAMES | {"TEXT"}:
+        return _problem("S14", "a record has `name: value`", refused, f"write `{trouble.token(1).text}: ...`")
     if inside and trouble.expected == {"COLON"}:
         return _entry_for_argument(trouble, inside[-1])
     if inside:
         return _problem("S14", "`=` gives an argument its name and does not compare", refused, "write `==` to compare")
-    if trouble.words[0].type == "CONTEXT":
+    if trouble.tokens[0].type == "CONTEXT":
         return _problem("S14", "a context has no value", refused, "write `param name: type = value` for one that has")
     hint = "write `name = expression`; to compare, write `==`"
-    if trouble.word(2).type == "PARAM":
-        hint = f"write `param {trouble.word(1).text}: int = ...`, with its type"
+    if trouble.token(2).type == "PARAM":
+        hint = f"write `param {trouble.token(1).text}: int = ...`, with its type"
         return _problem("S14", "a param has a type", refused, hint)
     return _problem("S14", "only a plain name can be bound", refused, hint)
 
 
-def _entry_for_argument(trouble: Trouble, opener: Word) -> Diagnostic:
+def _entry_for_argument(trouble: Trouble, opener: Token) -> Diagnostic:
     """`f(by: user, n=count())`: the first colon is the fault."""
-    behind = trouble.words[trouble.words.index(opener) :]
+    behind = trouble.tokens[trouble.tokens.index(opener) :]
     key, colon = next((a, b) for a, b in pairwise(behind) if b.type == "COLON")
     return _problem("S14", "an argument is `name=value`", colon, f"write `{key.text}=...`")
 
@@ -184,10 +176,10 @@ def _colon_for_argument(trouble: Trouble) -> Diagnostic | None:
     inside = trouble.brackets
     if trouble.refused.type != "COLON" or trouble.early:
         return None
-    if trouble.word(1).type == "ANSWER" or trouble.word(1).type == "SHOW":
-        return _problem("S14", "no colon here", trouble.refused, f"write `{trouble.word(1).text} expression`")
-    if inside and inside[-1].type == "LPAR" and trouble.word(1).type in NAMES:
-        return _problem("S14", "an argument is `name=value`", trouble.refused, f"write `{trouble.word(1).text}=...`")
+    if trouble.token(1).type == "ANSWER" or trouble.token(1).type == "SHOW":
+        return _problem("S14", "no colon here", trouble.refused, f"write `{trouble.token(1).text} expression`")
+    if inside and inside[-1].type == "LPAR" and trouble.token(1).type in NAMES:
+        return _problem("S14", "an argument is `name=value`", trouble.refused, f"write `{trouble.token(1).text}=...`")
     if inside and inside[-1].type == "LSQB":
         return _problem("S15", "there are no slices", trouble.refused, "write take(x, n, skip=0)")
     return None
@@ -195,11 +187,11 @@ def _colon_for_argument(trouble: Trouble) -> Diagnostic | None:
 
 def _method_or_index(trouble: Trouble) -> Diagnostic | None:
     """`t.where(...)`, `f(x)[0]`."""
-    refused, name = trouble.refused, trouble.word(1)
+    refused, name = trouble.refused, trouble.token(1)
     if trouble.early:
         return None
-    if refused.type == "LPAR" and trouble.word(2).type == "DOT":
-        owner = trouble.word(3).text if trouble.word(3).type in NAMES else "x"
+    if refused.type == "LPAR" and trouble.token(2).type == "DOT":
+        owner = trouble.token(3).text if trouble.token(3).type in NAMES else "x"
         return _problem("S15", "there are no methods", name, f"write `{owner} | {name.text}(...)`")
     if refused.type == "LSQB" and name.type in _OPERAND_ENDS:
         return _problem("S15", "there is no indexing", refused, INDEX_HINT)
@@ -208,7 +200,7 @@ def _method_or_index(trouble: Trouble) -> Diagnostic | None:
 
 def _chained_comparison(trouble: Trouble) -> Diagnostic | None:
     """`a < b < c`."""
-    chained = trouble.refused.type in _COMPARES and trouble.word(1).type in _OPERAND_ENDS
+    chained = trouble.refused.type in _COMPARES and trouble.token(1).type in _OPERAND_ENDS
     if trouble.early or not chained or trouble.heads_statement or _after_piped_call(trouble):
         return None
     hint = "write `b between a and c`, or join two comparisons with `and`"
@@ -224,20 +216,20 @@ def _operator_after_pipe(trouble: Trouble) -> Diagnostic | None:
 
 
 def _after_piped_call(trouble: Trouble) -> bool:
-    """Whether `| name(...)` stands right before the refused word."""
-    if trouble.word(1).type != "RPAR":
+    """Whether `| name(...)` stands right before the refused token."""
+    if trouble.token(1).type != "RPAR":
         return False
     depth = 0
     for at in range(trouble.at - 1, -1, -1):
-        depth += {"RPAR": 1, "LPAR": -1}.get(trouble.words[at].type, 0)
+        depth += {"RPAR": 1, "LPAR": -1}.get(trouble.tokens[at].type, 0)
         if depth == 0:
-            return at >= 2 and trouble.words[at - 2].type == "BAR"
+            return at >= 2 and trouble.tokens[at - 2].type == "BAR"
     return False
 
 
 def _expression_as_statement(trouble: Trouble) -> Diagnostic | None:
     """`tickets | take(3)` or `count(x)` on its own; `x <- y`; a name and nothing else."""
-    name, refused = trouble.word(1), trouble.refused
+    name, refused = trouble.token(1), trouble.refused
     if not trouble.heads_statement:
         return None
     if trouble.early:
@@ -252,7 +244,7 @@ def _expression_as_statement(trouble: Trouble) -> Diagnostic | None:
 
 def _small_habits(trouble: Trouble) -> Diagnostic | None:
     """`count(*)`, `{a, b}`, `x is 3`, `x not matches y`, `'it''s'`, `a ? b : c`."""
-    refused, before = trouble.refused, trouble.word(1)
+    refused, before = trouble.refused, trouble.token(1)
     if trouble.early:
         return None
     if refused.text == "*" and before.type in ("LPAR", "COMMA"):
@@ -266,7 +258,7 @@ def _small_habits(trouble: Trouble) -> Diagnostic | None:
         return _problem(
             "S03", "a quote is not doubled inside a text", refused, r"write \" or \', or the other quotes outside"
         )
-    if "QUESTION" in (before.type, trouble.word(2).type) and (_is_operand(refused) or refused.type == "COLON"):
+    if "QUESTION" in (before.type, trouble.token(2).type) and (_is_operand(refused) or refused.type == "COLON"):
         return _problem("S16", "there is no `? :`", refused, FOREIGN_WORDS["if"])
     if refused.type in ("COMMA", "RBRACE") and before.type in NAMES and trouble.expected == {"COLON"}:
         return _problem("S14", "a record has `name: value`", before, f"write `{before.text}: {before.text}`")
@@ -295,19 +287,19 @@ def _unexpected(trouble: Trouble) -> Diagnostic:
     wanted = _listed(_wanted(trouble.expected))
     refused = trouble.refused
     if refused.type == "$END":
-        return _problem("S11", f"the program ends where {wanted} is due", _last_word(trouble))
+        return _problem("S11", f"the program ends where {wanted} is due", _last_token(trouble))
     found = refused.text if len(refused.text) <= 40 else refused.text[:37] + "..."
     missing = "COMMA" in trouble.expected and (_is_operand(refused) or refused.type in CLOSER)
     hint = "put a comma between the two" if missing else ""
     return _problem("S01", f"expected {wanted}, found `{found}`", refused, hint)
 
 
-def _last_word(trouble: Trouble) -> Word:
-    return trouble.word(1) if trouble.at else trouble.refused
+def _last_token(trouble: Trouble) -> Token:
+    return trouble.token(1) if trouble.at else trouble.refused
 
 
-def _is_operand(word: Word) -> bool:
-    return word.type in NAMES or word.type in ("NUMBER", "TEXT", "RAW", "MOMENT", "NOT", "MINUS")
+def _is_operand(token: Token) -> bool:
+    return token.type in NAMES or token.type in ("NUMBER", "TEXT", "RAW", "MOMENT", "NOT", "MINUS")
 
 
 def _wanted(expected: frozenset[str]) -> list[str]:
@@ -317,8 +309,8 @@ def _wanted(expected: frozenset[str]) -> list[str]:
     if "COMPARISON" in expected:
         return [*_symbols(expected & {"COMMA", *OPENER}), *_next_statement(expected), "an operator"]
     names = ["a name"] if "NAME" in expected and "$END" not in expected else []
-    words = [f"`{name.lower()}`" for name in ("NULL", "AND", "IN", "BETWEEN") if name in expected and not names]
-    return [*_symbols(expected), *_next_statement(expected), *names, *words]
+    tokens = [f"`{name.lower()}`" for name in ("NULL", "AND", "IN", "BETWEEN") if name in expected and not names]
+    return [*_symbols(expected), *_next_statement(expected), *names, *tokens]
 
 
 def _next_statement(expected: frozenset[str]) -> list[str]:
