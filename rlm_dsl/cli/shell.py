@@ -27,7 +27,7 @@ from rlm_dsl.explore.view import view_value
 from rlm_dsl.integrations.editor.completion import Candidate, complete
 from rlm_dsl.integrations.editor.reading import as_statements, continues, goes_on
 from rlm_dsl.language.check import Environment
-from rlm_dsl.language.operators.registry import aggregates, function_names, functions, table_operators
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.program import Param
 from rlm_dsl.language.reference.manual import manual_of
 from rlm_dsl.language.sql import sql

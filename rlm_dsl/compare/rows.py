@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.language.operators.operator import FROM
+from rlm_dsl.language.operators.core.operator import FROM
 
 Row = tuple[Any, ...]
 

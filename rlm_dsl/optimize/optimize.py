@@ -23,7 +23,7 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.round import Progress
 from rlm_dsl.engine.run import Ledger, header_of, ledger, redaction_of, spent_of, writing
 from rlm_dsl.engine.run_trace import write_calls
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.types import Table
 from rlm_dsl.models.budget import Amount
 from rlm_dsl.models.known_answers import NOTHING, Before

@@ -15,8 +15,8 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.engine.calls.round import Round, ready, shown_text
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.check.written import calls_in
-from rlm_dsl.language.operators import operator as o
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import Instruction, Literal, Param, Program, known_value, plain_value, resolved
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse

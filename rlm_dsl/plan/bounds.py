@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rlm_dsl.language.operators.operator import Arguments
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core.operator import Arguments
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import ContextRows, Node, Step, resolved
 from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import physical_name

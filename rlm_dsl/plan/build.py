@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from rlm_dsl.language.operators.operator import KEY, ORD, Arguments, Lowering, Operator, Relation, Rows
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core.operator import KEY, ORD, Arguments, Lowering, Operator, Relation, Rows
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import (
     Bound,
     ContextRows,

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import Bound as Statement
 from rlm_dsl.language.program import Step, constant_text, resolved, steps_of
 from rlm_dsl.language.sql import Sql, joined, name, render, sql

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from rlm_dsl.language.operators.operator import Arguments, JoinCondition, Operator, Rows
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core.operator import Arguments, JoinCondition, Operator, Rows
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import (
     Aggregate,
     Apply,

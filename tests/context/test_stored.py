@@ -262,7 +262,7 @@ def test_groups_of_vast_contexts_name_one_place_and_count_the_others(
     usual = run(program, {"log": path})
     monkeypatch.setattr("rlm_dsl.engine.warehouse.VAST", 50)
     assert run(program, {"log": path}).evidence == usual.evidence
-    monkeypatch.setattr("rlm_dsl.language.operators.operator.MOST_PLACES", 3 if "join" in program else 20)
+    monkeypatch.setattr("rlm_dsl.language.operators.core.operator.MOST_PLACES", 3 if "join" in program else 20)
     vast = run(program, {"log": path})
     (before,), (after,) = usual.evidence, vast.evidence
     assert vast.value == usual.value and len(after.spans) < len(before.spans) and set(after.spans) <= set(before.spans)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.operators.registry import aggregates, functions, table_operators
+from rlm_dsl.language.operators.core.registry import aggregates, functions, table_operators
 from tests.naive import making
 from tests.naive.aggregates import AGGREGATES
 from tests.naive.engine import Engine, Given, Misfit
@@ -124,7 +124,7 @@ def of_family(family: str) -> list[str]:
     """The functions of one file."""
     from importlib import import_module
 
-    from rlm_dsl.language.operators.function import Function
+    from rlm_dsl.language.operators.core.function import Function
 
     held = vars(import_module(f"rlm_dsl.language.operators.functions.{family}")).values()
     entries = [entry for value in held for entry in (value if isinstance(value, list) else [value])]

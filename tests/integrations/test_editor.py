@@ -23,7 +23,7 @@ from rlm_dsl.integrations.editor.places import offset, position, units
 from rlm_dsl.integrations.editor.problems import problems
 from rlm_dsl.integrations.editor.reading import read
 from rlm_dsl.integrations.editor.server import formatting
-from rlm_dsl.language.operators.registry import aggregates, function_names, table_operators
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.reference.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.language.syntax.grammar import language
 from rlm_dsl.language.types import SCALARS

@@ -13,8 +13,8 @@ import pytest
 
 from rlm_dsl.common.diagnostics import ProgramError
 from rlm_dsl.integrations.editor.completion import complete
-from rlm_dsl.language.operators.operator import Example
-from rlm_dsl.language.operators.registry import aggregates, entries, functions, table_operators
+from rlm_dsl.language.operators.core.operator import Example
+from rlm_dsl.language.operators.core.registry import aggregates, entries, functions, table_operators
 from rlm_dsl.language.reference.card import card
 from rlm_dsl.language.reference.manual import manual_of
 from rlm_dsl.language.reference.pages import parts
@@ -63,7 +63,7 @@ def test_everything_has_a_manual_and_an_example(entry: Any) -> None:
 
 NEW = '''"""`every`: each nth row."""
 
-from rlm_dsl.language.operators.operator import Constant, Example, Operator, Parameter, same_table
+from rlm_dsl.language.operators.core.operator import Constant, Example, Operator, Parameter, same_table
 from rlm_dsl.language.sql import sql
 from rlm_dsl.language.types import INT
 

@@ -10,7 +10,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.check import Environment, check, check_program
 from rlm_dsl.language.check.spelled import spelled_table
-from rlm_dsl.language.operators.registry import aggregates, function_names, table_operators
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.reference.card import EXAMPLES, card
 from rlm_dsl.language.reference.pages import with_parts
 from rlm_dsl.language.syntax.parse import parse

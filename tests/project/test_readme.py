@@ -11,7 +11,7 @@ import pytest
 
 from rlm_dsl.cli.commands import group
 from rlm_dsl.common.source import Source
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
 

@@ -13,8 +13,8 @@ from itertools import accumulate
 from rlm_dsl.integrations.editor.reading import EMPTY, environment_after, last_start, plain_name, scanned, type_of
 from rlm_dsl.language.check import Environment
 from rlm_dsl.language.check.scope import NO_ROW, Scope
-from rlm_dsl.language.operators import operator as o
-from rlm_dsl.language.operators.registry import aggregates, table_operators
+from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core.registry import aggregates, table_operators
 from rlm_dsl.language.syntax.tokens import CLOSER, NAMES, OPENER, STATEMENT_WORDS, Token
 from rlm_dsl.language.types import Table, Type
 

@@ -13,8 +13,8 @@ from rlm_dsl.common.source import Span
 from rlm_dsl.integrations.editor.cursor import Cursor, Place, cursor
 from rlm_dsl.integrations.editor.reading import EMPTY, environment_after, plain_name, scanned
 from rlm_dsl.language.check import Environment
-from rlm_dsl.language.operators import operator as o
-from rlm_dsl.language.operators.registry import aggregates, functions, table_operators
+from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core.registry import aggregates, functions, table_operators
 from rlm_dsl.language.reference.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.language.syntax.tokens import NAMES, Token
 from rlm_dsl.language.types import Record, Table, Type, bare, quoted_name

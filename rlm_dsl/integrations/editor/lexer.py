@@ -25,7 +25,7 @@ from pygments.token import (
     _TokenType,
 )
 
-from rlm_dsl.language.operators.registry import aggregates, function_names, table_operators
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.types import SCALARS
 
 PLAIN = r"[A-Za-z_][A-Za-z0-9_]*"

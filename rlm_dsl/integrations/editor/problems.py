@@ -19,7 +19,7 @@ from rlm_dsl.language.check.habits import OPERATORS
 from rlm_dsl.language.check.scope import NO_ROW, Names
 from rlm_dsl.language.check.values import unknown_function
 from rlm_dsl.language.check.written_types import written_type
-from rlm_dsl.language.operators.registry import aggregates, function_names, functions, table_operators
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.walk import walk
 from rlm_dsl.language.types import Table

@@ -31,7 +31,7 @@ from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.explore.view import cut
 from rlm_dsl.integrations.rlms import free_trace
 from rlm_dsl.language.check import Environment
-from rlm_dsl.language.operators.registry import functions, table_operators
+from rlm_dsl.language.operators.core.registry import functions, table_operators
 from rlm_dsl.language.reference.card import card
 from rlm_dsl.language.reference.manual import manual_of
 from rlm_dsl.language.syntax import tree as t

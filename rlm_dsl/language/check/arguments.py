@@ -17,9 +17,9 @@ from rlm_dsl.language.check import habits
 from rlm_dsl.language.check.scope import NO_ROW, Names, Scope, fields_named
 from rlm_dsl.language.check.values import aggregate_kind, value, warn_of_nulls
 from rlm_dsl.language.check.written_types import written_type
-from rlm_dsl.language.operators import operator as o
+from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core.registry import aggregates
 from rlm_dsl.language.operators.join import renamed
-from rlm_dsl.language.operators.registry import aggregates
 from rlm_dsl.language.patterns.validate import problem
 from rlm_dsl.language.program import Column, Instruction, Literal, Node, SortKey, known_value, plain_value, resolved
 from rlm_dsl.language.syntax import tree as t

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.check.arguments import parameter_of
-from rlm_dsl.language.operators.operator import Operator
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core.operator import Operator
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.asking import COMMON
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.asking import COMMON
+from rlm_dsl.language.operators.core.operator import (
     ONLY_TEXT,
     Arguments,
     Constant,
@@ -17,7 +17,7 @@ from rlm_dsl.language.operators.operator import (
     Shown,
     Words,
 )
-from rlm_dsl.language.operators.registry import table_operators
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import Instruction, Literal, Node, Step, known_value
 from rlm_dsl.language.types import INT, TEXT, ListOf, Type, nullable
 

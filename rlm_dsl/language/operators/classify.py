@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA, beside, new_columns
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA, beside, new_columns
+from rlm_dsl.language.operators.core.operator import (
     ONLY_TEXT,
     Arguments,
     Example,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import Arguments, Derived, Example, Lowering, Operator, Parameter
+from rlm_dsl.language.operators.core.operator import Arguments, Derived, Example, Lowering, Operator, Parameter
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Field, Type
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import ORD, Columns, Example, Lowering, Operator, Parameter, same_table
+from rlm_dsl.language.operators.core.operator import ORD, Columns, Example, Lowering, Operator, Parameter, same_table
 from rlm_dsl.language.sql import Sql, name, names, sql
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import Arguments, Columns, Example, Lowering, Operator, Parameter, Refused
+from rlm_dsl.language.operators.core.operator import Arguments, Columns, Example, Lowering, Operator, Parameter, Refused
 from rlm_dsl.language.sql import Sql, names, sql
 from rlm_dsl.language.types import Table, Type
 

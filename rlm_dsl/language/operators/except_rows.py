@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import Arguments, Example, Lowering, Operator, Parameter, Rows
+from rlm_dsl.language.operators.core.operator import Arguments, Example, Lowering, Operator, Parameter, Rows
 from rlm_dsl.language.operators.union import result as same_columns
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Type

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rlm_dsl.language.operators.conversion import CONVERTIBLE, converted, converted_type
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.conversion import CONVERTIBLE, converted, converted_type
+from rlm_dsl.language.operators.core.nullability import known_present, needed
+from rlm_dsl.language.operators.core.operator import (
     HI,
     LO,
     ONLY_TEXT,
@@ -25,7 +26,6 @@ from rlm_dsl.language.operators.operator import (
     Relation,
     is_own,
 )
-from rlm_dsl.language.operators.presence import known_present, needed
 from rlm_dsl.language.patterns.prefilters import matching
 from rlm_dsl.language.patterns.tree import begins_text, stands_alone
 from rlm_dsl.language.patterns.validate import named_groups

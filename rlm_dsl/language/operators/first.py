@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.end_row import end_row, end_value
-from rlm_dsl.language.operators.operator import Example
+from rlm_dsl.language.operators.core.end_row import end_row, end_value
+from rlm_dsl.language.operators.core.operator import Example
 
 first_row = end_row(
     "first",

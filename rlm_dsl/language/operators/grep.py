@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.nullability import known_present, needed
+from rlm_dsl.language.operators.core.operator import (
     ONLY_TEXT,
     ORD,
     Arguments,
@@ -19,7 +20,6 @@ from rlm_dsl.language.operators.operator import (
     Pattern,
     source_of,
 )
-from rlm_dsl.language.operators.presence import known_present, needed
 from rlm_dsl.language.operators.take import not_negative
 from rlm_dsl.language.patterns.prefilters import lookup, matching, needed_texts
 from rlm_dsl.language.program import Column, Literal, known_value, resolved

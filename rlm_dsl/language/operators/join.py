@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.nullability import known_present, present
+from rlm_dsl.language.operators.core.operator import (
     FROM,
     ORD,
     Arguments,
@@ -19,7 +20,6 @@ from rlm_dsl.language.operators.operator import (
     Rows,
     origin_list,
 )
-from rlm_dsl.language.operators.presence import known_present, present
 from rlm_dsl.language.program import Column, Step
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import TEXT, Field, Table, Type, null_if

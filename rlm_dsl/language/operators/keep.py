@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA
+from rlm_dsl.language.operators.core.nullability import known_present, needed
+from rlm_dsl.language.operators.core.operator import (
     KEY,
     ONLY_TEXT,
     ORD,
@@ -19,7 +20,6 @@ from rlm_dsl.language.operators.operator import (
     Shown,
     Words,
 )
-from rlm_dsl.language.operators.presence import known_present, needed
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import BOOL, Field, Record, Type
 

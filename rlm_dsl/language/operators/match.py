@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.asking import COMMON
-from rlm_dsl.language.operators.bm25 import scores, terms
-from rlm_dsl.language.operators.join import both_origins, renamed
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.asking import COMMON
+from rlm_dsl.language.operators.core.bm25 import scores, terms
+from rlm_dsl.language.operators.core.operator import (
     FROM,
     KEY,
     ORD,
@@ -27,6 +26,7 @@ from rlm_dsl.language.operators.operator import (
     origin_list,
     qualified,
 )
+from rlm_dsl.language.operators.join import both_origins, renamed
 from rlm_dsl.language.operators.take import not_negative
 from rlm_dsl.language.program import Literal, known_value
 from rlm_dsl.language.sql import Sql, joined, name, sql

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import FROM, ORD, Arguments, Example, Lowering, Operator, origin_list
+from rlm_dsl.language.operators.core.operator import FROM, ORD, Arguments, Example, Lowering, Operator, origin_list
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Field, Table, Type
 

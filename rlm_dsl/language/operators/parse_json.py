@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.conversion import CONVERTIBLE, converted
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.conversion import CONVERTIBLE, converted
+from rlm_dsl.language.operators.core.operator import (
     ONLY_TEXT,
     Arguments,
     ColumnTypes,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import gcd
 
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.nullability import known_present, needed
+from rlm_dsl.language.operators.core.operator import (
     HI,
     LO,
     ONLY_TEXT,
@@ -23,7 +24,6 @@ from rlm_dsl.language.operators.operator import (
     is_own,
     qualified,
 )
-from rlm_dsl.language.operators.presence import known_present, needed
 from rlm_dsl.language.patterns.validate import matches_empty
 from rlm_dsl.language.program import Column, Literal, Node, Step, known_value, resolved
 from rlm_dsl.language.sql import Sql, bound, joined, name, sql

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.asking import ON_ERROR, beside, new_columns
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.asking import ON_ERROR, beside, new_columns
+from rlm_dsl.language.operators.core.operator import (
     ONLY_TEXT,
     Arguments,
     Choice,

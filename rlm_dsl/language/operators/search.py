@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rlm_dsl.language.operators.bm25 import holding, scores, terms
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.bm25 import holding, scores, terms
+from rlm_dsl.language.operators.core.operator import (
     ONLY_TEXT,
     ORD,
     Arguments,

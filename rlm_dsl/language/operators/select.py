@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import Arguments, Columns, Example, Lowering, Operator, Parameter, Relation
+from rlm_dsl.language.operators.core.operator import (
+    Arguments,
+    Columns,
+    Example,
+    Lowering,
+    Operator,
+    Parameter,
+    Relation,
+)
 from rlm_dsl.language.program import Column, Step
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.language.types import Field, Table, Type

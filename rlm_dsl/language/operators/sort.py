@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.operator import (
     ORD,
     Example,
     Lowering,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import Arguments, Each, Example, Lowering, Operator, Parameter
-from rlm_dsl.language.operators.presence import known_present, present
+from rlm_dsl.language.operators.core.nullability import known_present, present
+from rlm_dsl.language.operators.core.operator import Arguments, Each, Example, Lowering, Operator, Parameter
 from rlm_dsl.language.sql import Sql, sql
 from rlm_dsl.language.types import Type
 

@@ -9,8 +9,8 @@ import re
 from functools import cache
 from typing import Literal
 
-from rlm_dsl.language.operators.operator import Operator, written
-from rlm_dsl.language.operators.registry import aggregates, function_names, functions, table_operators
+from rlm_dsl.language.operators.core.operator import Operator, written
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 
 FORM = """\
 A program is statements: `name = expression`, `show expression`, `answer expression`; `#` begins a comment.

@@ -10,10 +10,10 @@ import json
 from dataclasses import dataclass
 from typing import assert_never
 
-from rlm_dsl.language.operators import operator as o
-from rlm_dsl.language.operators.function import Function
-from rlm_dsl.language.operators.operator import AggregateFunction, Operator, Parameter
-from rlm_dsl.language.operators.registry import aggregates, functions, table_operators
+from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core.function import Function
+from rlm_dsl.language.operators.core.operator import AggregateFunction, Operator, Parameter
+from rlm_dsl.language.operators.core.registry import aggregates, functions, table_operators
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlm_dsl.language.operators.function import Function
-from rlm_dsl.language.operators.operator import Example, Operator
-from rlm_dsl.language.operators.registry import aggregates, function_names, functions, table_operators
+from rlm_dsl.language.operators.core.function import Function
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.reference.card import COMMON
 from rlm_dsl.language.reference.manual import parameter_words, sentence
 

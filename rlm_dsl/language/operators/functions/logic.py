@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
-from rlm_dsl.language.operators.function import Function
+from rlm_dsl.language.operators.core.function import Function
 from rlm_dsl.language.sql import Sql, joined, sql
 from rlm_dsl.language.types import BOOL, Type, bare, is_nullable, null_if, unify
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.function import Function
+from rlm_dsl.language.operators.core.function import Function
 from rlm_dsl.language.sql import Sql, sql
 from rlm_dsl.language.types import DATE, TIMESTAMP, Type, bare, is_nullable, null_if
 

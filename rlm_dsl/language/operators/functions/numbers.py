@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from rlm_dsl.language.operators.function import Function
+from rlm_dsl.language.operators.core.function import Function
 from rlm_dsl.language.operators.functions.text import BLANKS
 from rlm_dsl.language.sql import Sql, sql
 from rlm_dsl.language.types import FLOAT, INT, Nullable, Type, bare, is_nullable, is_text, null_if

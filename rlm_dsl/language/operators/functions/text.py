@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.function import Function
+from rlm_dsl.language.operators.core.function import Function
 from rlm_dsl.language.patterns.prefilters import matching
 from rlm_dsl.language.sql import Sql, joined, sql
 

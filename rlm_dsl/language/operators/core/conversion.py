@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rlm_dsl.language.operators.core.registry import functions
 from rlm_dsl.language.operators.functions.numbers import trimmed
-from rlm_dsl.language.operators.registry import functions
 from rlm_dsl.language.sql import Sql, bound, sql
 from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, bare, nullable
 

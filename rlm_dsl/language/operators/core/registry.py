@@ -1,6 +1,6 @@
-"""The registry: every operator, aggregate and scalar function, found by reading this folder.
+"""The registry: every operator, aggregate and scalar function, found by reading `operators/`.
 
-In: the modules of this folder and of `functions/`. Out: three mappings by name.
+In: the modules of `operators/` and of its `functions/`. Out: three mappings by name.
 Law: adding an operator is adding one file; nothing else names it.
 """
 
@@ -14,12 +14,13 @@ from types import ModuleType
 from typing import Any
 
 from rlm_dsl.language import operators
-from rlm_dsl.language.operators.function import Function
-from rlm_dsl.language.operators.operator import AggregateFunction, Operator
+from rlm_dsl.language.operators.core.function import Function
+from rlm_dsl.language.operators.core.operator import AggregateFunction, Operator
+from rlm_dsl.language.operators.core.whole import whole_table
 
 
 def modules() -> Iterator[ModuleType]:
-    """The modules of this folder and of `functions/`, in the order of their names."""
+    """The modules of `operators/` and of `functions/`, in the order of their names."""
     for package in (operators, importlib.import_module("rlm_dsl.language.operators.functions")):
         for module in pkgutil.iter_modules(package.__path__):
             if not module.ispkg:
@@ -41,8 +42,6 @@ def entries() -> tuple[Any, ...]:
 @cache
 def table_operators() -> Mapping[str, Operator]:
     """Operators on tables by name, those that aggregates give over whole tables among them."""
-    from rlm_dsl.language.operators.whole import whole_table
-
     own = {entry.name: entry for entry in entries() if isinstance(entry, Operator)}
     return {**{a.name: whole_table(a) for a in aggregates().values() if a.name not in own}, **own}
 

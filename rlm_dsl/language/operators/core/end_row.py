@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from rlm_dsl.language.operators.operator import (
+from rlm_dsl.language.operators.core.operator import (
     ORD,
     VALUE,
     AggregateFunction,

@@ -1,6 +1,6 @@
 """What an operator is: parameters, manual, result type, lowering and examples in one value.
 
-In: nothing. Out: the forms that every file in this folder fills in; the registry collects them.
+In: nothing. Out: the forms that every file in `operators/` fills in; the registry collects them.
 Law: the checker, the compiler, the card and the docs know an operator through this value alone.
 """
 

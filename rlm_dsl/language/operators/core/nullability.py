@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rlm_dsl.language.operators.registry import functions
+from rlm_dsl.language.operators.core.registry import functions
 from rlm_dsl.language.program import Apply, Column, Literal, Node, resolved
 from rlm_dsl.language.types import Field, Table, bare, is_nullable
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.operator import KEY, ORD, Arguments, Choice, Demonstrations, Lowering, Parameter, Plain
+from rlm_dsl.language.operators.core.operator import (
+    KEY,
+    ORD,
+    Arguments,
+    Choice,
+    Demonstrations,
+    Lowering,
+    Parameter,
+    Plain,
+)
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.language.types import Field, Record, is_nullable, null_if
 

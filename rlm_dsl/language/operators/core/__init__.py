@@ -1,0 +1,1 @@
+"""What an operator is, the registry that finds them all, and what several of them share."""
