@@ -34,7 +34,7 @@ from rlm_dsl.models.recording import Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Replaying
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.story import story
 

@@ -42,7 +42,7 @@ from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Settings
 from rlm_dsl.optimize.tuned import applied, open_tuned
 from rlm_dsl.replay.verify import verify as verify_trace
 from rlm_dsl.trace.divergence import Report, level_named
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 __all__ = [
     "Context",

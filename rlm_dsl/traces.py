@@ -25,12 +25,12 @@ from rlm_dsl.replay.cite import cite as cite_answer
 from rlm_dsl.replay.doctor import Finding, of_trace
 from rlm_dsl.replay.tables import query
 from rlm_dsl.trace import proof, signing
+from rlm_dsl.trace.archive import pack as pack_folder
+from rlm_dsl.trace.archive import unpack as unpack_zip
 from rlm_dsl.trace.exports.openinference import openinference
 from rlm_dsl.trace.exports.openlineage import openlineage
 from rlm_dsl.trace.exports.otlp import otlp
-from rlm_dsl.trace.file import SEE, Trace
-from rlm_dsl.trace.file import pack as pack_folder
-from rlm_dsl.trace.file import unpack as unpack_zip
+from rlm_dsl.trace.reader import SEE, Trace
 from rlm_dsl.trace.story import Story, story
 
 Given = str | os.PathLike[str]

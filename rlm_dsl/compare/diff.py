@@ -20,7 +20,7 @@ from rlm_dsl.compare.runs import ANSWER, SHOWN, Run
 from rlm_dsl.compare.sides import Placed, Side, of_trace
 from rlm_dsl.language.program import steps_of
 from rlm_dsl.language.types import Table
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 OWN_TEXT = "the row's own text changed"
 ANOTHER: tuple[Kind | str, str] = ("answers", "answered differently")

@@ -17,7 +17,7 @@ from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, matche
 from rlm_dsl.compare.sides import Side
 from rlm_dsl.engine.run_trace import CALLS
 from rlm_dsl.models.request import Request
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 Reason = tuple[Kind, str]
 """The kind, and its words: "labels changed"."""

@@ -28,7 +28,8 @@ from rlm_dsl.models.stack import Replaying
 from rlm_dsl.replay.verify import loaded, verify
 from rlm_dsl.replay.verify_calls import Tolerant
 from rlm_dsl.trace.divergence import Report, render_report
-from rlm_dsl.trace.file import HEADER, Trace
+from rlm_dsl.trace.layout import HEADER
+from rlm_dsl.trace.reader import Trace
 
 BLESSED = "blessed.yaml"
 HEAD = "# What `rlm-dsl test` holds these traces to, and `rlm-dsl bless` writes.\n"

@@ -29,7 +29,7 @@ from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approved
 from rlm_dsl.replay.earlier_run import of_earlier
 from rlm_dsl.replay.verify import found_near, loaded
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 Given = Mapping[str, str | Context | tuple[str, str | None]]
 """Where data lies now, by name: a path, a path with its format, or the data itself."""

@@ -17,8 +17,8 @@ from rlm_dsl.compare.sides import Side
 from rlm_dsl.engine.run_trace import CALLS, COLUMNS
 from rlm_dsl.replay.tables import payload_names
 from rlm_dsl.trace.events import whole_lines
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import EVENTS
+from rlm_dsl.trace.layout import EVENTS
+from rlm_dsl.trace.reader import Trace
 
 SHOWN, ANSWER = "shown", "answer"
 """The columns of a model step's calls, where its rows are no table of their own."""

@@ -27,7 +27,7 @@ from rlm_dsl.language.types import Table
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.stages import QueryStage
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 
 @dataclass(frozen=True)

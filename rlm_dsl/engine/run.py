@@ -42,8 +42,10 @@ from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Server, Settings
 from rlm_dsl.models.stack import Approve, Calling, Explorer, Replaying, approved
-from rlm_dsl.trace.file import HEADER, Trace, TraceWriter
+from rlm_dsl.trace.layout import HEADER
+from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
+from rlm_dsl.trace.writer import TraceWriter
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from rlm_dsl.models.recording import Usage
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
 from rlm_dsl.trace.events import read_events
-from rlm_dsl.trace.seal import EVENTS
+from rlm_dsl.trace.layout import EVENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approved
 from rlm_dsl.replay.earlier_run import of_earlier, of_stopped
 from rlm_dsl.replay.verify import differences, found_near, loaded
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import EVENTS
+from rlm_dsl.trace.layout import EVENTS
+from rlm_dsl.trace.reader import Trace
 
 
 def resume(

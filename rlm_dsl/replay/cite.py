@@ -30,7 +30,7 @@ from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Plan
 from rlm_dsl.replay.verify import differences, loaded
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import changed_files
 from rlm_dsl.trace.secrets import Redaction
 

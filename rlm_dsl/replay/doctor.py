@@ -23,7 +23,7 @@ from rlm_dsl.context.reading import STANDARD_INPUT, find
 from rlm_dsl.engine.run import versions
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.replay.verify import found_near
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import TELLING, telling
 
 DATED = re.compile(r"(20\d\d-?[01]\d-?[0-3]\d)|-[0-3]\d[0-3]\d(?![0-9])|@[\w.:-]+$|sha256:")

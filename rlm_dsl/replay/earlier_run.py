@@ -15,9 +15,9 @@ from rlm_dsl.models.budget import Amount, PriceOf, amount
 from rlm_dsl.models.known_answers import Before
 from rlm_dsl.models.request import Answer
 from rlm_dsl.trace.events import read_events
-from rlm_dsl.trace.file import Trace
 from rlm_dsl.trace.journal import journaled
-from rlm_dsl.trace.seal import EVENTS
+from rlm_dsl.trace.layout import EVENTS
+from rlm_dsl.trace.reader import Trace
 
 
 def of_earlier(trace: Trace) -> Before:

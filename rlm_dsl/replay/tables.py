@@ -17,8 +17,8 @@ from rlm_dsl.engine.run_trace import CALLS, file_name
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.trace.events import parsed, whole_lines
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import EVENTS
+from rlm_dsl.trace.layout import EVENTS
+from rlm_dsl.trace.reader import Trace
 
 if TYPE_CHECKING:
     import pyarrow as pa

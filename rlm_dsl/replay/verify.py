@@ -42,8 +42,9 @@ from rlm_dsl.replay.verify_calls import (
 )
 from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE, check_seal, file_names
+from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
+from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.seal import check_seal, file_names
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.signing import signature_fault
 

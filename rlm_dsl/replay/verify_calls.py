@@ -20,11 +20,11 @@ from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.recording import request_text
 from rlm_dsl.models.request import ERROR, Answer, Request
 from rlm_dsl.trace import merkle
+from rlm_dsl.trace.commitment import call_leaf
 from rlm_dsl.trace.divergence import Divergence
 from rlm_dsl.trace.events import parsed, whole_lines
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.proof import call_leaf
-from rlm_dsl.trace.seal import EVENTS
+from rlm_dsl.trace.layout import EVENTS
+from rlm_dsl.trace.reader import Trace
 
 UNKNOWN = "no context row holds what {mark} stands for"
 KEY_DIGITS = 16

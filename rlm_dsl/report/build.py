@@ -35,8 +35,8 @@ from rlm_dsl.report.charts import Chart, chart_of
 from rlm_dsl.report.run_view import Evidence, PartView, RunView, run_view, shown
 from rlm_dsl.report.spec import HELD, Section, Spec, with_period
 from rlm_dsl.report.summary import told_change
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import SEAL
+from rlm_dsl.trace.layout import SEAL
+from rlm_dsl.trace.reader import Trace
 
 TRACES = "traces"
 Link = tuple[str, str]

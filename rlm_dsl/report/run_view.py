@@ -28,7 +28,7 @@ from rlm_dsl.replay.tables import query
 from rlm_dsl.replay.verify import verify
 from rlm_dsl.report.graph import Graph, graph
 from rlm_dsl.trace.divergence import Report
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.story import Story, story
 
 ROWS, LINKED, PLACES, FAILED, PROMPTS, TEXT = 1_000, 25, 40, 50, 2, 1_500

@@ -18,7 +18,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.report.pages import diff_page, page, policy, run_page
 from rlm_dsl.report.run_view import run_view, shown
 from rlm_dsl.report.summary import told_change
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from rlm_dsl.traces import diff, opened
 
 MOST = 2_000

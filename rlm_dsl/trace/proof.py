@@ -12,41 +12,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace import merkle
+from rlm_dsl.trace.commitment import call_leaf
 from rlm_dsl.trace.events import has_own_hash, parsed, whole_lines
-
-if TYPE_CHECKING:
-    from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.layout import EVENTS
+from rlm_dsl.trace.reader import SEE, Trace
 
 SCHEMA = "rlm-proof/1"
 LEAST = 8
 """Digits of a key that are enough to name a call."""
 COLUMNS = ("key", "step", "origin", "request", "answer")
-
-
-def call_leaf(row: Mapping[str, str]) -> bytes:
-    """A recorded call as a leaf: its columns in order, a line each, the step's name spelled as JSON. Raises ValueError
-    where that could be read in two ways: JSON texts, keys and origins have no line ends."""
-    parts = [row["key"], json.dumps(row["step"], ensure_ascii=False), row["origin"], row["request"], row["answer"]]
-    leaf = "\n".join(parts)
-    if leaf.count("\n") != len(parts) - 1:
-        raise ValueError(f"the call {row['key']} is not of its form")
-    return leaf.encode("utf-8", "surrogatepass")
-
-
-def closing_roots(log: Path, calls: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """What a trace's last event commits to: the lines before it, and the recorded calls in the order of their keys."""
-    before = [merkle.leaf_hash(line) for line in whole_lines(log)]
-    return {
-        "events_before": len(before),
-        "events_root": merkle.top(before).hex(),
-        "calls_recorded": len(calls),
-        "calls_root": merkle.root(map(call_leaf, calls)).hex(),
-    }
 
 
 def prove_event(trace: Trace, number: int) -> dict[str, Any]:
@@ -77,12 +55,9 @@ def prove_call(trace: Trace, key: str) -> dict[str, Any]:
     return proof(lines, {"kind": "call", "index": found[0], "row": row, "path": path})
 
 
-SEE = "see: rlm-dsl verify"
-
-
 def log_of(trace: Trace) -> list[bytes]:
     """The lines of a finished trace whose last event commits to the others."""
-    lines = list(whole_lines(trace.folder / "events.jsonl"))
+    lines = list(whole_lines(trace.folder / EVENTS))
     closing = closing_of(lines)
     if closing.get("type") != "run.end" or "events_root" not in closing:
         raise UserError(f"{trace.name}: its last event commits to nothing", "record the run anew with this version")

@@ -21,10 +21,8 @@ from rlm_dsl.common.hashing import identity
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.divergence import Divergence
 from rlm_dsl.trace.events import check_chain, whole_lines
+from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
 
-SEAL, EVENTS = "seal.json", "events.jsonl"
-SIGNATURE = "seal.dsse.json"
-"""A signature of the seal, made after it: the one file that the seal cannot list."""
 PREDICATE = "urn:rlm-dsl:trace:v1"
 
 

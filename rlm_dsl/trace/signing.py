@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.trace.seal import SEAL, SIGNATURE
+from rlm_dsl.trace.layout import SEAL, SIGNATURE
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 EXTRA = "pip install 'rlm-dsl[sign]'"

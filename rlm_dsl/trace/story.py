@@ -14,8 +14,8 @@ from typing import Any
 
 from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.trace.events import lines, parsed
-from rlm_dsl.trace.file import HEADER, Trace
-from rlm_dsl.trace.seal import EVENTS, SEAL
+from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
+from rlm_dsl.trace.reader import Trace
 
 SHOWN_ROWS = 20
 SUB_RUNS = 2

@@ -18,7 +18,7 @@ from rlm_dsl.cli import run as command
 from rlm_dsl.compare.diff import diff
 from rlm_dsl.compare.rows import Columns, compared
 from rlm_dsl.testing import serve
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from tests.support import runs
 from tests.support.cases import accept, corpus_cases
 from tests.support.paths import CORPUS

@@ -15,7 +15,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.compare.reasons import Asked
 from rlm_dsl.compare.rerun import Rerun
 from rlm_dsl.testing import serve
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from tests.support import runs
 from tests.support.commands import Ran
 from tests.support.commands import command as run_command

@@ -11,7 +11,7 @@ import pytest
 from rlm_dsl.api import run, verify
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.testing import serve
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 QUESTION = "How many lines speak of a parcel?"
 PROGRAM = f"""context docs: table(path: text, text: text)

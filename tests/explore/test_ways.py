@@ -26,7 +26,7 @@ from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.testing import serve
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from tests.support import runs
 
 ROWS = 24

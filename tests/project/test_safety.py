@@ -34,7 +34,7 @@ from rlm_dsl.language.syntax.tree import Text
 from rlm_dsl.language.types import quoted_name
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.testing import serve
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from tests.support.real import FOLDER, REAL
 from tests.support.small import answer
 

@@ -23,9 +23,10 @@ from rlm_dsl import api, cli, traces
 from rlm_dsl.common.diagnostics import UserError, cells
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.replay import doctor
-from rlm_dsl.trace.file import Trace, TraceWriter
-from rlm_dsl.trace.seal import SEAL
+from rlm_dsl.trace.layout import SEAL
+from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.story import story
+from rlm_dsl.trace.writer import TraceWriter
 from tests.support.runs import PROGRAM, QUESTION, asked, billing_of, recorded
 
 Told = Callable[..., tuple[int, str, str]]
@@ -392,12 +393,12 @@ def test_an_unsafe_name_is_refused_before_anything_is_written(trace: Path, tmp_p
 def test_a_zip_bomb_is_refused_by_what_it_declares(
     trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rlm_dsl.trace import file
+    from rlm_dsl.trace import archive as zips
 
     packed = traces.pack(trace, tmp_path / "t.zip")
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("payload/bomb.parquet", bytes(1 << 22))
-    monkeypatch.setattr(file, "LARGEST", 1 << 20)
+    monkeypatch.setattr(zips, "LARGEST", 1 << 20)
     with pytest.raises(UserError, match="unpacks to more than"):
         traces.unpack(packed, tmp_path / "out.trace")
     assert not (tmp_path / "out.trace").exists()

@@ -25,10 +25,11 @@ from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recording import Call
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
+from rlm_dsl.trace.commitment import closing_roots
 from rlm_dsl.trace.divergence import CAP, LEVELS, Code, Report, verdict
 from rlm_dsl.trace.events import check_chain, event_hash, read_events, written
-from rlm_dsl.trace.proof import closing_roots
-from rlm_dsl.trace.seal import EVENTS, SEAL, write_seal
+from rlm_dsl.trace.layout import EVENTS, SEAL
+from rlm_dsl.trace.seal import write_seal
 from tests.support.paths import ROOT
 
 
@@ -117,7 +118,7 @@ def test_an_asked_question_leaves_a_trace_that_holds(tmp_path: Path) -> None:
 
 
 def test_a_packed_trace_holds_too_and_a_renamed_one(copied: Path) -> None:
-    from rlm_dsl.trace.file import pack
+    from rlm_dsl.trace.archive import pack
 
     contexts = {"tickets": str(copied / "tickets.csv")}
     assert api.verify(pack(copied / "run.trace"), contexts=contexts).ok

@@ -19,7 +19,7 @@ import pytest
 
 from rlm_dsl import traces
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 from tests.support.runs import BILLING, QUESTION, asked, csv, recorded
 
 

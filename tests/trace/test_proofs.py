@@ -13,9 +13,9 @@ from rlm_dsl import api, traces
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.events import whole_lines
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
 from rlm_dsl.trace.proof import read_proof, written
-from rlm_dsl.trace.seal import EVENTS, SEAL, SIGNATURE
+from rlm_dsl.trace.reader import Trace
 from tests.support.runs import recorded
 
 # The leaves, roots and paths of Certificate Transparency's own tests of RFC 6962 (merkle tree of 8 leaves).
@@ -112,8 +112,8 @@ def holds(content: bytes, head: str) -> bool:
 
 def test_a_forged_answer_does_not_hold_even_when_its_own_tree_does(trace: Path) -> None:
     """The whole proof made anew around another answer gives another head."""
+    from rlm_dsl.trace.commitment import call_leaf
     from rlm_dsl.trace.events import event_hash
-    from rlm_dsl.trace.proof import call_leaf
 
     keys = Trace.open(trace).table("calls").column("key").to_pylist()
     made = copy.deepcopy(traces.prove(trace, keys[0]))

@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import canonical
 from rlm_dsl.trace import merkle
+from rlm_dsl.trace.archive import pack
 from rlm_dsl.trace.events import check_chain, read_events
-from rlm_dsl.trace.file import Trace, TraceWriter, pack
-from rlm_dsl.trace.seal import EVENTS, SEAL, check_seal, write_seal
+from rlm_dsl.trace.layout import EVENTS, SEAL
+from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.seal import check_seal, write_seal
 from rlm_dsl.trace.secrets import SHAPES, Redaction
+from rlm_dsl.trace.writer import TraceWriter
 
 ASCII = st.text(st.characters(max_codepoint=127), max_size=8)
 JSON = st.recursive(

@@ -26,11 +26,14 @@ from rlm_dsl.common.hashing import canonical
 from rlm_dsl.models.recording import request_text
 from rlm_dsl.models.request import Message, ModelSettings, Request
 from rlm_dsl.trace import merkle
+from rlm_dsl.trace.archive import pack
 from rlm_dsl.trace.divergence import CAP, LEVELS, Code, Divergence, Level, Report, render, render_report
 from rlm_dsl.trace.events import EventLog, check_chain, lines, read_events
-from rlm_dsl.trace.file import Trace, TraceWriter, pack
-from rlm_dsl.trace.seal import EVENTS, SEAL, check_seal
+from rlm_dsl.trace.layout import EVENTS, SEAL
+from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.seal import check_seal
 from rlm_dsl.trace.secrets import NEEDLES, Redaction
+from rlm_dsl.trace.writer import TraceWriter
 from tests.support.paths import ROOT
 
 
@@ -501,7 +504,7 @@ def test_a_zip_with_many_or_large_files_is_refused(trace: Path, monkeypatch: pyt
     packed = pack(trace)
     for limit in ("MOST", "LARGEST"):
         with monkeypatch.context() as patched:
-            patched.setattr(f"rlm_dsl.trace.file.{limit}", 7)
+            patched.setattr(f"rlm_dsl.trace.archive.{limit}", 7)
             with pytest.raises(UserError, match="more than"):
                 Trace.open(packed)
     assert Trace.open(packed).program

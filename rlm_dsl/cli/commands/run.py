@@ -58,7 +58,7 @@ def command(
     from rlm_dsl.engine.run import run_program
     from rlm_dsl.explore.sub_run import explore_text
     from rlm_dsl.models.servers import Keys
-    from rlm_dsl.trace.file import Trace
+    from rlm_dsl.trace.reader import Trace
 
     source = program_source(program)
     recorded = Trace.open(Path(answers)) if answers else None

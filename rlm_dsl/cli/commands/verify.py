@@ -25,7 +25,7 @@ def command(trace: str, contexts: tuple[str, ...], public_key: str | None, level
     """
     from rlm_dsl.replay.verify import verify as verify_trace
     from rlm_dsl.trace.divergence import level_named, render_report
-    from rlm_dsl.trace.file import Trace
+    from rlm_dsl.trace.reader import Trace
 
     paths = {name: path for name, (path, _) in named_paths(contexts).items()}
     key = file_bytes(public_key) if public_key else None

@@ -32,7 +32,7 @@ from rlm_dsl.optimize.optimize import merged
 from rlm_dsl.optimize.predictors import Predictors
 from rlm_dsl.optimize.steps import Tunable, tunables
 from rlm_dsl.optimize.tuned import Tuned, program_digest
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 
 class Program(Predictors):

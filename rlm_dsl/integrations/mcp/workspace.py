@@ -41,7 +41,7 @@ from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Calling
 from rlm_dsl.replay.verify import verify
 from rlm_dsl.trace.divergence import render_report
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 LONGEST = 20_000
 """Characters that any tool says at most."""

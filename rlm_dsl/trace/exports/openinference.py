@@ -10,7 +10,7 @@ from typing import Any
 
 from rlm_dsl.trace.exports.otlp import Attributes, Models, decimal, exported, models_of, settings_of
 from rlm_dsl.trace.exports.spans import Span
-from rlm_dsl.trace.file import Trace
+from rlm_dsl.trace.reader import Trace
 
 KINDS = {"run": "AGENT", "turn": "CHAIN", "step": "CHAIN", "call": "LLM"}
 

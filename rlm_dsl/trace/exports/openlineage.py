@@ -17,8 +17,8 @@ from rlm_dsl.common.version import version
 from rlm_dsl.language.check.spelled import spelled_table
 from rlm_dsl.trace.events import parsed, whole_lines
 from rlm_dsl.trace.exports.spans import taken, trace_id
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import EVENTS, SEAL
+from rlm_dsl.trace.layout import EVENTS, SEAL
+from rlm_dsl.trace.reader import Trace
 
 NAMESPACE, FILES = "rlm-dsl", "file"
 PRODUCER = f"urn:rlm-dsl:{version()}"

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from rlm_dsl.common.version import version
 from rlm_dsl.trace.exports.spans import Span, spans_of, trace_id
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import SEAL
+from rlm_dsl.trace.layout import SEAL
+from rlm_dsl.trace.reader import Trace
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
 INTERNAL, CLIENT = 1, 3

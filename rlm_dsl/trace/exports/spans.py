@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from rlm_dsl.common.hashing import tagged
 from rlm_dsl.trace.events import parsed, whole_lines
-from rlm_dsl.trace.file import Trace
-from rlm_dsl.trace.seal import EVENTS
+from rlm_dsl.trace.layout import EVENTS
+from rlm_dsl.trace.reader import Trace
 
 Kind = Literal["run", "turn", "step", "call"]
 Content = Mapping[str, Any]

@@ -1,0 +1,124 @@
+"""A trace as one zip, and the folder again.
+
+In: a trace's folder, or a zip of it. Out: the other. Law: the same files pack to the same bytes (under one version of
+zlib); unpacking writes nothing outside a folder of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL, SIGNATURE
+from rlm_dsl.trace.seal import file_names
+
+LARGEST = 8 * 2**30
+"""Bytes that a zip may unpack to."""
+MOST = 100_000
+"""Files that a zip may hold."""
+PLAIN = re.compile(r"(?:[^/\\:\x00-\x1f]+/)?[^/\\:\x00-\x1f]+")
+"""A file's name within a trace: in it or in one folder of it."""
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def pack(folder: Path, target: Path | None = None) -> Path:
+    """A trace's folder as one zip: names in order, no times, so that the same trace gives the same bytes.
+
+    Raises UserError for a folder that holds links, and where the disk refuses.
+    """
+    target = target or folder.with_name(folder.name + ".zip")
+    partial = target.with_name(target.name + ".partial")
+    names = [*file_names(folder), *(name for name in (SEAL, SIGNATURE) if (folder / name).exists())]
+    if odd := [name for name in names if (folder / name).is_symlink() or not (folder / name).is_file()]:
+        raise UserError(f"{folder} cannot be packed: {odd[0]} is no file")
+    try:
+        with zipfile.ZipFile(partial, "w") as archive:
+            for name in sorted(names):
+                add(archive, name, folder / name)
+        return partial.replace(target)
+    except OSError as failure:
+        raise UserError(f"{target} cannot be written: {failure.strerror}") from None
+
+
+def add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    """One file into a zip, with the same system, rights and time on every machine."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+    entry.file_size = path.stat().st_size
+    with path.open("rb") as file, archive.open(entry, "w") as held:
+        shutil.copyfileobj(file, held)
+
+
+def unpack(path: Path, target: Path | None = None) -> Path:
+    """A packed trace as a folder again, whole or not there. Raises UserError for what is no trace, where the folder is
+    there already, and where the disk refuses."""
+    target = target or path.with_name(path.name.removesuffix(".zip"))
+    if target.exists():
+        raise UserError(f"{target} is there already", "name another folder with --to")
+    folder, held = folder_of(path)
+    if held is None:
+        raise UserError(f"{path} is a folder already")
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder, partial)
+        return partial.rename(target)
+    except OSError as failure:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise UserError(f"{target} cannot be written: {failure.strerror or failure}") from None
+
+
+def folder_of(path: Path) -> tuple[Path, Any]:
+    """The folder of a trace, and what keeps it if a zip was unpacked to it. Raises UserError for what is no trace."""
+    folder, held = unpacked(path) if path.is_file() else (path, None)
+    if not path.exists():
+        raise UserError(f"there is no trace {path}", "traces are folders that end in .trace, or zips of them")
+    if not (folder / HEADER).is_file() and not (folder / EVENTS).is_file():
+        raise UserError(f"{path} is no trace", "a trace has a trace.json and an events.jsonl")
+    return folder, held
+
+
+UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
+"""What zipfile raises for bytes that are no whole zip."""
+
+
+def unpacked(path: Path) -> tuple[Path, Any]:
+    """A zip's files in a folder of their own, which goes when it is no longer held. No name may leave that folder."""
+    held = tempfile.TemporaryDirectory(prefix="rlm-trace-")
+    folder = Path(held.name).resolve()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in admitted(path, archive.infolist()):
+                take(archive, entry, path, folder)
+    except UNREADABLE:
+        raise UserError(f"{path} is no trace", "a trace is a folder, or a zip of one") from None
+    return folder, held
+
+
+def admitted(path: Path, entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """A zip's entries if they may be unpacked: not too many or too large for the disk, each name once."""
+    if len(entries) > MOST or sum(entry.file_size for entry in entries) > LARGEST:
+        raise UserError(f"{path} unpacks to more than {MOST:,} files or {LARGEST:,} bytes")
+    if sum(entry.file_size for entry in entries) > shutil.disk_usage(tempfile.gettempdir()).free // 2:
+        raise UserError(f"{path} unpacks to more than half of what the disk has free")
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise UserError(f"{path} is no trace: it holds a file twice")
+    return entries
+
+
+def take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, folder: Path) -> None:
+    """One file out of a zip. zipfile reads no more than the size that the entry declares."""
+    target = (folder / entry.filename).resolve()
+    plain = PLAIN.fullmatch(entry.filename) is not None and not {".", ".."} & {*entry.filename.split("/")}
+    if not plain or not target.is_relative_to(folder) or entry.is_dir() or entry.compress_type not in METHODS:
+        raise UserError(f"{path} is no trace: it holds {entry.filename!r}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(entry) as file, target.open("wb") as out:
+        shutil.copyfileobj(file, out)

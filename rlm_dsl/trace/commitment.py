@@ -1,0 +1,36 @@
+"""What a trace's last event commits to: the lines before it, and the recorded calls.
+
+In: a log, the rows of the calls. Out: two Merkle roots after RFC 6962 with their counts, for `run.end` to hold. Law: a
+line or a call that is changed, moved or left out gives another root.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.trace import merkle
+from rlm_dsl.trace.events import whole_lines
+
+
+def call_leaf(row: Mapping[str, str]) -> bytes:
+    """A recorded call as a leaf: its columns in order, a line each, the step's name spelled as JSON. Raises ValueError
+    where that could be read in two ways: JSON texts, keys and origins have no line ends."""
+    parts = [row["key"], json.dumps(row["step"], ensure_ascii=False), row["origin"], row["request"], row["answer"]]
+    leaf = "\n".join(parts)
+    if leaf.count("\n") != len(parts) - 1:
+        raise ValueError(f"the call {row['key']} is not of its form")
+    return leaf.encode("utf-8", "surrogatepass")
+
+
+def closing_roots(log: Path, calls: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """What a trace's last event commits to: the lines before it, and the recorded calls in the order of their keys."""
+    before = [merkle.leaf_hash(line) for line in whole_lines(log)]
+    return {
+        "events_before": len(before),
+        "events_root": merkle.top(before).hex(),
+        "calls_recorded": len(calls),
+        "calls_root": merkle.root(map(call_leaf, calls)).hex(),
+    }

@@ -1,0 +1,100 @@
+"""Reading a trace, from its folder or a zip of it.
+
+In: a path. Out: a `Trace`: its header, program, steps, answer, events and tables. Law: what is missing or damaged is
+one clear message, never a traceback.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.trace.archive import folder_of
+from rlm_dsl.trace.events import Event, read_events
+from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SEE = "see: rlm-dsl verify"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A trace to read. `held` keeps the folder that a zip was unpacked to."""
+
+    folder: Path
+    name: str
+    held: Any = field(default=None, compare=False, repr=False)
+
+    @staticmethod
+    def open(path: Path, *, unfinished: bool = False) -> Trace:
+        """A folder or a zip. Raises UserError for what is no trace, or is unfinished where that is not allowed."""
+        folder, held = folder_of(path)
+        if not unfinished and not (folder / SEAL).is_file():
+            raise UserError(f"{path} is unfinished: it has no seal", f"finish it: rlm-dsl resume {path}")
+        return Trace(folder, path.name, held)
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / SEAL).is_file()
+
+    @property
+    def head(self) -> str:
+        """The head of the log, as the seal has it."""
+        return str(self.json(SEAL)["predicate"]["head"])
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        header: Mapping[str, Any] = self.json(HEADER)
+        return header
+
+    @property
+    def program(self) -> str:
+        return self.text("program.rlm")
+
+    @property
+    def plan_sql(self) -> str:
+        return self.text("plan.sql")
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        return [self.parsed("steps.jsonl", line) for line in self.text("steps.jsonl").split("\n") if line]
+
+    @property
+    def answer(self) -> Any:
+        return self.json("answer.json")
+
+    def json(self, name: str) -> Any:
+        """A file of the trace as JSON. Raises UserError where it is missing or damaged."""
+        return self.parsed(name, self.text(name))
+
+    def parsed(self, name: str, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise UserError(f"{self.name}: {name} is damaged", SEE) from None
+
+    def text(self, name: str) -> str:
+        """A file of the trace as text. Raises UserError where it is missing or damaged."""
+        try:
+            return (self.folder / name).read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise UserError(f"{self.name}: {name} is missing or damaged", SEE) from None
+
+    def events(self) -> Iterable[Event]:
+        return read_events(self.folder / EVENTS)
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """`payload/NAME.parquet`, or some of its columns. Raises UserError where it is missing or damaged."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return pq.read_table(self.folder / "payload" / f"{name}.parquet", columns=columns and list(columns))
+        except (OSError, pa.ArrowException):
+            raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None
