@@ -9,7 +9,7 @@ from measure import Effort, Measure, Work, compared
 
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.check import Environment, check_program
-from rlm_dsl.language.operators.core.operator import Relation
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.sql import name
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.types import DATE, INT, TEXT, table

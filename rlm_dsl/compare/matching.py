@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from rlm_dsl.compare.sides import Placed, Side
-from rlm_dsl.language.operators.core.operator import Words
+from rlm_dsl.language.operators.core.kinds import Words
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import argument_form
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.language.operators.core.operator import FROM
+from rlm_dsl.language.operators.core.relation import FROM
 
 Row = tuple[Any, ...]
 

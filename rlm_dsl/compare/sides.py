@@ -17,8 +17,8 @@ from rlm_dsl.engine.run_trace import header_contexts, recorded_settings
 from rlm_dsl.language.check import Environment, check_program
 from rlm_dsl.language.check.spelled import spelled_table
 from rlm_dsl.language.check.written import written_arguments
-from rlm_dsl.language.operators.core.operator import Relation
 from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import ContextRows, Step, children, params_of, steps_of
 from rlm_dsl.language.sql import name as named
 from rlm_dsl.language.syntax.parse import parse

@@ -15,7 +15,7 @@ from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.reading import feeds_between, read_spans
 from rlm_dsl.engine.warehouse import CONTEXT_BITS, Warehouse
 from rlm_dsl.language.answer_schema import quotes
-from rlm_dsl.language.operators.core.operator import SOURCE_BITS, Relation
+from rlm_dsl.language.operators.core.relation import SOURCE_BITS, Relation
 from rlm_dsl.language.types import ListOf, Record, Scalar, Table, Type, bare
 from rlm_dsl.plan.stages import Leaf
 

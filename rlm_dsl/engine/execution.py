@@ -18,7 +18,7 @@ from rlm_dsl.engine.evidence import Evidence, evidence
 from rlm_dsl.engine.runner import Caller, Runner, StepRecord, Told
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.check import Environment, check, check_program
-from rlm_dsl.language.operators.core.operator import Relation
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import Program
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show

@@ -16,7 +16,7 @@ from typing import Any
 from rlm_dsl.context.context import Context, StoredPart
 from rlm_dsl.context.trigrams import Index, open_index, write_index
 from rlm_dsl.engine.context_file import text_size, texts
-from rlm_dsl.language.operators.core.operator import Relation
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.plan.index_lookups import Looks, looks
 from rlm_dsl.plan.stages import Plan, QueryStage
 

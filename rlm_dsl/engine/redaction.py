@@ -11,7 +11,7 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.operators.core.operator import ORD, ROW
+from rlm_dsl.language.operators.core.relation import ORD, ROW
 from rlm_dsl.language.sql import bound, name, sql
 from rlm_dsl.language.types import is_text
 from rlm_dsl.trace.secrets import ENV, SHAPES, Redaction, mark

@@ -30,8 +30,8 @@ from rlm_dsl.engine.calls.round import (
 from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.operators.core.operator import KEY, Relation
 from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.language.operators.core.relation import KEY, Relation
 from rlm_dsl.language.program import Instruction, Literal, Node, Param, resolved, steps_of
 from rlm_dsl.language.types import INT, Field, Table, Type
 from rlm_dsl.models.protocol import Model

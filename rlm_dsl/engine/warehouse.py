@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import tagged
 from rlm_dsl.context.context import Context, StoredPart
-from rlm_dsl.language.operators.core.operator import FROM, HI, LO, ORD, ROW, SOURCE_BITS, VALUE, Relation
+from rlm_dsl.language.operators.core.relation import FROM, HI, LO, ORD, ROW, SOURCE_BITS, VALUE, Relation
 from rlm_dsl.language.sql import Sql, bound, joined, name, names, render, sql
 from rlm_dsl.language.types import TEXT, Field, Table, Type, bare, is_text
 from rlm_dsl.plan.expressions import engine_type

@@ -15,7 +15,7 @@ from typing import Any
 
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.view import Limits, cell, cut, view_table
-from rlm_dsl.language.operators.core.operator import Relation
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.types import Field, is_text
 
 HEAD = Limits(rows=3, cell=200, characters=1_600)

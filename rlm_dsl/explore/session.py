@@ -17,8 +17,8 @@ from rlm_dsl.engine.runner import Runner
 from rlm_dsl.explore.first_look import first_look
 from rlm_dsl.explore.view import Limits, view_table, view_value
 from rlm_dsl.language.check import Checked, Environment, check
-from rlm_dsl.language.operators.core.operator import Relation
 from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import (
     Apply,
     Bound,

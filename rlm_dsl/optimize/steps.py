@@ -15,7 +15,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.engine.calls.round import Round, ready, shown_text
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.check.written import calls_in
-from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core import kinds
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import Instruction, Literal, Param, Program, known_value, plain_value, resolved
 from rlm_dsl.language.syntax import tree as t
@@ -125,7 +125,7 @@ def round_of(
 
 def described(stage: ModelStage, round_: Round, statement: str, call: str) -> Tunable:
     operator = table_operators()[stage.step.operator]
-    words = next(p.name for p in operator.parameters if isinstance(p.kind, o.Words))
+    words = next(p.name for p in operator.parameters if isinstance(p.kind, kinds.Words))
     instruction = stage.step.arguments[words]
     fixed = all(isinstance(part, str) for part in instruction.parts)
     return Tunable(

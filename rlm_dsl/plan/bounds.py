@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rlm_dsl.language.operators.core.operator import Arguments
+from rlm_dsl.language.operators.core.parameters import Arguments
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import ContextRows, Node, Step, resolved
 from rlm_dsl.language.types import Table

@@ -11,8 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from rlm_dsl.language.operators.core.operator import KEY, ORD, Arguments, Lowering, Operator, Relation, Rows
+from rlm_dsl.language.operators.core.kinds import Rows
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Operator
+from rlm_dsl.language.operators.core.parameters import Arguments
 from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.language.operators.core.relation import KEY, ORD, Relation
 from rlm_dsl.language.program import (
     Bound,
     ContextRows,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
-from rlm_dsl.language.operators.core.operator import Relation
 from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.sql import render
 from rlm_dsl.plan.explain import query
 from rlm_dsl.plan.stages import PlannedStep, QueryStage

@@ -15,7 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from rlm_dsl.language.operators.core.operator import Arguments, JoinCondition, Operator, Rows
+from rlm_dsl.language.operators.core.kinds import JoinCondition, Rows
+from rlm_dsl.language.operators.core.operator import Operator
+from rlm_dsl.language.operators.core.parameters import Arguments
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import (
     Aggregate,

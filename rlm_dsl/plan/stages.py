@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rlm_dsl.common.source import Span
-from rlm_dsl.language.operators.core.operator import Relation
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import Node, Step
 from rlm_dsl.language.sql import Sql
 from rlm_dsl.language.types import Table, Type

@@ -24,7 +24,7 @@ from rlm_dsl.engine.execution import checked_program
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import payload_name, tables
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.operators.core.operator import ORD, VALUE, Relation
+from rlm_dsl.language.operators.core.relation import ORD, VALUE, Relation
 from rlm_dsl.language.sql import bound, name, sql
 from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import build, physical_name

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rlm_dsl.common.diagnostics import ProgramError, render_all
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.check import Environment, check, check_program
-from rlm_dsl.language.operators.core.operator import Relation
 from rlm_dsl.language.operators.core.registry import function_names, table_operators
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import Step, resolved
 from rlm_dsl.language.sql import name
 from rlm_dsl.language.syntax.parse import parse

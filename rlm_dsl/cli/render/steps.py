@@ -134,7 +134,7 @@ def planned(source: Source, contexts: Mapping[str, Context], params: Mapping[str
     """A program, its plan over the contexts, and their relations; nothing is run."""
     from rlm_dsl.engine.warehouse import VAST
     from rlm_dsl.language.check import Environment, check_program
-    from rlm_dsl.language.operators.core.operator import Relation
+    from rlm_dsl.language.operators.core.relation import Relation
     from rlm_dsl.language.sql import name
     from rlm_dsl.language.syntax.parse import parse
     from rlm_dsl.language.types import Table

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes, json_schema, read_answer
-from rlm_dsl.language.operators.core.operator import ModelStep
+from rlm_dsl.language.operators.core.model_step import ModelStep
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.types import Record
 from rlm_dsl.models.protocol import Model

@@ -14,7 +14,7 @@ from typing import Literal
 from rlm_dsl.integrations.editor.cursor import OPERAND_ENDS, Cursor, Place, cursor
 from rlm_dsl.integrations.editor.reading import EMPTY
 from rlm_dsl.language.check import Environment
-from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core import kinds
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.reference.manual import manual_of, parameter_words
 from rlm_dsl.language.types import SCALARS, ListOf, Record, Table, Type, bare, is_text, quoted_name
@@ -135,10 +135,10 @@ def wants_type(at: Cursor) -> bool | None:
     for place in reversed(at.places):
         if place.parameter is None:
             continue
-        record = isinstance(place.parameter.kind, o.ColumnTypes) or (
-            isinstance(place.parameter.kind, o.ResultType) and place.parameter.kind.record
+        record = isinstance(place.parameter.kind, kinds.ColumnTypes) or (
+            isinstance(place.parameter.kind, kinds.ResultType) and place.parameter.kind.record
         )
-        if record or isinstance(place.parameter.kind, o.ResultType):
+        if record or isinstance(place.parameter.kind, kinds.ResultType):
             due = before.type == "COLON" or before.type == "LSQB" or (before.type == "EQUAL" and not record)
             return False if due else None
     return None
@@ -153,7 +153,7 @@ def arguments(inside: Place) -> Iterator[Candidate]:
     assert inside.operator is not None
     for parameter in inside.operator.parameters:
         if not parameter.variadic and parameter.name not in inside.used:
-            yield Candidate(f"{parameter.name}=", "argument", o.written(parameter), parameter_words(parameter))
+            yield Candidate(f"{parameter.name}=", "argument", parameter.signature, parameter_words(parameter))
 
 
 def argument_values(at: Cursor, inside: Place | None) -> Iterator[Candidate]:
@@ -164,20 +164,20 @@ def argument_values(at: Cursor, inside: Place | None) -> Iterator[Candidate]:
     if direct and inside is not None and inside.operator is not None and kind is None:
         return
     match kind if direct else None:
-        case o.Rows():
+        case kinds.Rows():
             yield from names(at, lambda type_: isinstance(type_, Table))
-        case o.Flag():
+        case kinds.Flag():
             yield from words(("true", "false"), "constant")
-        case o.Choice(choices):
+        case kinds.Choice(choices):
             yield from (Candidate(f'"{choice}"', "word", "one of its values") for choice in choices)
-        case o.NewName() | o.Derived():
+        case kinds.NewName() | kinds.Derived():
             named = inside is not None and inside.frame.given[-1].name is not None
-            yield from values(at) if named and isinstance(kind, o.Derived) else ()
-        case o.Labels():
+            yield from values(at) if named and isinstance(kind, kinds.Derived) else ()
+        case kinds.Labels():
             yield from names(at, lambda type_: isinstance(bare(type_), ListOf))
-        case o.Plain() | o.Words() | o.Pattern():
+        case kinds.Plain() | kinds.Words() | kinds.Pattern():
             yield from names(at, is_text)
-        case o.ResultType() | o.ColumnTypes():
+        case kinds.ResultType() | kinds.ColumnTypes():
             return
         case _:
             yield from values(at)
@@ -210,7 +210,7 @@ def columns(table: Table) -> Iterator[Candidate]:
 def derived(at: Cursor) -> Iterator[Candidate]:
     """The columns that earlier arguments of the same `derive` make."""
     inside = at.inside
-    if inside is not None and inside.parameter is not None and isinstance(inside.parameter.kind, o.Derived):
+    if inside is not None and inside.parameter is not None and isinstance(inside.parameter.kind, kinds.Derived):
         for argument in inside.frame.given[:-1]:
             if argument.name is not None:
                 yield Candidate(quoted_name(argument.name), "column", "made before in this call")

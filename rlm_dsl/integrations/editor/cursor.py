@@ -13,14 +13,16 @@ from itertools import accumulate
 from rlm_dsl.integrations.editor.reading import EMPTY, environment_after, last_start, plain_name, scanned, type_of
 from rlm_dsl.language.check import Environment
 from rlm_dsl.language.check.scope import NO_ROW, Scope
-from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core import kinds
+from rlm_dsl.language.operators.core.operator import Operator
+from rlm_dsl.language.operators.core.parameters import Parameter
 from rlm_dsl.language.operators.core.registry import aggregates, table_operators
 from rlm_dsl.language.syntax.tokens import CLOSER, NAMES, OPENER, STATEMENT_WORDS, Token
 from rlm_dsl.language.types import Table, Type
 
 SEPARATORS = frozenset({"COMMA", "EQUAL", "COLON"}) | STATEMENT_WORDS
 OPERAND_ENDS = NAMES | frozenset("NUMBER TEXT RAW MOMENT TRUE FALSE NULL RPAR RSQB RBRACE QUESTION".split())
-OF_ROW = o.Each | o.Shown | o.Columns | o.Keys | o.SortKeys | o.Derived
+OF_ROW = kinds.Each | kinds.Shown | kinds.Columns | kinds.Keys | kinds.SortKeys | kinds.Derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ class Place:
 
     frame: Frame
     scope: Scope
-    operator: o.Operator | None = None
+    operator: Operator | None = None
     table: Table | None = None
-    parameter: o.Parameter | None = None
+    parameter: Parameter | None = None
     used: frozenset[str] = frozenset()
 
 
@@ -171,11 +173,15 @@ def place(one: Frame, words: tuple[Token, ...], text: str, environment: Environm
     return Place(one, row_scope(parameter, table, one, text, environment), operator, table, parameter, used)
 
 
-def parameters_of(operator: o.Operator, given_so_far: Sequence[Given]) -> list[o.Parameter | None]:
+def parameters_of(operator: Operator, given_so_far: Sequence[Given]) -> list[Parameter | None]:
     """The parameter that each of the arguments belongs to."""
     named = {argument.name for argument in given_so_far}
-    free = [p for p in operator.parameters if not isinstance(p.kind, o.Derived | o.Aggregates) and p.name not in named]
-    found: list[o.Parameter | None] = []
+    free = [
+        p
+        for p in operator.parameters
+        if not isinstance(p.kind, kinds.Derived | kinds.Aggregates) and p.name not in named
+    ]
+    found: list[Parameter | None] = []
     for argument in given_so_far:
         if argument.name is not None:
             own = [p for p in operator.parameters if p.name == argument.name and not p.variadic]
@@ -187,21 +193,21 @@ def parameters_of(operator: o.Operator, given_so_far: Sequence[Given]) -> list[o
     return found
 
 
-def takes_names(parameter: o.Parameter) -> bool:
+def takes_names(parameter: Parameter) -> bool:
     """Whether any `name=` may stand for this parameter."""
     kind = parameter.kind
-    return isinstance(kind, o.Derived | o.Aggregates) or (isinstance(kind, o.Columns) and kind.named)
+    return isinstance(kind, kinds.Derived | kinds.Aggregates) or (isinstance(kind, kinds.Columns) and kind.named)
 
 
 def row_scope(
-    parameter: o.Parameter | None, table: Table | None, one: Frame, text: str, environment: Environment
+    parameter: Parameter | None, table: Table | None, one: Frame, text: str, environment: Environment
 ) -> Scope:
     """What a bare name means in an argument of this parameter, beside what is bound."""
     if parameter is None or table is None:
         return NO_ROW
-    if isinstance(parameter.kind, o.Aggregates):
+    if isinstance(parameter.kind, kinds.Aggregates):
         return Scope(row=table, grouped=True)
-    if isinstance(parameter.kind, o.JoinCondition):
+    if isinstance(parameter.kind, kinds.JoinCondition):
         others = (type_of(written(g.words, text), environment) for g in one.given if g.words)
         other = next((type_ for type_ in others if isinstance(type_, Table)), None)
         return Scope(row=table, left=table, right=other)

@@ -13,7 +13,6 @@ from rlm_dsl.common.source import Span
 from rlm_dsl.integrations.editor.cursor import Cursor, Place, cursor
 from rlm_dsl.integrations.editor.reading import EMPTY, environment_after, plain_name, scanned
 from rlm_dsl.language.check import Environment
-from rlm_dsl.language.operators.core import operator as o
 from rlm_dsl.language.operators.core.registry import aggregates, functions, table_operators
 from rlm_dsl.language.reference.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.language.syntax.tokens import NAMES, Token
@@ -103,4 +102,4 @@ def argument(name: str, inside: Place) -> str | None:
     found = next((p for p in operator.parameters if p.name == name and not p.variadic), None) if operator else None
     if operator is None or found is None:
         return None
-    return f"```rlm\n{o.written(found)}\n```\n\nargument of `{operator.name}`: {parameter_words(found)}"
+    return f"```rlm\n{found.signature}\n```\n\nargument of `{operator.name}`: {parameter_words(found)}"

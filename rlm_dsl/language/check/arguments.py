@@ -17,7 +17,9 @@ from rlm_dsl.language.check import habits
 from rlm_dsl.language.check.scope import NO_ROW, Names, Scope, fields_named
 from rlm_dsl.language.check.values import aggregate_kind, value, warn_of_nulls
 from rlm_dsl.language.check.written_types import written_type
-from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core import kinds
+from rlm_dsl.language.operators.core.operator import Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, REQUIRED, Arguments, Parameter
 from rlm_dsl.language.operators.core.registry import aggregates
 from rlm_dsl.language.operators.join import renamed
 from rlm_dsl.language.patterns.validate import problem
@@ -46,7 +48,7 @@ Placed = dict[str, list[t.Argument]]
 class Checked:
     """Checked arguments, the further tables among them, and where each argument and new column stands."""
 
-    values: o.Arguments
+    values: Arguments
     inputs: tuple[Node, ...]
     spans: dict[str, Span]
 
@@ -55,7 +57,7 @@ class Failed(Exception):
     """An argument is wrong and has been reported."""
 
 
-def placed_arguments(names: Names, operator: o.Operator, table: Table, call: t.Call) -> Placed | None:
+def placed_arguments(names: Names, operator: Operator, table: Table, call: t.Call) -> Placed | None:
     """Which argument goes to which parameter."""
     placed: Placed = {}
     fine = True
@@ -72,39 +74,39 @@ def placed_arguments(names: Names, operator: o.Operator, table: Table, call: t.C
         if not parameter.variadic and parameter in free:
             free.remove(parameter)
     for parameter in operator.parameters:
-        missing = parameter.default is o.REQUIRED and parameter.name not in placed and not _may_lack(parameter)
+        missing = parameter.default is REQUIRED and parameter.name not in placed and not _may_lack(parameter)
         if fine and missing:
             names.report(
-                "C04", f"`{operator.name}` needs {o.written(parameter)}", call.span, f"usage: {operator.signature}"
+                "C04", f"`{operator.name}` needs {parameter.signature}", call.span, f"usage: {operator.signature}"
             )
             fine = False
     return placed if fine else None
 
 
-def _may_lack(parameter: o.Parameter) -> bool:
-    return isinstance(parameter.kind, o.Aggregates)
+def _may_lack(parameter: Parameter) -> bool:
+    return isinstance(parameter.kind, kinds.Aggregates)
 
 
-def parameter_of(operator: o.Operator, argument: t.Argument, free: Sequence[o.Parameter]) -> o.Parameter | None:
+def parameter_of(operator: Operator, argument: t.Argument, free: Sequence[Parameter]) -> Parameter | None:
     """The parameter that an argument is for; `free` are those that none before it was for."""
-    takes_names = o.Derived | o.Aggregates
+    takes_names = kinds.Derived | kinds.Aggregates
     if argument.name is not None:
         for parameter in operator.parameters:
             if parameter.name == argument.name and not parameter.variadic:
                 return parameter
         for parameter in operator.parameters:
             if isinstance(parameter.kind, takes_names) or (
-                isinstance(parameter.kind, o.Columns) and parameter.kind.named
+                isinstance(parameter.kind, kinds.Columns) and parameter.kind.named
             ):
                 return parameter
         return None
     return next((p for p in free if not isinstance(p.kind, takes_names)), None)
 
 
-def _misplaced(names: Names, operator: o.Operator, argument: t.Argument, table: Table) -> bool:
+def _misplaced(names: Names, operator: Operator, argument: t.Argument, table: Table) -> bool:
     if argument.name is None:
-        named = any(isinstance(p.kind, o.Derived | o.Aggregates) for p in operator.parameters)
-        keys = next((p.name for p in operator.parameters if isinstance(p.kind, o.Keys)), None)
+        named = any(isinstance(p.kind, kinds.Derived | kinds.Aggregates) for p in operator.parameters)
+        keys = next((p.name for p in operator.parameters if isinstance(p.kind, kinds.Keys)), None)
         if keys and isinstance(argument.value, t.Name) and table.column(argument.value.name) is not None:
             what = f"several columns are written {keys}=[a, b]"
         else:
@@ -113,7 +115,7 @@ def _misplaced(names: Names, operator: o.Operator, argument: t.Argument, table: 
         return False
     known = [p.name for p in operator.parameters if not p.variadic]
     habit = habits.ARGUMENTS.get(argument.name.lower(), "")
-    if table.column(argument.name) is not None and any(isinstance(p.kind, o.Each) for p in operator.parameters):
+    if table.column(argument.name) is not None and any(isinstance(p.kind, kinds.Each) for p in operator.parameters):
         hints: tuple[str, ...] = (f"to compare, write two signs: {argument.name} == ...",)
     elif operator.name == "sort" and habit in ("-col", "col"):
         hints = ("write sort(-col) for descending, sort(col) for ascending",)
@@ -122,7 +124,7 @@ def _misplaced(names: Names, operator: o.Operator, argument: t.Argument, table: 
     elif called := [name for name in habit.split() if name in known]:
         hints = (f"it is called `{called[0]}` here",)
     elif argument.name in ("by", "columns", "on") and any(
-        isinstance(p.kind, o.SortKeys | o.Columns) for p in operator.parameters
+        isinstance(p.kind, kinds.SortKeys | kinds.Columns) for p in operator.parameters
     ):
         hints = (f"write the columns without a name: {operator.name}(col)",)
     else:
@@ -132,7 +134,7 @@ def _misplaced(names: Names, operator: o.Operator, argument: t.Argument, table: 
     return False
 
 
-def checked_arguments(names: Names, operator: o.Operator, table: Table, placed: Placed, call: t.Call) -> Checked | None:
+def checked_arguments(names: Names, operator: Operator, table: Table, placed: Placed, call: t.Call) -> Checked | None:
     """Every argument by its kind; all problems are reported before giving up."""
     values: dict[str, Any] = {}
     tables: dict[str, Table] = {}
@@ -147,12 +149,12 @@ def checked_arguments(names: Names, operator: o.Operator, table: Table, placed: 
         except Failed:
             fine = False
             continue
-        if isinstance(parameter.kind, o.Rows):
+        if isinstance(parameter.kind, kinds.Rows):
             inputs.append(checked)
             tables[parameter.name] = checked.type
         elif not (parameter.optional and checked == parameter.default):
             values[parameter.name] = checked
-    return Checked(o.Arguments(table, values, tables), tuple(inputs), spans) if fine else None
+    return Checked(Arguments(table, values, tables), tuple(inputs), spans) if fine else None
 
 
 def text_columns_of(table: Table) -> tuple[str, ...]:
@@ -165,8 +167,8 @@ class _Argument:
     """One parameter of one call, on its way from what is written to what is meant."""
 
     names: Names
-    operator: o.Operator
-    parameter: o.Parameter
+    operator: Operator
+    parameter: Parameter
     table: Table
     written: list[t.Argument]
     call: t.Call
@@ -174,51 +176,51 @@ class _Argument:
     spans: dict[str, Span]
 
     def checked(self) -> Any:
-        if isinstance(self.parameter.kind, o.OfBoth):
+        if isinstance(self.parameter.kind, kinds.OfBoth):
             return self.of_both(self.written)
         if not self.written:
-            return self.only_text() if self.parameter.default is o.ONLY_TEXT else self.default()
+            return self.only_text() if self.parameter.default is ONLY_TEXT else self.default()
         first = self.written[0].value
         match self.parameter.kind:
-            case o.Rows():
+            case kinds.Rows():
                 return self.rows(first)
-            case o.Each(of):
+            case kinds.Each(of):
                 return self.each(first, of)
-            case o.Shown():
+            case kinds.Shown():
                 return self.shown(first)
-            case o.Columns(named):
+            case kinds.Columns(named):
                 return self.columns(named)
-            case o.Keys():
+            case kinds.Keys():
                 return self.keys(first)
-            case o.SortKeys():
+            case kinds.SortKeys():
                 return tuple(self.sort_key(e) for e in self.flat())
-            case o.Constant(of_type):
+            case kinds.Constant(of_type):
                 return self.constant(first, of_type)
-            case o.Flag():
+            case kinds.Flag():
                 return self.flag(first)
-            case o.Plain():
+            case kinds.Plain():
                 return self.plain(first)
-            case o.Pattern():
+            case kinds.Pattern():
                 return self.pattern(first)
-            case o.Choice(values, pattern):
+            case kinds.Choice(values, pattern):
                 return self.choice(first, values, pattern)
-            case o.ResultType(record):
+            case kinds.ResultType(record):
                 return self.result_type(first, record)
-            case o.ColumnTypes():
+            case kinds.ColumnTypes():
                 return self.column_types(first)
-            case o.Words():
+            case kinds.Words():
                 return self.words(first)
-            case o.Labels():
+            case kinds.Labels():
                 return self.labels(first)
-            case o.Demonstrations():
+            case kinds.Demonstrations():
                 return self.demonstrations(first)
-            case o.NewName():
+            case kinds.NewName():
                 return self.new_name(first)
-            case o.JoinCondition():
+            case kinds.JoinCondition():
                 return self.join_condition(first)
-            case o.Derived():
+            case kinds.Derived():
                 return self.derived()
-            case o.Aggregates():
+            case kinds.Aggregates():
                 return self.aggregates()
             case _ as unreachable:
                 assert_never(unreachable)
@@ -228,7 +230,7 @@ class _Argument:
         return Failed()
 
     def default(self) -> Any:
-        return () if self.parameter.default is o.REQUIRED else self.parameter.default
+        return () if self.parameter.default is REQUIRED else self.parameter.default
 
     def in_row(self, expression: t.Expression, row: Table | None = None) -> Node:
         node = value(self.names, expression, Scope(row=row or self.table))
@@ -292,7 +294,7 @@ class _Argument:
                 "C16", f"say which column: {self.parameter.name}=", self.call.operator_span, *self.text_columns()
             )
         column = Column(texts[0].name, texts[0].type)
-        return ((texts[0].name, column),) if isinstance(self.parameter.kind, o.Shown) else column
+        return ((texts[0].name, column),) if isinstance(self.parameter.kind, kinds.Shown) else column
 
     def shown(self, expression: t.Expression) -> tuple[tuple[str, Node], ...]:
         if isinstance(expression, t.Items):

@@ -12,7 +12,8 @@ from rlm_dsl.language.check import habits
 from rlm_dsl.language.check.arguments import checked_arguments, placed_arguments
 from rlm_dsl.language.check.scope import NO_ROW, Names, Scope
 from rlm_dsl.language.check.values import aggregate, applied, unknown_function, value
-from rlm_dsl.language.operators.core.operator import Arguments, Operator, Refused
+from rlm_dsl.language.operators.core.operator import Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Refused
 from rlm_dsl.language.operators.core.registry import aggregates, functions, table_operators
 from rlm_dsl.language.program import Node, Step
 from rlm_dsl.language.syntax import tree as t

@@ -14,9 +14,9 @@ from rlm_dsl.common.diagnostics import did_you_mean, nearest
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.check import habits
 from rlm_dsl.language.check.scope import NO_ROW, Names, Scope, fields_named
+from rlm_dsl.language.operators.core.aggregate import AggregateFunction
 from rlm_dsl.language.operators.core.function import KINDS, RESULTS, Function, Input
 from rlm_dsl.language.operators.core.nullability import surprising
-from rlm_dsl.language.operators.core.operator import AggregateFunction
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.patterns.validate import group_count, problem
 from rlm_dsl.language.program import (

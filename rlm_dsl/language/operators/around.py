@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    ORD,
-    Arguments,
-    Constant,
-    Each,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-    qualified,
-    source_of,
-)
+from rlm_dsl.language.operators.core.kinds import Constant, Each
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.core.relation import ORD, qualified, source_of
 from rlm_dsl.language.operators.take import not_negative
 from rlm_dsl.language.program import Literal, known_value
 from rlm_dsl.language.sql import Sql, name, sql

@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.core.asking import COMMON, EXAMPLES, ROW_IS_DATA, beside, new_columns
-from rlm_dsl.language.operators.core.operator import (
-    ONLY_TEXT,
-    Arguments,
-    Example,
-    Lowering,
-    ModelStep,
-    Operator,
-    Parameter,
-    ResultType,
-    Shown,
-    Words,
-)
+from rlm_dsl.language.operators.core.kinds import ResultType, Shown, Words
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.model_step import COMMON, EXAMPLES, ROW_IS_DATA, ModelStep, beside, new_columns
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
 from rlm_dsl.language.sql import Sql
 from rlm_dsl.language.types import Record, Type
 

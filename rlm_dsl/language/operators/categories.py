@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.core.asking import COMMON
-from rlm_dsl.language.operators.core.operator import (
-    ONLY_TEXT,
-    Arguments,
-    Constant,
-    Example,
-    Operator,
-    Parameter,
-    Refused,
-    Shown,
-    Words,
-)
+from rlm_dsl.language.operators.core.kinds import Constant, Shown, Words
+from rlm_dsl.language.operators.core.model_step import COMMON
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import Instruction, Literal, Node, Step, known_value
 from rlm_dsl.language.types import INT, TEXT, ListOf, Type, nullable

@@ -6,20 +6,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.core.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA, beside, new_columns
-from rlm_dsl.language.operators.core.operator import (
-    ONLY_TEXT,
-    Arguments,
-    Example,
-    Labels,
-    Lowering,
+from rlm_dsl.language.operators.core.kinds import Labels, NewName, Shown, Words
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.model_step import (
+    COMMON,
+    EXAMPLES,
+    PROXY,
+    ROW_IS_DATA,
     ModelStep,
-    NewName,
-    Operator,
-    Parameter,
-    Shown,
-    Words,
+    beside,
+    new_columns,
 )
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
 from rlm_dsl.language.program import Instruction, ListValue, Literal, Param, known_value, resolved
 from rlm_dsl.language.sql import Sql
 from rlm_dsl.language.types import TEXT, Enum, Field, Record, Type

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import ORD, Columns, Example, Lowering, Operator, Parameter, same_table
+from rlm_dsl.language.operators.core.kinds import Columns
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator, same_table
+from rlm_dsl.language.operators.core.parameters import Parameter
+from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import Sql, name, names, sql
 
 

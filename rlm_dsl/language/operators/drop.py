@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import Arguments, Columns, Example, Lowering, Operator, Parameter, Refused
+from rlm_dsl.language.operators.core.kinds import Columns
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
 from rlm_dsl.language.sql import Sql, names, sql
 from rlm_dsl.language.types import Table, Type
 

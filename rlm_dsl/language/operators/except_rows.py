@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import Arguments, Example, Lowering, Operator, Parameter, Rows
+from rlm_dsl.language.operators.core.kinds import Rows
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
 from rlm_dsl.language.operators.union import result as same_columns
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Type

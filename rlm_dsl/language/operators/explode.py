@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    ORD,
-    Arguments,
-    Columns,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-    Refused,
-)
+from rlm_dsl.language.operators.core.kinds import Columns
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.language.types import Field, ListOf, Record, Table, Type, bare, is_nullable, null_if
 

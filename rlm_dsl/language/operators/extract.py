@@ -6,26 +6,12 @@ import re
 from collections.abc import Mapping
 
 from rlm_dsl.language.operators.core.conversion import CONVERTIBLE, converted, converted_type
+from rlm_dsl.language.operators.core.kinds import ColumnTypes, Each, Flag, Pattern
+from rlm_dsl.language.operators.core.lowering import Lowering, is_own
 from rlm_dsl.language.operators.core.nullability import known_present, needed
-from rlm_dsl.language.operators.core.operator import (
-    HI,
-    LO,
-    ONLY_TEXT,
-    ORD,
-    ROW,
-    Arguments,
-    ColumnTypes,
-    Each,
-    Example,
-    Flag,
-    Lowering,
-    Operator,
-    Parameter,
-    Pattern,
-    Refused,
-    Relation,
-    is_own,
-)
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.relation import HI, LO, ORD, ROW, Relation
 from rlm_dsl.language.patterns.prefilters import matching
 from rlm_dsl.language.patterns.tree import begins_text, stands_alone
 from rlm_dsl.language.patterns.validate import named_groups

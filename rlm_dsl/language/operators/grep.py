@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from rlm_dsl.language.operators.core.kinds import Constant, Each, Flag, Pattern
+from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.nullability import known_present, needed
-from rlm_dsl.language.operators.core.operator import (
-    ONLY_TEXT,
-    ORD,
-    Arguments,
-    Constant,
-    Each,
-    Example,
-    Flag,
-    Lowering,
-    Operator,
-    Parameter,
-    Pattern,
-    source_of,
-)
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
+from rlm_dsl.language.operators.core.relation import ORD, source_of
 from rlm_dsl.language.operators.take import not_negative
 from rlm_dsl.language.patterns.prefilters import lookup, matching, needed_texts
 from rlm_dsl.language.program import Column, Literal, known_value, resolved

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    FROM,
-    ORD,
-    Aggregates,
-    Arguments,
-    Example,
-    Keys,
-    Lowering,
-    Operator,
-    Parameter,
-    Refused,
-    key_list,
-)
+from rlm_dsl.language.operators.core.kinds import Aggregates, Keys
+from rlm_dsl.language.operators.core.lowering import Lowering, key_list
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.relation import FROM, ORD
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Field, Table, Type
 

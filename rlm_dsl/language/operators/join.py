@@ -5,21 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from rlm_dsl.language.operators.core.kinds import Choice, JoinCondition, Rows
+from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.nullability import known_present, present
-from rlm_dsl.language.operators.core.operator import (
-    FROM,
-    ORD,
-    Arguments,
-    Choice,
-    Example,
-    JoinCondition,
-    Lowering,
-    Operator,
-    Parameter,
-    Relation,
-    Rows,
-    origin_list,
-)
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.core.provenance import origin_list
+from rlm_dsl.language.operators.core.relation import FROM, ORD, Relation
 from rlm_dsl.language.program import Column, Step
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import TEXT, Field, Table, Type, null_if

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.core.asking import COMMON, EXAMPLES, PROXY, ROW_IS_DATA
+from rlm_dsl.language.operators.core.kinds import Shown, Words
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.model_step import COMMON, EXAMPLES, PROXY, ROW_IS_DATA, ModelStep
 from rlm_dsl.language.operators.core.nullability import known_present, needed
-from rlm_dsl.language.operators.core.operator import (
-    KEY,
-    ONLY_TEXT,
-    ORD,
-    Arguments,
-    Example,
-    Lowering,
-    ModelStep,
-    Operator,
-    Parameter,
-    Shown,
-    Words,
-)
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
+from rlm_dsl.language.operators.core.relation import KEY, ORD
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import BOOL, Field, Record, Type
 

@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.core.asking import COMMON
 from rlm_dsl.language.operators.core.bm25 import scores, terms
-from rlm_dsl.language.operators.core.operator import (
-    FROM,
-    KEY,
-    ORD,
-    Arguments,
-    Choice,
-    Constant,
-    Example,
-    Lowering,
-    ModelStep,
-    OfBoth,
-    Operator,
-    Parameter,
-    Relation,
-    Rows,
-    Words,
-    origin_list,
-    qualified,
-)
+from rlm_dsl.language.operators.core.kinds import Choice, Constant, OfBoth, Rows, Words
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.model_step import COMMON, ModelStep
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.core.provenance import origin_list
+from rlm_dsl.language.operators.core.relation import FROM, KEY, ORD, Relation, qualified
 from rlm_dsl.language.operators.join import both_origins, renamed
 from rlm_dsl.language.operators.take import not_negative
 from rlm_dsl.language.program import Literal, known_value

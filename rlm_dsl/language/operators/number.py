@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    ORD,
-    Arguments,
-    Example,
-    Keys,
-    Lowering,
-    NewName,
-    Operator,
-    Parameter,
-    partition_by,
-)
+from rlm_dsl.language.operators.core.kinds import Keys, NewName
+from rlm_dsl.language.operators.core.lowering import Lowering, partition_by
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import INT, Field, Type
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import FROM, ORD, Arguments, Example, Lowering, Operator, origin_list
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments
+from rlm_dsl.language.operators.core.provenance import origin_list
+from rlm_dsl.language.operators.core.relation import FROM, ORD
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Field, Table, Type
 

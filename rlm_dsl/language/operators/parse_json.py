@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from rlm_dsl.language.operators.core.conversion import CONVERTIBLE, converted
-from rlm_dsl.language.operators.core.operator import (
-    ONLY_TEXT,
-    Arguments,
-    ColumnTypes,
-    Each,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-    Refused,
-)
+from rlm_dsl.language.operators.core.kinds import ColumnTypes, Each
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
 from rlm_dsl.language.sql import Sql, bound, joined, name, sql
 from rlm_dsl.language.types import Enum, Field, ListOf, Record, Type, bare, nullable
 

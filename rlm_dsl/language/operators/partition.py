@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from math import gcd
 
+from rlm_dsl.language.operators.core.kinds import Choice, Constant, Each
+from rlm_dsl.language.operators.core.lowering import Lowering, is_own
 from rlm_dsl.language.operators.core.nullability import known_present, needed
-from rlm_dsl.language.operators.core.operator import (
-    HI,
-    LO,
-    ONLY_TEXT,
-    ORD,
-    ROW,
-    Arguments,
-    Choice,
-    Constant,
-    Each,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-    Refused,
-    Relation,
-    is_own,
-    qualified,
-)
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.relation import HI, LO, ORD, ROW, Relation, qualified
 from rlm_dsl.language.patterns.validate import matches_empty
 from rlm_dsl.language.program import Column, Literal, Node, Step, known_value, resolved
 from rlm_dsl.language.sql import Sql, bound, joined, name, sql

@@ -5,24 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.core.asking import ON_ERROR, beside, new_columns
-from rlm_dsl.language.operators.core.operator import (
-    ONLY_TEXT,
-    Arguments,
-    Choice,
-    Constant,
-    Example,
-    Lowering,
-    ModelStep,
-    NewName,
-    Operator,
-    Parameter,
-    Plain,
-    Refused,
-    ResultType,
-    Shown,
-    Words,
-)
+from rlm_dsl.language.operators.core.kinds import Choice, Constant, NewName, Plain, ResultType, Shown, Words
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.model_step import ON_ERROR, ModelStep, beside, new_columns
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
 from rlm_dsl.language.program import Literal, known_value
 from rlm_dsl.language.sql import Sql
 from rlm_dsl.language.types import INT, TEXT, Field, Record, Type

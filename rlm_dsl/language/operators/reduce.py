@@ -5,26 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.core.asking import COMMON
-from rlm_dsl.language.operators.core.operator import (
-    FROM,
-    KEY,
-    ONLY_TEXT,
-    ORD,
-    VALUE,
-    Arguments,
-    Example,
-    Keys,
-    Lowering,
-    ModelStep,
-    NewName,
-    Operator,
-    Parameter,
-    ResultType,
-    Shown,
-    Words,
-    key_list,
-)
+from rlm_dsl.language.operators.core.kinds import Keys, NewName, ResultType, Shown, Words
+from rlm_dsl.language.operators.core.lowering import Lowering, key_list
+from rlm_dsl.language.operators.core.model_step import COMMON, ModelStep
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
+from rlm_dsl.language.operators.core.relation import FROM, KEY, ORD, VALUE
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import TEXT, Field, Record, Table, Type, null_if, nullable
 

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    ORD,
-    Aggregates,
-    Arguments,
-    Example,
-    Keys,
-    Lowering,
-    Operator,
-    Parameter,
-    Refused,
-    partition_by,
-)
+from rlm_dsl.language.operators.core.kinds import Aggregates, Keys
+from rlm_dsl.language.operators.core.lowering import Lowering, partition_by
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Field, Type
 

@@ -5,21 +5,11 @@ from __future__ import annotations
 import re
 
 from rlm_dsl.language.operators.core.bm25 import holding, scores, terms
-from rlm_dsl.language.operators.core.operator import (
-    ONLY_TEXT,
-    ORD,
-    Arguments,
-    Constant,
-    Each,
-    Example,
-    Keys,
-    Lowering,
-    Operator,
-    Parameter,
-    Refused,
-    partition_by,
-    qualified,
-)
+from rlm_dsl.language.operators.core.kinds import Constant, Each, Keys
+from rlm_dsl.language.operators.core.lowering import Lowering, partition_by
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.relation import ORD, qualified
 from rlm_dsl.language.operators.take import not_negative
 from rlm_dsl.language.program import Literal, known_value
 from rlm_dsl.language.sql import Sql, name, sql

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    Arguments,
-    Columns,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-    Relation,
-)
+from rlm_dsl.language.operators.core.kinds import Columns
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import Column, Step
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.language.types import Field, Table, Type

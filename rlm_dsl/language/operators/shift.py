@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    ORD,
-    Arguments,
-    Constant,
-    Each,
-    Example,
-    Keys,
-    Lowering,
-    NewName,
-    Operator,
-    Parameter,
-    partition_by,
-)
+from rlm_dsl.language.operators.core.kinds import Constant, Each, Keys, NewName
+from rlm_dsl.language.operators.core.lowering import Lowering, partition_by
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.program import Literal
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import INT, Field, Type, nullable

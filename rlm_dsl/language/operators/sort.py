@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    ORD,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-    SortKeys,
-    same_table,
-    sort_list,
-)
+from rlm_dsl.language.operators.core.kinds import SortKeys
+from rlm_dsl.language.operators.core.lowering import Lowering, sort_list
+from rlm_dsl.language.operators.core.operator import Example, Operator, same_table
+from rlm_dsl.language.operators.core.parameters import Parameter
+from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import Sql, name, names, sql
 
 

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    ORD,
-    Arguments,
-    Constant,
-    Example,
-    Keys,
-    Lowering,
-    Operator,
-    Parameter,
-    Refused,
-    key_list,
-)
+from rlm_dsl.language.operators.core.kinds import Constant, Keys
+from rlm_dsl.language.operators.core.lowering import Lowering, key_list
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.program import Literal, known_value
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import INT, Type

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import AggregateFunction, Example
+from rlm_dsl.language.operators.core.aggregate import AggregateFunction
+from rlm_dsl.language.operators.core.operator import Example
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import TEXT, Type
 

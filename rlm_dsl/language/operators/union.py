@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import (
-    FROM,
-    ORD,
-    Arguments,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-    Refused,
-    Relation,
-    Rows,
-    origin_list,
-)
+from rlm_dsl.language.operators.core.kinds import Rows
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.provenance import origin_list
+from rlm_dsl.language.operators.core.relation import FROM, ORD, Relation
 from rlm_dsl.language.program import Step
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.language.types import Field, Table, Type, unify

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from rlm_dsl.language.operators.core.kinds import Each
+from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.nullability import known_present, present
-from rlm_dsl.language.operators.core.operator import Arguments, Each, Example, Lowering, Operator, Parameter
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
 from rlm_dsl.language.sql import Sql, sql
 from rlm_dsl.language.types import Type
 

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import Literal
 
-from rlm_dsl.language.operators.core.operator import Operator, written
+from rlm_dsl.language.operators.core.operator import Operator
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 
 FORM = """\
@@ -79,7 +79,7 @@ def operator_lines(size: Size, *, asking: bool) -> list[str]:
 
 
 def told(operator: Operator, size: Size) -> str:
-    own = [written(parameter) for parameter in operator.parameters if parameter.name not in COMMON]
+    own = [parameter.signature for parameter in operator.parameters if parameter.name not in COMMON]
     call = f"{operator.name}({', '.join(own)})"
     if size == "small":
         return f"{call}: {gloss(operator.summary)}"

@@ -10,9 +10,11 @@ import json
 from dataclasses import dataclass
 from typing import assert_never
 
-from rlm_dsl.language.operators.core import operator as o
+from rlm_dsl.language.operators.core import kinds
+from rlm_dsl.language.operators.core.aggregate import AggregateFunction
 from rlm_dsl.language.operators.core.function import Function
-from rlm_dsl.language.operators.core.operator import AggregateFunction, Operator, Parameter
+from rlm_dsl.language.operators.core.operator import Operator
+from rlm_dsl.language.operators.core.parameters import Parameter
 from rlm_dsl.language.operators.core.registry import aggregates, functions, table_operators
 
 
@@ -65,47 +67,47 @@ def entry_called(name: str) -> Operator | AggregateFunction | Function | None:
 def parameter_words(parameter: Parameter) -> str:
     """What may stand for a parameter."""
     match parameter.kind:
-        case o.Rows():
+        case kinds.Rows():
             return "another table"
-        case o.Each(of):
+        case kinds.Each(of):
             return {"text": "a text of each row", "bool": "a condition on each row"}.get(of, "a value of each row")
-        case o.Shown():
+        case kinds.Shown():
             return "what the model is shown: one text of each row, or a list of columns, which are shown by name"
-        case o.Columns(named):
+        case kinds.Columns(named):
             return "columns" + (", or new=expression" if named else "")
-        case o.Keys():
+        case kinds.Keys():
             return "a column, or a list of columns and of name=expression"
-        case o.SortKeys():
+        case kinds.SortKeys():
             return "what to sort by; `-x` goes downwards"
-        case o.Constant(of_type):
+        case kinds.Constant(of_type):
             return f"one value of type {of_type}, the same for all rows"
-        case o.Flag():
+        case kinds.Flag():
             return "`true` or `false`"
-        case o.Plain():
+        case kinds.Plain():
             return "a text, written out"
-        case o.Pattern():
+        case kinds.Pattern():
             return "an RE2 pattern, written out or bound to a name"
-        case o.Choice(values, pattern):
+        case kinds.Choice(values, pattern):
             return "one of " + ", ".join(f'"{value}"' for value in values) + (", or an RE2 pattern" if pattern else "")
-        case o.ResultType(record):
+        case kinds.ResultType(record):
             return "the type of the answers" + (": {name: type, ...}" if record else "")
-        case o.ColumnTypes():
+        case kinds.ColumnTypes():
             return "types of columns: {column: type, ...}"
-        case o.Words():
+        case kinds.Words():
             return "words for the model; `{name}` inserts an earlier value"
-        case o.Labels():
+        case kinds.Labels():
             return "at least two different texts: a list, a param or an earlier list"
-        case o.Demonstrations():
+        case kinds.Demonstrations():
             return "texts as they are shown, each with the fields of its right answer: [{text: ..., ...}]"
-        case o.NewName():
+        case kinds.NewName():
             return "the name of a new column"
-        case o.JoinCondition():
+        case kinds.JoinCondition():
             return "a column, a list of columns, or a condition over `left.` and `right.` columns"
-        case o.Derived():
+        case kinds.Derived():
             return "name=expression, any number of them"
-        case o.Aggregates():
+        case kinds.Aggregates():
             return "name=aggregate(...), any number of them"
-        case o.OfBoth():
+        case kinds.OfBoth():
             return "text columns of both tables; a name that both have means both"
         case _ as unreachable:
             assert_never(unreachable)

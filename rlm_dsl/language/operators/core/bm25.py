@@ -6,7 +6,7 @@ order of the terms, rounded to 6 digits, so that it is the same on every machine
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.operator import ORD
+from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.patterns.validate import compiled
 from rlm_dsl.language.sql import Sql, bound, joined, name, sql
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from rlm_dsl.language.operators.core.operator import (
-    ORD,
-    VALUE,
-    AggregateFunction,
-    Arguments,
-    Each,
-    Example,
-    Lowering,
-    Operator,
-    Parameter,
-)
+from rlm_dsl.language.operators.core.aggregate import AggregateFunction
+from rlm_dsl.language.operators.core.kinds import Each
+from rlm_dsl.language.operators.core.lowering import Lowering
+from rlm_dsl.language.operators.core.operator import Example, Operator
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.core.relation import ORD, VALUE
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Record, Type, nullable
 

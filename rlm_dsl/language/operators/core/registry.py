@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import Any
 
 from rlm_dsl.language import operators
+from rlm_dsl.language.operators.core.aggregate import AggregateFunction, whole_table
 from rlm_dsl.language.operators.core.function import Function
-from rlm_dsl.language.operators.core.operator import AggregateFunction, Operator
-from rlm_dsl.language.operators.core.whole import whole_table
+from rlm_dsl.language.operators.core.operator import Operator
 
 
 def modules() -> Iterator[ModuleType]:
