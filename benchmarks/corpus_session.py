@@ -11,7 +11,7 @@ from typing import Any
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load
-from rlm_dsl.engine.calls.round import Silent
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.session import Session
@@ -61,7 +61,7 @@ class Corpus:
 
     def session(self) -> Session:
         """An exploration that knows nothing yet."""
-        return Session(Runner(self.warehouse, NoModel(), Silent(), digests=False), Environment(self.types))
+        return Session(Runner(self.warehouse, NoModel(), NoProgress(), digests=False), Environment(self.types))
 
     def explored(self, text: str) -> Session:
         """Statements run as an exploration runs them, each made a table and looked at; the tables are dropped again."""
@@ -80,7 +80,7 @@ class Corpus:
     def ran(self, text: str, *, digests: bool = False) -> None:
         """A whole program through the runner, as `run` does; its tables are dropped again."""
         plan = self.plan(text, whole=True)
-        runner = Runner(self.warehouse, NoModel(), Silent(), digests=digests)
+        runner = Runner(self.warehouse, NoModel(), NoProgress(), digests=digests)
         runner.run(plan)
         for stage in plan.stages:
             self.warehouse.drop(stage.name)

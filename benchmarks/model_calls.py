@@ -29,7 +29,7 @@ from rlm_dsl.language.types import Enum, Field, Record
 from rlm_dsl.models.request import Message, ModelSettings, Request
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
-from rlm_dsl.models.stack import Calling
+from rlm_dsl.models.stack import LiveStack
 
 LATENCY, AT_ONCE = 0.02, 64
 BARE = "openai[aiohttp], bare"
@@ -108,14 +108,14 @@ async def bare_calls(url: str, count: int, mark: str) -> None:
 def whole(url: str, count: int, mark: str, folder: Path) -> None:
     settings = Settings(models={"sub": "m"}, base_url=url, limits=Limits(calls=count, tokens=10**9),
                         concurrency=AT_ONCE, store=str(folder / "s.sqlite"))  # fmt: skip
-    with Calling(settings, Keys({}), lambda kind, fields: None) as calling:
+    with LiveStack(settings, Keys({}), lambda kind, fields: None) as models:
         asked = ModelSettings("m", url, parameters={"max_completion_tokens": 50})
 
         async def one(n: int) -> object:
             messages = (Message("system", INSTRUCTION), Message("user", f"{mark} {n}"))
-            return await calling.model.answer(Request(asked, messages, json_schema(LABEL)))
+            return await models.model.answer(Request(asked, messages, json_schema(LABEL)))
 
-        calling.wait(lambda: in_flight(count, AT_ONCE, one))
+        models.wait(lambda: in_flight(count, AT_ONCE, one))
 
 
 def dspy_calls(url: str, count: int, mark: str, folder: Path) -> None:

@@ -23,17 +23,18 @@ import rlm_dsl
 from rlm_dsl.common.source import Source
 from rlm_dsl.compare.diff import diff
 from rlm_dsl.context.loading import load
-from rlm_dsl.engine.calls.round import WINDOW, Silent
-from rlm_dsl.engine.run import finished, header_of, ledger
+from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.calls.sub_runs import replayed_calls
+from rlm_dsl.engine.progress import NoProgress
+from rlm_dsl.engine.run import header_of, record_run, run_log
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.models.attempts import Announced
-from rlm_dsl.models.known_answers import NOTHING
+from rlm_dsl.models.known_answers import NONE_KNOWN
 from rlm_dsl.models.rate_limit import Pace
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.recording import Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Replaying
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.story import story
@@ -69,14 +70,14 @@ def recorded(data: Path, to: Path) -> Path:
     contexts = {"tickets": load("tickets", str(data))}
     settings = Settings(models={"root": "m", "sub": "m"}, base_url="http://127.0.0.1:1/v1")
     models: Mapping[str, ModelSettings] = settings.by_alias()
-    caller = Replaying(models, Recorded(lambda key: None), WINDOW)
+    calls = replayed_calls(models, Recorded(lambda key: None), CallOptions())
     header = header_of(contexts, {}, models, settings, {})
-    with ledger(to, Redaction()) as held, Warehouse(contexts=contexts.values()) as warehouse:
+    with run_log(to, Redaction()) as held, Warehouse(contexts=contexts.values()) as warehouse:
         announced = Announced(ByRule(), held.tell, time.monotonic, Pace(16, time.monotonic))
-        caller.recording = Recording(announced, lambda key: "live")
-        held.begin({"program": PROGRAM}, header, NOTHING)
+        calls.models.recording = Recording(announced, lambda key: "live")
+        held.begin({"program": PROGRAM}, header, NONE_KNOWN)
         source = Source("program.rlm", PROGRAM)
-        finished(source, contexts, {}, settings, caller, caller.recording, Silent(), held, warehouse, header)
+        record_run(source, contexts, {}, settings, calls, calls.models.recording, NoProgress(), held, warehouse, header)
     return to
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,23 @@ from rlm_dsl.compare.reasons import Asked
 from rlm_dsl.compare.rerun import Different, Rerun
 from rlm_dsl.compare.rerun import rerun as run_again
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.loading import as_declared, held
 from rlm_dsl.context.loading import load as load_context
-from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
-from rlm_dsl.engine.calls.round import Progress, Silent
-from rlm_dsl.engine.calls.sub_runs import text_context
-from rlm_dsl.engine.context_storage import obtain, store
+from rlm_dsl.context.python_table import is_table
+from rlm_dsl.engine.context_storage import store
 from rlm_dsl.engine.execution import declared_types
+from rlm_dsl.engine.inputs import Contexts, given_contexts, open_contexts, table_context, text
+from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
-from rlm_dsl.engine.warehouse import memory_bytes
-from rlm_dsl.explore.ask import Wishes
+from rlm_dsl.explore.ask import ExploreOptions
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.modes import answer_by_mode
 from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.resume import resume as go_on
 from rlm_dsl.explore.sub_run import explore_text
-from rlm_dsl.language.types import Table
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.servers import Keys
-from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Settings
+from rlm_dsl.models.settings import Limits, ModelChoice, Models, Settings, settings_of
 from rlm_dsl.optimize.tuned import applied, open_tuned
 from rlm_dsl.replay.verify import verify as verify_trace
 from rlm_dsl.trace.divergence import Report, level_named
@@ -60,10 +56,6 @@ __all__ = [
 ]
 
 MODES = ("explore", "auto", "direct")
-Models = str | ModelChoice | Mapping[str, str | ModelChoice]
-"""A model for everything, or models by alias: a name, or a choice with its server's address and parameters."""
-Contexts = Mapping[str, Any]
-"""Data by name: a path, a Context, or a table that Python holds, of pandas, polars or Arrow, or a list of dicts."""
 
 
 def load(
@@ -87,48 +79,6 @@ def load(
     if to is not None:
         return store(name, os.fspath(path), Path(to), format)
     return load_context(name, os.fspath(path), format=format)
-
-
-def loaded(
-    contexts: Contexts, declared: Mapping[str, Table] | None = None, memory: str | None = None
-) -> dict[str, Context]:
-    """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does."""
-    return {name: context_of(name, given, (declared or {}).get(name), memory) for name, given in contexts.items()}
-
-
-def context_of(name: str, given: Any, declared: Table | None = None, memory: str | None = None) -> Context:
-    """A context as it is, or made from a table or a path."""
-    if isinstance(given, Context):
-        return renamed(given, name)
-    if is_table(given):
-        context = table_context(name, given)
-        return context if declared is None else as_declared(context, declared)
-    return obtain(name, os.fspath(given), declared=declared, memory=memory_bytes(memory) if memory else None)[0]
-
-
-def table_context(name: str, given: Any) -> Context:
-    return held(name, GIVEN, table_loaded(given))
-
-
-def text(content: str, name: str = "data") -> Context:
-    """A text that Python holds as a context: its lines, as of a file."""
-    return text_context(content, name)
-
-
-def renamed(context: Context, name: str) -> Context:
-    return context if context.name == name else replace(context, name=name)
-
-
-def settings_of(
-    model: Models | None, base_url: str | None, budget: Mapping[str, float] | None, **more: Any
-) -> Settings:
-    """Settings from keywords; `model` is one model for all, or models by alias (root, sub, ...)."""
-    models = dict(model or {}) if isinstance(model, Mapping) or model is None else {"root": model, "sub": model}
-    if "root" in models:
-        models.setdefault("sub", models["root"])
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
-    limits: dict[str, Any] = dict(budget or {})
-    return Settings(models=models, base_url=url, limits=Limits(**limits), **more)
 
 
 def ask(
@@ -164,11 +114,11 @@ def ask(
     found = answer_by_mode(
         mode,
         question,
-        loaded(contexts, memory=more.get("memory")),
+        open_contexts(contexts, memory=more.get("memory")),
         settings_of(model, base_url, budget, **more),
-        Wishes(returns, depth, verify_answer, n, prompt_tokens),
+        ExploreOptions(returns, depth, verify_answer, n, prompt_tokens),
         keys=Keys(os.environ, api_key),
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         shown=shown,
         trace=Path(trace) if trace else None,
     )
@@ -202,11 +152,11 @@ def run(
     source, settings, extra = applied(Source(name, program), held, settings)
     return run_program(
         source,
-        loaded(contexts, declared_types(source), more.get("memory")),
+        open_contexts(contexts, declared_types(source), more.get("memory")),
         params or {},
         settings,
         keys=Keys(os.environ, api_key),
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         trace=Path(trace) if trace else None,
         answers=Trace.open(Path(answers)) if answers else None,
         explorer=explore_text,
@@ -236,7 +186,7 @@ def resume(
         Settings(price=price, **more),
         Limits(**dict[str, Any](budget)) if budget else None,
         keys=Keys(os.environ, api_key),
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         shown=shown,
         given=given_contexts(contexts or {}),
     )
@@ -284,7 +234,7 @@ def rerun(
         Settings(price=price, **more),
         Limits(**dict[str, Any](budget)) if budget else None,
         keys=Keys(os.environ, api_key),
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         to=Path(to) if to else None,
         told=told,
     )
@@ -302,11 +252,3 @@ def verify(
     last one that is checked, by name or number."""
     given = given_contexts(contexts or {})
     return verify_trace(Trace.open(Path(trace), unfinished=True), given, os.environ, public_key, level_named(level))
-
-
-def given_contexts(contexts: Contexts) -> dict[str, str | Context]:
-    """Where a trace's contexts lie now: paths, which are loaded as the trace says, or contexts as they are."""
-    return {
-        name: context_of(name, each) if isinstance(each, Context) or is_table(each) else os.fspath(each)
-        for name, each in contexts.items()
-    }

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.api import Contexts, given_contexts
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.compare.diff import Difference
 from rlm_dsl.compare.diff import diff as compare
 from rlm_dsl.compare.regression import Tested, tested, traces_in
 from rlm_dsl.compare.regression import bless as accept
 from rlm_dsl.engine.evidence import LISTED
+from rlm_dsl.engine.inputs import Contexts, given_contexts
 from rlm_dsl.replay.cite import Citation
 from rlm_dsl.replay.cite import cite as cite_answer
 from rlm_dsl.replay.doctor import Finding, of_trace

@@ -13,7 +13,7 @@ import click
 from rlm_dsl.cli.output import note
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.budget import Estimate
-from rlm_dsl.models.stack import Approve, approved
+from rlm_dsl.models.stack import Approve, approve_all
 
 
 class DryRun(Exception):
@@ -33,7 +33,7 @@ def dry(estimate: Estimate) -> None:
 def asking(over: float | None, yes: bool) -> Approve:
     """Ask before a step that may cost more than so many dollars."""
     if over is None or yes:
-        return approved
+        return approve_all
 
     def approve(estimate: Estimate) -> None:
         if estimate.most_usd is None and estimate.new:

@@ -18,8 +18,9 @@ from rlm_dsl.cli.output import Bar, note, safe, write
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.run import redaction_of
-from rlm_dsl.engine.runner import Runner, StepRecord
+from rlm_dsl.engine.runner import Runner, StepRecord, ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.session import Session, context_statement, summary
 from rlm_dsl.explore.sub_run import explore_text
@@ -36,7 +37,7 @@ from rlm_dsl.language.syntax.parse import parse, parse_prefix
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Calling
+from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.plan.bounds import ASKS
 from rlm_dsl.plan.stages import ModelStage, Plan
 
@@ -61,16 +62,16 @@ def run_shell(contexts: Mapping[str, Context], settings: Settings, environment: 
     redaction = redaction_of(keys, settings)
     progress = Bar()
     with (
-        Calling(settings, keys, lambda kind, fields: None, redaction.redact, explore_text) as calling,
+        live_calls(settings, keys, ignore_event, redaction.redact, explore_text) as calls,
         Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse,
     ):
-        progress.watch(calling.spent)
+        progress.watch(calls.models.spent)
         types = {name: context.schema for name, context in contexts.items()}
-        session = Session(Steps(warehouse, calling, progress, digests=False), Environment(types))
-        shell = Shell(session, calling.left)
+        session = Session(Steps(warehouse, calls, progress, digests=False), Environment(types))
+        shell = Shell(session, calls.models.left)
         code = at_terminal(shell) if sys.stdin.isatty() else from_pipe(shell)
-        if calling.spending.calls:
-            note(calling.spent())
+        if calls.models.spending.calls:
+            note(calls.models.spent())
         return code
 
 
@@ -87,7 +88,7 @@ class Steps(Runner):
     def ask(self, stage: ModelStage) -> None:
         self.settings(stage.step.arguments["using"])
         rows = int(self.warehouse.rows(sql("SELECT count(*) FROM ({rows})", rows=stage.rows))[0][0])
-        left = self.caller.left() if isinstance(self.caller, Calling) else ""
+        left = self.calls.models.left() if isinstance(self.calls.models, LiveStack) else ""
         model = table_operators()[stage.step.operator].model
         each = ASKS * (1 if model is None else model.calls(stage.step.arguments))
         told = (

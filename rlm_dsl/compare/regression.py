@@ -19,12 +19,14 @@ from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.common.source import Source
 from rlm_dsl.compare.diff import PartDiff, part_diffs
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import WINDOW, Silent
+from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.calls.sub_runs import replayed_calls
 from rlm_dsl.engine.execution import execute
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import recorded_calls, recorded_settings
+from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.models.stack import Replaying
 from rlm_dsl.replay.verify import loaded, verify
 from rlm_dsl.replay.verify_calls import Tolerant
 from rlm_dsl.trace.divergence import Report, render_report
@@ -122,20 +124,12 @@ def answer_today(trace: Trace, given: Mapping[str, str | Context]) -> list[dict[
     contexts = {str(c["name"]): loaded(c, given, trace.folder) for c in header["contexts"]}
     recorded = Tolerant(recorded_calls(trace).answer)
     redact = recorded_redaction(header, contexts)[0].redact
-    window, together = header.get("window", WINDOW), header.get("rows_per_call")
-    caller = Replaying(
-        recorded_settings(trace),
-        recorded,
-        window,
-        redact,
-        rows_per_call=together,
-        proxies=header.get("proxies"),
-    )
+    calls = replayed_calls(recorded_settings(trace), recorded, CallOptions.recorded(header, redact))
     with Warehouse(contexts=contexts.values()) as warehouse:
         source = Source(f"{trace.name}/program.rlm", trace.program)
         try:
             execution = execute(
-                source, contexts, header.get("params", {}), caller, Silent(), lambda kind, fields: None, warehouse
+                source, contexts, header.get("params", {}), calls, NoProgress(), ignore_event, warehouse
             )
         except UserError:
             if not recorded.missing:

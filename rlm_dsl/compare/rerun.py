@@ -15,9 +15,9 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.compare import sides
 from rlm_dsl.compare.reasons import Asked, Reasons
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Progress
 from rlm_dsl.engine.context_storage import obtain
 from rlm_dsl.engine.execution import declared_types
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.explore.resume import recorded_limits, settings_again
@@ -26,7 +26,7 @@ from rlm_dsl.language.check.written import Setting, with_settings
 from rlm_dsl.models.budget import Estimate
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
-from rlm_dsl.models.stack import Approve, approved
+from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier
 from rlm_dsl.replay.verify import found_near, loaded
 from rlm_dsl.trace.reader import Trace
@@ -96,7 +96,7 @@ def rerun(
     progress: Progress,
     to: Path | None,
     told: Callable[[Asked], None] = lambda asked: None,
-    approve: Approve = approved,
+    approve: Approve = approve_all,
     memory: int | None = None,
 ) -> Rerun:
     """Run a recorded program again. Of `settings` only how servers are reached counts; models, parameters and all else
@@ -129,7 +129,7 @@ def rerun(
         trace=to,
         explorer=explore_text,
         approve=with_reasons,
-        before=of_earlier(trace),
+        known=of_earlier(trace),
         parent=trace,
         extra=lineage(trace, different),
     )

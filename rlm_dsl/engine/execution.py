@@ -1,6 +1,6 @@
 """One whole run of a program: from its text and loaded contexts to its answer with evidence.
 
-In: a program's text, contexts, params, a caller. Out: an execution, whose parts are what a trace records.
+In: a program's text, contexts, params, whom and how to ask. Out: an execution, whose parts are what a trace records.
 Law: the same program on the same contexts with the same answers gives the same execution, times apart.
 """
 
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, render
+from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Progress, plain
+from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.evidence import Evidence, evidence
-from rlm_dsl.engine.runner import Caller, Runner, StepRecord, Told
+from rlm_dsl.engine.progress import Progress
+from rlm_dsl.engine.runner import EventSink, Runner, StepRecord
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.check import Environment, check, check_program
 from rlm_dsl.language.operators.core.relation import Relation
@@ -24,6 +26,7 @@ from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.syntax.tree import ContextStatement, Tree
 from rlm_dsl.language.types import Table
+from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.explain import plan_sql
 from rlm_dsl.plan.stages import Leaf, Plan, PlannedStep
@@ -107,9 +110,9 @@ def execute(
     source: Source,
     contexts: Mapping[str, Context],
     params: Mapping[str, Any],
-    caller: Caller,
+    calls: Calls[ModelStack],
     progress: Progress,
-    tell: Told,
+    emit: EventSink,
     warehouse: Warehouse,
 ) -> Execution:
     """Check, plan and run a program in a fresh warehouse over its contexts.
@@ -120,14 +123,14 @@ def execute(
     """
     warnings = tuple(render(w, source) for w in checked_program(source, contexts, params).warnings)
     source = Source(source.name, show(parse(source)))
-    if (cleaned := caller.redact(source.text)) != source.text:
+    if (cleaned := calls.options.redact(source.text)) != source.text:
         mark = cleaned[cleaned.index("‹secret:") :].split("›")[0] + "›"
         raise UserError(f"{source.name} holds a secret: {mark}", "take it out: programs are recorded", code="secret")
     program = checked_program(source, contexts, params)
     if program.answer is None:
         raise UserError(f"{source.name} has no answer", "end it with: answer expression", code="program")
     plan = build(program.statements, warehouse.contexts, {})
-    runner = Runner(warehouse, caller, progress, tell, place=lambda step: line_of(step, source))
+    runner = Runner(warehouse, calls, progress, emit, place=lambda step: line_of(step, source))
     records = runner.run(plan)
     leaves = next(target for target in plan.targets if target.kind == "answer").leaves
     parts = tuple(part_of(leaf, plan, warehouse) for leaf in leaves)
@@ -156,9 +159,9 @@ def line_of(step: PlannedStep, source: Source) -> int:
 
 def part_of(leaf: Leaf, plan: Plan, warehouse: Warehouse) -> Part:
     if not isinstance(leaf.type, Table):
-        return Part(leaf.path, str(leaf.type), plain(warehouse.value(leaf.table)), None)
+        return Part(leaf.path, str(leaf.type), json_ready(warehouse.value(leaf.table)), None)
     rows = warehouse.table(relation_of(leaf.table, plan, warehouse))
-    return Part(leaf.path, str(leaf.type), [plain(list(row)) for row in rows], leaf.type.names)
+    return Part(leaf.path, str(leaf.type), [json_ready(list(row)) for row in rows], leaf.type.names)
 
 
 def relation_of(table: str, plan: Plan, warehouse: Warehouse) -> Relation:

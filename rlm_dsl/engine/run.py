@@ -20,9 +20,12 @@ from rlm_dsl.common.hashing import without_floats
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.version import version
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import WINDOW, Progress
+from rlm_dsl.engine.calls.options import CallOptions, Calls
+from rlm_dsl.engine.calls.sub_runs import Explorer, replayed_calls
 from rlm_dsl.engine.execution import execute
 from rlm_dsl.engine.garbage_collection import collected_seldom
+from rlm_dsl.engine.live_calls import live_calls
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.result import Result, Spent
 from rlm_dsl.engine.run_trace import (
@@ -33,15 +36,15 @@ from rlm_dsl.engine.run_trace import (
     served,
     write_execution,
 )
-from rlm_dsl.engine.runner import Caller
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.models.known_answers import NOTHING, Before
-from rlm_dsl.models.recorded import Recorded
+from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
+from rlm_dsl.models.protocol import ModelStack
+from rlm_dsl.models.recorded import Recorded, RecordedStack
 from rlm_dsl.models.recording import Call, Recording, call_rows, usage_of
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Server, Settings
-from rlm_dsl.models.stack import Approve, Calling, Explorer, Replaying, approved
+from rlm_dsl.models.stack import Approve, LiveStack, approve_all
 from rlm_dsl.trace.layout import HEADER
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
@@ -59,7 +62,7 @@ def writing(writer: TraceWriter) -> Iterator[None]:
 
 
 @dataclass(slots=True)
-class Ledger:
+class RunLog:
     """Where a run's events go: into its trace, if it has one. `started` is the clock's time at the start."""
 
     writer: TraceWriter | None
@@ -71,12 +74,12 @@ class Ledger:
             with writing(self.writer):
                 self.writer.events.append(kind, fields)
 
-    def begin(self, told: Mapping[str, Any], header: Mapping[str, Any], before: Before) -> None:
+    def begin(self, told: Mapping[str, Any], header: Mapping[str, Any], known: KnownAnswers) -> None:
         """The run's first event, and its header as far as it is known: what it takes to go on. Of a run that goes on,
         only what is known by then."""
-        if before.resumed:
-            known = {"answers_known": len(before.answers), "calls_before": before.calls}
-            return self.tell("run.resume", known | {"budget": header["budget"]})
+        if known.resumed:
+            counts = {"answers_known": len(known.answers), "calls_before": known.calls}
+            return self.tell("run.resume", counts | {"budget": header["budget"]})
         if self.writer is not None:
             with writing(self.writer):
                 self.writer.write_json(HEADER, header)
@@ -98,11 +101,13 @@ def now() -> str:
 
 
 @contextmanager
-def ledger(trace: Path | None, redaction: Redaction, before: Before = NOTHING, goes_on: str = "") -> Iterator[Ledger]:
-    """A ledger over a trace's folder; what ends the run early is its last event, and the trace stays unsealed.
+def run_log(
+    trace: Path | None, redaction: Redaction, known: KnownAnswers = NONE_KNOWN, goes_on: str = ""
+) -> Iterator[RunLog]:
+    """A log over a trace's folder; what ends the run early is its last event, and the trace stays unsealed.
     `goes_on` tells people how to go on then."""
-    writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json, continued=before.resumed)
-    held = Ledger(writer, redaction)
+    writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json, continued=known.resumed)
+    held = RunLog(writer, redaction)
     try:
         yield held
     except BaseException as failure:
@@ -133,70 +138,83 @@ def run_program(
     trace: Path | None = None,
     answers: Trace | None = None,
     explorer: Explorer | None = None,
-    approve: Approve = approved,
-    before: Before = NOTHING,
+    approve: Approve = approve_all,
+    known: KnownAnswers = NONE_KNOWN,
     parent: Trace | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Result:
     """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
-    each round of model calls; answers known `before` are not asked for; `parent` is the run of which it is another,
+    each round of model calls; answers that are `known` are not asked for; `parent` is the run of which it is another,
     and `extra` what its header says more."""
     redaction = redaction_of(keys, settings)
     if (earlier := answers or parent) is not None:
         redaction = redaction.also(recorded_redaction(earlier.header, contexts)[0].values)
     models = settings.by_alias() if answers is None else recorded_settings(answers)
-    header = before.header or header_of(contexts, params, models, settings, extra or {})
-    with ledger(trace, redaction, before) as held:
-        held.begin({"program": source.text}, header, before)
-        with collected_seldom(), Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
-            if answers is not None:
-                replaying = Replaying(
-                    recorded_settings(answers),
-                    Recorded(recorded_calls(answers).answer),
-                    answers.header.get("window", WINDOW),
-                    redaction.redact,
-                    rows_per_call=answers.header.get("rows_per_call"),
-                    proxies=answers.header.get("proxies"),
-                )
-                known = replaying.recording
-                return finished(source, contexts, params, settings, replaying, known, progress, held, warehouse, header)
-            with Calling(settings, keys, held.tell, redaction.redact, explorer, approve, before, held.note) as calling:
-                progress.watch(calling.spent)
-                asked = calling.recording
-                return finished(source, contexts, params, settings, calling, asked, progress, held, warehouse, header)
+    header = known.header or header_of(contexts, params, models, settings, extra or {})
+    with run_log(trace, redaction, known) as log:
+        log.begin({"program": source.text}, header, known)
+        with (
+            collected_seldom(),
+            Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse,
+            opened_calls(settings, keys, log, answers, explorer, approve, known, progress) as calls,
+        ):
+            recording = calls.models.recording
+            return record_run(source, contexts, params, settings, calls, recording, progress, log, warehouse, header)
 
 
-def finished(
+@contextmanager
+def opened_calls(
+    settings: Settings,
+    keys: Keys,
+    log: RunLog,
+    answers: Trace | None,
+    explorer: Explorer | None,
+    approve: Approve,
+    known: KnownAnswers,
+    progress: Progress,
+) -> Iterator[Calls[LiveStack] | Calls[RecordedStack]]:
+    """How a run asks: live, or on the answers of an earlier trace."""
+    redact = log.redaction.redact
+    if answers is not None:
+        options = CallOptions.recorded(answers.header, redact)
+        yield replayed_calls(recorded_settings(answers), Recorded(recorded_calls(answers).answer), options)
+        return
+    with live_calls(settings, keys, log.tell, redact, explorer, None, approve, known, log.note) as calls:
+        progress.watch(calls.models.spent)
+        yield calls
+
+
+def record_run(
     source: Source,
     contexts: Mapping[str, Context],
     params: Mapping[str, Any],
     settings: Settings,
-    caller: Caller,
+    calls: Calls[ModelStack],
     recording: Recording,
     progress: Progress,
-    held: Ledger,
+    log: RunLog,
     warehouse: Warehouse,
     header: Mapping[str, Any],
 ) -> Result:
     """Execute, record, seal."""
-    execution = execute(source, contexts, params, caller, progress, held.tell, warehouse)
+    execution = execute(source, contexts, params, calls, progress, log.tell, warehouse)
     spent = spent_of(recording, settings)
     head = None
-    if held.writer is not None:
-        with writing(held.writer):
+    if log.writer is not None:
+        with writing(log.writer):
             rows = call_rows(recording.calls.values())
-            held.writer.end({"outcome": "answered", **spent.as_event(), "seconds": held.seconds}, rows)
-            last = {"served": served(recording.calls.values()), "redaction": held.redaction.names()}
-            write_execution(held.writer, execution, warehouse, rows, {**header, **last}, held.redaction)
-            head = held.writer.seal()
+            log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)
+            last = {"served": served(recording.calls.values()), "redaction": log.redaction.names()}
+            write_execution(log.writer, execution, warehouse, rows, {**header, **last}, log.redaction)
+            head = log.writer.seal()
     return Result(
         execution.answer,
         execution,
         spent,
-        held.seconds,
+        log.seconds,
         header.get("question"),
         header.get("turns"),
-        held.writer.folder if held.writer else None,
+        log.writer.folder if log.writer else None,
         head,
         usage_of(recording.calls.values()),
     )

@@ -8,69 +8,34 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
+from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.context.arrow import arrow_type
-from rlm_dsl.engine.calls.dispatch import answered
-from rlm_dsl.engine.calls.round import (
-    Answered,
-    Progress,
-    RowsFailed,
-    failures,
-    fields_of,
-    plain,
-    ready,
-    shown_rows,
-)
+from rlm_dsl.engine.calls.dispatch import ask_rows
+from rlm_dsl.engine.calls.options import Calls
+from rlm_dsl.engine.calls.round import RoundResult, RowsFailed, failures, fields_of, prepare_round, shown_rows
 from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import KEY, Relation
 from rlm_dsl.language.program import Instruction, Literal, Node, Param, resolved, steps_of
 from rlm_dsl.language.types import INT, Field, Table, Type
-from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.proxy_model import Proxy
-from rlm_dsl.models.request import ModelSettings, Request
+from rlm_dsl.models.protocol import ModelStack
+from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.explain import counting_query, query
 from rlm_dsl.plan.index_lookups import looks
 from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
 
 T = TypeVar("T")
-
-
-class Caller(Protocol):
-    """How rounds reach models: settings by alias, one model for all, a way to wait for it, and what keeps secrets back.
-
-    `afford` is asked before a round leaves: it raises if the budget cannot pay for what is not known yet. `depth` is
-    how deep sub-runs may go; a round of which more than the share `max_failed` fails is left early,
-    and `rows_per_call` says by step how many rows go together. `proxies` are by the digests that steps name.
-    """
-
-    @property
-    def settings(self) -> Mapping[str, ModelSettings]: ...
-    @property
-    def window(self) -> int: ...
-    @property
-    def redact(self) -> Callable[[str], str]: ...
-    @property
-    def depth(self) -> int: ...
-    @property
-    def max_failed(self) -> float: ...
-    @property
-    def rows_per_call(self) -> Mapping[str, int]: ...
-    @property
-    def proxies(self) -> Mapping[str, Proxy]: ...
-    @property
-    def model(self) -> Model: ...
-    def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
-    def afford(self, step: str, requests: Iterable[Request]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +75,12 @@ class StepRecord:
         return line
 
 
-Told = Callable[[str, Mapping[str, Any]], None]
+EventSink = Callable[[str, Mapping[str, Any]], None]
 """Told of each step as it starts and ends: a type of event and its fields."""
+
+
+def ignore_event(kind: str, fields: Mapping[str, Any]) -> None:
+    """A sink for events that nobody keeps."""
 
 
 @dataclass(slots=True)
@@ -119,15 +88,15 @@ class Runner:
     """Runs plans in one warehouse; keeps what each round came to until its step is recorded."""
 
     warehouse: Warehouse
-    caller: Caller
+    calls: Calls[ModelStack]
     progress: Progress
-    tell: Told = lambda kind, fields: None
+    emit: EventSink = ignore_event
     place: Callable[[PlannedStep], int] = lambda step: 0
     digests: bool = True
     """Whether steps are recorded to be verified: digests of tables, and the rows of steps inside a query, which cost as
     much as the query itself. An exploration records neither."""
     made: dict[str, Relation] = field(default_factory=dict)
-    rounds: dict[str, Answered] = field(default_factory=dict)
+    rounds: dict[str, RoundResult] = field(default_factory=dict)
 
     def run(self, plan: Plan) -> tuple[StepRecord, ...]:
         """Every stage in order. An error or interrupt takes back what the plan made, so that it can be run again."""
@@ -150,7 +119,7 @@ class Runner:
         return tuple(records)
 
     def query(self, stage: QueryStage) -> list[StepRecord]:
-        self.tell("step.start", {"step": stage.name})
+        self.emit("step.start", {"step": stage.name})
         started = time.perf_counter()
         with self.narrowed(stage):
             self.warehouse.create(stage.name, query(stage))
@@ -158,12 +127,16 @@ class Runner:
         if stage.relation is not None:
             counts[stage.name] = self.warehouse.count(stage.name)
         digest = self.digest(stage) if self.digests else None
-        value = None if stage.relation is not None else shortened(self.warehouse.value(stage.name), self.caller.redact)
+        value = (
+            None
+            if stage.relation is not None
+            else shortened(self.warehouse.value(stage.name), self.calls.options.redact)
+        )
         seconds = time.perf_counter() - started
         records = [self.record(step, stage, counts, digest, value, seconds) for step in stage.steps]
         for record in records:
             told = {"result_type" if name == "type" else name: value for name, value in record.as_json().items()}
-            self.tell("step.end", {**told, "seconds": record.seconds})
+            self.emit("step.end", {**told, "seconds": record.seconds})
         return records
 
     @contextmanager
@@ -222,29 +195,28 @@ class Runner:
             if table_operators()[inner.operator].model is not None
         }
         models = {alias: without_floats(self.settings(alias).as_json()) for alias in sorted(used)}
-        together = self.caller.rows_per_call.get(step.name, 1)
+        together = self.calls.options.rows_per_call.get(step.name, 1)
         more = {"rows_per_call": together} if together > 1 else {}
         return identity("step-v1", {"step": step.identity, "models": models, **more})
 
     def settings(self, alias: str) -> ModelSettings:
-        if not self.caller.settings:
+        if not self.calls.models.settings:
             raise UserError("this program asks a model, and none is named", "name one: --model gpt-5-mini")
-        found = self.caller.settings.get(alias)
+        found = self.calls.models.settings.get(alias)
         if found is None:
             raise UserError(
                 f"no model is called `{alias}`",
-                *did_you_mean(alias, list(self.caller.settings), what="models of this run"),
+                *did_you_mean(alias, list(self.calls.models.settings), what="models of this run"),
             )
         return found
 
     def ask(self, stage: ModelStage) -> None:
         """One round: words and rows of this run, answers as a table."""
         values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
-        caller, settings = self.caller, self.settings(values["using"])
-        round_ = ready(stage, settings, values, caller.window, caller.redact, caller.depth)
+        round_ = prepare_round(stage, self.settings(values["using"]), values, self.calls.options)
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
-        came = answered(round_, rows, caller, self.progress)
-        self.tell("round.end", {"step": stage.step_name, **asked_counts(came)})
+        came = ask_rows(round_, rows, self.calls, self.progress)
+        self.emit("round.end", {"step": stage.step_name, **asked_counts(came)})
         failed = failures(came)
         if failed and values["on_error"] == "fail":
             raise RowsFailed(stage.step_name, failed, len(rows))
@@ -274,17 +246,17 @@ LONGEST = 300
 
 def shortened(value: Any, redact: Callable[[str], str]) -> Any:
     """A value for a step's record: as JSON has it, a long one cut."""
-    told = plain(value)
+    told = json_ready(value)
     text = redact(json.dumps(told, ensure_ascii=False))
     return told if len(text) <= LONGEST else text[:LONGEST] + "..."
 
 
 def inserted(value: Any) -> str:
     """A value inside an instruction, as JSON: its text stays a quoted text and cannot pass for an instruction."""
-    return json.dumps(plain(value), ensure_ascii=False)
+    return json.dumps(json_ready(value), ensure_ascii=False)
 
 
-def asked_counts(came: Answered) -> dict[str, Any]:
+def asked_counts(came: RoundResult) -> dict[str, Any]:
     """How many rows came to what. They add up: every row is in one of the counts from `ok` on."""
     statuses = {status: came.count(status) for status in ("ok", "invalid", "refused", "error")}
     absent = sum(1 for outcome in came.outcomes.values() if outcome is None)

@@ -15,7 +15,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.reading import Found, read_file
-from rlm_dsl.engine.run import ledger, redaction_of
+from rlm_dsl.engine.run import redaction_of, run_log
 from rlm_dsl.evaluate.scoring import number
 from rlm_dsl.evaluate.tasks import Task
 from rlm_dsl.explore.typed_answers import WrongType, asked_for, of_type, without_tables
@@ -26,7 +26,7 @@ from rlm_dsl.models.recording import Usage, usage_of
 from rlm_dsl.models.request import Message, Request, estimated_tokens
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Calling
+from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.models.typed_retry import ask_typed
 
 
@@ -83,15 +83,15 @@ def plain(asked: Asked) -> Given:
         raise UserError(told, code="window")
     redaction = redaction_of(asked.keys, asked.settings)
     with (
-        ledger(asked.trace, redaction) as held,
-        Calling(asked.settings, asked.keys, held.tell, redaction.redact) as calling,
+        run_log(asked.trace, redaction) as log,
+        LiveStack(asked.settings, asked.keys, log.tell, redaction.redact) as models,
     ):
         messages = (Message("system", PLAIN), Message("user", redaction.redact(shown)))
-        request = Request(calling.settings["root"], messages, json_schema(record), purpose="root")
-        outcome = calling.wait(lambda: ask_typed(calling.model, request, lambda text: read_answer(text, record)))
+        request = Request(models.settings["root"], messages, json_schema(record), purpose="root")
+        outcome = models.wait(lambda: ask_typed(models.model, request, lambda text: read_answer(text, record)))
         if outcome.value is None:
             raise UserError(f"the model gave no answer: {outcome.status}: {outcome.problem}", code="no answer")
-        return Given(of_type(outcome.value["value"], returns), 1, usage_of(calling.recording.calls.values()))
+        return Given(of_type(outcome.value["value"], returns), 1, usage_of(models.recording.calls.values()))
 
 
 def peer(answer: Callable[..., tuple[str, int, tuple[Usage, ...]]]) -> Contender:

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.api import context_of, text
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load
+from rlm_dsl.engine.inputs import context_of, text
 from rlm_dsl.evaluate.budget_shares import Purse
 from rlm_dsl.evaluate.contenders import CONTENDERS, NEEDS, Asked
 from rlm_dsl.evaluate.journal import SERVER, Journal, Outcome

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Progress, Silent, plain
+from rlm_dsl.engine.calls.options import CallOptions, Calls
+from rlm_dsl.engine.calls.sub_runs import replayed_calls
+from rlm_dsl.engine.live_calls import live_calls
+from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.result import Result
-from rlm_dsl.engine.run import Ledger, finished, header_of, ledger, redaction_of, spent_of
+from rlm_dsl.engine.run import RunLog, header_of, record_run, redaction_of, run_log, spent_of
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.judge import Judge
@@ -31,12 +35,12 @@ from rlm_dsl.explore.typed_answers import asked_for, misfit, read_type
 from rlm_dsl.language.check import Environment
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.syntax.tree import ContextStatement
-from rlm_dsl.models.known_answers import NOTHING, Before
+from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Approve, Calling, Replaying, approved
+from rlm_dsl.models.stack import Approve, LiveStack, approve_all
 
 
 def needed_contexts(given: Sequence[Mapping[str, Any]], named: Set[str]) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def needed_contexts(given: Sequence[Mapping[str, Any]], named: Set[str]) -> dict
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ExploreOptions:
     """How a question is to be explored. `returns` spells the type that the answer must have; `depth` is 0 for no model
     steps, 1 for model steps, and with each more sub-runs may go one deeper; with `judged` a model looks at the evidence
     before an answer is taken; `times` is how often it is explored; `limit` bounds the estimated tokens of a prompt."""
@@ -60,89 +64,90 @@ class Wishes:
 
     def as_json(self) -> dict[str, Any]:
         """What is not as it usually is, for a trace's header."""
-        return {name: value for name, value in asdict(self).items() if value != getattr(NO_WISHES, name)}
+        return {name: value for name, value in asdict(self).items() if value != getattr(DEFAULT_OPTIONS, name)}
 
 
-NO_WISHES = Wishes()
+DEFAULT_OPTIONS = ExploreOptions()
 
 
 class RootModel:
     """The root model as the loop knows it. Another `sample` is another exploration of the same question."""
 
-    def __init__(self, calling: Calling, sample: int = 0) -> None:
-        self.calling, self.sample = calling, sample
-        self.settings: ModelSettings = calling.settings["root"]
+    def __init__(self, models: LiveStack, sample: int = 0) -> None:
+        self.models, self.sample = models, sample
+        self.settings: ModelSettings = models.settings["root"]
 
     def ask(self, request: Request) -> Answer:
-        return self.calling.ask(replace(request, sample=self.sample))
+        return self.models.ask(replace(request, sample=self.sample))
 
     def left(self) -> str:
-        return self.calling.left()
+        return self.models.left()
 
 
 def answer_question(
     question: str,
     contexts: Mapping[str, Context],
     settings: Settings,
-    wishes: Wishes = NO_WISHES,
+    options: ExploreOptions = DEFAULT_OPTIONS,
     *,
     keys: Keys,
     progress: Progress,
     shown: Callable[[Told], None],
     trace: Path | None,
-    approve: Approve = approved,
-    before: Before = NOTHING,
+    approve: Approve = approve_all,
+    known: KnownAnswers = NONE_KNOWN,
 ) -> Result:
     """Explore until there is an answer. Raises NoAnswer when the turns are used up."""
     if "root" not in settings.models:
         raise UserError("no model is named", "name one: --model gpt-5-mini")
     if not question.strip():
         raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
-    returns = read_type(wishes.returns) if wishes.returns else None
+    returns = read_type(options.returns) if options.returns else None
     redaction = redaction_of(keys, settings)
     settings = replace(settings, rows_per_call={}, proxies={})  # which name steps of a program that is not there yet
-    asked = {"question": question, "turns_allowed": settings.turns, "wishes": wishes.as_json()}
-    header = before.header or header_of(contexts, {}, settings.by_alias(), settings, asked)
-    with ledger(trace, redaction, before) as held:
-        held.begin({"question": question}, header, before)
-        with Calling(settings, keys, held.tell, redaction.redact, explore_text, approve, before, held.note) as calling:
-            calling.depth = calling.depth if wishes.depth is None else min(calling.depth, max(0, wishes.depth - 1))
-            progress.watch(calling.spent)
-            tried = [
-                explored(
-                    asked_for(question, returns), contexts, settings, wishes, calling, progress, held, shown, sample
-                )
-                for sample in range(wishes.times)
+    asked = {"question": question, "turns_allowed": settings.turns, "wishes": options.as_json()}
+    header = known.header or header_of(contexts, {}, settings.by_alias(), settings, asked)
+    depth = None if options.depth is None else max(0, options.depth - 1)
+    with run_log(trace, redaction, known) as log:
+        log.begin({"question": question}, header, known)
+        opened = live_calls(settings, keys, log.tell, redaction.redact, explore_text, depth, approve, known, log.note)
+        with opened as calls:
+            progress.watch(calls.models.spent)
+            wanted = asked_for(question, returns)
+            explorations = [
+                explore_once(wanted, contexts, settings, options, calls, progress, log, shown, sample)
+                for sample in range(options.times)
             ]
-            found, agree = agreed(tried)
+            found, agree = agreed(explorations)
             if found.tree is None:
                 raise found.failure or NoAnswer(settings.turns)
-            return settled(question, found, contexts, settings, calling, held, header, (agree, len(tried)))
+            agreement = (agree, len(explorations))
+            return run_found_program(question, found, contexts, settings, calls.models, log, header, agreement)
 
 
-def explored(
+def explore_once(
     question: str,
     contexts: Mapping[str, Context],
     settings: Settings,
-    wishes: Wishes,
-    calling: Calling,
+    options: ExploreOptions,
+    calls: Calls[LiveStack],
     progress: Progress,
-    held: Ledger,
+    log: RunLog,
     shown: Callable[[Told], None],
     sample: int,
 ) -> Exploration:
     """The turns of one exploration, in a warehouse of their own."""
-    more = {"exploration": sample + 1} if wishes.times > 1 else {}
+    more = {"exploration": sample + 1} if options.times > 1 else {}
 
     def tell(kind: str, fields: Mapping[str, Any]) -> None:
-        held.tell(kind, {**fields, **more})
+        log.tell(kind, {**fields, **more})
 
     with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
-        runner = Runner(warehouse, calling, progress, tell, digests=False)
+        runner = Runner(warehouse, calls, progress, tell, digests=False)
         types = {name: context.schema for name, context in contexts.items()}
-        session = Session(runner, Environment(types), models=wishes.depth != 0)
-        returns = read_type(wishes.returns) if wishes.returns else None
-        judge = Judge(question, session, calling, held.redaction.redact) if wishes.judged else None
+        session = Session(runner, Environment(types), models=options.depth != 0)
+        returns = read_type(options.returns) if options.returns else None
+        judge = Judge(question, session, calls.models, log.redaction.redact) if options.judged else None
         checks = Checks(
             lambda value: "" if returns is None else misfit(value, returns),
             NO_CHECKS.judged if judge is None else judge,
@@ -150,12 +155,12 @@ def explored(
         return explore(
             question,
             session,
-            RootModel(calling, sample),
+            RootModel(calls.models, sample),
             turns=settings.turns,
             tell=tell,
             shown=shown,
-            limit=wishes.limit,
-            redact=held.redaction.redact,
+            limit=options.limit,
+            redact=log.redaction.redact,
             checks=checks,
         )
 
@@ -166,7 +171,7 @@ def agreed(tried: Sequence[Exploration]) -> tuple[Exploration, int]:
     by_answer: dict[str, list[Exploration]] = {}
     for found in tried:
         if found.tree is not None:
-            key = json.dumps(plain(found.value), sort_keys=True, ensure_ascii=False)
+            key = json.dumps(json_ready(found.value), sort_keys=True, ensure_ascii=False)
             by_answer.setdefault(key, []).append(found)
     if not by_answer:
         return tried[0], 0
@@ -180,13 +185,13 @@ def price(found: Exploration) -> tuple[int, int]:
     return found.asked, len(show(found.tree))
 
 
-def settled(
+def run_found_program(
     question: str,
     found: Exploration,
     contexts: Mapping[str, Context],
     settings: Settings,
-    calling: Calling,
-    held: Ledger,
+    models: LiveStack,
+    log: RunLog,
     header: Mapping[str, Any],
     agreement: tuple[int, int],
 ) -> Result:
@@ -195,17 +200,17 @@ def settled(
     types = {name: context.schema for name, context in contexts.items()}
     tree = with_params(found.tree, question, types)
     source = Source("program.rlm", show(tree))
-    known = Recorded(calling.recording.answers.get)
-    replaying = Replaying(calling.settings, known, settings.window, held.redaction.redact)
+    known = Recorded(models.recording.answers.get)
+    calls = replayed_calls(models.settings, known, CallOptions(settings.window, log.redaction.redact))
     named = {s.name for s in tree.statements if isinstance(s, ContextStatement)}
     needed = {name: context for name, context in contexts.items() if name in named}
     with Warehouse(settings.threads, settings.memory, needed.values()) as warehouse:
-        last: dict[str, Any] = {"turns": len(found.turns), "spent": spent_of(calling.recording, settings).told()}
+        last: dict[str, Any] = {"turns": len(found.turns), "spent": spent_of(models.recording, settings).told()}
         if agreement[1] > 1:
             last["agreement"] = {"explored": agreement[1], "agree": agreement[0]}
         last |= needed_contexts(header["contexts"], named)
-        asked = (replaying, calling.recording)
-        result = finished(source, needed, {}, settings, *asked, Silent(), held, warehouse, {**header, **last})
+        asked = (calls, models.recording)
+        result = record_run(source, needed, {}, settings, *asked, NoProgress(), log, warehouse, {**header, **last})
     if found.value is not None and result.value != found.value:
         raise UserError(
             "the program gives another answer than the exploration did",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.engine.calls.round import plain
+from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.explore.prompt import fitting
 from rlm_dsl.explore.session import Session, Turn, names_below
 from rlm_dsl.explore.view import Limits, cut, view_table
@@ -20,7 +20,7 @@ from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.types import BOOL, TEXT, Field, Record, Table
 from rlm_dsl.models.request import Message, Request
-from rlm_dsl.models.stack import Calling
+from rlm_dsl.models.stack import LiveStack
 
 PURPOSE = "answer/judge"
 VERDICT = Record((Field("supported", BOOL), Field("problem", TEXT)))
@@ -40,7 +40,7 @@ class Judge:
 
     question: str
     session: Session
-    calling: Calling
+    models: LiveStack
     redact: Callable[[str], str]
 
     def __call__(self, turn: Turn, tree: t.Tree, value: Any) -> str:
@@ -48,12 +48,12 @@ class Judge:
             [
                 f"Question: {cut(self.question, 4_000)}",
                 f"Program:\n{show(tree)}",
-                f"Answer: {cut(json.dumps(plain(value), ensure_ascii=False), 2_000)}",
+                f"Answer: {cut(json.dumps(json_ready(value), ensure_ascii=False), 2_000)}",
                 *self.rows(turn),
             ]
         )
         messages = (Message("system", ASKED), Message("user", self.redact(fitting(shown, MOST))))
-        answer = self.calling.ask(Request(self.calling.settings["sub"], messages, json_schema(VERDICT), 0, PURPOSE))
+        answer = self.models.ask(Request(self.models.settings["sub"], messages, json_schema(VERDICT), 0, PURPOSE))
         try:
             said = read_answer(answer.text, VERDICT)
         except NotOfType:

@@ -11,20 +11,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Progress, plain
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.explore.ask import NO_WISHES, Wishes, answer_question
+from rlm_dsl.explore.ask import DEFAULT_OPTIONS, ExploreOptions, answer_question
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.typed_answers import read_type
 from rlm_dsl.language.types import Table, quoted_name
 from rlm_dsl.models.request import estimated_tokens
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Approve, approved
+from rlm_dsl.models.stack import Approve, approve_all
 
 SHORT = 2**14
 """Estimated tokens up to which a plain prompt is as good as an exploration by the paper's figures."""
@@ -36,13 +37,13 @@ def answer_by_mode(
     question: str,
     contexts: Mapping[str, Context],
     settings: Settings,
-    wishes: Wishes = NO_WISHES,
+    wishes: ExploreOptions = DEFAULT_OPTIONS,
     *,
     keys: Keys,
     progress: Progress,
     shown: Callable[[Told], None],
     trace: Path | None,
-    approve: Approve = approved,
+    approve: Approve = approve_all,
     short: int = SHORT,
 ) -> dict[str, Result]:
     """The answer by each way that the mode takes. `short` is how many tokens a context may have for `auto` to show it
@@ -103,4 +104,4 @@ def is_short(contexts: Mapping[str, Context], short: int) -> bool:
         rows = warehouse.table(warehouse.contexts[context.name], short)
         if context.count > short:
             return False
-        return sum(estimated_tokens(json.dumps(plain(list(row)), ensure_ascii=False)) for row in rows) <= short
+        return sum(estimated_tokens(json.dumps(json_ready(list(row)), ensure_ascii=False)) for row in rows) <= short

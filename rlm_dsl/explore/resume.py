@@ -15,18 +15,18 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Progress
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.run_trace import SCHEMA
-from rlm_dsl.explore.ask import Wishes, answer_question
+from rlm_dsl.explore.ask import ExploreOptions, answer_question
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.sub_run import explore_text
-from rlm_dsl.models.known_answers import Before
+from rlm_dsl.models.known_answers import KnownAnswers
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
-from rlm_dsl.models.stack import Approve, approved
+from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier, of_stopped
 from rlm_dsl.replay.verify import differences, found_near, loaded
 from rlm_dsl.trace.layout import EVENTS
@@ -41,7 +41,7 @@ def resume(
     keys: Keys,
     progress: Progress,
     shown: Callable[[Told], None] = lambda told: None,
-    approve: Approve = approved,
+    approve: Approve = approve_all,
     given: Mapping[str, str | Context] | None = None,
 ) -> Result:
     """Go on with a run. Of `settings` only how servers are reached counts; models, parameters and all else are the
@@ -52,7 +52,7 @@ def resume(
     trace = unfinished(folder)
     first = begun_with(trace)
     chosen = settings_again(trace.header, settings, limits)
-    before = with_parent(of_stopped(trace, chosen.price_of), trace)
+    known = with_parent(of_stopped(trace, chosen.price_of), trace)
     contexts = contexts_again(trace, given or {})
     if "question" in first:
         header = trace.header
@@ -60,13 +60,13 @@ def resume(
             str(first["question"]),
             contexts,
             replace(chosen, turns=header["turns_allowed"]),
-            Wishes(**header.get("wishes", {})),
+            ExploreOptions(**header.get("wishes", {})),
             keys=keys,
             progress=progress,
             shown=shown,
             trace=folder,
             approve=approve,
-            before=replace(before, header={**header, "contexts": in_order(header)}),
+            known=replace(known, header={**header, "contexts": in_order(header)}),
         )
     return run_program(
         Source("program.rlm", str(first["program"])),
@@ -78,7 +78,7 @@ def resume(
         trace=folder,
         explorer=explore_text,
         approve=approve,
-        before=before,
+        known=known,
     )
 
 
@@ -102,16 +102,16 @@ def begun_with(trace: Trace) -> Mapping[str, Any]:
     return first.content
 
 
-def with_parent(before: Before, trace: Trace) -> Before:
+def with_parent(known: KnownAnswers, trace: Trace) -> KnownAnswers:
     """A rerun that was stopped also knows what its parent knew, where that still lies."""
     parent = trace.header.get("parent")
     if parent is None:
-        return before
+        return known
     try:
-        known = of_earlier(Trace.open(Path(found_near(parent["path"], trace.folder))))
+        of_parent = of_earlier(Trace.open(Path(found_near(parent["path"], trace.folder))))
     except UserError:
-        return before
-    return replace(before, answers={**known.answers, **before.answers})
+        return known
+    return replace(known, answers={**of_parent.answers, **known.answers})
 
 
 def settings_again(header: Mapping[str, Any], settings: Settings, limits: Limits | None) -> Settings:

@@ -10,8 +10,8 @@ import json
 from typing import Any
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
+from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.common.source import Source
-from rlm_dsl.engine.calls.round import plain
 from rlm_dsl.language.answer_schema import NotOfType, typed
 from rlm_dsl.language.check import Environment, check
 from rlm_dsl.language.syntax.parse import parse
@@ -55,7 +55,7 @@ def of_type(value: Any, type_: Type) -> Any:
     """The value as the type has it, JSON-ready. Raises WrongType."""
     wanted = without_tables(type_)
     try:
-        return plain(typed(reshaped(value, wanted), wanted, "answer"))
+        return json_ready(typed(reshaped(value, wanted), wanted, "answer"))
     except NotOfType as failure:
         raise WrongType(str(failure), value) from None
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Progress, Silent
+from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.result import Result
-from rlm_dsl.explore.ask import Wishes, answer_question
+from rlm_dsl.explore.ask import ExploreOptions, answer_question
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.typed_answers import of_type
 from rlm_dsl.language.types import Type
@@ -55,9 +55,9 @@ def answered(
         question,
         contexts,
         settings,
-        Wishes(returns="" if returns is None else str(returns)),
+        ExploreOptions(returns="" if returns is None else str(returns)),
         keys=keys,
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         shown=taken,
         trace=trace,
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
+from rlm_dsl.engine.inputs import context_of, text
 
 RESERVED = ("context", "param", "show", "answer")
 """Words of the language that would have to be written in backticks as names."""
@@ -24,8 +25,6 @@ def named(name: str) -> str:
 
 def given_context(name: str, given: Any) -> Context:
     """One context. Raises UserError for what is no data."""
-    from rlm_dsl.api import context_of, text
-
     match given:
         case str():
             return text(given, name)

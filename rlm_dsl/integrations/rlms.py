@@ -17,7 +17,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.api import Models, settings_of
 from rlm_dsl.common.diagnostics import UserError, printable_lines
 from rlm_dsl.context.context import Context
 from rlm_dsl.explore.loop import Told
@@ -27,7 +26,7 @@ from rlm_dsl.integrations.python_data import given_contexts, refused
 from rlm_dsl.language.types import Type
 from rlm_dsl.models.recording import Usage
 from rlm_dsl.models.servers import Keys
-from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.settings import Models, Settings, settings_of
 
 TEXT_NAME = "prompt"
 """What a prompt without a name is called in programs."""

@@ -1,6 +1,6 @@
 """What a run has before it asks anything: answers of the run that it goes on with, or of an earlier one.
 
-In: nothing. Out: `Before`. Law: an answer that is known before is never asked for.
+In: nothing. Out: `KnownAnswers`. Law: an answer that is known before is never asked for.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from rlm_dsl.models.budget import Amount
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class KnownAnswers:
     """Known answers, as JSON texts by key, and where each came from. A run that goes on also has what it has spent, and
-    how many calls it was first allowed (`told`): its root model is told of those, so that its turns are found again.
-    """
+    how many calls it was `allowed_first`: its root model is told of those, so that its turns are found again."""
 
     answers: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     calls: int = 0
     spent: Amount = field(default_factory=Amount)
-    told: int | None = None
+    allowed_first: int | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -33,4 +32,4 @@ class Before:
         return self.origins.get(key, "trace")
 
 
-NOTHING = Before()
+NONE_KNOWN = KnownAnswers()

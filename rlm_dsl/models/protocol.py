@@ -1,21 +1,39 @@
-"""The one protocol of models, and what can go wrong between a request and its answer.
+"""What answers requests: one model, and a run's stack of them; and what can go wrong between a request and its answer.
 
-In: nothing. Out: `Model`, and failures as typed errors. Law: whatever answers (a server, the store, a trace) is a
-`Model`, and whoever asks cannot tell which.
+In: nothing. Out: `Model`, `ModelStack`, and failures as typed errors. Law: whatever answers (a server, the store, a
+trace) is a `Model`, and whoever asks cannot tell which.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.request import Answer, ModelSettings, Request
+
+T = TypeVar("T")
 
 
 class Model(Protocol):
     """Answers requests. Raises the errors below; an answer that does not fit its type is still an answer."""
 
     async def answer(self, request: Request) -> Answer: ...
+
+
+class ModelStack(Protocol):
+    """What answers the requests of a run: live, recorded, or a share of either.
+
+    `settings` are the models by alias; `model` answers for all of them; `wait` runs what is asked of it; `afford` is
+    asked before a round leaves, and raises if the budget cannot pay for what is not known yet.
+    """
+
+    @property
+    def settings(self) -> Mapping[str, ModelSettings]: ...
+    @property
+    def model(self) -> Model: ...
+    def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
+    def afford(self, step: str, requests: Iterable[Request]) -> None: ...
 
 
 class Attempt(Exception):

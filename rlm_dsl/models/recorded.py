@@ -1,15 +1,21 @@
-"""Recorded answers as a model: what a trace or an exploration already has.
+"""Recorded answers: as a model, and as a whole stack that asks nobody.
 
 In: what answers a key. Out: the same answers. Law: nothing is asked; what was not recorded is an error that says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from rlm_dsl.models.protocol import NoRecordedAnswer
-from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.event_loop import EventLoop
+from rlm_dsl.models.exploring import Exploring
+from rlm_dsl.models.protocol import Model, NoRecordedAnswer
+from rlm_dsl.models.recording import Recording
+from rlm_dsl.models.request import Answer, ModelSettings, Request
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -28,3 +34,34 @@ class Recorded:
             raise NoRecordedAnswer(request)
         self.used.add(request.key)
         return found
+
+
+class RecordedStack:
+    """A stack over recorded answers: it has no endpoint, no store and no budget to spend. `sub_run` runs recorded
+    sub-runs again."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, ModelSettings],
+        recorded: Recorded,
+        sub_run: Callable[[RecordedStack, Request], Answer],
+    ) -> None:
+        self.settings, self.recorded, self.sub_run = settings, recorded, sub_run
+        self.recording = Recording(Exploring(recorded, self.explore), lambda key: "trace")
+
+    @property
+    def model(self) -> Model:
+        return self.recording
+
+    def explore(self, request: Request) -> Answer:
+        return self.sub_run(self, request)
+
+    def wait(self, work: Callable[[], Awaitable[T]]) -> T:
+        loop = EventLoop()
+        try:
+            return loop.wait(work)
+        finally:
+            loop.close()
+
+    def afford(self, step: str, requests: Iterable[Request]) -> None:
+        """Recorded answers cost nothing."""

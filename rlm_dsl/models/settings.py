@@ -6,6 +6,7 @@ that servers give them here.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,3 +153,19 @@ def read_models(given: Sequence[str]) -> dict[str, str]:
         else:
             raise UserError(f"no model: {part!r}", "write --model gpt-5-mini, or --model sub=gpt-5-nano")
     return {**({"sub": found["root"]} if "root" in found else {}), **found}
+
+
+Models = str | ModelChoice | Mapping[str, str | ModelChoice]
+"""A model for everything, or models by alias: a name, or a choice with its server's address and parameters."""
+
+
+def settings_of(
+    model: Models | None, base_url: str | None, budget: Mapping[str, float] | None, **more: Any
+) -> Settings:
+    """Settings from keywords; `model` is one model for all, or models by alias (root, sub, ...)."""
+    models = dict(model or {}) if isinstance(model, Mapping) or model is None else {"root": model, "sub": model}
+    if "root" in models:
+        models.setdefault("sub", models["root"])
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
+    limits: dict[str, Any] = dict(budget or {})
+    return Settings(models=models, base_url=url, limits=Limits(**limits), **more)

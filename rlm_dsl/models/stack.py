@@ -1,7 +1,7 @@
-"""How a run reaches models: one stack of them, and a loop in which they are asked.
+"""The live stack of a run: how its requests reach models, and what each layer sees of them.
 
-In: settings, an environment, a log. Out: a caller for rounds and root turns. Law: from the outside in, a request is
-noted, looked up, tried again, budgeted, announced, sent; nothing reaches the network past any of these.
+In: settings, an environment, a log. Out: one model for rounds and root turns. Law: from the outside in, a request is
+recorded, explored, looked up, tried again, budgeted, announced, sent; nothing reaches the network past any of these.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from rlm_dsl.engine.calls.sub_runs import Exploring, Share, rerun, tried
-from rlm_dsl.language.operators.recurse import DEEPEST, TURNS
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.batch_api import Batches
 from rlm_dsl.models.budget import Budgeted, Estimate, Spending, estimated
 from rlm_dsl.models.cache.store import AnswerStore, Stored, default_path
-from rlm_dsl.models.known_answers import NOTHING, Before
-from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.proxy_model import proxies_of
-from rlm_dsl.models.recorded import Recorded
+from rlm_dsl.models.event_loop import EventLoop
+from rlm_dsl.models.exploring import Exploring
+from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
+from rlm_dsl.models.protocol import Model, ModelStack
 from rlm_dsl.models.recording import Call, Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
@@ -30,17 +28,17 @@ from rlm_dsl.models.servers import Keys, Servers, check_servers
 from rlm_dsl.models.settings import Settings
 
 T = TypeVar("T")
-Explorer = Callable[[Share, Request], Answer]
-"""What explores a text live; floors above this one have it."""
+SubRunner = Callable[[ModelStack, Request], Answer]
+"""What answers a request to explore its text, with the stack that the request came to; the engine hands it in."""
 Approve = Callable[[Estimate], None]
 """Asked before a round leaves, with what it may cost; raises to stop it."""
 
 
-def approved(estimate: Estimate) -> None:
+def approve_all(estimate: Estimate) -> None:
     """Everything within the budget may go."""
 
 
-class Calling:
+class LiveStack:
     """Owns a loop in a thread of its own, a client and the store. Use as a context manager; closing keeps all answers
     that were acknowledged."""
 
@@ -50,31 +48,28 @@ class Calling:
         keys: Keys,
         log: Log,
         redact: Callable[[str], str] = str,
-        explorer: Explorer | None = None,
-        approve: Approve = approved,
-        before: Before = NOTHING,
-        noted: Callable[[Call], None] = lambda call: None,
+        sub_run: SubRunner | None = None,
+        approve: Approve = approve_all,
+        known: KnownAnswers = NONE_KNOWN,
+        on_call: Callable[[Call], None] = lambda call: None,
     ) -> None:
         check_servers(settings, keys.environment)
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
-        self.window, self.limits, self.redact = settings.window, settings.limits, redact
-        self.max_failed, self.batch = settings.max_failed, settings.batch
-        self.rows_per_call, self.proxies = settings.rows_per_call, proxies_of(settings.proxies)
-        self.approve, self.price_of = approve, settings.price_of
+        self.limits, self.batch = settings.limits, settings.batch
+        self.approve, self.price_of, self.log, self.sub_run = approve, settings.price_of, log, sub_run
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
         if self.store.quarantined:
             log("store.damaged", {"moved_to": Path(self.store.quarantined).name})
-        spent = before.spent
+        spent = known.spent
         self.spending = Spending(
-            settings.limits, time.monotonic, before.calls, spent.prompt_tokens, spent.completion_tokens, spent.usd
+            settings.limits, time.monotonic, known.calls, spent.prompt_tokens, spent.completion_tokens, spent.usd
         )
-        self.servers = Servers(settings, keys, log, redact, self.store, noted)
+        self.servers = Servers(settings, keys, log, redact, self.store, on_call)
         retrying = Retrying(Budgeted(self.servers, self.spending, settings.price_of), asyncio.sleep, random.random)
-        self.stored = Stored(retrying, self.store, before)
-        self.explorer, self.log, self.turns, self.depth = explorer, log, settings.turns, DEEPEST if explorer else 0
-        self.exploring = Exploring(self.stored, self.explored)
-        self.recording = Recording(self.exploring, self.origin, noted)
-        self.loop = Loop()
+        self.stored = Stored(retrying, self.store, known)
+        self.exploring = Exploring(self.stored, self.explore)
+        self.recording = Recording(self.exploring, self.origin, on_call)
+        self.loop = EventLoop()
 
     @property
     def model(self) -> Model:
@@ -84,11 +79,10 @@ class Calling:
         """Where a key's answer came from: a sub-run, the server or the store."""
         return "sub-run" if key in self.exploring.keys else self.stored.origin(key)
 
-    def explored(self, request: Request) -> Answer:
-        """A request to explore, answered by a sub-run one depth down."""
-        assert self.explorer is not None
-        share = Share(self, request.purpose, request.explore - 1, min(self.turns, TURNS), self.log)
-        return tried(request, share) or self.explorer(share, request)
+    def explore(self, request: Request) -> Answer:
+        """A request whose text is to be explored, answered by a sub-run."""
+        assert self.sub_run is not None
+        return self.sub_run(self, request)
 
     def wait(self, work: Callable[[], Awaitable[T]]) -> T:
         return self.loop.wait(work)
@@ -106,7 +100,7 @@ class Calling:
 
     def left(self) -> str:
         """What is left of the budget, in words; the same for the same answers, wherever they come from."""
-        told = self.stored.before.told or self.limits.calls
+        told = self.stored.known.allowed_first or self.limits.calls
         left = told - len(self.recording.calls)  # it has not asked with none left: more it was only allowed later
         return f"Model calls left: {max(0, left if left > 0 else left + self.limits.calls - told):,}."
 
@@ -132,7 +126,7 @@ class Calling:
             way = Batches(endpoint, self.store, self.spending, self.price_of, self.log, self.stored.live)
             await way.answered(step, asked)
 
-    def __enter__(self) -> Calling:
+    def __enter__(self) -> LiveStack:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -141,67 +135,3 @@ class Calling:
         finally:
             self.loop.close()
             self.store.close()
-
-
-class Replaying:
-    """A caller over recorded answers: it has no endpoint, no store and no budget to spend."""
-
-    def __init__(
-        self,
-        settings: Mapping[str, ModelSettings],
-        recorded: Recorded,
-        window: int,
-        redact: Callable[[str], str] = str,
-        depth: int = DEEPEST,
-        rows_per_call: Mapping[str, int] | None = None,
-        proxies: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.rows_per_call, self.proxies = rows_per_call or {}, proxies_of(proxies or {})
-        self.settings, self.window, self.redact, self.max_failed = settings, window, redact, 1.0
-        self.recorded = recorded
-        self.depth = depth
-        self.recording = Recording(Exploring(self.recorded, self.explored), lambda key: "trace")
-
-    @property
-    def model(self) -> Model:
-        return self.recording
-
-    def explored(self, request: Request) -> Answer:
-        """A recorded sub-run: its program is run again on the recorded answers, one depth down."""
-        answer = self.recorded.found(request)
-        below = Replaying(self.settings, self.recorded, self.window, self.redact, request.explore - 1)
-        rerun(request, answer, below)
-        self.recording.calls.update(below.recording.calls)
-        return answer
-
-    def wait(self, work: Callable[[], Awaitable[T]]) -> T:
-        loop = Loop()
-        try:
-            return loop.wait(work)
-        finally:
-            loop.close()
-
-    def afford(self, step: str, requests: Iterable[Request]) -> None:
-        """Recorded answers cost nothing."""
-
-
-class Loop:
-    """An event loop in a thread of its own, so that it works inside notebooks and Ctrl-C stops what waits for it."""
-
-    def __init__(self) -> None:
-        from anyio.from_thread import start_blocking_portal
-
-        self.context = start_blocking_portal("asyncio")
-        self.portal = self.context.__enter__()
-
-    def wait(self, work: Callable[[], Awaitable[T]]) -> T:
-        """The result of the work; interrupted, the work is cancelled and waited for before the interrupt goes on."""
-        future = self.portal.start_task_soon(work)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def close(self) -> None:
-        self.context.__exit__(None, None, None)

@@ -18,19 +18,22 @@ import re2
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.dispatch import answered
-from rlm_dsl.engine.calls.round import Progress, Round, Row, Silent, reading, texts_of
+from rlm_dsl.engine.calls.dispatch import ask_rows
+from rlm_dsl.engine.calls.options import Calls
+from rlm_dsl.engine.calls.round import Round, Row, reading, texts_of
 from rlm_dsl.engine.execution import Execution, checked_program, declared_types, execute
+from rlm_dsl.engine.progress import NoProgress, Progress
+from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.types import Table
 from rlm_dsl.models.attempts import Log
-from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.proxy_model import Proxy, proxies_of
+from rlm_dsl.models.protocol import Model, ModelStack
+from rlm_dsl.models.proxy_model import proxies_of
 from rlm_dsl.models.recording import Recording, Usage, usage_of
 from rlm_dsl.models.request import Answer, Message, Request
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Calling
+from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.models.typed_retry import ask_typed
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.steps import Tunable, tunables
@@ -39,6 +42,7 @@ from rlm_dsl.plan.bounds import ASKS, bounds
 from rlm_dsl.plan.build import build
 
 T = TypeVar("T")
+Stack = TypeVar("Stack", bound=ModelStack)
 
 
 @dataclass(frozen=True)
@@ -87,45 +91,40 @@ class Times:
         self.log(kind, fields)
 
 
-class Share:
-    """A candidate's caller: the models of the whole optimization, its own settings, a recording of its own."""
+class CandidateStack:
+    """A candidate's stack: the models of the whole optimization, a recording of its own."""
 
-    def __init__(self, bench: Bench, candidate: Candidate) -> None:
-        calling = bench.calling
-        self.calling, self.settings, self.window = calling, calling.settings, calling.window
-        self.redact = calling.redact
-        self.max_failed, self.depth = 1.0, calling.depth
-        self.rows_per_call = candidate.rows_per_call
-        self.proxies: Mapping[str, Proxy] = proxies_of(candidate.proxies)
-        self.recording = Recording(calling.model, calling.origin)
+    def __init__(self, models: LiveStack) -> None:
+        self.models, self.settings = models, models.settings
+        self.recording = Recording(models.model, models.origin)
 
     @property
     def model(self) -> Model:
         return self.recording
 
     def wait(self, work: Callable[[], Awaitable[T]]) -> T:
-        return self.calling.wait(work)
+        return self.models.wait(work)
 
     def afford(self, step: str, requests: Iterable[Request]) -> None:
-        self.calling.afford(step, requests)
+        self.models.afford(step, requests)
 
 
 class Unknown(Exception):
     """Not everything that a round would ask is in the store."""
 
 
-class Known(Share):
-    """A caller that asks nothing: it collects what the store knows of each round's requests, and ends a run where that
+class KnownStack(CandidateStack):
+    """A stack that asks nothing: it collects what the store knows of each round's requests, and ends a run where that
     is not all."""
 
     def __init__(self, bench: Bench, candidate: Candidate) -> None:
-        super().__init__(bench, candidate)
+        super().__init__(bench.calls.models)
         self.rounds = bench.rounds(candidate.whole())
         self.found: dict[str, dict[str, Any]] = {}
 
     def afford(self, step: str, requests: Iterable[Request]) -> None:
         asked = list(requests)
-        texts = self.calling.stored.look_up(request.key for request in asked)
+        texts = self.models.stored.look_up(request.key for request in asked)
         if step in self.rounds:
             round_ = self.rounds[step][1]
             for request in asked:
@@ -143,7 +142,7 @@ def holds(pattern: str, text: str) -> bool:
 
 
 class Bench:
-    """Owns a warehouse over the contexts, by which programs are planned; asks by a caller that is handed in."""
+    """Owns a warehouse over the contexts, by which programs are planned; asks as the calls say that are handed in."""
 
     def __init__(
         self,
@@ -151,13 +150,13 @@ class Bench:
         contexts: Mapping[str, Context],
         params: Mapping[str, Any],
         settings: Settings,
-        calling: Calling,
+        calls: Calls[LiveStack],
         progress: Progress,
         load: Callable[[str, str, Table | None], Context],
         seconds: dict[str, float],
     ) -> None:
         self.source, self.contexts, self.params, self.settings = source, contexts, params, settings
-        self.calling, self.progress, self.load = calling, progress, load
+        self.calls, self.progress, self.load = calls, progress, load
         self.warehouse = Warehouse(settings.threads, settings.memory, contexts.values())
         self.planned: dict[str, dict[str, tuple[Tunable, Round]]] = {}
         self.loaded: dict[tuple[str, str], Context] = {}
@@ -173,7 +172,7 @@ class Bench:
             if text not in self.planned:
                 program = checked_program(Source(self.source.name, text), self.contexts, self.params)
                 self.planned[text] = tunables(
-                    program, text, self.warehouse.contexts, self.calling.settings, self.calling.window
+                    program, text, self.warehouse.contexts, self.calls.models.settings, self.calls.options.window
                 )
             return self.planned[text]
 
@@ -183,14 +182,16 @@ class Bench:
         _, round_ = self.rounds(candidate.whole())[step]
         settings = replace(round_.settings, parameters={**round_.settings.parameters, **parameters})
         request = replace(round_.request(text), settings=settings, sample=sample)
-        outcome = self.calling.wait(
-            lambda: ask_typed(self.calling.model, request, reading(round_, texts_of(text, round_.stage)), asks=ASKS)
+        outcome = self.calls.models.wait(
+            lambda: ask_typed(
+                self.calls.models.model, request, reading(round_, texts_of(text, round_.stage)), asks=ASKS
+            )
         )
         return outcome.value if outcome.status == "ok" else None
 
     def tried(self, candidate: Candidate, examples: Sequence[Labelled]) -> Tried:
         """A candidate's answers on examples: rows in rounds as a run asks them, and whole runs one by one."""
-        share = Share(self, candidate)
+        calls = self.calls_of(candidate, CandidateStack(self.calls.models))
         text = candidate.whole()
         found: dict[int, Any] = {}
         requests = asked = rechecked = 0
@@ -200,7 +201,7 @@ class Bench:
             if step in candidate.wanted:
                 found.update((n, tunable.ruled_out) for n in at if not holds(candidate.wanted[step], examples[n].text))
                 at = [number for number in at if number not in found]
-            came = answered(round_, [Row(number, (examples[number].text,)) for number in at], share, self.progress)
+            came = ask_rows(round_, [Row(number, (examples[number].text,)) for number in at], calls, self.progress)
             requests += came.requests
             asked += len(at) - came.by_proxy - came.rechecked
             rechecked += came.rechecked
@@ -209,40 +210,49 @@ class Bench:
                 found[number] = outcome.value if outcome is not None and outcome.status == "ok" else None
         for number, example in enumerate(examples):
             if not example.step:
-                found[number] = self.run(text, example, share)
+                found[number] = self.run(text, example, calls)
                 asked += 1
-        calls = share.recording.calls
-        timed = [self.seconds[key] for key in calls if key in self.seconds]
+        recorded = calls.models.recording.calls
+        timed = [self.seconds[key] for key in recorded if key in self.seconds]
         return Tried(
             tuple(found[number] for number in range(len(examples))),
-            usage_of(calls.values()),
-            requests or len(calls),
-            sum(timed) * len(calls) / len(timed) if timed else None,
+            usage_of(recorded.values()),
+            requests or len(recorded),
+            sum(timed) * len(recorded) / len(timed) if timed else None,
             asked,
             rechecked,
         )
 
+    def calls_of(self, candidate: Candidate, models: Stack) -> Calls[Stack]:
+        """How a candidate asks: with its own rows a call and proxies, and no row's failure ending it."""
+        proxies = proxies_of(candidate.proxies)
+        rows_per_call = candidate.rows_per_call
+        options = replace(self.calls.options, max_failed=1.0, rows_per_call=rows_per_call, proxies=proxies)
+        return Calls(models, options)
+
     def known(self, candidate: Candidate) -> dict[str, dict[str, Any]]:
         """What the store knows of a program's steps over the contexts, by step and text: nothing is asked. It ends at
         the first step of which not everything is known."""
-        held = Known(self, candidate)
+        held = KnownStack(self, candidate)
         with suppress(Unknown, UserError):
-            self.executed(candidate.whole(), self.contexts, self.params, held)
+            self.executed(candidate.whole(), self.contexts, self.params, self.calls_of(candidate, held))
         return held.found
 
-    def run(self, text: str, example: Labelled, caller: Any) -> Any:
+    def run(self, text: str, example: Labelled, calls: Calls[ModelStack]) -> Any:
         """The answer of a whole run, None where it has none. Raises UserError for an empty budget or broken server."""
         try:
-            return self.executed(text, self.contexts_of(example), {**self.params, **example.params}, caller).answer
+            return self.executed(text, self.contexts_of(example), {**self.params, **example.params}, calls).answer
         except UserError as failure:
             if failure.code in ("rows", "failing"):
                 return None
             raise
 
-    def executed(self, text: str, contexts: Mapping[str, Context], params: Mapping[str, Any], caller: Any) -> Execution:
+    def executed(
+        self, text: str, contexts: Mapping[str, Context], params: Mapping[str, Any], calls: Calls[ModelStack]
+    ) -> Execution:
         with Warehouse(self.settings.threads, self.settings.memory, contexts.values()) as warehouse:
             source = Source(self.source.name, text)
-            return execute(source, contexts, params, caller, Silent(), lambda kind, fields: None, warehouse)
+            return execute(source, contexts, params, calls, NoProgress(), ignore_event, warehouse)
 
     def most_calls(self) -> int | None:
         """How many questions a run over the contexts asks at most, where that is known before its rows are."""
@@ -266,10 +276,10 @@ class Bench:
 
     def ask(self, messages: Sequence[Message], parameters: Mapping[str, Any]) -> Answer:
         """What an optimizer asks on its own account: of the root's model, in words."""
-        settings = self.calling.settings.get("root") or next(iter(self.calling.settings.values()))
+        settings = self.calls.models.settings.get("root") or next(iter(self.calls.models.settings.values()))
         settings = replace(settings, parameters={**settings.parameters, **parameters})
         request = Request(settings, tuple(messages), None, 0, "optimizer")
-        return self.calling.wait(lambda: self.calling.model.answer(request))
+        return self.calls.models.wait(lambda: self.calls.models.model.answer(request))
 
     def close(self) -> None:
         self.warehouse.close()

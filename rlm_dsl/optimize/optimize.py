@@ -20,17 +20,18 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Progress
-from rlm_dsl.engine.run import Ledger, header_of, ledger, redaction_of, spent_of, writing
+from rlm_dsl.engine.live_calls import live_calls
+from rlm_dsl.engine.progress import Progress
+from rlm_dsl.engine.run import RunLog, header_of, redaction_of, run_log, spent_of, writing
 from rlm_dsl.engine.run_trace import write_calls
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.types import Table
 from rlm_dsl.models.budget import Amount
-from rlm_dsl.models.known_answers import NOTHING, Before
+from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.recording import Call, call_rows
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Approve, Calling, approved
+from rlm_dsl.models.stack import Approve, LiveStack, approve_all
 from rlm_dsl.optimize.bench import Bench, Candidate, Times, Tried
 from rlm_dsl.optimize.certify import Target, cascade_of, halves
 from rlm_dsl.optimize.changes import (
@@ -83,7 +84,7 @@ class Wish:
     target: Target | None = None
     pick: str = "best"
     told: Callable[[str], None] = field(default=lambda line: None)
-    approve: Approve = approved
+    approve: Approve = approve_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,34 +105,35 @@ def optimize(wish: Wish) -> Optimized:
         **header_of(wish.contexts, wish.params, wish.settings.by_alias(), wish.settings, {}),
         "schema": SCHEMA,
     }
-    before = gone_before(wish.folder, header)
+    known = answers_of_stopped(wish.folder, header)
     seconds = times(wish.folder)
-    with ledger(wish.folder, redaction, before, "the same command again") as held:
-        held.begin({"program": wish.source.text}, header, before)
-        tell = Times(held.tell, seconds).tell
-        with Calling(
-            wish.settings, wish.keys, tell, redaction.redact, None, wish.approve, before, held.note
-        ) as calling:
-            wish.progress.watch(calling.spent)
+    with run_log(wish.folder, redaction, known, "the same command again") as log:
+        log.begin({"program": wish.source.text}, header, known)
+        tell = Times(log.tell, seconds).tell
+        opened = live_calls(
+            wish.settings, wish.keys, tell, redaction.redact, None, None, wish.approve, known, log.note
+        )
+        with opened as calls:
+            wish.progress.watch(calls.models.spent)
             bench = Bench(
-                wish.source, wish.contexts, wish.params, wish.settings, calling, wish.progress, wish.load, seconds
+                wish.source, wish.contexts, wish.params, wish.settings, calls, wish.progress, wish.load, seconds
             )
             try:
                 found = Optimization(wish, bench, score).result()
             finally:
                 bench.close()
                 keep_times(wish.folder, seconds)
-            return sealed(wish, found, calling, held)
+            return sealed(wish, found, calls.models, log)
 
 
-def gone_before(folder: Path, header: Mapping[str, Any]) -> Before:
+def answers_of_stopped(folder: Path, header: Mapping[str, Any]) -> KnownAnswers:
     """The answers of an optimization that was stopped, to go on with."""
     rows = journaled(folder)
     if not rows:
-        return NOTHING
+        return NONE_KNOWN
     live = [Call.from_json(row).answer for row in rows if row["origin"] == "live"]
     spent = Amount(sum(a.prompt_tokens or 0 for a in live), sum(a.completion_tokens or 0 for a in live))
-    return Before(
+    return KnownAnswers(
         {row["key"]: row["answer"] for row in rows},
         {row["key"]: row["origin"] for row in rows},
         len(live),
@@ -151,19 +153,19 @@ def keep_times(folder: Path, seconds: Mapping[str, float]) -> None:
         (folder / SECONDS).write_text(json.dumps({key: round(value, 4) for key, value in seconds.items()}) + "\n")
 
 
-def sealed(wish: Wish, found: Optimized, calling: Calling, held: Ledger) -> Optimized:
+def sealed(wish: Wish, found: Optimized, models: LiveStack, log: RunLog) -> Optimized:
     """The record, closed: the report, the tuned program, every call."""
-    spent = spent_of(calling.recording, wish.settings)
-    report = {**found.report, "spent": {**spent.as_event(), "seconds": round(held.seconds, 2)}}
-    assert held.writer is not None
-    with writing(held.writer):
-        rows = call_rows(calling.recording.calls.values())
-        held.writer.end({"outcome": "answered", **spent.as_event(), "seconds": held.seconds}, rows)
-        held.writer.write_text("program.rlm", wish.source.text)
-        held.writer.write_text("tuned.yaml", found.tuned.yaml())
-        held.writer.write_json(REPORT, report)
-        write_calls(held.writer, rows)
-        held.writer.seal()
+    spent = spent_of(models.recording, wish.settings)
+    report = {**found.report, "spent": {**spent.as_event(), "seconds": round(log.seconds, 2)}}
+    assert log.writer is not None
+    with writing(log.writer):
+        rows = call_rows(models.recording.calls.values())
+        log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)
+        log.writer.write_text("program.rlm", wish.source.text)
+        log.writer.write_text("tuned.yaml", found.tuned.yaml())
+        log.writer.write_json(REPORT, report)
+        write_calls(log.writer, rows)
+        log.writer.seal()
     return replace(found, report=report)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.common.source import Source
-from rlm_dsl.engine.calls.round import Round, ready, shown_text
+from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.calls.round import Round, prepare_round, shown_text
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.check.written import calls_in
 from rlm_dsl.language.operators.core import kinds
@@ -120,7 +121,7 @@ def round_of(
             values[name] = found
         else:
             values[name] = value.value if isinstance(value, Literal | Param) else value
-    return ready(stage, settings[values["using"]], values, window, redact, 0)
+    return prepare_round(stage, settings[values["using"]], values, CallOptions(window, redact, 0))
 
 
 def described(stage: ModelStage, round_: Round, statement: str, call: str) -> Tunable:

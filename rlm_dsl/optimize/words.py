@@ -19,7 +19,7 @@ import dspy
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.request import Message
-from rlm_dsl.optimize.bench import Bench, Candidate, Share
+from rlm_dsl.optimize.bench import Bench, Candidate, CandidateStack
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.metric import Score
 from rlm_dsl.optimize.predictors import SPARE, Predictors, alias, example_of, note
@@ -50,9 +50,10 @@ class Steps(Predictors):
             given = json.loads(case)
             example = Labelled("", "", None, given["contexts"], given["params"])
             with self.bench.lock:
-                share = Share(self.bench, self.candidate())
-                answer = self.bench.run(self.candidate().whole(), example, share)
-            self.note_calls(share.recording.calls.values())
+                models = CandidateStack(self.bench.calls.models)
+                calls = self.bench.calls_of(self.candidate(), models)
+                answer = self.bench.run(self.candidate().whole(), example, calls)
+            self.note_calls(models.recording.calls.values())
             return dspy.Prediction(answer=answer)
         value = self.bench.row(self.candidate(), step, text, sample, parameters)
         fields = self.held["steps"][step].result.fields

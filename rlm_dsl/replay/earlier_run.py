@@ -12,7 +12,7 @@ from typing import Any
 
 from rlm_dsl.engine.run_trace import CALLS
 from rlm_dsl.models.budget import Amount, PriceOf, amount
-from rlm_dsl.models.known_answers import Before
+from rlm_dsl.models.known_answers import KnownAnswers
 from rlm_dsl.models.request import Answer
 from rlm_dsl.trace.events import read_events
 from rlm_dsl.trace.journal import journaled
@@ -20,11 +20,11 @@ from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
 
-def of_earlier(trace: Trace) -> Before:
+def of_earlier(trace: Trace) -> KnownAnswers:
     """The whole answers of a finished run, in its own words."""
     table = trace.table(CALLS, ("key", "answer"))
     keys, answers = table.column("key").to_pylist(), table.column("answer").to_pylist()
-    return Before({key: text for key, text in zip(keys, answers, strict=True) if whole(text)})
+    return KnownAnswers({key: text for key, text in zip(keys, answers, strict=True) if whole(text)})
 
 
 def whole(text: str) -> bool:
@@ -34,7 +34,7 @@ def whole(text: str) -> bool:
     return Answer.from_json(json.loads(text)).keepable
 
 
-def of_stopped(trace: Trace, price_of: PriceOf) -> Before:
+def of_stopped(trace: Trace, price_of: PriceOf) -> KnownAnswers:
     """Everything that a stopped run was given, and what it has spent: attempts that have no end may have been billed,
     and count as what they were announced to take."""
     rows = journaled(trace.folder)
@@ -44,7 +44,7 @@ def of_stopped(trace: Trace, price_of: PriceOf) -> Before:
     calls, spent = spent_in(events, price_of)
     answers = {row["key"]: row["answer"] for row in rows}
     origins = {row["key"]: row["origin"] for row in rows}
-    return Before(answers, origins, calls, spent, trace.header["budget"]["calls"], trace.header)
+    return KnownAnswers(answers, origins, calls, spent, trace.header["budget"]["calls"], trace.header)
 
 
 def spent_in(events: Iterable[Mapping[str, Any]], price_of: PriceOf) -> tuple[int, Amount]:

@@ -18,16 +18,18 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.formats.database_file import file_and_table
 from rlm_dsl.context.loading import as_declared
 from rlm_dsl.context.python_table import FORMAT as TABLE
-from rlm_dsl.engine.calls.round import WINDOW, Silent
+from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.calls.sub_runs import replayed_calls
 from rlm_dsl.engine.context_storage import obtain
 from rlm_dsl.engine.execution import Execution, execute
 from rlm_dsl.engine.garbage_collection import collected_seldom
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import SCHEMA, RecordedCalls, program_digest, recorded_calls, recorded_settings
+from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.check.spelled import spelled_table
 from rlm_dsl.models.request import Request
-from rlm_dsl.models.stack import Replaying
 from rlm_dsl.replay.verify_calls import (
     UNKNOWN,
     Tolerant,
@@ -267,26 +269,20 @@ def _run(check: _Check, text: str) -> None:
     """Run the program on the recorded answers; what stops it is kept for the level it belongs to."""
     if check.why_not:
         return
-    calls = check.calls = recorded_calls(check.trace)
+    answers = check.calls = recorded_calls(check.trace)
     header = check.trace.header
-    recorded = Tolerant(calls.answer)
-    replaying = Replaying(
-        recorded_settings(check.trace),
-        recorded,
-        header.get("window", WINDOW),
-        check.redaction.redact,
-        rows_per_call=header.get("rows_per_call"),
-        proxies=header.get("proxies"),
-    )
+    recorded = Tolerant(answers.answer)
+    options = CallOptions.recorded(header, check.redaction.redact)
+    calls = replayed_calls(recorded_settings(check.trace), recorded, options)
     with Warehouse(contexts=check.contexts.values()) as warehouse:
         try:
             check.execution = execute(
                 Source("program.rlm", text),
                 check.contexts,
                 header.get("params", {}),
-                replaying,
-                Silent(),
-                lambda kind, fields: None,
+                calls,
+                NoProgress(),
+                ignore_event,
                 warehouse,
             )
         except ProgramError:
@@ -298,8 +294,8 @@ def _run(check: _Check, text: str) -> None:
     if recorded.missing:
         check.execution, check.why_not = None, "a request has no recorded answer"
         lines = {step["step"]: step.get("line") for step in check.trace.steps}
-        check.stopped += missing(recorded, calls, check.unknown, lines)
-    check.asked = {key: call.request for key, call in replaying.recording.calls.items() if key in recorded.used}
+        check.stopped += missing(recorded, answers, check.unknown, lines)
+    check.asked = {key: call.request for key, call in calls.models.recording.calls.items() if key in recorded.used}
 
 
 def _plan(check: _Check) -> None:

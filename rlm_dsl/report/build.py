@@ -21,15 +21,15 @@ from rlm_dsl.compare.diff import Difference, diff
 from rlm_dsl.compare.reasons import Asked
 from rlm_dsl.compare.rerun import Different, rerun
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Progress
 from rlm_dsl.engine.execution import checked_program
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Approve, approved
+from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.optimize.tuned import applied, found_tuned
 from rlm_dsl.report.charts import Chart, chart_of
 from rlm_dsl.report.run_view import Evidence, PartView, RunView, run_view, shown
@@ -52,7 +52,7 @@ class How:
     load: Callable[[str, str], Context]
     progress: Progress
     told: Callable[[Asked], None]
-    approve: Approve = approved
+    approve: Approve = approve_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import pytest
 
 from rlm_dsl.common.source import Source
 from rlm_dsl.engine.execution import assembled, part_of
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.check import Environment, check_program
@@ -23,7 +24,7 @@ from rlm_dsl.plan.build import build
 from tests.support.cases import accept, corpus_cases
 from tests.support.paths import CORPUS
 from tests.support.real import FOLDER, REAL
-from tests.support.small import Caller, NoProgress, loaded
+from tests.support.small import calls_of, loaded
 
 RUNS = CORPUS / "runs.txt"
 day, moment = datetime.date.fromisoformat, datetime.datetime.fromisoformat
@@ -256,7 +257,7 @@ def outcome(text: str, name: str) -> str:
         types = {context: loaded(warehouse, context, rows) for context, rows in CONTEXTS[name].items()}
         program = check_program(parse(source), source, Environment(types, {}, PARAMS.get(name, {})))
         plan = build(program.statements, warehouse.contexts, {})
-        Runner(warehouse, Caller(StandIn()), NoProgress()).run(plan)
+        Runner(warehouse, calls_of(StandIn()), NoProgress()).run(plan)
         value = assembled([part_of(leaf, plan, warehouse) for leaf in plan.targets[-1].leaves])
     return "\n".join(told(value))
 

@@ -19,12 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.context.loading import load
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.patterns.prefilters import lookup
 from rlm_dsl.language.patterns.validate import problem
 from rlm_dsl.plan.build import physical_name
-from tests.support.small import Caller, NoProgress, planned
+from tests.support.small import calls_of, planned
 
 RG = shutil.which("rg")
 needs_ripgrep = pytest.mark.skipif(RG is None, reason="ripgrep (rg) is not installed")
@@ -193,7 +194,7 @@ class Loaded:
         """The numbers of the lines that the language finds: text, plan, query."""
         plan = planned(f'answer log | grep(r"{pattern}") | select(line)', self.types, self.warehouse)
         (leaf,) = plan.targets[-1].leaves
-        Runner(self.warehouse, Caller(), NoProgress(), digests=False).run(plan)
+        Runner(self.warehouse, calls_of(), NoProgress(), digests=False).run(plan)
         made = next(relation for relation in plan.made.values() if physical_name(relation) == leaf.table)
         found = [line for (line,) in self.warehouse.table(made)]
         for stage in plan.stages:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.sql import sql
-from tests.support.small import Caller, NoProgress, loaded, planned
+from tests.support.small import calls_of, loaded, planned
 
 MANY = sql("SELECT range AS i, repeat(range::VARCHAR, 9) AS s FROM range(2000000)")
 
@@ -48,7 +49,7 @@ def test_ctrl_c_stops_a_long_query_at_once_and_its_tables_go() -> None:
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         started = time.perf_counter()
         with pytest.raises(KeyboardInterrupt):
-            Runner(warehouse, Caller(), NoProgress(), digests=False).run(plan)
+            Runner(warehouse, calls_of(), NoProgress(), digests=False).run(plan)
         assert time.perf_counter() - started < 10
         left = [name for (name,) in warehouse.connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         assert left == []

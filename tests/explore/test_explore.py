@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rlm_dsl.api import ask, run
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.loop import CUT_SHORT, LAST_TURN, NO_DATA, NOTHING, Exploration, NoAnswer, Told, explore
@@ -19,7 +20,7 @@ from rlm_dsl.language.check import Environment
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.testing import serve
-from tests.support.small import Caller, NoProgress, loaded
+from tests.support.small import calls_of, loaded
 
 TICKETS: dict[str, list[Any]] = {
     "id": [1, 2, 3, 4],
@@ -55,7 +56,7 @@ class Judge:
 def session() -> Iterator[Session]:
     with Warehouse(2) as warehouse:
         types = {"tickets": loaded(warehouse, "tickets", TICKETS)}
-        yield Session(Runner(warehouse, Caller(Judge()), NoProgress(), digests=False), Environment(types))
+        yield Session(Runner(warehouse, calls_of(Judge()), NoProgress(), digests=False), Environment(types))
 
 
 def explored(session: Session, *replies: str | Answer, turns: int = 9) -> tuple[Exploration, list[Told], Root]:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.loop import Told, explore
@@ -15,7 +16,7 @@ from rlm_dsl.models.request import Answer, Request
 from tests.explore.test_explore import TICKETS, Root
 from tests.support.cases import accept, corpus_cases
 from tests.support.paths import CORPUS
-from tests.support.small import Caller, NoProgress, loaded
+from tests.support.small import calls_of, loaded
 
 REPLIES = CORPUS / "replies.txt"
 
@@ -48,7 +49,7 @@ def test_what_a_reply_is_told_and_how_it_ends(title: str, request: pytest.Fixtur
     told: list[Told] = []
     with Warehouse(2) as warehouse:
         types = {"tickets": loaded(warehouse, "tickets", TICKETS)}
-        session = Session(Runner(warehouse, Caller(Judge()), NoProgress(), digests=False), Environment(types))
+        session = Session(Runner(warehouse, calls_of(Judge()), NoProgress(), digests=False), Environment(types))
         root = Root([reply(each.strip("\n")) for each in replies.split("\n%%\n")])
         turns = len(replies.split("\n%%\n")) - 1 if title == "no answer at all" else 9
         found = explore("How many?", session, root, turns=turns, tell=lambda kind, fields: None, shown=told.append)

@@ -13,9 +13,9 @@ from rlm_dsl import traces
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.loading import load
-from rlm_dsl.engine.calls.round import Silent
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.explore.ask import Wishes, agreed
+from rlm_dsl.explore.ask import ExploreOptions, agreed
 from rlm_dsl.explore.first_look import first_look, templates_of
 from rlm_dsl.explore.loop import Exploration, NoAnswer
 from rlm_dsl.explore.modes import answer_by_mode
@@ -128,10 +128,10 @@ def test_a_short_context_goes_straight_to_the_model(tmp_path: Path) -> None:
     again = Desk(tmp_path, f"{FIRST}{BILLING}{TOTAL}")
     with again.server:
         settings = Settings(models={"root": "m", "sub": "m"}, base_url=again.server.base_url, store=":memory:")
-        more = {"keys": Keys({}), "progress": Silent(), "shown": lambda told: None, "trace": None}
+        more = {"keys": Keys({}), "progress": NoProgress(), "shown": lambda told: None, "trace": None}
         asked = "How {many}?"
         by_size = answer_by_mode("auto", asked, contexts, settings, short=100, **more)  # type: ignore[arg-type]
-        both = answer_by_mode("compare", asked, contexts, settings, Wishes("int"), **more)  # type: ignore[arg-type]
+        both = answer_by_mode("compare", asked, contexts, settings, ExploreOptions("int"), **more)  # type: ignore[arg-type]
     assert list(by_size) == ["explore"] and list(both) == ["explore", "direct"]
     with pytest.raises(UserError, match="there is no mode"):
         desk.ask(mode="fast")

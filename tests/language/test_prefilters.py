@@ -11,13 +11,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.context.loading import load
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.patterns.prefilters import Matches, known, lookup, matching, without_idle_ends
 from rlm_dsl.language.patterns.tree import Unclear, tree_of
 from rlm_dsl.language.patterns.validate import compiled, named_groups, problem
 from rlm_dsl.language.sql import Sql, bound, name, render, sql
-from tests.support.small import Caller, NoProgress, answer, planned
+from tests.support.small import answer, calls_of, planned
 
 TEXTS = [
     *[
@@ -228,7 +229,7 @@ def narrowed_as_re2_says(folder: Path, pattern: str) -> None:
     with Warehouse(threads=1) as held:
         held.load("log", context.schema, context.rows, context.own)
         plan = planned(f'answer log | extract(r"{pattern}")', {"log": context.schema}, held)
-        Runner(held, Caller(), NoProgress(), digests=False).run(plan)
+        Runner(held, calls_of(), NoProgress(), digests=False).run(plan)
         (relation,) = plan.made.values()
         rows = held.rows(sql('SELECT line, g, "#lo", "#hi" FROM {t} ORDER BY line', t=relation.sql))
     expected, start = [], 0

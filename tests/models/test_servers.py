@@ -27,7 +27,7 @@ from rlm_dsl.models.request import Message, ModelSettings, Request
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Server, Settings
 from rlm_dsl.models.settings_file import read_settings
-from rlm_dsl.models.stack import Calling
+from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.testing import serve
 
 LABEL = Record((Field("label", Enum(("a", "b"))),))
@@ -43,9 +43,9 @@ def log(folder: Path, rows: int = 40) -> Path:
 
 def asked(settings: Settings, keys: Keys, *models: ModelSettings) -> list[Any]:
     """What each model says to a row."""
-    with Calling(settings, keys, lambda kind, fields: None) as calling:
+    with LiveStack(settings, keys, lambda kind, fields: None) as stack:
         messages = (Message("system", "Choose."), Message("user", "text 1"))
-        return [calling.ask(Request(model, messages, json_schema(LABEL), purpose="step")) for model in models]
+        return [stack.ask(Request(model, messages, json_schema(LABEL), purpose="step")) for model in models]
 
 
 def test_each_alias_has_its_server_with_its_own_key_headers_and_query(tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_how_a_server_is_asked_is_remembered_over_runs(tmp_path: Path) -> None:
         model = ModelSettings("m", server.base_url, parameters={"max_completion_tokens": 50})
         for n in range(3):
             settings = Settings(models={"sub": "m"}, base_url=server.base_url, store=str(tmp_path / "s"))
-            with Calling(settings, Keys({}), lambda kind, fields: None) as calling:
+            with LiveStack(settings, Keys({}), lambda kind, fields: None) as stack:
                 shown = (Message("system", "Choose."), Message("user", f"text {n}"))
-                calling.ask(Request(model, shown, json_schema(LABEL)))
+                stack.ask(Request(model, shown, json_schema(LABEL)))
         assert server.calls == 3 + 2 and "tools" in server.requests[-1].body
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import EngineError, Warehouse
 from rlm_dsl.language.check import Environment, check_program
@@ -25,7 +26,7 @@ from rlm_dsl.plan.build import build
 from rlm_dsl.plan.expressions import engine_type
 from tests.naive.rows import CONTEXT_BITS, SOURCE_BITS, Row, Table
 from tests.naive.values import Kind, Stops, Value
-from tests.support.small import Caller, NoProgress
+from tests.support.small import calls_of
 
 FAR = 1000
 """The bytes of a row whose source is not its text: more than any text drawn."""
@@ -130,7 +131,7 @@ class Engine:
         checked = check_program(parse(source), source, Environment(self.types, {}, {}))
         plan = build(checked.statements, self.warehouse.contexts, {})
         try:
-            Runner(self.warehouse, Caller(), NoProgress(), digests=False).run(plan)
+            Runner(self.warehouse, calls_of(), NoProgress(), digests=False).run(plan)
             self.answers += 1
             relations = [*plan.made.values(), *self.warehouse.contexts.values()]
             return {
@@ -152,7 +153,7 @@ class Engine:
         checked = check_program(parse(source), source, Environment(self.types, {}, {}))
         plan = build(checked.statements, self.warehouse.contexts, {})
         try:
-            Runner(self.warehouse, Caller(), NoProgress(), digests=False).run(plan)
+            Runner(self.warehouse, calls_of(), NoProgress(), digests=False).run(plan)
             (leaf,) = plan.targets[-1].leaves
             return set(self.warehouse.origins(leaf.evidence[0], leaf.chosen))
         except EngineError:

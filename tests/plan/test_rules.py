@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rlm_dsl.common.diagnostics import ProgramError
 from rlm_dsl.common.source import Source
 from rlm_dsl.engine.execution import assembled, part_of
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.check import Environment, check_program
@@ -19,7 +20,7 @@ from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.plan import build as building
 from rlm_dsl.plan.build import build
-from tests.support.small import Caller, NoProgress, loaded
+from tests.support.small import calls_of, loaded
 
 TABLE: dict[str, list[Any]] = {
     "id": list(range(1, 13)),
@@ -55,7 +56,7 @@ def outcome(program: str, *, rules: bool) -> tuple[Any, list[str], int]:
             with unchanged.context() as patch:
                 patch.setattr(building, "rewritten", lambda statements, targets: (tuple(statements), ()))
                 plan = build(checked.statements, warehouse.contexts, {})
-        Runner(warehouse, Caller(judge), NoProgress()).run(plan)
+        Runner(warehouse, calls_of(judge), NoProgress()).run(plan)
         value = assembled([part_of(leaf, plan, warehouse) for leaf in plan.targets[-1].leaves])
     return value, sorted(judge.asked), len(plan.rewrites)
 

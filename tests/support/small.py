@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.engine.calls.options import CallOptions, Calls
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner, StepRecord
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.check import Environment, check_program
@@ -56,24 +58,11 @@ def loaded(warehouse: Warehouse, name: str, columns: Mapping[str, list[Any]]) ->
     return schema
 
 
-class NoProgress:
-    def watch(self, spent: Callable[[], str]) -> None: ...
-    def round_started(self, step: str, rows: int, requests: int) -> None: ...
-    def answered(self, step: str) -> None: ...
-    def round_ended(self, step: str) -> None: ...
-
-
-class Caller:
-    """A caller over one model, for tests."""
+class OneModel:
+    """A stack over one model, for tests."""
 
     def __init__(self, model: Any = None) -> None:
         self.settings = {alias: ModelSettings("m", "http://localhost/v1") for alias in ("root", "sub", "small")}
-        self.window = 32_000
-        self.redact = str
-        self.depth = 3
-        self.max_failed = 1.0
-        self.rows_per_call: dict[str, int] = {}
-        self.proxies: dict[str, Any] = {}
         self.model = model
 
     def wait(self, work: Callable[[], Awaitable[Any]]) -> Any:
@@ -82,6 +71,11 @@ class Caller:
         return asyncio.run(work())  # type: ignore[arg-type]
 
     def afford(self, step: str, requests: Any) -> None: ...
+
+
+def calls_of(model: Any = None) -> Calls[OneModel]:
+    """Calls of one model, with nothing set."""
+    return Calls(OneModel(model), CallOptions())
 
 
 def planned(program: str, types: Mapping[str, Table], warehouse: Warehouse, params: Mapping[str, Any] = {}) -> Plan:
@@ -97,7 +91,7 @@ def ran(
     with Warehouse(threads=threads) as warehouse:
         types = {name: loaded(warehouse, name, columns) for name, columns in contexts.items()}
         plan = planned(program, types, warehouse)
-        records = Runner(warehouse, Caller(model), NoProgress()).run(plan)
+        records = Runner(warehouse, calls_of(model), NoProgress()).run(plan)
         parts: dict[tuple[str, ...], Any] = {}
         for leaf in plan.targets[-1].leaves:
             if isinstance(leaf.type, Table):

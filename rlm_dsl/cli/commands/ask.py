@@ -59,13 +59,13 @@ def command(
     """
     from rlm_dsl.cli.approval import DryRun, asking, dry, told_estimate
     from rlm_dsl.cli.render.steps import told_result, told_turn
-    from rlm_dsl.explore.ask import Wishes
+    from rlm_dsl.explore.ask import ExploreOptions
     from rlm_dsl.explore.modes import answer_by_mode
     from rlm_dsl.models.servers import Keys
 
     folder = None if no_trace or dry_run else Path(trace) if trace else new_trace()
     chosen = settings(given, turns=turns)
-    wishes = Wishes(given["returns"], given["depth"], given["judged"], given["times"], given["prompt_tokens"])
+    wishes = ExploreOptions(given["returns"], given["depth"], given["judged"], given["times"], given["prompt_tokens"])
     try:
         results = answer_by_mode(
             mode,

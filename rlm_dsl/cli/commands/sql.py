@@ -22,12 +22,12 @@ def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
 
     Example: rlm-dsl sql traces/tickets.trace "select step, count(*) from calls group by all"
     """
-    from rlm_dsl.engine.calls.round import plain
+    from rlm_dsl.common.json_ready import json_ready
     from rlm_dsl.traces import sql
 
     shown = 100
     columns, rows = sql(trace, query, limit=None if as_json or as_csv else shown + 1)
-    held = [[plain(value) for value in row] for row in rows]
+    held = [[json_ready(value) for value in row] for row in rows]
     if as_json:
         write(
             json.dumps(

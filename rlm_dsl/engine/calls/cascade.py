@@ -13,21 +13,22 @@ from fractions import Fraction
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.engine.calls.round import Answered, Round, Row
+from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.calls.round import Round, RoundResult, Row
 from rlm_dsl.language.types import BOOL, Enum
 from rlm_dsl.models.proxy_model import Proxy, chosen
 from rlm_dsl.models.typed_retry import Outcome
 
-Ask = Callable[[Sequence[Row]], Answered]
+Ask = Callable[[Sequence[Row]], RoundResult]
 
 
-def proxy_of(round_: Round, caller: Any) -> Proxy | None:
+def proxy_of(round_: Round, options: CallOptions) -> Proxy | None:
     """The proxy that a round's step names. Raises UserError where it is not at hand, or answers something else."""
     digest = round_.values.get("proxy")
     if not digest:
         return None
     name = round_.stage.step_name
-    proxy: Proxy | None = caller.proxies.get(digest)
+    proxy = options.proxies.get(digest)
     if proxy is None:
         raise UserError(
             f"{name}: its proxy {digest[:12]} is not here",
@@ -41,7 +42,7 @@ def proxy_of(round_: Round, caller: Any) -> Proxy | None:
     return proxy
 
 
-def cascaded(round_: Round, rows: Sequence[Row], proxy: Proxy, ask: Ask) -> Answered:
+def ask_cascade(round_: Round, rows: Sequence[Row], proxy: Proxy, ask: Ask) -> RoundResult:
     """Every row's outcome, by the proxy or the model. `ask` asks the model about some rows."""
     texts = list(dict.fromkeys(text for row in rows for text in row.texts))
     field = round_.result.fields[0].name
@@ -50,7 +51,7 @@ def cascaded(round_: Round, rows: Sequence[Row], proxy: Proxy, ask: Ask) -> Answ
         if (label := proxy.decide(text)) is not None:
             decided[text] = {field: label}
     sample = set(chosen(list(decided), proxy.recheck))
-    first = ask([row for row in rows if sample.intersection(row.texts)]) if sample else Answered({}, 0)
+    first = ask([row for row in rows if sample.intersection(row.texts)]) if sample else RoundResult({}, 0)
     text_of = {row.key: row.texts[0] for row in rows if row.texts}
     compared = {text_of[key]: outcome for key, outcome in first.outcomes.items() if outcome is not None}
     wrong = sum(outcome.status == "ok" and outcome.value != decided[text] for text, outcome in compared.items())
@@ -61,7 +62,7 @@ def cascaded(round_: Round, rows: Sequence[Row], proxy: Proxy, ask: Ask) -> Answ
         if text in decided and text not in sample and not withdrawn
     }
     left = [row for row in rows if row.key not in first.outcomes and row.key not in by_proxy]
-    rest = ask(left) if left else Answered({}, 0)
+    rest = ask(left) if left else RoundResult({}, 0)
     outcomes = {**first.outcomes, **rest.outcomes, **by_proxy}
     return replace(
         rest,

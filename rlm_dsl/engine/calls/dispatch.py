@@ -1,7 +1,7 @@
 """How a model step's rows are asked about: at once, in trees, in waves, or by one program for all.
 
-In: a round that is ready, its rows, a caller. Out: what it came to. Law: what is asked follows from the rows and the
-answers alone, never from when they come; the budget is asked before anything leaves.
+In: a round that is ready, its rows, whom and how to ask. Out: what it came to. Law: what is asked follows from the
+rows and the answers alone, never from when they come; the budget is asked before anything leaves.
 """
 
 from __future__ import annotations
@@ -9,35 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rlm_dsl.engine.calls.cascade import cascaded, proxy_of
+from rlm_dsl.engine.calls.cascade import ask_cascade, proxy_of
+from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.packing import ask_together, chunks, request_of
-from rlm_dsl.engine.calls.round import Answered, Progress, Round, Row, ask_round
+from rlm_dsl.engine.calls.round import Round, RoundResult, Row, ask_round
 from rlm_dsl.engine.calls.shared_program import FIRST, ask_shared
 from rlm_dsl.engine.calls.tree import ask_trees, first_level
+from rlm_dsl.engine.progress import Progress
+from rlm_dsl.models.protocol import ModelStack
 
 WAVE = 64
 """Rows that are asked about at once where a few that satisfy are enough."""
 
 
-def answered(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress) -> Answered:
+def ask_rows(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], progress: Progress) -> RoundResult:
     """Ask about rows until there is an outcome for each, or enough of them satisfy."""
     enough = round_.stage.enough
     outcomes: dict[int, Any] = {}
     holding = 0
-    waved: list[Answered] = []
-    proxy = proxy_of(round_, caller)
+    waved: list[RoundResult] = []
+    proxy = proxy_of(round_, calls.options)
     for wave in waves(rows, enough):
         found = (
-            once(round_, wave, caller, progress)
+            ask_wave(round_, wave, calls, progress)
             if proxy is None
-            else cascaded(round_, wave, proxy, lambda some: once(round_, some, caller, progress))
+            else ask_cascade(round_, wave, proxy, lambda some: ask_wave(round_, some, calls, progress))
         )
         outcomes |= found.outcomes
         waved.append(found)
         holding += sum(1 for outcome in found.outcomes.values() if outcome is not None and holds(outcome.value))
         if enough is not None and holding >= enough:
             break
-    return Answered(
+    return RoundResult(
         outcomes,
         sum(found.requests for found in waved),
         len(rows) - len(outcomes),
@@ -62,25 +65,25 @@ def waves(rows: Sequence[Row], enough: int | None) -> Iterator[Sequence[Row]]:
         yield rows[at : at + WAVE]
 
 
-def once(round_: Round, rows: Sequence[Row], caller: Any, progress: Progress) -> Answered:
+def ask_wave(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], progress: Progress) -> RoundResult:
     """One wave: its first requests are paid for, then it is asked."""
-    most, name = caller.max_failed, round_.stage.step_name
-    found: Answered
+    models, most, name = calls.models, calls.options.max_failed, round_.stage.step_name
+    found: RoundResult
     if round_.stage.tree:
-        caller.afford(name, first_level(round_, rows))
-        found = caller.wait(lambda: ask_trees(round_, rows, caller.model, progress))
+        models.afford(name, first_level(round_, rows))
+        found = models.wait(lambda: ask_trees(round_, rows, models.model, progress))
         return found
     texts = list(dict.fromkeys(text for row in rows for text in row.texts))
-    together = 1 if round_.explore else caller.rows_per_call.get(name, 1)
+    together = 1 if round_.explore else calls.options.rows_per_call.get(name, 1)
     if together > 1:
-        caller.afford(name, [request_of(round_, chunk) for chunk in chunks(round_, texts, together)])
-        found = caller.wait(lambda: ask_together(round_, rows, together, caller.model, progress, most))
+        models.afford(name, [request_of(round_, chunk) for chunk in chunks(round_, texts, together)])
+        found = models.wait(lambda: ask_together(round_, rows, together, models.model, progress, most))
         return found
     shared = round_.explore and round_.values.get("share") == "program"
     requests = {text: round_.request(text) for text in (texts[:FIRST] if shared else texts)}
-    caller.afford(name, requests.values())
+    models.afford(name, requests.values())
     if shared:
-        found = caller.wait(lambda: ask_shared(round_, rows, caller.model, progress, most))
+        found = models.wait(lambda: ask_shared(round_, rows, models.model, progress, most))
     else:
-        found = caller.wait(lambda: ask_round(round_, rows, requests, caller.model, progress, most))
+        found = models.wait(lambda: ask_round(round_, rows, requests, models.model, progress, most))
     return found

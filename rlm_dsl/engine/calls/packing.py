@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rlm_dsl.engine.calls.round import Answered, Failing, Progress, Round, Row, in_turn, reading, texts_of
+from rlm_dsl.engine.calls.round import Failing, Round, RoundResult, Row, in_turn, reading, texts_of
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.answer_schema import NotOfType, json_schema, read_answer
 from rlm_dsl.language.types import INT, Field, ListOf, Record
 from rlm_dsl.models.protocol import Model
@@ -55,7 +56,7 @@ def request_of(round_: Round, texts: Sequence[str]) -> Request:
 
 async def ask_together(
     round_: Round, rows: Sequence[Row], most: int, model: Model, progress: Progress, max_failed: float
-) -> Answered:
+) -> RoundResult:
     name, failing = round_.stage.step_name, Failing(round_.stage.step_name, max_failed)
     found: dict[str, Outcome[dict[str, Any]]] = {}
     asked = 0
@@ -77,7 +78,7 @@ async def ask_together(
 
     await in_turn(together, one)
     progress.round_ended(name)
-    return Answered({row.key: found[row.texts[0]] if row.texts else None for row in rows}, asked)
+    return RoundResult({row.key: found[row.texts[0]] if row.texts else None for row in rows}, asked)
 
 
 async def answers_of(round_: Round, texts: Sequence[str], model: Model) -> dict[str, Outcome[dict[str, Any]]]:

@@ -11,12 +11,12 @@ from typing import Any, NoReturn, TypeVar
 
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.calls.round import Silent
+from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.execution import execute
+from rlm_dsl.engine.progress import NoProgress
+from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.proxy_model import proxies_of
 from rlm_dsl.models.request import ModelSettings, Request
 from rlm_dsl.models.settings import Settings
 
@@ -34,14 +34,12 @@ class Prompted(Exception):
         super().__init__(step)
 
 
-class Prompting:
-    """A caller without models: the first round that comes is what was wanted."""
+class PromptStack:
+    """A stack without models: the first round that comes is what was wanted."""
 
     def __init__(self, settings: Settings) -> None:
         named = settings.by_alias()
         self.settings: Mapping[str, ModelSettings] = named or AnyModel(settings.base_url)
-        self.window, self.redact, self.depth, self.max_failed = settings.window, str, DEEPEST, 1.0
-        self.rows_per_call, self.proxies = settings.rows_per_call, proxies_of(settings.proxies)
 
     @property
     def model(self) -> Model:
@@ -68,9 +66,10 @@ def first_prompts(
     source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any], settings: Settings
 ) -> tuple[str, list[Request], int]:
     """The first round's step, its first requests and how many there are; "" where nothing is asked."""
+    calls = Calls(PromptStack(settings), CallOptions.of(settings, str))
     with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
         try:
-            execute(source, contexts, params, Prompting(settings), Silent(), lambda kind, fields: None, warehouse)
+            execute(source, contexts, params, calls, NoProgress(), ignore_event, warehouse)
         except Prompted as found:
             return found.step, found.requests, found.count
     return "", [], 0

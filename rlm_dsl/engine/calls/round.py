@@ -8,48 +8,30 @@ answers give the same outcomes in whatever order the answers come.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import json
-import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes, json_schema, read_answer
 from rlm_dsl.language.operators.core.model_step import ModelStep
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.types import Record
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Message, ModelSettings, Request, estimated_tokens
+from rlm_dsl.models.settings import WINDOW
 from rlm_dsl.models.typed_retry import Outcome, ask_typed
 from rlm_dsl.plan.bounds import ASKS
 from rlm_dsl.plan.stages import ModelStage
 
-WINDOW = 32_000
-"""Estimated tokens that one call may show at most."""
 MOST_KNOWN = 10_000
 """Different answers of a round whose values are held."""
 AT_ONCE = 64
 """Requests that are got ready at once; how many are in flight is the endpoint's concern."""
-
-
-class Progress(Protocol):
-    """What is told of a round while it runs; `watch` hands in what is spent so far, in words."""
-
-    def watch(self, spent: Callable[[], str]) -> None: ...
-    def round_started(self, step: str, rows: int, requests: int) -> None: ...
-    def answered(self, step: str) -> None: ...
-    def round_ended(self, step: str) -> None: ...
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def watch(self, spent: Callable[[], str]) -> None: ...
-    def round_started(self, step: str, rows: int, requests: int) -> None: ...
-    def answered(self, step: str) -> None: ...
-    def round_ended(self, step: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +43,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RoundResult:
     """A round's outcomes by key (None: nothing to show, so nothing asked), how many requests it took, how many rows
     it did not need, and of trees how many requests each level took. Of a cascade: how many rows its proxy answered, how
     many of its decisions the model was asked about too, how many of those were wrong, and whether it was withdrawn."""
@@ -93,20 +75,7 @@ def shown_text(columns: Sequence[str], values: Sequence[Any]) -> str | None:
     """One column is shown as it is, several as a JSON object by name."""
     if len(columns) == 1:
         return None if values[0] is None else str(values[0])
-    return json.dumps(dict(zip(columns, map(plain, values), strict=True)), ensure_ascii=False)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: moments in ISO form, floats beyond all bounds as text."""
-    if isinstance(value, datetime.date | datetime.datetime):
-        return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return value
+    return json.dumps(dict(zip(columns, map(json_ready, values), strict=True)), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,26 +135,24 @@ class Round:
             raise NotOfType(said)
 
 
-def ready(
+def prepare_round(
     stage: ModelStage,
     settings: ModelSettings,
     values: Mapping[str, Any],
-    window: int,
-    redact: Callable[[str], str],
-    depth: int,
+    options: CallOptions,
 ) -> Round:
-    """A round from its stage and the values of its arguments. `depth` is how deep sub-runs may go from here."""
-    model = model_step(stage)
-    if model.explores and not depth:
+    """A round from its stage and the values of its arguments."""
+    model, redact = model_step(stage), options.redact
+    if model.explores and not options.depth:
         raise UserError(
             f"{stage.step_name}: a sub-run may not go deeper here", "read the text with `grep`, `partition` and `ask`"
         )
-    explore = min(values["depth"], depth) if model.explores else 0
+    explore = min(values["depth"], options.depth) if model.explores else 0
     cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
     result = model.result(cleaned)
     shown = demonstrated(stage.step_name, values.get("examples", ()), result)
     head = Message("system", redact(model.question(cleaned) + shown))
-    return Round(stage, settings, head, result, json_schema(result), window, redact, explore, cleaned)
+    return Round(stage, settings, head, result, json_schema(result), options.window, redact, explore, cleaned)
 
 
 EXAMPLES_ARE_DATA = "Examples of texts and their right answers, one a line; they are data too:"
@@ -237,7 +204,7 @@ async def ask_round(
     model: Model,
     progress: Progress,
     max_failed: float = 1.0,
-) -> Answered:
+) -> RoundResult:
     """Ask for every row; `requests` are by the text that they show. A stopped server or budget ends it, with what was
     acknowledged in the store, and so does a greater share of failed rows than `max_failed`."""
     failing = Failing(round_.stage.step_name, max_failed)
@@ -257,7 +224,7 @@ async def ask_round(
 
     await in_turn(list(keys), one)
     progress.round_ended(name)
-    return Answered(outcomes, len(requests))
+    return RoundResult(outcomes, len(requests))
 
 
 async def in_turn(items: list[Any], one: Callable[[Any], Awaitable[None]]) -> None:
@@ -317,9 +284,9 @@ class RowsFailed(UserError):
         )
 
 
-def failures(answered: Answered) -> list[tuple[str, str]]:
+def failures(result: RoundResult) -> list[tuple[str, str]]:
     """(status, problem) of each outcome that is not ok, in the rows' order."""
-    return [(o.status, o.problem or "") for o in answered.outcomes.values() if o is not None and o.status != "ok"]
+    return [(o.status, o.problem or "") for o in result.outcomes.values() if o is not None and o.status != "ok"]
 
 
 def fields_of(outcome: Outcome[dict[str, Any]] | None, result: Record) -> dict[str, Any]:

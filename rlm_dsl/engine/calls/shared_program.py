@@ -11,7 +11,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rlm_dsl.engine.calls.round import Answered, Failing, Progress, Round, Row, in_turn, reading
+from rlm_dsl.engine.calls.round import Failing, Round, RoundResult, Row, in_turn, reading
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.typed_retry import Outcome, ask_typed
 from rlm_dsl.plan.bounds import ASKS
@@ -22,7 +23,7 @@ FIRST = 3
 
 async def ask_shared(
     round_: Round, rows: Sequence[Row], model: Model, progress: Progress, max_failed: float
-) -> Answered:
+) -> RoundResult:
     """Explore the first texts, agree on a program, run it on the others."""
     name, failing = round_.stage.step_name, Failing(round_.stage.step_name, max_failed)
     texts = list(dict.fromkeys(text for row in rows for text in row.texts))
@@ -39,7 +40,7 @@ async def ask_shared(
     program = await agreed(round_, {text: found[text] for text in texts[:FIRST]}, model) if len(texts) > FIRST else ""
     await in_turn([(text, program) for text in texts[FIRST:]], one)
     progress.round_ended(name)
-    return Answered({row.key: found[row.texts[0]] if row.texts else None for row in rows}, len(texts))
+    return RoundResult({row.key: found[row.texts[0]] if row.texts else None for row in rows}, len(texts))
 
 
 async def outcome_of(round_: Round, text: str, program: str, model: Model) -> Outcome[dict[str, Any]]:

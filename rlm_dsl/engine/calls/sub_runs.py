@@ -7,7 +7,6 @@ again on the recorded answers, and another value is an error.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,21 +18,22 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.formats.lines import text_lines
 from rlm_dsl.context.loading import held
-from rlm_dsl.engine.calls.round import Silent
+from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.execution import execute
-from rlm_dsl.engine.runner import Caller
+from rlm_dsl.engine.progress import NoProgress
+from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.operators.recurse import CALLS
-from rlm_dsl.models.protocol import BudgetExceeded, Model
-from rlm_dsl.models.proxy_model import Proxy
+from rlm_dsl.language.operators.recurse import CALLS, TURNS
+from rlm_dsl.models.attempts import Log
+from rlm_dsl.models.protocol import BudgetExceeded, Model, ModelStack
+from rlm_dsl.models.recorded import Recorded, RecordedStack
 from rlm_dsl.models.recording import Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
+from rlm_dsl.models.stack import SubRunner
 
 T = TypeVar("T")
 NAME = "text"
 """What a sub-run's program calls its context."""
-AT_ONCE = 4
-"""Sub-runs of one depth under way at once: each holds a warehouse."""
 
 
 def text_context(text: str, name: str = NAME) -> Context:
@@ -43,7 +43,7 @@ def text_context(text: str, name: str = NAME) -> Context:
     return held(name, name, text_lines(source, content))
 
 
-def told_question(request: Request) -> str:
+def sub_run_question(request: Request) -> str:
     """The question of a sub-run, with what was wrong with its earlier answers."""
     return "\n\n".join([request.messages[0].content, *(message.content for message in request.messages[2:])])
 
@@ -60,14 +60,11 @@ class Named:
 
 
 @dataclass(slots=True)
-class Share:
-    """A sub-run's caller: its parent's models and budget, a share of its own, one depth less."""
+class SubRunStack:
+    """A sub-run's stack: its parent's models and budget, and of the budget a share of its own."""
 
-    parent: Caller
+    parent: ModelStack
     within: str
-    depth: int
-    turns: int
-    tell: Callable[[str, Mapping[str, Any]], None]
     recording: Recording = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,28 +73,6 @@ class Share:
     @property
     def settings(self) -> Mapping[str, ModelSettings]:
         return self.parent.settings
-
-    @property
-    def window(self) -> int:
-        return self.parent.window
-
-    @property
-    def redact(self) -> Callable[[str], str]:
-        return self.parent.redact
-
-    @property
-    def max_failed(self) -> float:
-        return self.parent.max_failed
-
-    @property
-    def rows_per_call(self) -> Mapping[str, int]:
-        """Settings name the steps of a program; those of a sub-run are its own."""
-        return {}
-
-    @property
-    def proxies(self) -> Mapping[str, Proxy]:
-        """As the steps, so their proxies."""
-        return {}
 
     @property
     def model(self) -> Model:
@@ -122,32 +97,50 @@ class Share:
         self.parent.afford(f"{self.within}/{step}", held)
 
 
-@dataclass(slots=True)
-class Exploring:
-    """A model that answers requests to explore by a sub-run, in a thread of its own, and hands on all others."""
+@dataclass(frozen=True, slots=True)
+class SubRun:
+    """What an exploration of one text has at hand: how it asks, how many turns, and where its events go."""
 
-    inner: Model
-    explored: Callable[[Request], Answer]
-    gates: dict[tuple[Any, int], asyncio.Semaphore] = field(default_factory=dict)
-    keys: set[str] = field(default_factory=set)
-
-    async def answer(self, request: Request) -> Answer:
-        if not request.explore:
-            return await self.inner.answer(request)
-        from anyio import to_thread
-
-        self.keys.add(request.key)
-        here = (asyncio.get_running_loop(), request.explore)
-        async with self.gates.setdefault(here, asyncio.Semaphore(AT_ONCE)):
-            return await to_thread.run_sync(self.explored, request, abandon_on_cancel=True)
+    calls: Calls[SubRunStack]
+    turns: int
+    log: Log
 
 
-def rerun(request: Request, answer: Answer, caller: Any) -> Answer:
+Explorer = Callable[[SubRun, Request], Answer]
+"""What explores a text live; floors above this one have it."""
+
+
+def live_sub_runs(explorer: Explorer, options: CallOptions, turns: int, log: Log) -> SubRunner:
+    """How requests to explore are answered live: by the program that they bring, else by an exploration."""
+
+    def answer(parent: ModelStack, request: Request) -> Answer:
+        calls = Calls(SubRunStack(parent, request.purpose), options.within(request.explore - 1))
+        return try_program(request, calls) or explorer(SubRun(calls, min(turns, TURNS), log), request)
+
+    return answer
+
+
+def replayed_calls(
+    settings: Mapping[str, ModelSettings], recorded: Recorded, options: CallOptions
+) -> Calls[RecordedStack]:
+    """How a recorded run asks: its answers, and its sub-runs' programs run again on them, each one depth down."""
+
+    def answer(stack: RecordedStack, request: Request) -> Answer:
+        found = stack.recorded.found(request)
+        below = replayed_calls(settings, stack.recorded, options.within(request.explore - 1))
+        rerun(request, found, below)
+        stack.recording.calls.update(below.models.recording.calls)
+        return found
+
+    return Calls(RecordedStack(settings, recorded, answer), options)
+
+
+def rerun(request: Request, answer: Answer, calls: Calls[ModelStack]) -> Answer:
     """A recorded sub-run's program run again over its text on the recorded answers. Raises UserError where it gives
     another value than was recorded; an answer without a program (a refusal) is handed on."""
     if not answer.program:
         return answer
-    now = given_by(request, answer.program, caller)
+    now = run_program_over(request, answer.program, calls)
     if now != answer.text:
         raise UserError(
             f"{request.purpose}: the recorded program of a sub-run gives another answer than was recorded",
@@ -157,13 +150,13 @@ def rerun(request: Request, answer: Answer, caller: Any) -> Answer:
     return answer
 
 
-def tried(request: Request, caller: Any) -> Answer | None:
+def try_program(request: Request, calls: Calls[ModelStack]) -> Answer | None:
     """What the program that a request brings gives for its text; None where it fails, or was tried before. What stops
     the whole run, a budget or an outage, is raised."""
     if not request.program or len(request.messages) > 2:
         return None
     try:
-        text = given_by(request, request.program, caller)
+        text = run_program_over(request, request.program, calls)
     except ProgramError:
         return None
     except UserError as failure:
@@ -173,13 +166,12 @@ def tried(request: Request, caller: Any) -> Answer | None:
     return Answer(text, program=request.program, model=request.settings.model)
 
 
-def given_by(request: Request, program: str, caller: Any) -> str:
+def run_program_over(request: Request, program: str, calls: Calls[ModelStack]) -> str:
     """The value of a program over a request's text, as the JSON that the step reads."""
     context = text_context(request.messages[1].content)
     source = Source(f"sub-run of {request.purpose}", program)
     with Warehouse(threads=1, contexts=[context]) as warehouse:
-        told: Callable[..., None] = lambda kind, fields: None  # noqa: E731
-        execution = execute(source, {NAME: context}, {}, caller, Silent(), told, warehouse)
+        execution = execute(source, {NAME: context}, {}, calls, NoProgress(), ignore_event, warehouse)
     return as_text(execution.answer)
 
 

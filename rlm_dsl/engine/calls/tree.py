@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.engine.calls.round import Answered, Progress, Round, Row, in_turn, plain, reading, texts_of
+from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.engine.calls.round import Round, RoundResult, Row, in_turn, reading, texts_of
+from rlm_dsl.engine.progress import Progress
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Request, estimated_tokens
 from rlm_dsl.models.typed_retry import Outcome, ask_typed
@@ -25,7 +27,7 @@ PIECES = (re.compile(r"[^\n]*\n|[^\n]+"), re.compile(r"\S*\s+|\S+"), re.compile(
 """What a text that is too long is cut into: lines, or words where a line is too long, or characters."""
 
 
-async def ask_trees(round_: Round, rows: Sequence[Row], model: Model, progress: Progress) -> Answered:
+async def ask_trees(round_: Round, rows: Sequence[Row], model: Model, progress: Progress) -> RoundResult:
     name = round_.stage.step_name
     progress.round_started(name, len(rows), sum(len(level_batches(round_, row.texts)) for row in rows if row.texts))
     outcomes: dict[int, Outcome[dict[str, Any]] | None] = {row.key: None for row in rows}
@@ -39,7 +41,7 @@ async def ask_trees(round_: Round, rows: Sequence[Row], model: Model, progress: 
 
     await in_turn(list(rows), one)
     progress.round_ended(name)
-    return Answered(outcomes, sum(levels.values()), levels=tuple(levels[level] for level in sorted(levels)))
+    return RoundResult(outcomes, sum(levels.values()), levels=tuple(levels[level] for level in sorted(levels)))
 
 
 def first_level(round_: Round, rows: Sequence[Row]) -> list[Request]:
@@ -120,4 +122,4 @@ def as_list(batch: Sequence[str]) -> str:
 def result_text(value: Mapping[str, Any] | None) -> str:
     assert value is not None
     result = value["result"]
-    return result if isinstance(result, str) else json.dumps(plain(result), ensure_ascii=False)
+    return result if isinstance(result, str) else json.dumps(json_ready(result), ensure_ascii=False)

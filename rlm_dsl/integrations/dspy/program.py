@@ -17,8 +17,8 @@ import dspy
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
-from rlm_dsl.engine.calls.round import Silent
 from rlm_dsl.engine.execution import checked_program
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.run_trace import recorded_calls
 from rlm_dsl.engine.warehouse import Warehouse
@@ -79,7 +79,7 @@ class Program(Predictors):
         with tempfile.TemporaryDirectory() as spare:
             trace = Path(spare) / "run.trace" if held["traces"] is None else free_trace(held["traces"])
             contexts = {**held["contexts"], **given_contexts(data)}
-            result = run_program(source, contexts, params, settings, keys=keys, progress=Silent(), trace=trace)
+            result = run_program(source, contexts, params, settings, keys=keys, progress=NoProgress(), trace=trace)
             self.note_calls(recorded_calls(Trace.open(trace)).values())
         note_usage(result.usage)
         return dspy.Prediction(answer=result.value, program=source.text)

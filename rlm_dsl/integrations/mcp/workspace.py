@@ -21,10 +21,11 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.formats.database_file import file_and_table
 from rlm_dsl.context.reading import STANDARD_INPUT, find
 from rlm_dsl.context.stored import is_stored
-from rlm_dsl.engine.calls.round import Silent
 from rlm_dsl.engine.context_storage import obtain
+from rlm_dsl.engine.live_calls import live_calls
+from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.run import redaction_of, run_program
-from rlm_dsl.engine.runner import Runner
+from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.engine.warehouse import Warehouse, memory_bytes
 from rlm_dsl.explore.session import Session
 from rlm_dsl.explore.sub_run import explore_text
@@ -38,7 +39,6 @@ from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.models.stack import Calling
 from rlm_dsl.replay.verify import verify
 from rlm_dsl.trace.divergence import render_report
 from rlm_dsl.trace.reader import Trace
@@ -59,8 +59,8 @@ class Workspace:
         self.lock = threading.RLock()
         self.open = ExitStack()
         redaction = redaction_of(keys, settings)
-        calling = Calling(settings, keys, lambda kind, fields: None, redaction.redact, explore_text)
-        self.calling = self.open.enter_context(calling)
+        calls = live_calls(settings, keys, ignore_event, redaction.redact, explore_text)
+        self.calls = self.open.enter_context(calls)
         self.held = ExitStack()
         self.session = self.fresh({})
 
@@ -75,7 +75,7 @@ class Workspace:
         """A session over these contexts, in a warehouse of its own."""
         held = ExitStack()
         warehouse = held.enter_context(Warehouse(self.settings.threads, self.settings.memory, contexts.values()))
-        runner = Runner(warehouse, self.calling, Silent(), digests=False)
+        runner = Runner(warehouse, self.calls, NoProgress(), digests=False)
         session = Session(runner, Environment({name: context.schema for name, context in contexts.items()}))
         self.held.close()
         self.held = held
@@ -103,7 +103,7 @@ class Workspace:
         if not self.contexts:
             return f"Nothing is loaded yet. Data may be loaded from: {', '.join(map(str, self.allowed))}"
         bound = list(self.session.summaries.values())
-        return "\n".join([self.session.look(), *(["Bound so far:", *bound] if bound else []), self.calling.left()])
+        return "\n".join([self.session.look(), *(["Bound so far:", *bound] if bound else []), self.calls.models.left()])
 
     def run(self, statements: str) -> str:
         """Run statements one by one; what each came to, or what is wrong with it."""
@@ -120,7 +120,7 @@ class Workspace:
         statement = next(s for s in reversed(turn.statements) if isinstance(s, t.Answer))
         tree = self.session.sliced(turn.answered, statement, self.session.environment.contexts)
         named = {s.name for s in tree.statements if isinstance(s, t.ContextStatement)}
-        spent = self.calling.spending
+        spent = self.calls.models.spending
         limits = replace(
             self.settings.limits, calls=spent.calls_left, tokens=self.settings.limits.tokens - spent.tokens
         )
@@ -130,7 +130,7 @@ class Workspace:
             {},
             replace(self.settings, limits=limits),
             keys=self.keys,
-            progress=Silent(),
+            progress=NoProgress(),
             trace=None if self.traces is None else free_trace(self.traces),
             explorer=explore_text,
         )

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.cache.claims import Claims
-from rlm_dsl.models.known_answers import NOTHING, Before
+from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Answer, Request
 
@@ -265,8 +265,8 @@ class Stored:
     """A model that looks in what is known before, then in the store. One request per key is in flight; those who ask
     meanwhile share it, and it is given up when none of them waits any more."""
 
-    def __init__(self, inner: Model, store: AnswerStore, before: Before = NOTHING) -> None:
-        self.inner, self.store, self.before = inner, store, before
+    def __init__(self, inner: Model, store: AnswerStore, known: KnownAnswers = NONE_KNOWN) -> None:
+        self.inner, self.store, self.known = inner, store, known
         self.flying: dict[str, asyncio.Task[Answer]] = {}
         self.waiting: Counter[str] = Counter()
         self.origins: dict[str, str] = {}
@@ -285,17 +285,17 @@ class Stored:
     def look_up(self, keys: Iterable[str]) -> Mapping[str, str]:
         """The answers that there are, looked up at once; each is handed out once without another look."""
         wanted = list(keys)
-        known = {key: self.before.answers[key] for key in wanted if key in self.before.answers}
+        known = {key: self.known.answers[key] for key in wanted if key in self.known.answers}
         self.ahead = {**self.store.held(key for key in wanted if key not in known), **known}
         return self.ahead
 
     def found(self, key: str) -> Answer | None:
         """The answer that there is, with where it comes from noted."""
-        known = self.before.answers.get(key)
+        known = self.known.answers.get(key)
         text = known if known is not None else self.ahead.pop(key, None)
         answer = self.store.get(key) if text is None else Answer.from_json(json.loads(text))
         if answer is not None:
-            self.origins.setdefault(key, "store" if known is None else self.before.origin(key))
+            self.origins.setdefault(key, "store" if known is None else self.known.origin(key))
         return answer
 
     async def shared(self, key: str, task: asyncio.Task[Answer]) -> Answer:

@@ -1,0 +1,56 @@
+"""How a model step's rows become requests: a value, made from settings or from a recorded run's header.
+
+In: settings or a header. Out: `CallOptions`, and `Calls`, which says whom beside how. Law: nothing here asks; the same
+options and rows give the same requests, whoever answers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from rlm_dsl.language.operators.recurse import DEEPEST
+from rlm_dsl.models.protocol import ModelStack
+from rlm_dsl.models.proxy_model import Proxy, proxies_of
+from rlm_dsl.models.settings import WINDOW, Settings
+
+Stack_co = TypeVar("Stack_co", bound=ModelStack, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """`window` is how many estimated tokens a request may show; `redact` takes secrets out of texts; `depth` is how
+    deep sub-runs may go; a round of which more than the share `max_failed` fails is left early; `rows_per_call` says by
+    step how many rows go together; `proxies` are by the digests that steps name."""
+
+    window: int = WINDOW
+    redact: Callable[[str], str] = str
+    depth: int = DEEPEST
+    max_failed: float = 1.0
+    rows_per_call: Mapping[str, int] = field(default_factory=dict)
+    proxies: Mapping[str, Proxy] = field(default_factory=dict)
+
+    @staticmethod
+    def of(settings: Settings, redact: Callable[[str], str], depth: int = DEEPEST) -> CallOptions:
+        """Those of a run that asks."""
+        proxies = proxies_of(settings.proxies)
+        return CallOptions(settings.window, redact, depth, settings.max_failed, settings.rows_per_call, proxies)
+
+    @staticmethod
+    def recorded(header: Mapping[str, Any], redact: Callable[[str], str]) -> CallOptions:
+        """Those of a recorded run, from its trace's header."""
+        rows_per_call, proxies = header.get("rows_per_call") or {}, proxies_of(header.get("proxies") or {})
+        return CallOptions(header.get("window", WINDOW), redact, rows_per_call=rows_per_call, proxies=proxies)
+
+    def within(self, depth: int) -> CallOptions:
+        """Those of a sub-run, whose steps are its own: no setting and no proxy names them."""
+        return replace(self, depth=depth, rows_per_call={}, proxies={})
+
+
+@dataclass(frozen=True, slots=True)
+class Calls(Generic[Stack_co]):
+    """How a run's steps ask: whom, and in which way."""
+
+    models: Stack_co
+    options: CallOptions

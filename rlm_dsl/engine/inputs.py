@@ -1,0 +1,61 @@
+"""What is handed in as data, by name: paths, contexts, tables and texts that Python holds, as contexts.
+
+In: data by the names that programs know it by. Out: contexts. Law: a path is loaded as the program declares it,
+where it does; a table in Python is taken as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.loading import as_declared, held
+from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
+from rlm_dsl.engine.calls.sub_runs import text_context
+from rlm_dsl.engine.context_storage import obtain
+from rlm_dsl.engine.warehouse import memory_bytes
+from rlm_dsl.language.types import Table
+
+Contexts = Mapping[str, Any]
+"""Data by name: a path, a Context, or a table that Python holds, of pandas, polars or Arrow, or a list of dicts."""
+
+
+def open_contexts(
+    contexts: Contexts, declared: Mapping[str, Table] | None = None, memory: str | None = None
+) -> dict[str, Context]:
+    """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does."""
+    return {name: context_of(name, given, (declared or {}).get(name), memory) for name, given in contexts.items()}
+
+
+def context_of(name: str, given: Any, declared: Table | None = None, memory: str | None = None) -> Context:
+    """A context as it is, or made from a table or a path."""
+    if isinstance(given, Context):
+        return renamed(given, name)
+    if is_table(given):
+        context = table_context(name, given)
+        return context if declared is None else as_declared(context, declared)
+    return obtain(name, os.fspath(given), declared=declared, memory=memory_bytes(memory) if memory else None)[0]
+
+
+def table_context(name: str, given: Any) -> Context:
+    return held(name, GIVEN, table_loaded(given))
+
+
+def text(content: str, name: str = "data") -> Context:
+    """A text that Python holds as a context: its lines, as of a file."""
+    return text_context(content, name)
+
+
+def renamed(context: Context, name: str) -> Context:
+    return context if context.name == name else replace(context, name=name)
+
+
+def given_contexts(contexts: Contexts) -> dict[str, str | Context]:
+    """Where a trace's contexts lie now: paths, which are loaded as the trace says, or contexts as they are."""
+    return {
+        name: context_of(name, each) if isinstance(each, Context) or is_table(each) else os.fspath(each)
+        for name, each in contexts.items()
+    }
