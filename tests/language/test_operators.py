@@ -63,7 +63,9 @@ def test_everything_has_a_manual_and_an_example(entry: Any) -> None:
 
 NEW = '''"""`every`: each nth row."""
 
-from rlm_dsl.language.operators.core.operator import Constant, Example, Operator, Parameter, same_table
+from rlm_dsl.language.operators.core.kinds import Constant
+from rlm_dsl.language.operators.core.operator import Example, Operator, same_table
+from rlm_dsl.language.operators.core.parameters import Parameter
 from rlm_dsl.language.sql import sql
 from rlm_dsl.language.types import INT
 

@@ -13,8 +13,8 @@ from typing import Any
 from rlm_dsl.language.operators.core.kinds import Choice, Demonstrations, Plain
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
-from rlm_dsl.language.operators.core.relation import KEY, ORD, qualified
-from rlm_dsl.language.sql import Sql, joined, name, sql
+from rlm_dsl.language.operators.core.relation import KEY, ORD
+from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.language.types import Field, Record, Table, is_nullable, null_if
 
 
@@ -70,11 +70,15 @@ def beside(lowering: Lowering, answers: Sql, columns: tuple[tuple[str, str], ...
     made = joined(", ", (sql("a.{f} AS {c}", f=name(field), c=name(column)) for field, column in columns))
     return sql(
         "SELECT {kept}, {made}, {hidden} FROM {t} AS t JOIN {answers} AS a ON t.{ord} = a.{key}",
-        kept=qualified(lowering.t.type.names, "t"),
+        kept=of_t(lowering.t.type.names),
         made=made,
-        hidden=qualified(lowering.t.hidden, "t"),
+        hidden=of_t(lowering.t.hidden),
         t=lowering.t.sql,
         answers=answers,
         ord=name(ORD),
         key=name(KEY),
     )
+
+
+def of_t(columns: tuple[str, ...]) -> Sql:
+    return joined(", ", (sql("t.{c}", c=name(c)) for c in columns)) if columns else names(())
