@@ -52,7 +52,7 @@ class Announced:
                 self.pace.well()
                 return answer
             except Attempt as failure:
-                if failure.slow:
+                if failure.narrow:
                     self.pace.slow(left, failure.wait)
                 ended |= {"outcome": "failed", "error": failure.error.message, "may_be_billed": failure.billed}
                 raise

@@ -38,13 +38,22 @@ class ModelStack(Protocol):
 
 class Attempt(Exception):
     """One attempt that came to nothing. `billed` if the server may have counted it; `wait` is its Retry-After in
-    seconds; `again` if another attempt makes sense; `slow` if the server is asked too much; `error` is what the user
-    is told if none succeeds."""
+    seconds; `again` if another attempt makes sense; `slow` if the server says that it is asked too much, which is no
+    failure; `narrow` if fewer at once would help, as after a time-out; `error` is what the user is told if none
+    succeeds."""
 
     def __init__(
-        self, error: UserError, *, again: bool, billed: bool = False, wait: float | None = None, slow: bool = False
+        self,
+        error: UserError,
+        *,
+        again: bool,
+        billed: bool = False,
+        wait: float | None = None,
+        slow: bool = False,
+        narrow: bool = False,
     ) -> None:
         self.error, self.again, self.billed, self.wait, self.slow = error, again, billed, wait, slow
+        self.narrow = narrow or slow
         super().__init__(error.message)
 
 
