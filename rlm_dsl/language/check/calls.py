@@ -11,7 +11,15 @@ from rlm_dsl.common.source import Span
 from rlm_dsl.language.check import habits
 from rlm_dsl.language.check.arguments import checked_arguments, placed_arguments
 from rlm_dsl.language.check.scope import NO_ROW, Names, Scope
-from rlm_dsl.language.check.values import aggregate, applied, unknown_function, value
+from rlm_dsl.language.check.values import (
+    Given,
+    aggregate,
+    applied,
+    apply_function,
+    checked_operands,
+    unknown_function,
+    value,
+)
 from rlm_dsl.language.operators.core.operator import Operator
 from rlm_dsl.language.operators.core.parameters import Arguments, Refused
 from rlm_dsl.language.operators.core.registry import aggregates, functions, table_operators
@@ -94,14 +102,8 @@ def _piped(names: Names, node: Node, head: Span, call: t.Call, scope: Scope) -> 
 
 def _function_of(names: Names, node: Node, head: Span, call: t.Call, scope: Scope) -> Node | None:
     """A value piped into a scalar function becomes its first argument."""
-    held = f"piped {id(node)}"
-    names.bindings[held] = node
-    try:
-        first: list[tuple[t.Expression, str | None]] = [(t.Name(held, head), None)]
-        more = [(a.value, a.name) for a in call.arguments]
-        return applied(names, call.operator, first + more, call.span, scope)
-    finally:
-        del names.bindings[held]
+    more = checked_operands(names, [(a.value, a.name) for a in call.arguments], scope)
+    return None if more is None else apply_function(names, call.operator, [Given(node, head, None), *more], call.span)
 
 
 def operated(names: Names, table: Node, call: t.Call, scope: Scope) -> Node | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from rlm_dsl.common.diagnostics import did_you_mean, nearest
 from rlm_dsl.common.source import Span
@@ -277,13 +278,31 @@ Written = tuple[t.Expression, str | None]
 """An argument as written, and its keyword."""
 
 
+class Given(NamedTuple):
+    """A checked argument of a function, where it stands, and its keyword."""
+
+    node: Node
+    span: Span
+    keyword: str | None
+
+
 def applied(names: Names, function: str, arguments: Sequence[Written], span: Span, scope: Scope) -> Node | None:
     """A scalar function or expression operator applied to arguments as written."""
-    entry = functions()[function]
+    given = checked_operands(names, arguments, scope)
+    return None if given is None else apply_function(names, function, given, span)
+
+
+def checked_operands(names: Names, arguments: Sequence[Written], scope: Scope) -> list[Given] | None:
+    """Every argument as a node; None if one of them is none."""
     nodes = [value(names, expression, scope) for expression, _ in arguments]
-    if any(node is None for node in nodes):
-        return None
-    placed = _placed(names, entry, [(n, e, k) for n, (e, k) in zip(nodes, arguments, strict=True) if n], span)
+    given = [Given(n, e.span, k) for n, (e, k) in zip(nodes, arguments, strict=True) if n is not None]
+    return given if len(given) == len(nodes) else None
+
+
+def apply_function(names: Names, function: str, given: Sequence[Given], span: Span) -> Node | None:
+    """A scalar function or expression operator applied to checked arguments."""
+    entry = functions()[function]
+    placed = _placed(names, entry, given, span)
     if placed is None:
         return None
     flat, spans = placed
@@ -293,26 +312,26 @@ def applied(names: Names, function: str, arguments: Sequence[Written], span: Spa
 
 
 def _placed(
-    names: Names, entry: Function, given: list[tuple[Node, t.Expression, str | None]], span: Span
+    names: Names, entry: Function, given: Sequence[Given], span: Span
 ) -> tuple[tuple[Node, ...], list[Span]] | None:
     """Arguments in the order of the function's inputs, defaults filled in; repeated ones at the end."""
     slots: dict[str, tuple[Node, Span]] = {}
     rest: list[tuple[Node, Span]] = []
     inputs = list(entry.inputs)
     position = 0
-    for node, expression, keyword in given:
+    for node, place, keyword in given:
         if keyword is not None:
             if keyword not in {i.name for i in inputs} or keyword in slots:
-                names.report("C05", f"`{entry.name}` has no argument `{keyword}`", expression.span, _usage(entry))
+                names.report("C05", f"`{entry.name}` has no argument `{keyword}`", place, _usage(entry))
                 return None
-            slots[keyword] = (node, expression.span)
+            slots[keyword] = (node, place)
         elif position < len(inputs) and not inputs[position].rest:
-            slots[inputs[position].name] = (node, expression.span)
+            slots[inputs[position].name] = (node, place)
             position += 1
         elif inputs and inputs[-1].rest:
-            rest.append((node, expression.span))
+            rest.append((node, place))
         else:
-            names.report("C06", f"`{entry.name}` takes {len(inputs)} arguments", expression.span, _usage(entry))
+            names.report("C06", f"`{entry.name}` takes {len(inputs)} arguments", place, _usage(entry))
             return None
     flat: list[tuple[Node, Span]] = []
     for wanted in inputs:
