@@ -10,15 +10,14 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from rlm_dsl.testing.outcome import Arrival, Outcome, outcome, payload
+from rlm_dsl.testing.settings import Settings
+from rlm_dsl.testing.traffic import Traffic
 from rlm_dsl.testing.wire import Payload, Problem, encoded, error_payload
-
-if TYPE_CHECKING:
-    from rlm_dsl.testing.endpoint import Endpoint
 
 
 @dataclass(slots=True)
@@ -51,8 +50,8 @@ class Batch:
 class Batches:
     """Owns the files and batches of one server."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
+    def __init__(self, settings: Settings, traffic: Traffic) -> None:
+        self.settings, self.traffic = settings, traffic
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, Batch] = {}
 
@@ -83,7 +82,7 @@ class Batches:
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         body: Mapping[str, Any] = await request.json()
-        faults = self.endpoint.settings.faults
+        faults = self.settings.faults
         if faults.no_batches:
             return told(error_payload(Problem(404, "Unknown request URL: POST /v1/batches.", "unknown_url")))
         if body.get("input_file_id") not in self.files:
@@ -112,7 +111,7 @@ class Batches:
     def finish(self, batch: Batch) -> None:
         """Answer every request, up to where the batch expires if it does."""
         lines = [json.loads(line) for line in self.files[batch.input].splitlines() if line.strip()]
-        most = self.endpoint.settings.faults.batch_expires_after
+        most = self.settings.faults.batch_expires_after
         good: list[dict[str, Any]] = []
         bad: list[dict[str, Any]] = []
         for line in lines[:most]:
@@ -123,14 +122,13 @@ class Batches:
         batch.counts = {"total": len(lines), "completed": len(good), "failed": len(bad)}
 
     def one(self, line: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
-        endpoint = self.endpoint
-        with endpoint.arriving() as number:
-            wanted = endpoint.settings.key
+        with self.traffic.arriving() as number:
+            wanted = self.settings.key
             arrival = Arrival(number, 0, f"Bearer {wanted}" if wanted else "", line["body"])
-            result: Outcome = outcome(arrival, endpoint.settings)
-            reply = payload(result, line["body"], number, endpoint.settings)
+            result: Outcome = outcome(arrival, self.settings)
+            reply = payload(result, line["body"], number, self.settings)
             status = 500 if reply is None else reply.status
-            endpoint.note(number, status, result)
+            self.traffic.note(number, status, result)
         body = {} if reply is None else json.loads(reply.body)
         told_of = {"status_code": status, "request_id": f"req-{number}", "body": body}
         return status == 200, {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from rlm_dsl.testing import seeded
@@ -48,6 +49,11 @@ class Gold:
     def parse(lines: str) -> Gold:
         """From JSON Lines. Raises BadGold, naming the line."""
         return Gold.of([parsed(line, number) for number, line in enumerate(lines.split("\n"), 1) if line.strip()])
+
+
+def load_gold(path: Path) -> Gold:
+    """Gold from a file of JSON Lines. Raises BadGold and OSError."""
+    return Gold.parse(path.read_text("utf-8"))
 
 
 def parsed(line: str, number: int) -> Row:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from rlm_dsl.testing.answers import Answering, answer, as_tool_call, result_schema, within_limit
+from rlm_dsl.testing.answers import answer, as_tool_call, result_schema, within_limit
 from rlm_dsl.testing.faults import Fault, Faults, applied, fault_met, latency_of, spoiled
+from rlm_dsl.testing.settings import Settings
 from rlm_dsl.testing.wire import (
-    SOURCES,
     Json,
     Payload,
     Problem,
@@ -22,35 +22,11 @@ from rlm_dsl.testing.wire import (
     Usage,
     completion_payload,
     error_payload,
-    model_name,
     odd_payload,
     prompt_tokens,
     stream_payload,
     usage_of,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """An endpoint. `key` None takes any key, `models` empty any model, port 0 any free port.
-
-    `keep_requests` keeps each request's body for a test to look at.
-    """
-
-    answering: Answering = field(default_factory=Answering)
-    faults: Faults = field(default_factory=Faults)
-    key: str | None = field(default=None, repr=False)
-    models: tuple[str, ...] = ()
-    host: str = "127.0.0.1"
-    port: int = 0
-    keep_requests: bool = True
-
-    def served(self) -> list[str]:
-        """The names in the list of models, all in the testing namespace."""
-        return list(dict.fromkeys(model_name(name) for name in (*SOURCES, *self.models)))
-
-    def accepts(self, model: str) -> bool:
-        return not self.models or model in self.models or model in self.served()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from rlm_dsl.testing.wire import Json, Problem, Reply, text_of
@@ -67,6 +68,12 @@ class Script:
     def parse_plain(text: str, strict: bool = False) -> Script:
         """From plain text whose turns stand between lines of `---`."""
         return Script.of([part.strip("\r\n") for part in SEPARATOR.split(text)], strict)
+
+
+def load_script(path: Path, strict: bool = False) -> Script:
+    """A script from a `.json` or a `.txt` file. Raises BadScript and OSError."""
+    parse = Script.parse_plain if path.suffix == ".txt" else Script.parse
+    return parse(path.read_text("utf-8"), strict)
 
 
 def turns(told: object) -> tuple[Turn, ...]:

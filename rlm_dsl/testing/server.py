@@ -12,16 +12,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rlm_dsl.testing.answers import Answering
 from rlm_dsl.testing.faults import Faults
-from rlm_dsl.testing.gold import Fallback, Finder, Gold, Row
-from rlm_dsl.testing.outcome import Settings
-from rlm_dsl.testing.script import Script, Turns
-
-if TYPE_CHECKING:
-    from rlm_dsl.testing.endpoint import Received
+from rlm_dsl.testing.gold import Fallback, Finder, Gold, Row, load_gold
+from rlm_dsl.testing.listen import running
+from rlm_dsl.testing.routes import Endpoint
+from rlm_dsl.testing.script import Script, Turns, load_script
+from rlm_dsl.testing.settings import Settings
+from rlm_dsl.testing.traffic import Received
 
 Started = tuple[str, asyncio.AbstractEventLoop, asyncio.Event]
 
@@ -52,16 +52,12 @@ def serve(
 
 
 def gold_of(told: Any) -> Gold | None:
-    from rlm_dsl.testing.endpoint import load_gold
-
     if isinstance(told, Path):
         return load_gold(told)
     return None if told is None else Gold.of(told)
 
 
 def script_of(told: Any, strict: bool) -> Script | None:
-    from rlm_dsl.testing.endpoint import load_script
-
     if isinstance(told, Path):
         return load_script(told, strict)
     return None if told is None else Script.of(told, strict)
@@ -71,8 +67,6 @@ class Server:
     """Owns the thread in which an endpoint runs, from construction until `stop`."""
 
     def __init__(self, settings: Settings) -> None:
-        from rlm_dsl.testing.endpoint import Endpoint
-
         self._endpoint = Endpoint(settings)
         self._started: Future[Started] = Future()
         self._thread = Thread(target=lambda: asyncio.run(self._serve()), name="rlm_dsl.testing", daemon=True)
@@ -80,8 +74,6 @@ class Server:
         self._base_url, self._loop, self._stopping = self._started.result()
 
     async def _serve(self) -> None:
-        from rlm_dsl.testing.endpoint import running
-
         stopping = asyncio.Event()
         try:
             async with running(self._endpoint) as base_url:
@@ -100,21 +92,21 @@ class Server:
     @property
     def requests(self) -> list[Received]:
         """The chat requests so far, in order of arrival, each with `body`, `status` and `fault`."""
-        return list(self._endpoint.requests)
+        return list(self._endpoint.traffic.requests)
 
     @property
     def calls(self) -> int:
         """How many chat requests have arrived."""
-        return self._endpoint.calls
+        return self._endpoint.traffic.calls
 
     @property
     def max_in_flight(self) -> int:
         """The most chat requests there ever were at once."""
-        return self._endpoint.max_in_flight
+        return self._endpoint.traffic.max_in_flight
 
     def stats(self) -> dict[str, Any]:
         """What GET /stats says."""
-        return self._endpoint.stats()
+        return self._endpoint.traffic.stats()
 
     def stop(self) -> None:
         """Close the socket and every connection, and wait for the thread to end. Stopping again does nothing."""

@@ -65,6 +65,10 @@ class Payload:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def json_payload(value: object) -> Payload:
+    return Payload(200, encoded(value))
+
+
 def error_payload(problem: Problem) -> Payload:
     return Payload(problem.status, encoded(error(problem)), headers=retry_headers(problem.retry_after))
 

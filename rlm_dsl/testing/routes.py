@@ -1,0 +1,137 @@
+"""The HTTP routes: chats, models, batches, health and counts.
+
+In: requests of OpenAI clients, `Settings`. Out: replies in OpenAI's forms. Law: what a request gets is decided in
+`outcome`; here it is only counted, delayed and delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from rlm_dsl.testing.batches import Batches
+from rlm_dsl.testing.delivery import deliver, dropped, response
+from rlm_dsl.testing.outcome import Arrival, Outcome, key_problem, outcome, payload
+from rlm_dsl.testing.rate import Rate
+from rlm_dsl.testing.settings import Settings
+from rlm_dsl.testing.traffic import DROPPED, Received, Traffic
+from rlm_dsl.testing.wire import Payload, Problem, error_payload, json_payload, model, models
+
+
+class Endpoint:
+    """Owns what one running server remembers, and answers its requests."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.traffic = Traffic(settings.keep_requests)
+        self.rate = Rate(settings.faults.requests_per_minute)
+        self.batches = Batches(settings, self.traffic)
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        with self.traffic.arriving() as number:
+            in_flight = self.traffic.in_flight
+            body, text = parsed(await request.read())
+            said = text if body is None else body
+            self.traffic.keep(Received(number, said, headers=without_keys(request), query=dict(request.query)))
+            if problem := self.rate.problem(time.monotonic()):
+                self.traffic.note(number, problem.status, Outcome(problem))
+                return response(problem_with(problem, self.rate.headers(time.monotonic())))
+            result = outcome(Arrival(number, in_flight, authorization(request), body), self.settings)
+            if result.said is not None and result.said.delay > 0:
+                await asyncio.sleep(result.said.delay)
+            reply = payload(result, body, number, self.settings)
+            self.traffic.note(number, DROPPED if reply is None else reply.status, result)
+            return await deliver(request, reply, result.fault == "reset_midway", self.settings.faults.slow_drip)
+
+    async def deployed(self, request: web.Request) -> web.StreamResponse:
+        """A chat as Azure has it: the model in the path, the version of the interface in the query."""
+        if "api-version" not in request.query:
+            return response(error_payload(Problem(404, "Resource not found: api-version is missing.", "404")))
+        return await self.chat(request)
+
+    async def list_models(self, request: web.Request) -> web.StreamResponse:
+        problem = key_problem(authorization(request), self.settings, self.traffic.calls)
+        return response(error_payload(problem) if problem else json_payload(models(self.settings.served())))
+
+    async def one_model(self, request: web.Request) -> web.StreamResponse:
+        if problem := key_problem(authorization(request), self.settings, self.traffic.calls):
+            return response(error_payload(problem))
+        name = request.match_info["name"]
+        if name not in self.settings.served():
+            missing = Problem(404, f"The model {name!r} does not exist.", "model_not_found", "model")
+            return response(error_payload(missing))
+        return response(json_payload(model(name)))
+
+    async def health(self, request: web.Request) -> web.StreamResponse:
+        return response(json_payload({"status": "ok"}))
+
+    async def counted(self, request: web.Request) -> web.StreamResponse:
+        return response(json_payload(self.traffic.stats()))
+
+    def is_down(self) -> bool:
+        limit = self.settings.faults.down_after
+        return limit is not None and self.traffic.calls >= limit
+
+
+def authorization(request: web.Request) -> str:
+    """The key as `Authorization` has it; Azure's header is read too."""
+    if "api-key" in request.headers:
+        return f"Bearer {request.headers['api-key']}"
+    return request.headers.get("Authorization", "")
+
+
+def without_keys(request: web.Request) -> dict[str, str]:
+    """The headers by their names in small letters, but those that hold a key."""
+    held = {name.lower(): value for name, value in request.headers.items()}
+    return {name: value for name, value in held.items() if name not in ("authorization", "api-key")}
+
+
+def problem_with(problem: Problem, headers: Mapping[str, str]) -> Payload:
+    told = error_payload(problem)
+    return replace(told, headers={**told.headers, **headers})
+
+
+def parsed(content: bytes) -> tuple[object, str]:
+    """The JSON of a body and its text; None for what is no JSON."""
+    text = content.decode("utf-8", "replace")
+    try:
+        return json.loads(text), text
+    except (ValueError, RecursionError):
+        return None, text
+
+
+def application(endpoint: Endpoint) -> web.Application:
+    app = web.Application(middlewares=[guarding(endpoint)], client_max_size=1 << 40)
+    app.router.add_post("/v1/chat/completions", endpoint.chat)
+    app.router.add_post("/openai/deployments/{name}/chat/completions", endpoint.deployed)
+    app.router.add_get("/v1/models", endpoint.list_models)
+    endpoint.batches.routes(app.router)
+    app.router.add_get("/v1/models/{name:.+}", endpoint.one_model)
+    app.router.add_get("/healthz", endpoint.health)
+    app.router.add_get("/stats", endpoint.counted)
+    return app
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def guarding(endpoint: Endpoint) -> Any:
+    """Drops all but chats (which count themselves) and /stats when down; gives unknown paths OpenAI's form of error."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if endpoint.is_down() and request.path not in ("/stats", "/v1/chat/completions"):
+            return dropped(request)
+        try:
+            return await handler(request)
+        except web.HTTPException as failure:
+            unknown = Problem(failure.status, f"{request.method} {request.path}: {failure.reason}", "unknown_url")
+            return response(error_payload(unknown))
+
+    return guard
