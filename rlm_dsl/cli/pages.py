@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError
 
 
@@ -32,11 +33,9 @@ def page_of(path: Path, contexts: Mapping[str, Any], environment: Mapping[str, s
 
 def put(path: Path, text: str) -> Path:
     """Write a page. Raises UserError where the disk refuses."""
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_file(path, text)
     except OSError as failure:
         raise UserError(f"{path} cannot be written: {failure.strerror}", "name another with --out") from None
     return path

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.common.source import Source
@@ -183,10 +184,7 @@ def bless(
     if len(json.dumps(parts)) <= LONGEST:
         entry["parts"] = parts
     held[path.name] = entry
-    text = HEAD + yaml.safe_dump(held, allow_unicode=True, sort_keys=True, width=120)
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+    write_file(file, HEAD + yaml.safe_dump(held, allow_unicode=True, sort_keys=True, width=120))
     return file, [part for part in part_diffs(before, parts) if part.differs]
 
 

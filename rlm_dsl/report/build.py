@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.atomic_write import write_files
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.yaml_file import span_of
@@ -437,10 +438,7 @@ def write(made: Made, spec: Spec, command: str) -> list[Path]:
     if "html" in spec.outputs:
         texts["report.html"] = page("report.html", made.title, command, report=made)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / f"{name}.partial").write_text(text, encoding="utf-8")
-    for name in texts:
-        (folder / f"{name}.partial").replace(folder / name)
+    write_files({folder / name: text for name, text in texts.items()})
     return [folder / name for name in texts]
 
 

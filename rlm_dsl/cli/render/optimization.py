@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.atomic_write import write_files
 from rlm_dsl.optimize.tuned import Tuned, proxies_path, tuned_path
 
 VERDICTS = {
@@ -27,10 +28,7 @@ def written(program: Path, tuned: Tuned) -> list[str]:
     if tuned.proxies:
         held = json.dumps(dict(tuned.proxies), ensure_ascii=False, indent=1)
         files = {proxies_path(target): held + "\n", **files}
-    for path, text in files.items():
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+    write_files(files)
     return [str(path) for path in files]
 
 
