@@ -14,10 +14,11 @@ from typing import Any
 
 from aiohttp import web
 
+from rlm_dsl.testing.delivery import response
 from rlm_dsl.testing.outcome import Arrival, Outcome, outcome, payload
 from rlm_dsl.testing.settings import Settings
 from rlm_dsl.testing.traffic import Traffic
-from rlm_dsl.testing.wire import Payload, Problem, encoded, error_payload
+from rlm_dsl.testing.wire import Payload, Problem, encoded, json_payload
 
 
 @dataclass(slots=True)
@@ -66,47 +67,50 @@ class Batches:
         form = await request.post()
         held = form.get("file")
         if not isinstance(held, web.FileField):
-            return told(error_payload(Problem(400, "A file is missing.", None, "file")))
+            return self.refusal(Problem(400, "A file is missing.", None, "file"))
         name = f"file-{len(self.files) + 1}"
         self.files[name] = held.file.read()
         size = len(self.files[name])
         value = {"id": name, "object": "file", "bytes": size, "created_at": 0, "filename": "requests.jsonl",
                  "purpose": "batch", "status": "processed"}  # fmt: skip
-        return told(Payload(200, encoded(value)))
+        return response(json_payload(value))
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["id"]
         if name not in self.files:
-            return told(error_payload(Problem(404, f"There is no file {name!r}.", "not_found")))
-        return told(Payload(200, self.files[name], "application/octet-stream"))
+            return self.refusal(Problem(404, f"There is no file {name!r}.", "not_found"))
+        return response(Payload(200, self.files[name], "application/octet-stream"))
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         body: Mapping[str, Any] = await request.json()
         faults = self.settings.faults
         if faults.no_batches:
-            return told(error_payload(Problem(404, "Unknown request URL: POST /v1/batches.", "unknown_url")))
+            return self.refusal(Problem(404, "Unknown request URL: POST /v1/batches.", "unknown_url"))
         if body.get("input_file_id") not in self.files:
-            return told(error_payload(Problem(400, "The input file does not exist.", "invalid_file")))
+            return self.refusal(Problem(400, "The input file does not exist.", "invalid_file"))
         due = asyncio.get_running_loop().time() + faults.batch_latency
         batch = Batch(f"batch-{len(self.batches) + 1}", body["input_file_id"], due)
         self.batches[batch.id] = batch
-        return told(Payload(200, encoded(batch.as_json())))
+        return response(json_payload(batch.as_json()))
 
     async def poll(self, request: web.Request) -> web.StreamResponse:
         batch = self.batches.get(request.match_info["id"])
         if batch is None:
-            return told(error_payload(Problem(404, "There is no such batch.", "not_found")))
+            return self.refusal(Problem(404, "There is no such batch.", "not_found"))
         if batch.status == "in_progress" and asyncio.get_running_loop().time() >= batch.due:
             self.finish(batch)
-        return told(Payload(200, encoded(batch.as_json())))
+        return response(json_payload(batch.as_json()))
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         batch = self.batches.get(request.match_info["id"])
         if batch is None:
-            return told(error_payload(Problem(404, "There is no such batch.", "not_found")))
+            return self.refusal(Problem(404, "There is no such batch.", "not_found"))
         if batch.status == "in_progress":
             batch.status = "cancelled"
-        return told(Payload(200, encoded(batch.as_json())))
+        return response(json_payload(batch.as_json()))
+
+    def refusal(self, problem: Problem) -> web.StreamResponse:
+        return response(self.settings.persona.error(problem))
 
     def finish(self, batch: Batch) -> None:
         """Answer every request, up to where the batch expires if it does."""
@@ -144,7 +148,3 @@ class Batches:
         name = f"file-{len(self.files) + 1}"
         self.files[name] = b"".join(encoded(line) + b"\n" for line in lines)
         return name
-
-
-def told(reply: Payload) -> web.Response:
-    return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)

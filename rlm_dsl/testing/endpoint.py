@@ -22,6 +22,8 @@ from rlm_dsl.testing.answers import Answering
 from rlm_dsl.testing.faults import FAULTS, Faults
 from rlm_dsl.testing.gold import load_gold
 from rlm_dsl.testing.listen import running
+from rlm_dsl.testing.persona import persona_named, personas_by_name
+from rlm_dsl.testing.personas.openai import OPENAI
 from rlm_dsl.testing.routes import Endpoint
 from rlm_dsl.testing.script import load_script
 from rlm_dsl.testing.settings import Settings
@@ -68,6 +70,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Port to listen on; 0 picks a free one.",
 )
+@click.option(
+    "--as",
+    "persona",
+    type=click.Choice(list(personas_by_name())),
+    default=OPENAI.name,
+    show_default=True,
+    help="The family of servers to answer as.",
+)
 @click.option("--gold", type=FILE, help="Gold answers, JSON Lines.")
 @click.option("--script", type=FILE, help="Root turns: .json, or .txt with lines of --- between turns.")
 @click.option("--strict-script", is_flag=True, help="Answer 500 past the script's end, not its last turn again.")
@@ -89,6 +99,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def main(
     host: str,
     port: int,
+    persona: str,
     gold: Path | None,
     script: Path | None,
     strict_script: bool,
@@ -108,7 +119,8 @@ def main(
             error_rate,
             seed,
         )
-        settings = Settings(answering, Faults(**faults, seed=seed), key, models, host, port, keep_requests=False)
+        faulty, character = Faults(**faults, seed=seed), persona_named(persona)
+        settings = Settings(answering, faulty, key, models, host, port, keep_requests=False, persona=character)
         asyncio.run(until_stopped(Endpoint(settings)))
     except (ValueError, OSError) as failure:
         told = failure.strerror if isinstance(failure, OSError) and failure.strerror else str(failure)

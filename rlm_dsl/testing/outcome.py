@@ -13,6 +13,7 @@ from typing import Any
 
 from rlm_dsl.testing.answers import answer, as_tool_call, result_schema, within_limit
 from rlm_dsl.testing.faults import Fault, Faults, applied, fault_met, latency_of, spoiled
+from rlm_dsl.testing.persona import Persona
 from rlm_dsl.testing.settings import Settings
 from rlm_dsl.testing.wire import (
     Json,
@@ -20,8 +21,10 @@ from rlm_dsl.testing.wire import (
     Problem,
     Reply,
     Usage,
-    completion_payload,
-    error_payload,
+    completion,
+    events,
+    in_parts,
+    json_payload,
     odd_payload,
     prompt_tokens,
     stream_payload,
@@ -119,8 +122,9 @@ def body_problems(body: object, settings: Settings) -> Iterator[Problem]:
     yield from form_problems(body)
     if not settings.accepts(body["model"]):
         yield Problem(404, f"The model {body['model']!r} does not exist.", "model_not_found", "model")
-    yield from ability_problems(body, settings.faults)
-    yield from window_problems(body, settings.faults.context_window)
+    yield from ability_problems(body, settings.faults, settings.persona)
+    yield from settings.persona.refusals(body)
+    yield from window_problems(body, settings.faults.context_window, settings.persona)
 
 
 def form_problems(body: Json) -> Iterator[Problem]:
@@ -155,28 +159,23 @@ def response_format_problem(form: Any) -> str | None:
     return None if isinstance(told.get("schema"), Mapping) else "response_format.json_schema.schema must be an object."
 
 
-def ability_problems(body: Json, faults: Faults) -> Iterator[Problem]:
+def ability_problems(body: Json, faults: Faults, persona: Persona) -> Iterator[Problem]:
     """What servers say that lack a parameter."""
     form = body.get("response_format")
     if faults.no_response_format and form is not None:
-        yield unsupported("response_format")
+        yield persona.unsupported("response_format", "")
     if faults.no_json_schema and form is not None and form["type"] == "json_schema":
-        yield unsupported("response_format", " of type 'json_schema'")
+        yield persona.unsupported("response_format", " of type 'json_schema'")
     if faults.no_tools and body.get("tools"):
-        yield unsupported("tools")
+        yield persona.unsupported("tools", "")
     if faults.no_max_completion_tokens and "max_completion_tokens" in body:
-        yield unsupported("max_completion_tokens")
+        yield persona.unsupported("max_completion_tokens", "")
 
 
-def unsupported(name: str, more: str = "") -> Problem:
-    return Problem(400, f"Unsupported parameter: '{name}'{more} is not supported here.", "unsupported_parameter", name)
-
-
-def window_problems(body: Json, window: int | None) -> Iterator[Problem]:
+def window_problems(body: Json, window: int | None, persona: Persona) -> Iterator[Problem]:
     asked = prompt_tokens(body["messages"]) if window is not None else 0
     if window is not None and asked > window:
-        message = f"This model's maximum context length is {window} tokens, but the messages have {asked} tokens."
-        yield Problem(400, message, "context_length_exceeded", "messages")
+        yield persona.too_long(window, asked)
 
 
 PAGE = b"<html><head><title>Gateway</title></head><body>This page stands where JSON should.</body></html>\n"
@@ -188,17 +187,20 @@ def payload(result: Outcome, body: object, number: int, settings: Settings) -> P
         case Outcome(None):
             return None
         case Outcome(Problem() as problem):
-            return odd_payload(problem) if settings.faults.odd_errors else error_payload(problem)
+            return odd_payload(problem) if settings.faults.odd_errors else settings.persona.error(problem)
         case Outcome(fault="not_json_body"):
             return Payload(200, PAGE, "text/html")
         case Outcome(Reply() as reply, usage=usage):
             used = None if settings.faults.no_usage else usage
-            return reply_payload(reply, body, number, used, settings.faults.content_parts)
+            return reply_payload(reply, body, number, used, settings)
     raise AssertionError(result)
 
 
-def reply_payload(reply: Reply, body: Any, number: int, usage: Usage | None, parts: bool = False) -> Payload:
+def reply_payload(reply: Reply, body: Any, number: int, usage: Usage | None, settings: Settings) -> Payload:
+    """The reply in the persona's shape, whole or as a stream."""
+    persona = settings.persona
     if not body.get("stream"):
-        return completion_payload(reply, number, usage, parts)
+        told = completion(reply, number, usage)
+        return json_payload(persona.completion(in_parts(told) if settings.faults.content_parts else told))
     asked = (body.get("stream_options") or {}).get("include_usage")
-    return stream_payload(reply, number, usage if asked else None)
+    return stream_payload(map(persona.event, events(reply, number, usage if asked else None)))

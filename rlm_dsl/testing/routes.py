@@ -1,6 +1,6 @@
 """The HTTP routes: chats, models, batches, health and counts.
 
-In: requests of OpenAI clients, `Settings`. Out: replies in OpenAI's forms. Law: what a request gets is decided in
+In: requests of OpenAI clients, `Settings`. Out: replies in the persona's forms. Law: what a request gets is decided in
 `outcome`; here it is only counted, delayed and delivered.
 """
 
@@ -21,7 +21,9 @@ from rlm_dsl.testing.outcome import Arrival, Outcome, key_problem, outcome, payl
 from rlm_dsl.testing.rate import Rate
 from rlm_dsl.testing.settings import Settings
 from rlm_dsl.testing.traffic import DROPPED, Received, Traffic
-from rlm_dsl.testing.wire import Payload, Problem, error_payload, json_payload, model, models
+from rlm_dsl.testing.wire import Problem, json_payload, model, models
+
+NO_HEADERS: Mapping[str, str] = {}
 
 
 class Endpoint:
@@ -41,7 +43,7 @@ class Endpoint:
             self.traffic.keep(Received(number, said, headers=without_keys(request), query=dict(request.query)))
             if problem := self.rate.problem(time.monotonic()):
                 self.traffic.note(number, problem.status, Outcome(problem))
-                return response(problem_with(problem, self.rate.headers(time.monotonic())))
+                return self.refusal(problem, self.rate.headers(time.monotonic()))
             result = outcome(Arrival(number, in_flight, authorization(request), body), self.settings)
             if result.said is not None and result.said.delay > 0:
                 await asyncio.sleep(result.said.delay)
@@ -52,20 +54,21 @@ class Endpoint:
     async def deployed(self, request: web.Request) -> web.StreamResponse:
         """A chat as Azure has it: the model in the path, the version of the interface in the query."""
         if "api-version" not in request.query:
-            return response(error_payload(Problem(404, "Resource not found: api-version is missing.", "404")))
+            return self.refusal(Problem(404, "Resource not found: api-version is missing.", "404"))
         return await self.chat(request)
 
     async def list_models(self, request: web.Request) -> web.StreamResponse:
-        problem = key_problem(authorization(request), self.settings, self.traffic.calls)
-        return response(error_payload(problem) if problem else json_payload(models(self.settings.served())))
+        if problem := key_problem(authorization(request), self.settings, self.traffic.calls):
+            return self.refusal(problem)
+        return response(json_payload(models(self.settings.served())))
 
     async def one_model(self, request: web.Request) -> web.StreamResponse:
         if problem := key_problem(authorization(request), self.settings, self.traffic.calls):
-            return response(error_payload(problem))
+            return self.refusal(problem)
         name = request.match_info["name"]
         if name not in self.settings.served():
             missing = Problem(404, f"The model {name!r} does not exist.", "model_not_found", "model")
-            return response(error_payload(missing))
+            return self.refusal(missing)
         return response(json_payload(model(name)))
 
     async def health(self, request: web.Request) -> web.StreamResponse:
@@ -73,6 +76,11 @@ class Endpoint:
 
     async def counted(self, request: web.Request) -> web.StreamResponse:
         return response(json_payload(self.traffic.stats()))
+
+    def refusal(self, problem: Problem, headers: Mapping[str, str] = NO_HEADERS) -> web.Response:
+        """A problem as the persona tells it."""
+        told = self.settings.persona.error(problem)
+        return response(replace(told, headers={**told.headers, **headers}))
 
     def is_down(self) -> bool:
         limit = self.settings.faults.down_after
@@ -90,11 +98,6 @@ def without_keys(request: web.Request) -> dict[str, str]:
     """The headers by their names in small letters, but those that hold a key."""
     held = {name.lower(): value for name, value in request.headers.items()}
     return {name: value for name, value in held.items() if name not in ("authorization", "api-key")}
-
-
-def problem_with(problem: Problem, headers: Mapping[str, str]) -> Payload:
-    told = error_payload(problem)
-    return replace(told, headers={**told.headers, **headers})
 
 
 def parsed(content: bytes) -> tuple[object, str]:
@@ -122,7 +125,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def guarding(endpoint: Endpoint) -> Any:
-    """Drops all but chats (which count themselves) and /stats when down; gives unknown paths OpenAI's form of error."""
+    """Drops all but chats (which count themselves) and /stats when down; tells of unknown paths as the persona does."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -132,6 +135,6 @@ def guarding(endpoint: Endpoint) -> Any:
             return await handler(request)
         except web.HTTPException as failure:
             unknown = Problem(failure.status, f"{request.method} {request.path}: {failure.reason}", "unknown_url")
-            return response(error_payload(unknown))
+            return endpoint.refusal(unknown)
 
     return guard

@@ -18,6 +18,8 @@ from rlm_dsl.testing.answers import Answering
 from rlm_dsl.testing.faults import Faults
 from rlm_dsl.testing.gold import Fallback, Finder, Gold, Row, load_gold
 from rlm_dsl.testing.listen import running
+from rlm_dsl.testing.persona import Persona, persona_named
+from rlm_dsl.testing.personas.openai import OPENAI
 from rlm_dsl.testing.routes import Endpoint
 from rlm_dsl.testing.script import Script, Turns, load_script
 from rlm_dsl.testing.settings import Settings
@@ -38,17 +40,20 @@ def serve(
     models: Sequence[str] = (),
     host: str = "127.0.0.1",
     port: int = 0,
+    persona: Persona | str = OPENAI,
     **faults: Any,
 ) -> Server:
     """Start an endpoint; stop it with `stop()`, or use it as a context manager.
 
+    `persona` is the family of servers it answers as (`rlm_dsl.testing.persona`), by name or made for one test.
     `faults` are the fields of `rlm_dsl.testing.faults.Faults`: `rate_429=0.1`, `latency=0.05` (seconds),
     `at={"drop": [1]}`, ... Raises BadGold, BadScript, ValueError or TypeError for settings that make no sense,
     OSError for files that cannot be read and PortBusy (an OSError) for a port that is taken. A callable as gold runs
     in the server's thread, one request at a time.
     """
     known = Answering(gold_of(gold), script_of(script, strict_script), fallback, error_rate, seed)
-    return Server(Settings(known, Faults(**{"seed": seed, **faults}), key, tuple(models), host, port))
+    chosen = persona_named(persona) if isinstance(persona, str) else persona
+    return Server(Settings(known, Faults(**{"seed": seed, **faults}), key, tuple(models), host, port, persona=chosen))
 
 
 def gold_of(told: Any) -> Gold | None:

@@ -1,4 +1,4 @@
-"""The settings of an endpoint: what it knows, what goes wrong with it, whom it serves and where.
+"""The settings of an endpoint: what it knows, what goes wrong with it, whom it serves, where, and as what.
 
 In: what a test or a command line says. Out: one immutable value. Law: the key is never shown.
 """
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from rlm_dsl.testing.answers import Answering
 from rlm_dsl.testing.faults import Faults
+from rlm_dsl.testing.persona import Persona
+from rlm_dsl.testing.personas.openai import OPENAI
 from rlm_dsl.testing.wire import SOURCES, model_name
 
 
@@ -26,6 +28,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 0
     keep_requests: bool = True
+    persona: Persona = OPENAI
 
     def served(self) -> list[str]:
         """The names in the list of models, all in the testing namespace."""

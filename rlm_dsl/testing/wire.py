@@ -97,17 +97,9 @@ def retry_headers(seconds: float | None) -> dict[str, str]:
     return {"Retry-After": f"{seconds:g}", "retry-after-ms": f"{seconds * 1000:g}"}
 
 
-def completion_payload(reply: Reply, number: int, usage: Usage | None, parts: bool = False) -> Payload:
-    """A whole completion; with `parts` its content is a list of parts."""
-    told = completion(reply, number, usage)
-    if parts and reply.content is not None:
-        told["choices"][0]["message"]["content"] = [{"type": "text", "text": reply.content}]
-    return Payload(200, encoded(told))
-
-
-def stream_payload(reply: Reply, number: int, usage: Usage | None) -> Payload:
-    """The whole stream as one body; `usage` is its last event, if any."""
-    lines = [b"data: " + encoded(event) + b"\n\n" for event in events(reply, number, usage)]
+def stream_payload(events: Iterable[Json]) -> Payload:
+    """The whole stream as one body."""
+    lines = [b"data: " + encoded(event) + b"\n\n" for event in events]
     return Payload(200, b"".join(lines) + b"data: [DONE]\n\n", "text/event-stream")
 
 
@@ -115,6 +107,14 @@ def completion(reply: Reply, number: int, usage: Usage | None) -> dict[str, Any]
     choice = {"index": 0, "message": message(reply), "logprobs": None, "finish_reason": reply.finish}
     told = {} if usage is None else {"usage": usage.as_json()}
     return {**header("chat.completion", reply, number), "choices": [choice], **told}
+
+
+def in_parts(told: dict[str, Any]) -> dict[str, Any]:
+    """A completion whose content is a list of parts."""
+    said = told["choices"][0]["message"]
+    if said["content"] is not None:
+        said["content"] = [{"type": "text", "text": said["content"]}]
+    return told
 
 
 def message(reply: Reply) -> dict[str, Any]:
@@ -134,6 +134,7 @@ def header(kind: str, reply: Reply, number: int) -> dict[str, Any]:
 
 
 def events(reply: Reply, number: int, usage: Usage | None) -> Iterator[dict[str, Any]]:
+    """The events of a stream; `usage` is the last, if any."""
     top = header("chat.completion.chunk", reply, number)
     unknown: dict[str, Any] = {} if usage is None else {"usage": None}
     for delta in deltas(reply):

@@ -1,0 +1,61 @@
+"""Server personas: how families of OpenAI-compatible servers differ, found by reading `personas/`.
+
+In: the modules of `personas/`. Out: personas by name. Law: adding one is adding one file; nothing else names it.
+
+A file there defines a `Persona`, by what is other than at OpenAI:
+
+    VLLM = replace(OPENAI, name="vllm", error=error_of_vllm)
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from rlm_dsl.testing import personas
+from rlm_dsl.testing.wire import Json, Payload, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """One family of servers: what it refuses, in what words, and the shape of what it says.
+
+    Which fields are refused and how long a prompt may be is a setting too (`Faults`); the words are the persona's.
+    """
+
+    name: str
+    refusals: Callable[[Json], Iterator[Problem]]
+    """What it refuses of a request that is well formed, by itself, the gravest first."""
+    unsupported: Callable[[str, str], Problem]
+    """What it says of a field that it does not support; the second text says more of what the field holds."""
+    too_long: Callable[[int, int], Problem]
+    """What it says of a prompt that is longer than its window: tokens of the window, tokens asked."""
+    error: Callable[[Problem], Payload]
+    """A problem as it is sent: status, body, headers."""
+    completion: Callable[[dict[str, Any]], dict[str, Any]]
+    """A whole completion as it is sent, made from OpenAI's."""
+    event: Callable[[dict[str, Any]], dict[str, Any]]
+    """One event of a stream as it is sent, made from OpenAI's."""
+
+
+@cache
+def personas_by_name() -> Mapping[str, Persona]:
+    """Every persona, in the order of the modules' names."""
+    found: dict[str, Persona] = {}
+    for module in pkgutil.iter_modules(personas.__path__):
+        for value in vars(importlib.import_module(f"{personas.__name__}.{module.name}")).values():
+            if isinstance(value, Persona):
+                found.setdefault(value.name, value)
+    return found
+
+
+def persona_named(name: str) -> Persona:
+    """Raises ValueError for a name that no persona has."""
+    known = personas_by_name()
+    if name not in known:
+        raise ValueError(f"no persona is called {name!r}; there are {', '.join(known)}")
+    return known[name]
