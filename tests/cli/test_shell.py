@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from rlm_dsl.api import run
-from rlm_dsl.cli.shell import Lines, completions, entries, wants_more
+from rlm_dsl.cli.shell.completion import completions
+from rlm_dsl.cli.shell.entries import Lines, entries
+from rlm_dsl.cli.shell.terminal import wants_more
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.language.check import Environment
 from rlm_dsl.testing import serve

@@ -20,6 +20,6 @@ def command(contexts: tuple[str, ...], **given: Any) -> int:
 
     Example: rlm-dsl shell --context tickets=tickets.csv
     """
-    from rlm_dsl.cli.shell import run_shell
+    from rlm_dsl.cli.shell.run import run_shell
 
     return run_shell(load_all(contexts, memory=given["memory"]), settings(given), os.environ)
