@@ -22,7 +22,7 @@ from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.explore.resume import recorded_limits, settings_again
 from rlm_dsl.explore.sub_run import explore_text
-from rlm_dsl.language.check.written import Setting, with_settings
+from rlm_dsl.language.edit.set_arguments import Setting, with_settings
 from rlm_dsl.models.budget import Estimate
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings

@@ -15,8 +15,8 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.run_trace import header_contexts, recorded_settings
 from rlm_dsl.language.check import Environment, check_program
-from rlm_dsl.language.check.spelled import spelled_table
-from rlm_dsl.language.check.written import written_arguments
+from rlm_dsl.language.check.type_expressions import parse_table_type
+from rlm_dsl.language.edit.call_sites import argument_texts
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import ContextRows, Step, children, params_of, steps_of
@@ -127,14 +127,14 @@ def side(
     models: Mapping[str, ModelSettings],
     rows_per_call: Mapping[str, int],
 ) -> Side:
-    types = {each: table for each, c in contexts.items() if (table := spelled_table(str(c["schema"]))) is not None}
+    types = {each: table for each, c in contexts.items() if (table := parse_table_type(str(c["schema"]))) is not None}
     check_program(parse(source), source, Environment(types, {}, params))  # problems are told in the text as given
     shown = Source(source.name, show(parse(source)))
     tree = parse(shown)
     program = check_program(tree, shown, Environment(types, {}, params))
     relations = {each: Relation(named(each), table, False) for each, table in types.items()}
     plan = build(program.statements, relations, {})
-    written = written_arguments(tree, shown.text)
+    written = argument_texts(tree, shown.text)
     steps: dict[str, Placed] = {}
     for planned in (step for stage in plan.stages if isinstance(stage, QueryStage) for step in stage.steps):
         span = planned.step.span

@@ -20,7 +20,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context, SourceFile, StoredPart
 from rlm_dsl.context.formats.database_file import files_of
 from rlm_dsl.context.reading import parts
-from rlm_dsl.language.check.spelled import spelled_table
+from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import Table
 
 ENDING = ".rlmctx"
@@ -74,7 +74,7 @@ def described(folder: Path) -> Described:
         held = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if held["schema"] != SCHEMA:
             raise UserError(f"{folder} is of schema {held['schema']!r}", "load its source again: rlm-dsl load")
-        type_ = spelled_table(held["type"])
+        type_ = parse_table_type(held["type"])
         if type_ is None:
             raise ValueError("its type cannot be read")
         sources = tuple(

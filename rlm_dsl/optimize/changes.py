@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 from rlm_dsl.common.source import Source
-from rlm_dsl.language.check.written import calls_in, nodes_in, replaced
+from rlm_dsl.language.edit.call_sites import calls_in, nodes_in, replace_call
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
@@ -233,7 +233,7 @@ def other_chunks(text: str) -> list[tuple[str, str]]:
         ):
             kept = tuple(a for a in call.arguments if a.name not in changed)
             added = tuple(t.Argument(name, t.Number(value)) for name, value in changed.items())
-            done = replaced(tree.statements, call, replace(call, arguments=(*kept, *added)))
+            done = replace_call(tree.statements, call, replace(call, arguments=(*kept, *added)))
             told = " ".join(f"{name} {value}" for name, value in changed.items())
             found.append((show(replace(tree, statements=done)), f"chunks of {told}"))
     return found

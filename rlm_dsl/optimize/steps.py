@@ -15,7 +15,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.round import Round, prepare_round, shown_text
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
-from rlm_dsl.language.check.written import calls_in
+from rlm_dsl.language.edit.call_sites import calls_in
 from rlm_dsl.language.operators.core import kinds
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import Instruction, Literal, Param, Program, known_value, plain_value, resolved

@@ -17,7 +17,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, yaml_source
-from rlm_dsl.language.check.written import Setting, with_settings
+from rlm_dsl.language.edit.set_arguments import Setting, with_settings
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show

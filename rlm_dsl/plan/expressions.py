@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rlm_dsl.language.check.values import template_pieces
 from rlm_dsl.language.operators.core.registry import aggregates, functions
+from rlm_dsl.language.operators.functions.text import template_pieces
 from rlm_dsl.language.patterns.validate import group_count
 from rlm_dsl.language.program import (
     Aggregate,

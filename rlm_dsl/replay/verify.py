@@ -28,7 +28,7 @@ from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import SCHEMA, RecordedCalls, program_digest, recorded_calls, recorded_settings
 from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.check.spelled import spelled_table
+from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.models.request import Request
 from rlm_dsl.replay.verify_calls import (
     UNKNOWN,
@@ -203,7 +203,7 @@ def loaded(recorded: Mapping[str, Any], all_given: Mapping[str, str | Context], 
     """A recorded context from where it lies now: as given, as recorded, or beside the trace in `folder`."""
     name = recorded["name"]
     given = all_given.get(name)
-    declared = spelled_table(recorded["schema"])
+    declared = parse_table_type(recorded["schema"])
     if isinstance(given, Context):
         return given if declared is None else as_declared(given, declared)
     if given is None and recorded["format"] == TABLE:

@@ -20,7 +20,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.run_trace import recorded_calls
-from rlm_dsl.language.check.written import calls_in, nodes_in
+from rlm_dsl.language.edit.call_sites import calls_in, nodes_in
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.replay.cite import Citation, Cited, cite_all

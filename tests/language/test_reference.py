@@ -9,7 +9,7 @@ import pytest
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.check import Environment, check, check_program
-from rlm_dsl.language.check.spelled import spelled_table
+from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.reference.card import EXAMPLES, card
 from rlm_dsl.language.reference.pages import with_parts
@@ -113,6 +113,6 @@ def test_the_examples_of_the_card_check() -> None:
         "people": "table(id: int, about: text)",
         "code": "table(path: text, line: int, text: text)",
     }
-    types = {name: table for name, text in tables.items() if (table := spelled_table(text)) is not None}
+    types = {name: table for name, text in tables.items() if (table := parse_table_type(text)) is not None}
     for example in EXAMPLES.split("\n\n"):
         assert check(parse(Source("card", example)), Environment(types)).problems == (), example

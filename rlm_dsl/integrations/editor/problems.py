@@ -14,11 +14,11 @@ from dataclasses import replace
 from rlm_dsl.common.diagnostics import Diagnostic, did_you_mean, nearest
 from rlm_dsl.integrations.editor.reading import Reading, read
 from rlm_dsl.language.check import Checked, Environment, check
-from rlm_dsl.language.check.arguments import placed_arguments
+from rlm_dsl.language.check.arguments.placement import place_arguments
+from rlm_dsl.language.check.functions import unknown_function
 from rlm_dsl.language.check.habits import OPERATORS
 from rlm_dsl.language.check.scope import NO_ROW, Names
-from rlm_dsl.language.check.values import unknown_function
-from rlm_dsl.language.check.written_types import written_type
+from rlm_dsl.language.check.type_expressions import resolve_type
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.walk import walk
@@ -144,7 +144,7 @@ def looked_over(statement: t.Statement) -> Iterator[Diagnostic]:
     """What is wrong with a statement whatever its tables hold."""
     names = Names({}, {}, {})
     if isinstance(statement, t.ContextStatement | t.ParamStatement):
-        written_type(names, statement.type)
+        resolve_type(names, statement.type)
     piped = {id(call) for node, _ in walk(statement) if isinstance(node, t.Pipe) for call in node.calls}
     for node, _ in walk(statement):
         if not isinstance(node, t.Call) or node.operator == "table":
@@ -152,7 +152,7 @@ def looked_over(statement: t.Statement) -> Iterator[Diagnostic]:
         operator = table_operators().get(node.operator)
         known = node.operator in functions() or node.operator in aggregates()
         if operator is not None and id(node) in piped and not known:
-            placed_arguments(names, operator, Table(()), node)
+            place_arguments(names, operator, Table(()), node)
         elif operator is None and not known and (id(node) not in piped or node.operator in OPERATORS):
             unknown_function(names, node, NO_ROW)
         elif operator is None and not known:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from rlm_dsl.common.diagnostics import Diagnostic, ProgramError
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.check import Environment, check
+from rlm_dsl.language.check.expressions import check_expression
 from rlm_dsl.language.check.scope import NO_ROW, Names, Scope
-from rlm_dsl.language.check.values import value
 from rlm_dsl.language.syntax.grammar import language
 from rlm_dsl.language.syntax.parse import parse, parse_prefix
 from rlm_dsl.language.syntax.scan import Scan, scan
@@ -87,7 +87,7 @@ def type_of(expression: str, environment: Environment, scope: Scope = NO_ROW) ->
     if len(statements) != 1 or not isinstance(statements[0], Show):
         return None
     names = Names(dict(environment.bindings), dict(environment.contexts), environment.params)
-    node = value(names, statements[0].value, scope)
+    node = check_expression(names, statements[0].value, scope)
     return None if node is None else node.type
 
 

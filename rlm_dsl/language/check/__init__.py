@@ -1,6 +1,7 @@
 """Tree to typed program, with all problems at once.
 
-`statements` is the way in; `values` checks expressions, `calls` operators, `arguments` each kind of parameter.
+`statements` is the way in. `expressions` is the recursion; `names`, `literals`, `functions` and `aggregates` make the
+nodes of its parts; `steps` and `arguments` check an operator's call, and are handed the recursion for what is in it.
 """
 
 from rlm_dsl.language.check.scope import Environment

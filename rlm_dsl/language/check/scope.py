@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from rlm_dsl.common.diagnostics import Diagnostic
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.program import Node
-from rlm_dsl.language.types import Record, Table, bare, quoted_name
+from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.types import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,10 @@ class Scope:
 NO_ROW = Scope()
 
 
-def fields_named(table: Table, name: str) -> tuple[str, ...]:
-    """A hint where a name is no column, but a field of a column that is a record."""
-    found = [
-        f"{quoted_name(column.name)}.{quoted_name(name)}"
-        for column in table.columns
-        if isinstance(inner := bare(column.type), Record) and inner.field(name) is not None
-    ]
-    return (f"it is a field of a record: write {' or '.join(found)}",) if found else ()
+class ExpressionChecker(Protocol):
+    """Checks an expression: handed down to whatever checks a part of the language that holds expressions."""
+
+    def __call__(self, names: Names, expression: t.Expression, scope: Scope = NO_ROW) -> Node | None: ...
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from rlm_dsl.common.diagnostics import Diagnostic, ProgramError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.language.answer_schema import NotOfType, typed
-from rlm_dsl.language.check.scope import NO_ROW, Environment, Names
-from rlm_dsl.language.check.values import value
-from rlm_dsl.language.check.written_types import written_type
+from rlm_dsl.language.check.expressions import check_expression
+from rlm_dsl.language.check.scope import Environment, Names
+from rlm_dsl.language.check.type_expressions import resolve_type
 from rlm_dsl.language.program import Bound, Literal, Node, Param, Program, resolved
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.types import Field, Table, Type, fits
@@ -88,13 +88,13 @@ class _Run:
             case t.Binding():
                 self.binding(statement)
             case t.Show(expression, span):
-                if (node := value(self.names, expression, NO_ROW)) is not None:
+                if (node := check_expression(self.names, expression)) is not None:
                     self.bound.append(Bound("show", "", node, span))
             case t.Answer(expression, span):
                 self.answer(expression, span)
 
     def context(self, statement: t.ContextStatement) -> None:
-        type_ = written_type(self.names, statement.type)
+        type_ = resolve_type(self.names, statement.type)
         if not self.declared(statement, type_):
             self.names.bindings.setdefault(statement.name, None)
 
@@ -137,7 +137,7 @@ class _Run:
         return not wrong
 
     def param(self, statement: t.ParamStatement) -> None:
-        type_ = written_type(self.names, statement.type)
+        type_ = resolve_type(self.names, statement.type)
         if type_ is None or not self.free(statement.name, statement.name_span):
             self.names.bindings.setdefault(statement.name, None)
             return
@@ -155,7 +155,7 @@ class _Run:
                     "C19", f"param `{name}` has no value", statement.name_span, f"give one: --param {name}=..."
                 )
             return None
-        node = value(self.names, statement.value, NO_ROW)
+        node = check_expression(self.names, statement.value)
         if node is None:
             return None
         inner = resolved(node)
@@ -174,7 +174,7 @@ class _Run:
 
     def binding(self, statement: t.Binding) -> None:
         name = statement.name
-        node = value(self.names, statement.value, NO_ROW)
+        node = check_expression(self.names, statement.value)
         if node is not None:
             node.identity  # noqa: B018 - computed while the stack is shallow; each binding's is kept
         again = name in self.before and name not in self.here
@@ -210,5 +210,5 @@ class _Run:
                 "C15", "a program has one answer", span, "put several values in a record: answer {a: x, b: y}"
             )
         self.answered = True
-        if (node := value(self.names, expression, NO_ROW)) is not None:
+        if (node := check_expression(self.names, expression)) is not None:
             self.bound.append(Bound("answer", "answer", node, span))

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.common.version import version
-from rlm_dsl.language.check.spelled import spelled_table
+from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.trace.events import parsed, whole_lines
 from rlm_dsl.trace.exports.spans import taken, trace_id
 from rlm_dsl.trace.layout import EVENTS, SEAL
@@ -111,7 +111,7 @@ def rows(identity: str, name: str, step: Mapping[str, Any] | None = None) -> dic
 
 def fields(type_: str) -> dict[str, Any]:
     """Columns with their types as the language spells them; a value is one column."""
-    table = spelled_table(type_)
+    table = parse_table_type(type_)
     columns = [("value", type_)] if table is None else [(column.name, str(column.type)) for column in table.columns]
     return facet("1-2-0/SchemaDatasetFacet", {"fields": [{"name": name, "type": kind} for name, kind in columns]})
 

@@ -5,6 +5,7 @@ A position below 1 counts as 1, a number of characters below 0 as 0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,6 +93,18 @@ def concatenated(arguments: Mapping[str, Any]) -> Sql:
 
 def as_text(value: Sql) -> Sql:
     return sql("CAST({value} AS VARCHAR)", value=value)
+
+
+def template_pieces(template: str) -> list[str]:
+    """The texts between a template's `{}`; `{{` and `}}` are braces."""
+    pieces, at = [""], 0
+    for mark in re.finditer(r"\{\{|\}\}|\{\}", template):
+        pieces[-1] += template[at : mark.start()] + (mark[0][0] if mark[0] != "{}" else "")
+        if mark[0] == "{}":
+            pieces.append("")
+        at = mark.end()
+    pieces[-1] += template[at:]
+    return pieces
 
 
 def formatted(arguments: Mapping[str, Any]) -> Sql:

@@ -1,75 +1,24 @@
-"""A program's calls as they are written: found in a tree, their arguments by the names of the operator's parameters.
+"""Setting arguments: a program's text in which arguments of its calls are others (`--set`, what tuning found).
 
-In: a tree. Out: calls, texts of arguments, and a tree in which some are others. Law: what is not set stays as it was.
+In: a source, a step's name and settings. Out: the text anew. Law: what is not set stays as it was; a setting that could
+be meant of several calls, or of none, is refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source
-from rlm_dsl.language.check.arguments import parameter_of
+from rlm_dsl.language.edit.call_sites import calls_in, named_arguments, piped_calls, replace_call
 from rlm_dsl.language.operators.core.operator import Operator
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
 
-T = TypeVar("T")
 PLACE = re.compile(r"(?:(?P<operator>\w+)(?:\[(?P<number>\d+)\])?\.)?(?P<argument>\w+)")
-
-
-def nodes_in(node: Any, kind: type[T]) -> Iterator[T]:
-    """Every node of a kind in a part of a tree, as they stand."""
-    if isinstance(node, kind):
-        yield node
-    if isinstance(node, tuple):
-        for item in node:
-            yield from nodes_in(item, kind)
-    elif is_dataclass(node):
-        for each in fields(node):
-            yield from nodes_in(getattr(node, each.name), kind)
-
-
-def calls_in(node: Any) -> Iterator[t.Call]:
-    """Every operator call in a part of a tree, as they stand."""
-    return (call for call in nodes_in(node, t.Call) if call.operator in table_operators())
-
-
-def named_arguments(call: t.Call, operator: Operator, piped: bool) -> list[tuple[str, t.Argument]]:
-    """A call's arguments, each with its parameter's name, or its own where a parameter takes names. The table that is
-    not piped in is none of them."""
-    found, free = [], list(operator.parameters)
-    for argument in call.arguments[0 if piped else 1 :]:
-        parameter = parameter_of(operator, argument, free)
-        if parameter is not None and not parameter.variadic and parameter in free:
-            free.remove(parameter)
-        own = argument.name if parameter is None or parameter.variadic else parameter.name
-        found.append((own or (parameter.name if parameter else ""), argument))
-    return found
-
-
-def piped_calls(node: Any) -> Iterator[t.Call]:
-    """The calls that something is piped into."""
-    return (call for pipe in nodes_in(node, t.Pipe) for call in pipe.calls)
-
-
-def written_arguments(tree: t.Tree, text: str) -> dict[tuple[int, int], dict[str, str]]:
-    """The words of each call's arguments by name, of every call in a tree by its place."""
-    piped = {(call.span.start, call.span.end) for call in piped_calls(tree.statements)}
-    found: dict[tuple[int, int], dict[str, str]] = {}
-    for call in calls_in(tree.statements):
-        place = (call.span.start, call.span.end)
-        words: dict[str, str] = {}
-        for name, argument in named_arguments(call, table_operators()[call.operator], place in piped):
-            value = " ".join(text[argument.value.span.start : argument.value.span.end].split())
-            words[name] = f"{words[name]}, {value}" if name in words else value
-        found[place] = words
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +57,7 @@ def with_settings(source: Source, step: str, settings: list[Setting]) -> str:
     for setting in settings:
         call = call_meant(statement, setting, step)
         done = with_argument(call, setting, (call.span.start, call.span.end) in piped)
-        statement = replaced(statement, call, done)
+        statement = replace_call(statement, call, done)
     return show(replace(tree, statements=(*tree.statements[:at], statement, *tree.statements[at + 1 :])))
 
 
@@ -164,15 +113,3 @@ def with_argument(call: t.Call, setting: Setting, piped: bool) -> t.Call:
     if all(name != setting.argument for name, _ in named):
         own.append(t.Argument(setting.argument, setting.value))
     return replace(call, arguments=(*first, *own))
-
-
-def replaced(node: Any, old: t.Call, new: t.Call) -> Any:
-    """A part of a tree in which one call, by its place, is another."""
-    if isinstance(node, t.Call) and node == old and node.span == old.span:
-        return new
-    if isinstance(node, tuple):
-        return tuple(replaced(item, old, new) for item in node)
-    if is_dataclass(node) and not isinstance(node, type) and not isinstance(node, t.Number | t.Text | t.Name):
-        changes = {f.name: replaced(getattr(node, f.name), old, new) for f in fields(node) if "span" not in f.name}
-        return replace(node, **changes)
-    return node

@@ -1,25 +1,30 @@
-"""Type expressions to types."""
+"""Type expressions to types.
+
+In: a tree expression, or a table type's text as headers of traces and descriptions of contexts hold it. Out: the type,
+or None after saying what is wrong. Law: a table type's own text gives the very same type.
+"""
 
 from __future__ import annotations
 
-from rlm_dsl.common.diagnostics import did_you_mean
-from rlm_dsl.common.source import Span
+from rlm_dsl.common.diagnostics import ProgramError, did_you_mean
+from rlm_dsl.common.source import Source, Span
 from rlm_dsl.language.check.habits import TYPES
 from rlm_dsl.language.check.scope import Names
 from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.types import SCALARS, Enum, Field, ListOf, Record, Table, Type, nullable
 
 
-def written_type(names: Names, expression: t.Expression) -> Type | None:
+def resolve_type(names: Names, expression: t.Expression) -> Type | None:
     """The type that an expression spells, or None after saying what is wrong with it."""
     match expression:
         case t.Name(name):
             return _scalar(names, name, expression.span)
         case t.Maybe(of):
-            inner = written_type(names, of)
+            inner = resolve_type(names, of)
             return None if inner is None else nullable(inner)
         case t.Applied("list", (of,)):
-            inner = written_type(names, of)
+            inner = resolve_type(names, of)
             return None if inner is None else ListOf(inner)
         case t.Applied("enum", items):
             return _enum(names, items, expression.span)
@@ -43,6 +48,16 @@ def written_type(names: Names, expression: t.Expression) -> Type | None:
             return None
 
 
+def parse_table_type(text: str) -> Table | None:
+    """The table type that a text spells, None for any other text."""
+    try:
+        statement = parse(Source("type", f"context held: {text}")).statements[0]
+    except ProgramError:
+        return None
+    type_ = resolve_type(Names({}, {}, {}), statement.type) if isinstance(statement, t.ContextStatement) else None
+    return type_ if isinstance(type_, Table) else None
+
+
 def _scalar(names: Names, name: str, span: Span) -> Type | None:
     if name in SCALARS:
         return SCALARS[name]
@@ -61,7 +76,7 @@ def _enum(names: Names, items: tuple[t.Expression, ...], span: Span) -> Type | N
 
 
 def _fields(names: Names, entries: tuple[t.Entry, ...]) -> tuple[Field, ...] | None:
-    found = [(entry.name, written_type(names, entry.value)) for entry in entries]
+    found = [(entry.name, resolve_type(names, entry.value)) for entry in entries]
     lowered = [name.lower() for name, _ in found]
     for entry, name in zip(entries, lowered, strict=True):
         if lowered.count(name) > 1:

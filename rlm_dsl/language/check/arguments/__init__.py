@@ -1,0 +1,1 @@
+"""The arguments of an operator: placed in its parameters, then checked each by its kind."""

@@ -1,0 +1,146 @@
+"""What only some functions ask of their arguments: comparable types, templates, forms of dates, paths, groups.
+
+In: a function's name and its arguments, each of its kind. Out: whether they are right, after saying what is not.
+Law: what must be known before the run is checked before the run.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rlm_dsl.common.diagnostics import did_you_mean
+from rlm_dsl.common.source import Span
+from rlm_dsl.language.check.scope import Names
+from rlm_dsl.language.operators.functions.text import template_pieces
+from rlm_dsl.language.patterns.validate import group_count
+from rlm_dsl.language.program import Literal, Node, Param, known_value, resolved
+from rlm_dsl.language.types import (
+    DATE,
+    NULL,
+    TIMESTAMP,
+    Enum,
+    ListOf,
+    bare,
+    comparable,
+    is_numeric,
+    is_text,
+)
+
+COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
+
+
+def keeps_rules(names: Names, function: str, given: tuple[Node, ...], places: list[Span], span: Span) -> bool:
+    """Whether a function's arguments, each right for itself, are what this very function asks for."""
+    if function in COMPARISONS or function == "between":
+        return all(_comparable(names, given[0], other, span) for other in given[1:])
+    if function == "in":
+        of = bare(given[1].type)
+        assert isinstance(of, ListOf)
+        return all(_comparable(names, given[0], element, span) for element in _elements(given[1], of))
+    if function == "format":
+        return _template(names, given, places[0])
+    if function in ("to_date", "to_timestamp"):
+        return _date_form(names, known_value(given[1]), places[1])
+    if function == "json":
+        return _json_path(names, known_value(given[1]), places[1])
+    if function == "regex_extract":
+        return _group(names, given[1], given[2], places[2])
+    return True
+
+
+def _elements(node: Node, of: ListOf) -> list[Node]:
+    """A literal list's elements, each a literal; for another list, one literal null of its element type."""
+    inner = resolved(node)
+    if isinstance(inner, Literal) and inner.value:
+        return [Literal(item, of.of if item is not None else NULL) for item in inner.value]
+    return [Literal(None, of.of)]
+
+
+def _comparable(names: Names, a: Node, b: Node, span: Span) -> bool:
+    if not comparable(a.type, b.type):
+        hints = _comparison_hints(a, b)
+        names.report("C03", f"{a.type} and {b.type} cannot be compared", span, *hints)
+        return False
+    for enum, other in ((a, b), (b, a)):
+        inner = resolved(other)
+        kind = bare(enum.type)
+        if not isinstance(kind, Enum) or not isinstance(inner, Literal) or not isinstance(inner.value, str):
+            continue
+        if inner.value not in kind.values:
+            names.report(
+                "C03",
+                f'"{inner.value}" is none of the values this column can have',
+                span,
+                *did_you_mean(inner.value, list(kind.values), what="its values"),
+            )
+            return False
+    return True
+
+
+def _comparison_hints(a: Node, b: Node) -> tuple[str, ...]:
+    """What to write where two types do not compare."""
+    types = (bare(a.type), bare(b.type))
+    if DATE in types or TIMESTAMP in types:
+        return ("write a date as @2024-01-31, a timestamp as @2024-01-31T10:00:00",)
+    if any(map(is_numeric, types)) and any(map(is_text, types)):
+        literal = next((known_value(node) for node in (a, b) if isinstance(known_value(node), str)), None)
+        if literal is not None and literal.lstrip("-").isdigit():
+            return (f"write the number: {literal}",)
+        if literal is not None:
+            return ("compare it with a number, such as 3",)
+        return ("convert the text: to_int(x) or to_float(x)",)
+    return ()
+
+
+def _template(names: Names, flat: tuple[Node, ...], place: Span) -> bool:
+    template = resolved(flat[0])
+    assert isinstance(template, Literal | Param)
+    wanted = len(template_pieces(template.value)) - 1
+    if wanted != len(flat) - 1:
+        names.report("C06", f"the template has {wanted} places {{}} and {len(flat) - 1} values", place)
+        return False
+    return True
+
+
+DATE_CODE = re.compile(r"%-?(.?)", re.DOTALL)
+DATE_CODES = "aAbBcdfgGHIjmMnpSuUVwWxXyYzZ%"
+
+
+def _date_form(names: Names, form: str, place: Span) -> bool:
+    """A form of dates is written with strptime codes, of which it has at least one."""
+    codes = DATE_CODE.findall(form)
+    wrong = next((code for code in codes if not code or code not in DATE_CODES), None)
+    if codes and wrong is None:
+        return True
+    what = "no strptime code stands in this form" if not codes else f"no strptime code is called %{wrong}"
+    hint = 'write "%Y-%m-%d", "%d.%m.%Y", "%b %d, %Y" (Jul 07, 2023), "%d %B %Y" (7 July 2023), "%H:%M:%S"'
+    names.report("C12", what, place, hint)
+    return False
+
+
+JSON_PATH = re.compile(r'\$(?:\.[A-Za-z_]\w*|\."[^"\\]+"|\[\d+\])*')
+
+
+def _json_path(names: Names, path: str, place: Span) -> bool:
+    """A path leads to one value: names and places from `$` on, nothing that stands for many."""
+    if JSON_PATH.fullmatch(path):
+        return True
+    hint = 'write "$.user.id", "$.items[0].name" or "$.\\"odd name\\""; for many values use parse_json and explode'
+    names.report("C12", "no path to one JSON value", place, hint)
+    return False
+
+
+def _group(names: Names, pattern: Node, group: Node, place: Span) -> bool:
+    """Which group is wanted must be known before the run, and the pattern must have it."""
+    inner, count = resolved(group), group_count(known_value(pattern))
+    if not isinstance(inner, Literal | Param):
+        names.report("C12", "which group is wanted must be a number written out", place)
+        return False
+    if inner.value is not None and 9 < inner.value <= count:
+        names.report("C12", "only the groups 1 to 9 can be taken here", place, "name it (?P<name>...) and use extract")
+        return False
+    if inner.value is not None and not 0 <= inner.value <= count:
+        held = f"it has {count}" if count else "it has none"
+        names.report("C12", f"the pattern has no group {inner.value}: {held}", place, "0 is the whole match")
+        return False
+    return True
