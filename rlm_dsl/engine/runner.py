@@ -19,7 +19,16 @@ from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.context.arrow import arrow_type
 from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.options import Calls
-from rlm_dsl.engine.calls.round import RoundResult, RowsFailed, failures, fields_of, prepare_round, shown_rows
+from rlm_dsl.engine.calls.round import (
+    RoundResult,
+    RowsFailed,
+    StepRejected,
+    all_rejected,
+    failures,
+    fields_of,
+    prepare_round,
+    shown_rows,
+)
 from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
 from rlm_dsl.engine.progress import Progress
@@ -218,6 +227,8 @@ class Runner:
         came = ask_rows(round_, rows, self.calls, self.progress)
         self.emit("round.end", {"step": stage.step_name, **asked_counts(came)})
         failed = failures(came)
+        if rejected := all_rejected(came):
+            raise StepRejected(stage.step_name, rejected)
         if failed and values["on_error"] == "fail":
             raise RowsFailed(stage.step_name, failed, len(rows))
         columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in round_.result.fields}}

@@ -1,43 +1,35 @@
 """The one user of the network: an OpenAI-compatible server.
 
 In: a request. Out: its answer, after exactly one attempt; or an `Attempt` that says what went wrong.
-Law: how a request is sent (with a schema, with JSON mode, as plain words) is found out once per model and never enters
-its key; the key that opens the server appears in no message.
+Law: no redirect is followed, and what comes back is without secrets before anything sees it; the key that opens the
+server appears in no message; an answer takes no longer than its time, however slowly it comes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from rlm_dsl.models.budget import most_output
+from rlm_dsl.models.completion import NoCompletion, completion_of
+from rlm_dsl.models.dialects import Dialect, Dialects, body_of
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.server_errors import ServerError, clipped, parsed, plain_text, read_error
 from rlm_dsl.models.settings import DEFAULT_URL, KEY
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-FORMS = ("schema", "tool", "json", "words")
-"""How a result's type is asked for: by strict schema, as a tool's arguments, by JSON mode with the schema in words, by
-words alone."""
-LACKS = {
-    "schema": ("response_format", "json_schema", "structured"),
-    "tool": ("tool", "function"),
-    "json": ("response_format", "json_object", "json mode"),
-}
-"""What a server says of a form that it lacks: one of these words, in the message of its refusal."""
-TOOL = "result"
-
-
-LONGEST = 300
-"""Characters of a server's words that an error shows."""
-
-Manner = tuple[str, bool]
-"""How a model is asked: in which form, and whether by the old name of the output's limit."""
-USUAL: Manner = (FORMS[0], False)
+REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
+"""Statuses by which a server may say that it does not take a form of asking."""
+TOO_LONG = (
+    "cut it first: partition(by=\"tokens\", size=2000), or say how much the model takes: `window:` in rlm-dsl.yaml"
+)  # fmt: skip
 
 
 class Endpoint:
@@ -58,21 +50,21 @@ class Endpoint:
         query: Mapping[str, str] | None = None,
         key_header: str = "",
         key_name: str = KEY,
-        known: Mapping[str, Manner] | None = None,
-        learnt: Callable[[str, Manner], None] = lambda model, manner: None,
+        known: Mapping[str, Dialect] | None = None,
+        learnt: Callable[[str, Dialect], None] = lambda model, dialect: None,
         heard: Callable[[Mapping[str, str]], None] = lambda headers: None,
     ) -> None:
         self.base_url, self.redact, self.now = base_url, redact, now
         self.api_key, self.timeout = api_key, timeout_seconds
         self.headers, self.query, self.key_header, self.key_name = headers or {}, query or {}, key_header, key_name
         self.client: AsyncOpenAI | None = None
-        self.manners: dict[str, Manner] = dict(known or {})
-        self.learnt, self.heard = learnt, heard
+        self.dialects = Dialects(dict(known or {}), learnt)
+        self.heard = heard
 
     def opened(self) -> AsyncOpenAI:
         """The client, made on first use: inside the loop that uses it, and only by runs that ask a model."""
         if self.client is None:
-            if not self.api_key and self.base_url.rstrip("/") == DEFAULT_URL:
+            if not self.api_key and self.base_url == DEFAULT_URL:
                 hint = f"set {self.key_name}, or name another server with --base-url"
                 raise RequestRefused("there is no key for the model server", hint, code="key")
             import openai
@@ -87,7 +79,7 @@ class Endpoint:
                 timeout=self.timeout,
                 default_headers=headers or None,
                 default_query=dict(self.query) or None,
-                http_client=openai.DefaultAioHttpClient(),
+                http_client=openai.DefaultAioHttpClient(follow_redirects=False),
             )
         return self.client
 
@@ -99,9 +91,10 @@ class Endpoint:
         headers: dict[str, Any] = {"X-Stainless-Raw-Response": "true"}
         if self.key_header:
             headers["Authorization"] = openai.Omit()
-        return await self.opened().post(
-            "/chat/completions", cast_to=object, body=dict(body), options={"headers": headers}
-        )
+        async with asyncio.timeout(self.timeout):
+            return await self.opened().post(
+                "/chat/completions", cast_to=object, body=dict(body), options={"headers": headers}
+            )
 
     async def close(self) -> None:
         if self.client is not None:
@@ -109,100 +102,184 @@ class Endpoint:
             self.client = None
 
     async def answer(self, request: Request) -> Answer:
-        """One attempt; more only where the server turns out not to know a form of asking, which costs no answer."""
-        while True:
-            manner = self.manner(request)
-            try:
-                raw = await self.posted(self.body(request))
-                self.heard(raw.headers)
-                return self.clean(read_completion(raw.http_response.text, self.base_url, self.redact))
-            except (Attempt, RequestRefused):
-                raise
-            except Exception as failure:
-                if manner == self.manner(request) and not self.learned(request, failure):
-                    raise self.attempt(failure, request) from None
+        """One attempt; more only where the server turns out not to take a way of asking, which costs no answer."""
+        dialect = self.dialects.of(request)
+        first = await self.asked(request, dialect)
+        if isinstance(first, Answer):
+            return first
+        if not self.may_be_the_dialect(first, request):
+            raise self.refusal(first, request)
+        search = self.dialects.search(request, dialect, first)
+        while (other := search.next()) is not None:
+            found = await self.asked(request, other)
+            if isinstance(found, Answer):
+                return found
+            if not self.may_be_the_dialect(found, request):
+                raise self.refusal(found, request)
+            search.refused(other, found)
+        raise self.refusal(first, request)
 
-    def manner(self, request: Request) -> Manner:
-        """How this model is asked; others that are under way may find out more meanwhile."""
-        return self.manners.get(request.settings.model, USUAL)
-
-    def clean(self, answer: Answer) -> Answer:
-        """The answer without secrets, before anything keeps it."""
-        refusal = None if answer.refusal is None else self.redact(answer.refusal)
-        return replace(answer, text=self.redact(answer.text), refusal=refusal)
+    async def asked(self, request: Request, dialect: Dialect) -> Answer | ServerError:
+        """One request in one dialect: an answer, or why the server refuses it. Raises Attempt for all else."""
+        body = body_of(request, dialect)
+        try:
+            raw = await self.posted(body)
+            self.heard(raw.headers)
+            found = self.read(raw.http_response.text, request, body)
+        except (Attempt, RequestRefused):
+            raise
+        except Exception as failure:
+            error = self.error_of(failure, request)
+            if error is None:
+                raise self.attempt(failure) from None
+            if error.kind(self.is_proven(request, dialect)) in ("busy", "broken"):
+                raise self.refusal(error, request, failure) from None
+            return error
+        if isinstance(found, Answer):
+            whole = found.finish == "stop" and found.refusal is None
+            self.dialects.succeeded(request, dialect, found.text, whole)
+            return found
+        return found
 
     def body(self, request: Request) -> dict[str, Any]:
-        """The request as this server takes it."""
-        form, old = self.manner(request)
-        parameters = dict(request.settings.parameters)
-        if old and "max_completion_tokens" in parameters:
-            parameters["max_tokens"] = parameters.pop("max_completion_tokens")
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
-        if request.schema is not None and form in ("json", "words"):
-            messages = in_words(messages, request.schema)
-        return {"model": request.settings.model, "messages": messages, **parameters, **asked_as(request.schema, form)}
+        """The request as this server takes it, as far as is known."""
+        return body_of(request, self.dialects.of(request))
 
-    def learned(self, request: Request, failure: Exception) -> bool:
-        """Whether the failure says that the server lacks a form of asking, so that the next one is worth trying."""
-        status = getattr(failure, "status_code", None)
-        told, (form, old) = str(failure).lower(), self.manner(request)
-        if status not in (400, 404, 415, 422, 501):
-            return False
-        if "max_completion_tokens" in told and not old:
-            self.learn(request.settings.model, (form, True))
-            return True
-        if request.schema is not None and any(word in told for word in LACKS.get(form, ())):
-            self.learn(request.settings.model, (FORMS[FORMS.index(form) + 1], old))
-            return True
-        return False
+    def failed(self, failure: Exception, request: Request) -> Attempt:
+        """What any failure of a call means: a refusal by the server, or one of the connection."""
+        error = self.error_of(failure, request)
+        return self.attempt(failure) if error is None else self.refusal(error, request, failure)
 
-    def learn(self, model: str, manner: Manner) -> None:
-        self.manners[model] = manner
-        self.learnt(model, manner)
+    def is_proven(self, request: Request, dialect: Dialect) -> bool:
+        return self.dialects.is_proven(request, dialect)
 
-    def attempt(self, failure: Exception, request: Request) -> Attempt:
-        """What a failure of the client means."""
+    def may_be_the_dialect(self, error: ServerError, request: Request) -> bool:
+        """Whether a refusal may be about how the request is written, and not about its key, model or row."""
+        return error.kind() == "refused" and error.status in REFUSALS
+
+    def read(self, text: str, request: Request, body: Mapping[str, Any]) -> Answer | ServerError:
+        """What a reply of status 200 says, without secrets. Raises Attempt for what is no completion."""
+        value = parsed(text)
+        sent = [message.content for message in request.messages]
+        size = sum(len(content.encode("utf-8", "replace")) for content in sent) + len(json.dumps(body))
+        try:
+            if value is None:
+                raise NoCompletion(text)
+            return completion_of(self.cleaned(value), sent=sent, sent_bytes=size, most=most_output(request))
+        except NoCompletion:
+            raise self.no_completion(text, request) from None
+
+    def cleaned(self, value: Any) -> Any:
+        """A reply's value without secrets in any text of it, names too."""
+        match value:
+            case str():
+                return self.redact(value)
+            case Mapping():
+                return {self.redact(str(name)): self.cleaned(item) for name, item in value.items()}
+            case list():
+                return [self.cleaned(item) for item in value]
+            case _:
+                return value
+
+    def no_completion(self, text: str, request: Request) -> Attempt:
+        told = clipped(self.redact(plain_text(text)))
+        if told.startswith("a page of HTML") and self.strange(request):
+            return refused(
+                f"{self.base_url} answers with {told}", f"does the address lack /v1? try {self.base_url}/v1", "address"
+            )
+        error = ModelUnavailable(f"{self.base_url} answered what is no completion: {told!r}")
+        return Attempt(error, again=True, billed=True)
+
+    def strange(self, request: Request) -> bool:
+        """Whether the address has no path and never gave an answer: it may be the wrong one."""
+        return not urlsplit(self.base_url).path and request.settings.model not in self.dialects.answered
+
+    def error_of(self, failure: Exception, request: Request) -> ServerError | None:
+        """What a refusal by the server says, without secrets; None for a failure that is none."""
         import openai
 
-        told = self.redact(plain_message(failure))[:LONGEST]
+        if not isinstance(failure, openai.APIStatusError):
+            return None
+        response = failure.response
+        sent = [message.content for message in request.messages]
+        if response.is_redirect or response.status_code in (301, 302, 303, 307, 308):
+            to = self.redact(str(response.headers.get("location", "")).partition("?")[0])
+            return ServerError(response.status_code, clipped(to))
+        try:
+            text = response.text
+        except Exception:
+            text = str(failure)
+        value = parsed(text)
+        cleaned = self.redact(text) if value is None else json.dumps(self.cleaned(value), ensure_ascii=False)
+        return read_error(response.status_code, cleaned, sent)
+
+    def refusal(self, error: ServerError, request: Request, failure: Any = None) -> Attempt:
+        """What a server's refusal means for the run."""
+        url, words, model = self.base_url, error.words, request.settings.model
+        proven = bool(self.dialects.answered)
+        match error.kind(proven):
+            case "redirect":
+                return refused(
+                    f"{url} redirects to {words or 'another address'}, and no redirect is followed: the key and the "
+                    "rows would go there",
+                    "if that is the server, name its address",
+                    "redirect",
+                )
+            case "key":
+                return refused(f"{url} refuses the key ({error.status}): {words}", f"check {self.key_name}", "key")
+            case "credit":
+                told = f"{url} is out of credits or quota ({error.status}): {words}"
+                return Attempt(ModelUnavailable(told, "add some, then run the same command again"), again=False)
+            case "model":
+                lacks = error.status == 404 and self.strange(request)
+                hint = f"does the address lack /v1? try {url}/v1" if lacks else "check --model and --base-url"
+                return refused(f"{url} does not know the model `{model}`: {words}", hint, "model")
+            case "too_long":
+                return refused(f"{url}: the request is too long ({error.status}): {words}", TOO_LONG, "row")
+            case "filtered":
+                return refused(f"{url} refuses the row ({error.status}): {words}", "", "row")
+            case "busy" | "broken" as kind:
+                headers = getattr(getattr(failure, "response", None), "headers", {})
+                self.heard(headers)
+                gone = ModelUnavailable(f"{url} answers {error.status}: {words}")
+                wait, slow = waiting(headers, self.now()), kind == "busy" and error.status in SLOW
+                return Attempt(gone, again=True, billed=kind == "broken", wait=wait, slow=slow)
+            case _:
+                return refused(f"{url} refuses the request ({error.status}): {words}", "", "request")
+
+    def attempt(self, failure: Exception) -> Attempt:
+        """What a failure of the client or the connection means."""
+        import openai
+
+        told = clipped(self.redact(own_words(failure)))
         match failure:
+            case TimeoutError():
+                return self.late()
             case openai.APIConnectionError() if never_sent(failure):
                 return Attempt(ModelUnavailable(f"{self.base_url} cannot be reached: {told}"), again=True)
             case openai.APITimeoutError() if not broken(failure):
-                error = ModelUnavailable(f"{self.base_url} did not answer in {self.timeout:g} s")
-                return Attempt(error, again=True, billed=True)
+                return self.late()
             case openai.APIConnectionError():
                 error = ModelUnavailable(f"{self.base_url} broke the connection: {told}")
                 return Attempt(error, again=True, billed=True)
-            case openai.APIStatusError():
-                return self.status(failure, told, request)
             case _:
-                return Attempt(
-                    ModelUnavailable(f"{self.base_url} answered what is no completion: {told}"), again=True, billed=True
-                )
+                error = ModelUnavailable(f"{self.base_url} answered what is no completion: {told}")
+                return Attempt(error, again=True, billed=True)
 
-    def status(self, failure: Any, told: str, request: Request) -> Attempt:
-        status = failure.status_code
-        if status in (401, 403):
-            return refused(f"{self.base_url} refuses the key ({status})", f"check {self.key_name}", "key")
-        if status == 404:
-            return refused(
-                f"{self.base_url} does not know the model `{request.settings.model}`: {told}",
-                "check --model and --base-url",
-                "model",
-            )
-        if status == 429 and "insufficient_quota" in told:
-            return Attempt(ModelUnavailable(f"{self.base_url}: the quota is used up: {told}"), again=False)
-        if status in (408, 409, 425, 429) or status >= 500:
-            self.heard(failure.response.headers)
-            wait = waiting(failure.response.headers, self.now())
-            error = ModelUnavailable(f"{self.base_url} answers {status}: {told}")
-            return Attempt(error, again=True, billed=status >= 500, wait=wait, slow=status in SLOW)
-        return refused(f"{self.base_url} refuses the request ({status}): {told}", "", "request")
+    def late(self) -> Attempt:
+        error = ModelUnavailable(
+            f"{self.base_url} did not answer in {self.timeout:g} s",
+            "allow more with --timeout, or ask fewer at once with --concurrency; answers so far are kept",
+        )
+        return Attempt(error, again=True, billed=True, narrow=True)
 
     async def models(self) -> list[str]:
         """The names of the models that the server lists."""
-        return [model.id async for model in self.opened().models.list()]
+        return [self.redact(str(model.id)) async for model in self.opened().models.list()]
+
+
+SLOW = (429, 503, 529)
+"""Statuses by which a server says that it is asked too much."""
 
 
 def never_sent(failure: Exception) -> bool:
@@ -236,76 +313,8 @@ def refused(message: str, hint: str, code: str) -> Attempt:
     return Attempt(RequestRefused(message, hint, code=code), again=False)
 
 
-def asked_as(schema: Mapping[str, Any] | None, form: str) -> dict[str, Any]:
-    """The parameters by which a result's type is asked for."""
-    if schema is None or form == "words":
-        return {}
-    if form == "json":
-        return {"response_format": {"type": "json_object"}}
-    if form == "tool":
-        tool = {"name": TOOL, "strict": True, "parameters": dict(schema)}
-        chosen = {"type": "function", "function": {"name": TOOL}}
-        return {"tools": [{"type": "function", "function": tool}], "tool_choice": chosen}
-    strict = {"name": TOOL, "strict": True, "schema": dict(schema)}
-    return {"response_format": {"type": "json_schema", "json_schema": strict}}
-
-
-def in_words(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The schema told in the system message, where a server cannot be given it."""
-    told = "Answer with JSON alone, of this JSON Schema: " + json.dumps(schema, ensure_ascii=False)
-    head = messages[0]
-    if head["role"] == "system":
-        return [{"role": "system", "content": f"{head['content']}\n{told}"}, *messages[1:]]
-    return [{"role": "system", "content": told}, *messages]
-
-
-FINISHED = {"stop": "stop", "tool_calls": "stop", "function_call": "stop", "eos": "stop", "eos_token": "stop",
-            "stop_sequence": "stop", "end_turn": "stop", "max_tokens": "length"}  # fmt: skip
-"""Other words of servers for the same ends."""
-SLOW = (429, 503, 529)
-"""Statuses by which a server says that it is asked too much."""
-
-
-def read_completion(body: str, base_url: str, redact: Callable[[str], str]) -> Answer:
-    """An answer from a reply's body, whatever a server may have left out. Raises Attempt for what is no completion."""
-    try:
-        value = json.loads(body)
-        choice = value["choices"][0]
-        message = choice.get("message") or {}
-        usage = value.get("usage") or {}
-        return Answer(
-            text=content_of(message),
-            finish=FINISHED.get(choice.get("finish_reason") or "stop", choice.get("finish_reason")),
-            refusal=message.get("refusal") or None,
-            model=str(value.get("model") or ""),
-            fingerprint=str(value.get("system_fingerprint") or ""),
-            prompt_tokens=usage.get("prompt_tokens"),
-            completion_tokens=usage.get("completion_tokens"),
-        )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise Attempt(
-            ModelUnavailable(f"{base_url} answered what is no completion: {redact(body)[:LONGEST]!r}"),
-            again=True,
-            billed=True,
-        ) from None
-
-
-def content_of(message: Mapping[str, Any]) -> str:
-    """The text, or the arguments of a tool call where a server answers by one."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(part.get("text", "") for part in content if isinstance(part, dict))
-    calls = message.get("tool_calls") or []
-    return str(calls[0]["function"]["arguments"]) if calls else ""
-
-
-def plain_message(failure: Exception) -> str:
-    """The server's own words where it has some, else the client's and what caused them."""
-    body = getattr(failure, "body", None)
-    if isinstance(body, Mapping) and isinstance(body.get("message"), str):
-        return f"{body['message']} {body.get('code') or ''}".strip()
+def own_words(failure: Exception) -> str:
+    """What the client says of a failure, and what caused it."""
     cause = failure.__cause__
     return str(cause or failure).strip() or type(cause or failure).__name__
 

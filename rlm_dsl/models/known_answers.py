@@ -23,6 +23,8 @@ class KnownAnswers:
     spent: Amount = field(default_factory=Amount)
     allowed_first: int | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
+    respelled: bool = False
+    """Whether the run was recorded when addresses and numbers were spelled in more than one way."""
 
     @property
     def resumed(self) -> bool:

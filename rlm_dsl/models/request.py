@@ -128,13 +128,15 @@ class Request:
 
 
 ERROR = "error"
-"""How an answer ended that a server refused to give; its text is what the server said."""
+"""How an answer ended that a server refused to give for what the row holds; its text is what the server said."""
+REJECTED = "rejected"
+"""How an answer ended that a server refused to give, and did not say that the row is to blame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. `finish` is the server's finish_reason, or ERROR; tokens are the server's counts, or None;
-    `program` is what a sub-run came to its answer by."""
+    `program` is what a sub-run came to its answer by; `thought` says that all of its limit went to reasoning."""
 
     text: str
     finish: str = "stop"
@@ -144,6 +146,7 @@ class Answer:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     program: str = ""
+    thought: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -155,6 +158,7 @@ class Answer:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             **({"program": self.program} if self.program else {}),
+            **({"thought": True} if self.thought else {}),
         }
 
     @staticmethod

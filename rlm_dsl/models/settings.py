@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.address import server_address
 from rlm_dsl.models.prices import Price, known_price
 from rlm_dsl.models.request import ModelSettings
 
@@ -76,6 +77,9 @@ class Server:
     tokens_per_minute: int | None = None
     timeout_seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", server_address(self.url))
+
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
@@ -85,6 +89,9 @@ class ModelChoice:
     base_url: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     price: Price | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", server_address(self.base_url) if self.base_url else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +124,19 @@ class Settings:
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
     proxies: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", server_address(self.base_url))
+
     def chosen(self, alias: str) -> ModelChoice:
         given = self.models[alias]
         return ModelChoice(given) if isinstance(given, str) else given
 
     def by_alias(self) -> dict[str, ModelSettings]:
         """The models' settings by alias; every alias sends the same bound of output, unless it says other."""
-        common = {"max_completion_tokens": OUTPUT, **self.parameters}
         found = {}
         for alias in self.models:
             choice = self.chosen(alias)
-            parameters = {**common, **choice.parameters}
+            parameters = sent_parameters({**self.parameters, **choice.parameters})
             found[alias] = ModelSettings(choice.model, choice.base_url or self.base_url, parameters=parameters)
         return found
 
@@ -139,6 +148,33 @@ class Settings:
         """What a model costs; None where that is not known."""
         own = (choice.price for choice in map(self.chosen, self.models) if choice.model == model)
         return self.price or next(filter(None, own), None) or self.prices.get(model) or known_price(model)
+
+
+def sent_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A user's parameters in the one form that stands in keys: a number by its value and not by its spelling (0.0 is
+    0), the output's limit by its newer name. Without a limit of the user's, there is one of ours."""
+    found = {name: by_value(value) for name, value in given.items()}
+    if "max_tokens" in found:
+        if found.get("max_completion_tokens", found["max_tokens"]) != found["max_tokens"]:
+            raise UserError(
+                "`max_tokens` and `max_completion_tokens` are one limit, and two numbers are given",
+                "say one of them: it is sent by the name that the server knows",
+            )
+        found["max_completion_tokens"] = found.pop("max_tokens")
+    return {"max_completion_tokens": OUTPUT, **found}
+
+
+def by_value(value: Any) -> Any:
+    """A number that is whole as a whole number, wherever it stands."""
+    match value:
+        case float() if value.is_integer() and abs(value) < 2**53:
+            return int(value)
+        case Mapping():
+            return {name: by_value(item) for name, item in value.items()}
+        case list() | tuple():
+            return [by_value(item) for item in value]
+        case _:
+            return value
 
 
 def read_models(given: Sequence[str]) -> dict[str, str]:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, span_of, yaml_source
+from rlm_dsl.models.address import server_address
 from rlm_dsl.models.prices import Price
-from rlm_dsl.models.settings import Limits, ModelChoice, Server
-from rlm_dsl.trace.secrets import Redaction
+from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Server
+from rlm_dsl.trace.secrets import TELLING, Redaction
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -119,8 +120,12 @@ class _Reader(YamlReader):
         if server is None:
             return choice
         named = self.text(server)
-        url = servers[named].url if named in servers else named
-        if named not in servers and "://" not in named:
+        if named in servers:
+            url = servers[named].url
+        elif "://" in named:
+            url = self.url(server)
+        else:
+            url = ""
             self.report(server, f"no server is called `{named}`", *did_you_mean(named, list(servers), what="servers"))
         return ModelChoice(choice.model, url, choice.parameters, choice.price)
 
@@ -145,7 +150,7 @@ class _Reader(YamlReader):
             "key": self.variable,
             "key_header": self.text,
             "headers": self.headers,
-            "query": lambda given: self.each(given, self.text),
+            "query": self.query,
             "concurrency": self.count,
             "requests_per_minute": self.count,
             "tokens_per_minute": self.count,
@@ -153,10 +158,18 @@ class _Reader(YamlReader):
         }
         held = self.record(node, readers, needs=("url",))
         held["timeout_seconds"] = held.pop("timeout", None)
-        return Server(**{"url": "", **held})
+        return Server(**{"url": DEFAULT_URL, **held})
 
     def headers(self, node: Node) -> dict[str, str]:
         return self.each(node, self.secretless)
+
+    def query(self, node: Node) -> dict[str, str]:
+        held = self.each(node, self.secretless)
+        for name, value in held.items():
+            if TELLING.search(name) and not VARIABLE.search(value):
+                self.secrets.append(span_of(node))
+                self.report(node, f"`{name}` is a secret by its name", f"write {name}: ${{ITS_VARIABLE}}")
+        return held
 
     def secretless(self, node: Node) -> str:
         text = self.text(node)
@@ -174,9 +187,13 @@ class _Reader(YamlReader):
 
     def url(self, node: Node) -> str:
         text = self.text(node)
-        if not re.match(r"https?://[^\s/]", text):
-            self.report(node, "this is no address of a server", "such as http://localhost:8000/v1")
-        return text
+        try:
+            return server_address(text)
+        except UserError as failure:
+            if "@" in text or "?" in text:
+                self.secrets.append(span_of(node))
+            self.report(node, failure.message, failure.hint)
+            return DEFAULT_URL
 
     def budget(self, node: Node) -> Limits:
         if not is_mapping(node):

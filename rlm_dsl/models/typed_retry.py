@@ -12,10 +12,14 @@ from typing import Generic, TypeVar
 
 from rlm_dsl.language.answer_schema import NotOfType
 from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.request import ERROR, Answer, Request
+from rlm_dsl.models.request import ERROR, REJECTED, Answer, Request
 
 T = TypeVar("T")
 CUT_SHORT = "the answer was cut off before it was finished; answer more shortly"
+ALL_THOUGHT = (
+    "all of the answer's limit went to reasoning: allow more, with `max_completion_tokens` under `parameters`, or ask "
+    "for less of it (reasoning_effort)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,12 @@ async def ask_typed(model: Model, request: Request, read: Callable[[str], T], *,
     for _ in range(asks):
         answer = await model.answer(request)
         raw.append((request.key, answer))
-        if answer.finish == ERROR:
+        if answer.finish in (ERROR, REJECTED):
             return Outcome("error", None, tuple(raw), answer.text)
         if answer.refusal is not None or answer.finish == "content_filter":
             return Outcome("refused", None, tuple(raw), answer.refusal or "the server filtered the answer")
+        if answer.thought:
+            return Outcome("invalid", None, tuple(raw), ALL_THOUGHT)
         try:
             if answer.finish == "length":
                 raise NotOfType(CUT_SHORT)

@@ -12,8 +12,9 @@ from typing import Any
 
 from rlm_dsl.engine.run_trace import CALLS
 from rlm_dsl.models.budget import Amount, PriceOf, amount
+from rlm_dsl.models.cache.earlier_keys import spelled_as_now
 from rlm_dsl.models.known_answers import KnownAnswers
-from rlm_dsl.models.request import Answer
+from rlm_dsl.models.request import Answer, ModelSettings
 from rlm_dsl.trace.events import read_events
 from rlm_dsl.trace.journal import journaled
 from rlm_dsl.trace.layout import EVENTS
@@ -24,7 +25,14 @@ def of_earlier(trace: Trace) -> KnownAnswers:
     """The whole answers of a finished run, in its own words."""
     table = trace.table(CALLS, ("key", "answer"))
     keys, answers = table.column("key").to_pylist(), table.column("answer").to_pylist()
-    return KnownAnswers({key: text for key, text in zip(keys, answers, strict=True) if whole(text)})
+    found = {key: text for key, text in zip(keys, answers, strict=True) if whole(text)}
+    return KnownAnswers(found, respelled=respelled(trace.header))
+
+
+def respelled(header: Mapping[str, Any]) -> bool:
+    """Whether a run's models are spelled otherwise than this version spells them, and its keys with them."""
+    models = (ModelSettings.from_json(value) for value in header.get("models", {}).values())
+    return not all(map(spelled_as_now, models))
 
 
 def whole(text: str) -> bool:
@@ -44,7 +52,9 @@ def of_stopped(trace: Trace, price_of: PriceOf) -> KnownAnswers:
     calls, spent = spent_in(events, price_of)
     answers = {row["key"]: row["answer"] for row in rows}
     origins = {row["key"]: row["origin"] for row in rows}
-    return KnownAnswers(answers, origins, calls, spent, trace.header["budget"]["calls"], trace.header)
+    return KnownAnswers(
+        answers, origins, calls, spent, trace.header["budget"]["calls"], trace.header, respelled(trace.header)
+    )
 
 
 def spent_in(events: Iterable[Mapping[str, Any]], price_of: PriceOf) -> tuple[int, Amount]:

@@ -96,7 +96,7 @@ FILES = {
     "budgit: 3": "did you mean `budget`?",
     "models: {root: {modl: x}}": "did you mean `model`?",
     "models: {root: {model: x, server: locl}}\nservers: {local: http://a/v1}": "did you mean `local`?",
-    "servers: {a: nowhere}": "such as http://localhost:8000/v1",
+    "servers: {a: nowhere}": "write http://nowhere",
     "budget: calls=many": "write --budget calls=500",
     "max_failed: 20": "a share is from 0 to 1",
     "prices: {m: cheap}": "dollars for a million tokens",

@@ -18,15 +18,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.cache.claims import Claims
+from rlm_dsl.models.cache.earlier_keys import earlier_keys
+from rlm_dsl.models.dialects import Dialect
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Answer, Request
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x524C4D53
 """Marks the file as ours in its header."""
 TABLES = (
@@ -40,9 +43,10 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS batches (
   batch TEXT PRIMARY KEY, base_url TEXT NOT NULL, keys TEXT NOT NULL, submitted REAL NOT NULL
 ) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS upgraded (version INTEGER PRIMARY KEY) WITHOUT ROWID",
 )
 """Answers, each with when it was kept; how each server's models are asked, with when that was found out; the batches
-under way, with the keys that they will answer."""
+under way, with the keys that they will answer; the earlier versions that answers were kept by."""
 FORGOTTEN = 30 * 86_400.0
 """Seconds after which it is tried anew how a server is asked: servers learn too."""
 GROUP = 256
@@ -102,7 +106,7 @@ class AnswerStore:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 raise UserError(f"{self.path} was written by a newer rlm-dsl", "update, or name another with --store")
-            if tables and version < VERSION:
+            if tables and version < 2:
                 connection.execute("ALTER TABLE answers DROP COLUMN claimed_until")
                 connection.execute("ALTER TABLE answers ADD COLUMN kept REAL NOT NULL DEFAULT 0")
             if version < VERSION:
@@ -110,11 +114,19 @@ class AnswerStore:
                 connection.execute(f"PRAGMA user_version = {VERSION}")
             for table in TABLES:
                 connection.execute(table)
+            if tables and version < VERSION:
+                connection.execute("INSERT OR IGNORE INTO upgraded VALUES (?)", (version,))
             return connection
         except (sqlite3.Error, OSError) as failure:
             if damaged(failure):
                 raise Damaged(str(failure)) from None
             raise store_error(self.path, failure) from None
+
+    @cached_property
+    def upgraded(self) -> bool:
+        """Whether answers may lie here under keys of an earlier version."""
+        with self.lock:
+            return self.reader.execute("SELECT 1 FROM upgraded").fetchone() is not None
 
     def get(self, key: str) -> Answer | None:
         with self.lock:
@@ -175,18 +187,18 @@ class AnswerStore:
         for *_, done in group:
             done.set_result(None)
 
-    def manners(self, base_url: str) -> dict[str, tuple[str, bool]]:
+    def dialects(self, base_url: str) -> dict[str, Dialect]:
         """How a server's models are asked, as far as that was found out not too long ago."""
         with self.lock:
             rows = self.reader.execute(
                 "SELECT model, form, old_limit FROM manners WHERE base_url = ? AND found > ?",
                 (base_url, time.time() - FORGOTTEN),
             ).fetchall()
-        return {model: (form, bool(old)) for model, form, old in rows}
+        return {model: Dialect.read(form, bool(old)) for model, form, old in rows}
 
-    def learn(self, base_url: str, model: str, manner: tuple[str, bool]) -> None:
+    def learn(self, base_url: str, model: str, dialect: Dialect) -> None:
         """Remember how a model is asked. That it cannot be kept is no reason to stop."""
-        row = (base_url, model, manner[0], int(manner[1]), time.time())
+        row = (base_url, model, dialect.written(), int(dialect.old_limit), time.time())
         with self.lock, suppress(sqlite3.Error):
             self.reader.execute("INSERT OR REPLACE INTO manners VALUES (?, ?, ?, ?, ?)", row)
 
@@ -275,28 +287,42 @@ class Stored:
     async def answer(self, request: Request) -> Answer:
         key = request.key
         if key not in self.flying:
-            found = self.found(key)
+            found = self.found(request)
             if found is not None:
                 return found
             self.flying[key] = asyncio.ensure_future(self.asked(request))
             self.flying[key].add_done_callback(seen)
         return await self.shared(key, self.flying[key])
 
-    def look_up(self, keys: Iterable[str]) -> Mapping[str, str]:
+    def look_up(self, requests: Iterable[Request]) -> Mapping[str, str]:
         """The answers that there are, looked up at once; each is handed out once without another look."""
-        wanted = list(keys)
+        wanted = {request.key: request for request in requests}
         known = {key: self.known.answers[key] for key in wanted if key in self.known.answers}
         self.ahead = {**self.store.held(key for key in wanted if key not in known), **known}
+        if self.known.respelled or self.store.upgraded:
+            missing = [request for key, request in wanted.items() if key not in self.ahead]
+            self.ahead |= {request.key: text for request in missing if (text := self.earlier(request)) is not None}
         return self.ahead
 
-    def found(self, key: str) -> Answer | None:
+    def found(self, request: Request) -> Answer | None:
         """The answer that there is, with where it comes from noted."""
+        key = request.key
         known = self.known.answers.get(key)
         text = known if known is not None else self.ahead.pop(key, None)
         answer = self.store.get(key) if text is None else Answer.from_json(json.loads(text))
+        if answer is None and (text := self.earlier(request)) is not None:
+            answer = Answer.from_json(json.loads(text))
         if answer is not None:
             self.origins.setdefault(key, "store" if known is None else self.known.origin(key))
         return answer
+
+    def earlier(self, request: Request) -> str | None:
+        """The answer under a key of an earlier version, where there may be one."""
+        if not (self.known.respelled or self.store.upgraded):
+            return None
+        keys = list(earlier_keys(request))
+        known = next((self.known.answers[key] for key in keys if key in self.known.answers), None)
+        return known if known is not None else next(iter(self.store.held(keys).values()), None)
 
     async def shared(self, key: str, task: asyncio.Task[Answer]) -> Answer:
         """The answer of a request in flight; cancelling one who waits leaves it to the others."""

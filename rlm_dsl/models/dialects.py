@@ -1,0 +1,263 @@
+"""How each model wants to be asked: by schema, tool, JSON mode or words, and what else it takes or refuses.
+
+In: requests, answers and refusals as they come. Out: the dialect in which the next request is written. Law: a dialect
+is learned from what works, never from the words of a refusal alone, which may repeat a row; words only choose what is
+tried first. No dialect enters a request's key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rlm_dsl.models.request import Request, shared
+from rlm_dsl.models.server_errors import ServerError
+
+FORMS = ("schema", "tool", "json", "words")
+"""How a result's type is asked for: by strict schema, as a tool's arguments, by JSON mode with the schema in words, by
+words alone."""
+TOOL = "result"
+OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
+ROLE = re.compile(
+    r"\bsystem\b.{0,60}(role|message|prompt|instruction)|(role|message|prompt|instruction).{0,60}\bsystem\b"
+    r"|roles? must alternate|only (support\w*|accept\w*|allow\w*).{0,20}user|developer instruction",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Words of servers that take no message of the system's."""
+SMALL = 2_000
+"""Characters of a schema so small that a server which refuses it refuses schemas."""
+MOST_TRIED = 8
+"""Dialects that one request is tried in."""
+WORDED = "Answer with JSON alone, of this JSON Schema: "
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`form` is how a type is asked for; with `words` the schema is told in words as well, to a server that takes the
+    form and passes it over; `old_limit` is the older name of the output's limit; with `folded` the system's words stand
+    in the user's message; `without` names parameters that the server refuses."""
+
+    form: str = FORMS[0]
+    words: bool = False
+    old_limit: bool = False
+    folded: bool = False
+    without: frozenset[str] = frozenset()
+
+    def written(self) -> str:
+        """As the store keeps it; a plain form is written as it was before there was more."""
+        more = [name for name in ("words", "folded") if getattr(self, name)]
+        return ";".join([self.form, *more, *(f"-{name}" for name in sorted(self.without))])
+
+    @staticmethod
+    def read(text: str, old_limit: bool) -> Dialect:
+        form, *more = text.split(";")
+        without = frozenset(name[1:] for name in more if name.startswith("-"))
+        known = form if form in FORMS else FORMS[0]
+        return Dialect(known, "words" in more, old_limit, "folded" in more, without)
+
+    def told(self) -> str:
+        """For people: what is not as usual."""
+        forms = {"schema": "", "tool": "as a tool's call", "json": "in JSON mode", "words": "in words alone"}
+        said = [
+            forms[self.form],
+            "the schema in words too" if self.words and self.form in ("schema", "tool") else "",
+            f"with {OLD_LIMIT}" if self.old_limit else "",
+            "the system's words in the user's message" if self.folded else "",
+            f"without {', '.join(sorted(self.without))}" if self.without else "",
+        ]
+        return ", ".join(filter(None, said))
+
+
+USUAL = Dialect()
+
+
+def body_of(request: Request, dialect: Dialect) -> dict[str, Any]:
+    """The request as a server takes it in a dialect. A question that is asked again tells the schema in words, whatever
+    the form: an answer did not fit."""
+    form, schema = dialect.form, request.schema
+    messages = [{"role": m.role, "content": sendable(m.content)} for m in request.messages]
+    again = len(request.messages) > 2 and request.messages[-2].role == "assistant"
+    if schema is not None and (form in ("json", "words") or dialect.words or again):
+        messages = in_words(messages, schema)
+    if dialect.folded:
+        messages = folded(messages)
+    parameters = limits_named(dict(request.settings.parameters), dialect.old_limit)
+    kept = {name: value for name, value in parameters.items() if name not in dialect.without}
+    return {"model": request.settings.model, "messages": messages, **kept, **asked_as(schema, form)}
+
+
+def sendable(text: str) -> str:
+    """A text as UTF-8 can carry it: half a surrogate pair becomes the mark of what cannot be read."""
+    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+
+
+def limits_named(parameters: dict[str, Any], old: bool) -> dict[str, Any]:
+    """The output's limit by the one name that the server knows."""
+    name, other = (OLD_LIMIT, NEW_LIMIT) if old else (NEW_LIMIT, OLD_LIMIT)
+    if other in parameters:
+        number = parameters.pop(other)
+        parameters.setdefault(name, number)
+    return parameters
+
+
+def asked_as(schema: Mapping[str, Any] | None, form: str) -> dict[str, Any]:
+    """The parameters by which a result's type is asked for."""
+    if schema is None or form == "words":
+        return {}
+    if form == "json":
+        return {"response_format": {"type": "json_object"}}
+    if form == "tool":
+        tool = {"name": TOOL, "strict": True, "parameters": dict(schema)}
+        chosen = {"type": "function", "function": {"name": TOOL}}
+        return {"tools": [{"type": "function", "function": tool}], "tool_choice": chosen}
+    strict = {"name": TOOL, "strict": True, "schema": dict(schema)}
+    return {"response_format": {"type": "json_schema", "json_schema": strict}}
+
+
+def in_words(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The schema told in the system message, where a server cannot be given it."""
+    told = WORDED + json.dumps(schema, ensure_ascii=False)
+    head = messages[0]
+    if head["role"] == "system":
+        return [{"role": "system", "content": f"{head['content']}\n{told}"}, *messages[1:]]
+    return [{"role": "system", "content": told}, *messages]
+
+
+def folded(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The system's words at the head of the first message of the user's."""
+    if messages[0]["role"] != "system":
+        return messages
+    head, rest = messages[0]["content"], messages[1:]
+    if not rest or rest[0]["role"] != "user":
+        return [{"role": "user", "content": head}, *rest]
+    return [{"role": "user", "content": f"{head}\n\n{rest[0]['content']}"}, *rest[1:]]
+
+
+def conforms(text: str, schema: Mapping[str, Any]) -> bool:
+    """Whether an answer is JSON with the very properties asked for: what a server that keeps to the form would give."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and set(value) == set(schema.get("properties", value))
+
+
+def schema_text(request: Request) -> str:
+    return "" if request.schema is None else shared(request.schema)
+
+
+@dataclass(slots=True)
+class Dialects:
+    """What was found out about the models of one server. `known` is of earlier runs; `learnt` is told of what holds
+    for a model whatever it is asked."""
+
+    known: dict[str, Dialect] = field(default_factory=dict)
+    learnt: Callable[[str, Dialect], None] = lambda model, dialect: None
+    of_schema: dict[tuple[str, str], Dialect] = field(default_factory=dict)
+    """Dialects for one schema alone, where a server refuses that one, such as for its size."""
+    proven: set[tuple[str, str, str]] = field(default_factory=set)
+    """Models, forms and schemas that were answered as asked."""
+    answered: set[str] = field(default_factory=set)
+    """Models that gave any answer."""
+
+    def of(self, request: Request) -> Dialect:
+        """How a request is written as far as is known."""
+        model = request.settings.model
+        own = self.of_schema.get((model, schema_text(request))) if self.of_schema and request.schema else None
+        return own or self.known.get(model, USUAL)
+
+    def is_proven(self, request: Request, dialect: Dialect) -> bool:
+        """Whether the same was asked in the same way with success: then a refusal is about the row."""
+        return (request.settings.model, dialect.form, schema_text(request)) in self.proven
+
+    def succeeded(self, request: Request, dialect: Dialect, text: str, whole: bool) -> None:
+        """An answer came. Where the dialect is another than was known, that is learned; a form that was passed over is
+        asked for in words too from then on."""
+        model, schema = request.settings.model, schema_text(request)
+        key = (model, dialect.form, schema)
+        fits = request.schema is None or not whole or conforms(text, request.schema)
+        if fits and whole and key not in self.proven:
+            self.proven.add(key)
+        self.answered.add(model)
+        if not fits and key not in self.proven and not dialect.words and dialect.form != "words":
+            dialect = replace(dialect, words=True)
+        usual = self.of(request)
+        later = FORMS.index(dialect.form) > FORMS.index(usual.form)
+        if dialect != usual and not (later and (model, usual.form, schema) in self.proven):
+            self.learn(request, dialect)
+
+    def learn(self, request: Request, dialect: Dialect) -> None:
+        """For the model, or where only the form differs and the schema is large, for that schema."""
+        model, schema = request.settings.model, schema_text(request)
+        usual = self.known.get(model, USUAL)
+        if dialect.form != usual.form and len(schema) > SMALL:
+            self.of_schema[model, schema] = dialect
+            dialect = replace(dialect, form=usual.form, words=usual.words)
+        if dialect != usual:
+            self.known[model] = dialect
+            self.learnt(model, dialect)
+
+    def search(self, request: Request, first: Dialect, error: ServerError) -> Search:
+        """The dialects worth trying after a refusal: none where the same was answered before."""
+        found = Search(request, {first})
+        if request.schema is None or not self.is_proven(request, first):
+            found.refused(first, error)
+        return found
+
+
+@dataclass(slots=True)
+class Search:
+    """Dialects to try one after the other, a few at most; each refusal says what to try next."""
+
+    request: Request
+    seen: set[Dialect]
+    ahead: list[Dialect] = field(default_factory=list)
+
+    def refused(self, dialect: Dialect, error: ServerError) -> None:
+        """What a refusal points to is tried before what was thought of earlier."""
+        self.ahead = [*candidates(self.request, dialect, error), *self.ahead]
+
+    def next(self) -> Dialect | None:
+        while self.ahead:
+            dialect = self.ahead.pop(0)
+            if dialect not in self.seen and len(self.seen) <= MOST_TRIED:
+                self.seen.add(dialect)
+                return dialect
+        return None
+
+
+def candidates(request: Request, first: Dialect, error: ServerError) -> Iterator[Dialect]:
+    """Other ways to ask: with a parameter renamed or left out, with the system's words folded in, in the next forms,
+    and those together."""
+    base = first
+    named = parameters_named(request, error, first)
+    if {OLD_LIMIT, NEW_LIMIT} & named:
+        base = replace(base, old_limit=not base.old_limit)
+        yield base
+    if others := named - {OLD_LIMIT, NEW_LIMIT}:
+        base = replace(base, without=base.without | others)
+        yield base
+    if ROLE.search(error.words) and not base.folded:
+        base = replace(base, folded=True)
+        yield base
+    if request.schema is None:
+        if not base.folded and request.messages[0].role == "system":
+            yield replace(base, folded=True)
+        return
+    for form in FORMS[FORMS.index(base.form) + 1 :]:
+        yield replace(base, form=form)
+    if not base.folded and request.messages[0].role == "system":
+        yield replace(base, form=FORMS[-1], folded=True)
+
+
+def parameters_named(request: Request, error: ServerError, dialect: Dialect) -> frozenset[str]:
+    """The sent parameters that a refusal names: as its `param`, or as a word of its own."""
+    sent = set(limits_named(dict(request.settings.parameters), dialect.old_limit)) - dialect.without
+    field_ = error.parameter.partition(".")[0].partition("[")[0]
+    if field_ in sent:
+        return frozenset({field_})
+    found = {name for name in sent if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", error.words)}
+    return frozenset(found)
