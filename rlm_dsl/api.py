@@ -35,7 +35,7 @@ from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Models, Settings, settings_of
-from rlm_dsl.optimize.tuned import applied, open_tuned
+from rlm_dsl.optimize.tuned import apply_tuned, open_tuned
 from rlm_dsl.replay.verify import verify as verify_trace
 from rlm_dsl.trace.divergence import Report, level_named
 from rlm_dsl.trace.reader import Trace
@@ -149,7 +149,7 @@ def run(
     """
     settings = settings_of(model, base_url, budget, price=price, **more)
     held = open_tuned(Path(tuned)) if tuned else None
-    source, settings, extra = applied(Source(name, program), held, settings)
+    source, settings, extra = apply_tuned(Source(name, program), held, settings)
     return run_program(
         source,
         open_contexts(contexts, declared_types(source), more.get("memory")),

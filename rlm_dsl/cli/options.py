@@ -208,12 +208,12 @@ TUNED = click.option(
 
 def tuned(path: str, source: Any, given: str | None, chosen: Any) -> tuple[Any, Any, dict[str, Any]]:
     """The program as it was tuned, the settings that go with it, and what a header says of it."""
-    from rlm_dsl.optimize.tuned import applied, found_tuned, told
+    from rlm_dsl.optimize.tuned import apply_tuned, find_tuned, tuning_line
 
-    found = None if path == "-" and given is None else found_tuned(Path(path), given)
+    found = None if path == "-" and given is None else find_tuned(Path(path), given)
     if found is not None:
-        note(safe(told(source, found)))
-    return applied(source, found, chosen)
+        note(safe(tuning_line(source, found)))
+    return apply_tuned(source, found, chosen)
 
 
 def program_source(path: str) -> Any:

@@ -10,7 +10,7 @@ from rlm_dsl.common.diagnostics import UserError
 os.environ.setdefault("TQDM_DISABLE", "1")  # read when dspy is imported, which this package alone does
 
 
-def needed() -> None:
+def check_installed() -> None:
     """Raises UserError where the extra that brings the optimizers is not installed."""
     missing = [name for name in ("dspy", "optuna", "sklearn") if find_spec(name) is None]
     if missing:

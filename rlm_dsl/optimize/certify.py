@@ -51,7 +51,7 @@ class Target:
         return f"{self.kind} >= {float(self.share):g}"
 
 
-def halves(pairs: Iterable[Pair]) -> tuple[list[Pair], list[Pair]]:
+def split_in_halves(pairs: Iterable[Pair]) -> tuple[list[Pair], list[Pair]]:
     """To learn from, to certify on: by the hash of each text."""
     found: tuple[list[Pair], list[Pair]] = ([], [])
     for text, label in pairs:
@@ -59,7 +59,7 @@ def halves(pairs: Iterable[Pair]) -> tuple[list[Pair], list[Pair]]:
     return found
 
 
-def learnt(pairs: Sequence[Pair], labels: Sequence[str | bool], seed: int = 0) -> Proxy | None:
+def train_proxy(pairs: Sequence[Pair], labels: Sequence[str | bool], seed: int = 0) -> Proxy | None:
     """A proxy that never decides, from texts with answers; None where fewer than two labels stand among them."""
     from scipy.sparse import csr_matrix
     from sklearn.linear_model import LogisticRegression
@@ -82,18 +82,18 @@ def learnt(pairs: Sequence[Pair], labels: Sequence[str | bool], seed: int = 0) -
     return Proxy(tuple(known), BUCKETS, whole.tobytes(), held, never, "1", "1/20", RECHECK, {})
 
 
-def levels_of(proxy: Proxy, pairs: Sequence[Pair]) -> list[int]:
+def levels_to_test(proxy: Proxy, pairs: Sequence[Pair]) -> list[int]:
     """Thresholds to test, from the strictest: even steps down from the greatest margin of what was learnt from."""
     most = max((proxy.margin(text)[1] for text, _ in pairs), default=0)
     return sorted({most * n // LEVELS for n in range(1, LEVELS + 1)}, reverse=True)
 
 
-def certified(proxy: Proxy, pairs: Sequence[Pair], target: Target, levels: Sequence[int]) -> Proxy | None:
+def certify_proxy(proxy: Proxy, pairs: Sequence[Pair], target: Target, levels: Sequence[int]) -> Proxy | None:
     """The proxy with the loosest thresholds that are certified; None where not even the strictest one is. `levels` are
     tested from the first until one fails, and must not come from these pairs."""
     if not pairs:
         return None
-    allowed, delta, told = allowance(pairs, target)
+    allowed, delta, details = allowance(pairs, target)
     only = None if target.kind == "accuracy" else proxy.labels.index(False) if False in proxy.labels else -1
     margins = [(*proxy.margin(text), label) for text, label in pairs]
     found = [(margin, best, proxy.labels[best] == label) for best, margin, label in margins]
@@ -114,7 +114,7 @@ def certified(proxy: Proxy, pairs: Sequence[Pair], target: Target, levels: Seque
         "decided": at[0],
         "wrong": at[1],
         "most_wrong": f"{most_errors(at[1], len(found), float(delta)):.4f}",
-        **told,
+        **details,
     }
     return replace(
         proxy,
@@ -133,11 +133,11 @@ def allowance(pairs: Sequence[Pair], target: Target) -> tuple[Fraction, Fraction
     half = target.delta / 2
     kept = sum(label is True for _, label in pairs)
     least = 1 - most_errors(len(pairs) - kept, len(pairs), float(half))
-    told = {"kept": kept, "kept_at_least": f"{least:.4f}"}
-    return (1 - target.share) * Fraction(least).limit_denominator(10**6), half, told
+    details = {"kept": kept, "kept_at_least": f"{least:.4f}"}
+    return (1 - target.share) * Fraction(least).limit_denominator(10**6), half, details
 
 
-def cascade_of(
+def fit_cascade(
     learn: Mapping[str, str | bool],
     certify: Mapping[str, str | bool],
     labels: Sequence[str | bool],
@@ -146,5 +146,7 @@ def cascade_of(
 ) -> Proxy | None:
     """A certified proxy from texts with the model's answers, some to learn from, others to certify on."""
     known = sorted((text, label) for text, label in learn.items() if text not in certify)
-    proxy = learnt(known, labels, seed)
-    return None if proxy is None else certified(proxy, sorted(certify.items()), target, levels_of(proxy, known))
+    proxy = train_proxy(known, labels, seed)
+    if proxy is None:
+        return None
+    return certify_proxy(proxy, sorted(certify.items()), target, levels_to_test(proxy, known))

@@ -80,7 +80,7 @@ def read_example(line: str, at: str, steps: Mapping[str, Tunable], folder: Path)
     if name not in steps or ("step" not in value and len(steps) > 1):
         told = "which step is this a row of?" if name in steps else f"no step `{name}` can be tuned"
         raise UserError(f"{at}: {told}", *did_you_mean(str(name), list(steps), what="steps")[:1])
-    return Labelled(name, shown(value, steps[name], at), right(value, steps[name], at))
+    return Labelled(name, shown(value, steps[name], at), right_answer(value, steps[name], at))
 
 
 def shown(value: Mapping[str, Any], step: Tunable, at: str) -> str:
@@ -96,7 +96,7 @@ def shown(value: Mapping[str, Any], step: Tunable, at: str) -> str:
     return step.text_of(row)
 
 
-def right(value: Mapping[str, Any], step: Tunable, at: str) -> dict[str, Any]:
+def right_answer(value: Mapping[str, Any], step: Tunable, at: str) -> dict[str, Any]:
     """The fields of a right answer, checked against the step's type."""
     names = [each.name for each in step.result.fields]
     given = value.get("answer")
@@ -113,13 +113,13 @@ def right(value: Mapping[str, Any], step: Tunable, at: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Splits:
     train: tuple[Labelled, ...]
     validation: tuple[Labelled, ...]
     test: tuple[Labelled, ...]
 
 
-def split(examples: Sequence[Labelled]) -> Parts:
+def split(examples: Sequence[Labelled]) -> Splits:
     """Each example in its part. Raises UserError where a part has too few to tell anything."""
     found: dict[str, list[Labelled]] = {name: [] for name, _ in PARTS}
     for example in examples:
@@ -132,4 +132,4 @@ def split(examples: Sequence[Labelled]) -> Parts:
     counts = ", ".join(f"{len(held)} for {name}" for name, held in found.items())
     if any(len(found[name]) < least for name, least in LEAST.items()):
         raise UserError(f"{len(examples)} examples are too few: {counts}", "label 40 at least, 200 to see small gains")
-    return Parts(**{name: tuple(held) for name, held in found.items()})
+    return Splits(**{name: tuple(held) for name, held in found.items()})

@@ -34,13 +34,13 @@ def f1(expected: Any, given: Any) -> float:
 
 NAMED: dict[str, Score] = {
     "exact": lambda expected, given: float(expected == given or METRICS["exact"].score(given, expected, "") == 1),
-    "numeric": lambda expected, given: METRICS["numeric"].score(only(given), only(expected), ""),
+    "numeric": lambda expected, given: METRICS["numeric"].score(single_value(given), single_value(expected), ""),
     "f1": f1,
     "set_f1": f1,
 }
 
 
-def only(value: Any) -> Any:
+def single_value(value: Any) -> Any:
     """The value of a record's one field."""
     return next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
 

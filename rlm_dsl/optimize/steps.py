@@ -67,7 +67,7 @@ class Tunable:
         return [False, True] if type_ == BOOL else list(type_.values) if isinstance(type_, Enum) else None
 
 
-def tunables(
+def tunable_steps(
     program: Program, text: str, made: Mapping[str, Any], settings: Mapping[str, ModelSettings], window: int
 ) -> dict[str, tuple[Tunable, Round]]:
     """Every step of a checked program that can be tuned, by name, with its round; `made` are the tables of its
@@ -76,11 +76,11 @@ def tunables(
     found: dict[str, tuple[Tunable, Round]] = {}
     places = places_of(text)
     for stage in plan.stages:
-        if not isinstance(stage, ModelStage) or not tunable(stage) or stage.step.span.start not in places:
+        if not isinstance(stage, ModelStage) or not is_tunable(stage) or stage.step.span.start not in places:
             continue
         round_ = round_of(stage, settings, window, str)
         if round_ is not None:
-            found[stage.step_name] = (described(stage, round_, *places[stage.step.span.start]), round_)
+            found[stage.step_name] = (describe_step(stage, round_, *places[stage.step.span.start]), round_)
     return found
 
 
@@ -98,7 +98,7 @@ def places_of(text: str) -> dict[int, tuple[str, str]]:
     return found
 
 
-def tunable(stage: ModelStage) -> bool:
+def is_tunable(stage: ModelStage) -> bool:
     names = {parameter.name for parameter in table_operators()[stage.step.operator].parameters}
     return "examples" in names
 
@@ -124,7 +124,7 @@ def round_of(
     return prepare_round(stage, settings[values["using"]], values, CallOptions(window, redact, 0))
 
 
-def described(stage: ModelStage, round_: Round, statement: str, call: str) -> Tunable:
+def describe_step(stage: ModelStage, round_: Round, statement: str, call: str) -> Tunable:
     operator = table_operators()[stage.step.operator]
     words = next(p.name for p in operator.parameters if isinstance(p.kind, kinds.Words))
     instruction = stage.step.arguments[words]
@@ -146,6 +146,6 @@ def resolved_examples(value: Any) -> list[Mapping[str, Any]]:
     return [dict(each) for each in value] if isinstance(value, tuple) else list(plain_value(resolved(value)))
 
 
-def escaped(instruction: str) -> str:
+def escape_braces(instruction: str) -> str:
     """An instruction as it is written in a program, where braces insert values."""
     return instruction.replace("{", "{{").replace("}", "}}")

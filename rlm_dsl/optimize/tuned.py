@@ -69,10 +69,10 @@ class Tuned:
             "rows_per_call": dict(self.rows_per_call),
             "text": self.text,
         }
-        return dumped({name: value for name, value in whole.items() if value})
+        return yaml_text({name: value for name, value in whole.items() if value})
 
 
-def dumped(value: Any) -> str:
+def yaml_text(value: Any) -> str:
     """YAML for people: in the order given, long texts over several lines."""
     import yaml
 
@@ -100,7 +100,7 @@ def proxies_path(tuned: Path) -> Path:
     return tuned.with_name(tuned.name.removesuffix(".yaml").removesuffix(".tuned") + ".proxies.json")
 
 
-def found_tuned(program: Path, given: str | None) -> Tuned | None:
+def find_tuned(program: Path, given: str | None) -> Tuned | None:
     """The tuned file that is named, else the one beside the program, else none. Raises UserError, ProgramError."""
     if given == NONE or (given is None and not tuned_path(program).is_file()):
         return None
@@ -164,23 +164,23 @@ class _Reader(YamlReader):
         found = {}
         for key, value in node.value:
             found[str(key.value)] = self.plain(value)
-            if not written_out(found[str(key.value)]):
+            if not has_literal(found[str(key.value)]):
                 self.report(
                     value, "the language has no literal for this", "texts, numbers, true, false, lists, records"
                 )
         return found
 
 
-def written_out(value: Any) -> bool:
+def has_literal(value: Any) -> bool:
     """Whether a value can be written out in a program."""
     if isinstance(value, list):
-        return all(map(written_out, value))
+        return all(map(has_literal, value))
     if isinstance(value, dict):
-        return all(isinstance(name, str) and written_out(each) for name, each in value.items())
+        return all(isinstance(name, str) and has_literal(each) for name, each in value.items())
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def expression(value: Any) -> t.Expression:
+def literal_of(value: Any) -> t.Expression:
     """A plain value as it is written out in a program."""
     match value:
         case None | bool():
@@ -190,11 +190,19 @@ def expression(value: Any) -> t.Expression:
         case str():
             return t.Text(value)
         case list() | tuple():
-            return t.Items(tuple(t.Argument(None, expression(item)) for item in value))
+            return t.Items(tuple(t.Argument(None, literal_of(item)) for item in value))
         case Mapping():
-            return t.Entries(tuple(t.Entry(name, expression(item)) for name, item in value.items()))
+            return t.Entries(tuple(t.Entry(name, literal_of(item)) for name, item in value.items()))
         case _:
             raise TypeError(f"no literal for {type(value).__name__}")
+
+
+def merge_calls(calls: Iterable[TunedCall]) -> tuple[TunedCall, ...]:
+    """One entry for each call, with all that is set in it."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for call in calls:
+        found.setdefault((call.step, call.call), {}).update(call.set)
+    return tuple(TunedCall(step, call, arguments) for (step, call), arguments in found.items())
 
 
 def with_calls(source: Source, calls: Iterable[TunedCall]) -> str:
@@ -203,7 +211,7 @@ def with_calls(source: Source, calls: Iterable[TunedCall]) -> str:
     for call in calls:
         operator, _, number = call.call.removesuffix("]").partition("[")
         settings = [
-            Setting(operator, int(number) if number.isdigit() else None, name, expression(value), f"{call.call}.{name}")
+            Setting(operator, int(number) if number.isdigit() else None, name, literal_of(value), f"{call.call}.{name}")
             for name, value in call.set.items()
         ]
         text = with_settings(Source(source.name, text), call.step, settings)
@@ -231,7 +239,7 @@ def tuned_source(source: Source, tuned: Tuned) -> Source:
     return Source(source.name, with_calls(base, tuned.calls))
 
 
-def applied(source: Source, tuned: Tuned | None, settings: Settings) -> tuple[Source, Settings, dict[str, Any]]:
+def apply_tuned(source: Source, tuned: Tuned | None, settings: Settings) -> tuple[Source, Settings, dict[str, Any]]:
     """What is run instead of a program, with what, and what the run's header says of it."""
     if tuned is None:
         return source, settings, {}
@@ -244,7 +252,7 @@ def applied(source: Source, tuned: Tuned | None, settings: Settings) -> tuple[So
     return tuned_source(source, tuned), more, {"tuned": said}
 
 
-def told(source: Source, tuned: Tuned) -> str:
+def tuning_line(source: Source, tuned: Tuned) -> str:
     """One line for whoever runs it."""
     what = ", ".join(dict.fromkeys([*(call.step for call in tuned.calls), *tuned.rows_per_call]))
     stale = tuned.program and tuned.program != program_digest(source.text)

@@ -31,7 +31,7 @@ from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, approve_all
-from rlm_dsl.optimize.tuned import applied, found_tuned
+from rlm_dsl.optimize.tuned import apply_tuned, find_tuned
 from rlm_dsl.report.charts import Chart, chart_of
 from rlm_dsl.report.run_view import Evidence, PartView, RunView, run_view, shown
 from rlm_dsl.report.spec import HELD, Section, Spec, with_period
@@ -148,7 +148,7 @@ def make(spec: Spec, period: str, how: How, environment: Mapping[str, str]) -> M
 def tuned_program(source: Source, settings: Settings) -> tuple[Source, Settings, dict[str, Any]]:
     """A program as a tuned file beside it has it, if there is one."""
     path = Path(source.name)
-    return applied(source, found_tuned(path, None) if path.suffix == ".rlm" else None, settings)
+    return apply_tuned(source, find_tuned(path, None) if path.suffix == ".rlm" else None, settings)
 
 
 def own_params(source: Source, params: Mapping[str, Any]) -> dict[str, Any]:

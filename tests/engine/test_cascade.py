@@ -15,7 +15,7 @@ pytest.importorskip("sklearn")
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.proxy_model import Proxy, proxies_of, tail
-from rlm_dsl.optimize.certify import Target, cascade_of, learnt
+from rlm_dsl.optimize.certify import Target, fit_cascade, train_proxy
 from rlm_dsl.optimize.statistics import at_most, most_errors
 from rlm_dsl.testing import serve
 from tests.support.commands import command
@@ -39,7 +39,7 @@ def held_out(task: str, target: Target, seed: int, learn: int = 800, certify: in
     if len(said) < 3 * certify:
         learn = certify = len(said) // 3
     labels = sorted({label for _, label in said})
-    proxy = cascade_of(dict(said[:learn]), dict(said[learn : learn + certify]), labels, target, seed)
+    proxy = fit_cascade(dict(said[:learn]), dict(said[learn : learn + certify]), labels, target, seed)
     rest = said[learn + certify :]
     if proxy is None:
         return 0.0, 0.0, len(rest)
@@ -83,7 +83,7 @@ def test_recall_is_of_the_rows_that_the_model_keeps() -> None:
         chance = random.Random(seed)
         chance.shuffle(rows)
         said = [(text, holds != (chance.random() < 0.01)) for text, holds in rows]
-        proxy = cascade_of(dict(said[:400]), dict(said[400:1_200]), [False, True], target, seed)
+        proxy = fit_cascade(dict(said[:400]), dict(said[400:1_200]), [False, True], target, seed)
         assert proxy is not None and proxy.thresholds[proxy.labels.index(True)] is None
         out = [(proxy.decide(text), holds) for text, holds in said[1_200:]]
         missed += sum(found is False and holds for found, holds in out)
@@ -104,7 +104,7 @@ def test_bounds_are_those_of_the_binomial() -> None:
 
 
 def test_a_proxy_is_what_it_is_called_by() -> None:
-    proxy = learnt(own(60), ["a1", "a2", "a3", "a4"])
+    proxy = train_proxy(own(60), ["a1", "a2", "a3", "a4"])
     assert proxy is not None
     written = json.loads(json.dumps(proxy.as_json()))
     assert Proxy.from_json(written).digest == proxy.digest
@@ -121,7 +121,7 @@ def tuned(folder: Path, rows: list[tuple[str, str]]) -> Proxy:
     laid_out(folder, rows)
     labels = sorted({label for _, label in rows})
     made = own(600)
-    proxy = cascade_of(dict(made[:300]), dict(made[300:]), labels, ACCURACY)
+    proxy = fit_cascade(dict(made[:300]), dict(made[300:]), labels, ACCURACY)
     assert proxy is not None
     (folder / "p.tuned.yaml").write_text(
         f"schema: rlm-tuned/1\nsteps:\n  kinds:\n  - call: classify\n    set: {{proxy: {proxy.digest}}}\n"
@@ -166,7 +166,7 @@ def test_a_proxy_that_the_model_no_longer_bears_out_is_withdrawn(tmp_path: Path)
 
 def test_seeded_errors_alone_do_not_withdraw_it(tmp_path: Path) -> None:
     """A model that is wrong in 3 of 100 rows does not refute a target of 90 %: in 40 runs at most 4 withdraw it."""
-    proxy = learnt(own(60), ["a1", "a2", "a3", "a4"])
+    proxy = train_proxy(own(60), ["a1", "a2", "a3", "a4"])
     assert proxy is not None
     certified = Proxy.from_json({**proxy.as_json(), "target": "9/10", "delta": "1/10"})
     refuted = 0

@@ -68,6 +68,15 @@ def test_each_optimizer_within_its_bound_and_again_without_a_call(name: str, tmp
         runs_and_verifies(tmp_path, server)
 
 
+def test_the_names_that_help_shows_are_the_optimizers_there_are() -> None:
+    from rlm_dsl.optimize.optimizers import OPTIMIZERS as NAMES
+    from rlm_dsl.optimize.prompt_search.dspy_optimizers import COMPILE
+
+    assert tuple(COMPILE) == NAMES == OPTIMIZERS
+    helped = "import sys; from rlm_dsl import cli; cli.run(['optimize', '--help']); sys.exit('dspy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", helped], capture_output=True).returncode == 0
+
+
 @needs_real_data
 @pytest.mark.parametrize("task", TASKS)
 def test_real_intents_gain_with_an_interval_above_zero(task: str, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from rlm_dsl.cli.options import (
     settings,
 )
 from rlm_dsl.cli.output import Bar, note, safe, write
+from rlm_dsl.optimize.optimizers import OPTIMIZERS
 
-OPTIMIZERS = ("bootstrap", "random", "mipro", "simba", "gepa")
 BUDGET = "calls=5000,tokens=10000000"
 
 
@@ -78,12 +78,14 @@ def command(
     from rlm_dsl.cli.render.optimization import told_report, written
     from rlm_dsl.context.loading import load
     from rlm_dsl.models.servers import Keys
-    from rlm_dsl.optimize import needed
+    from rlm_dsl.optimize import check_installed
 
-    needed()
+    check_installed()
     from rlm_dsl.optimize.certify import Target
-    from rlm_dsl.optimize.front import check_rule
-    from rlm_dsl.optimize.optimize import Wish, optimize, result_path
+    from rlm_dsl.optimize.job import OptimizationJob
+    from rlm_dsl.optimize.optimize import optimize
+    from rlm_dsl.optimize.pareto import check_rule
+    from rlm_dsl.optimize.record import record_path
 
     check_rule(pick)
     given["budget"] = given["budget"] or BUDGET
@@ -91,14 +93,14 @@ def command(
     chosen = settings(given)
     path = Path(program)
     found = optimize(
-        Wish(
+        OptimizationJob(
             source,
             load_all(contexts, declared(source), given["memory"]),
             {name: json_value(name, text) for name, text in pairs(params)},
             Path(examples),
             chosen,
             Keys(os.environ),
-            Path(out) if out else result_path(Path("runs"), path.stem),
+            Path(out) if out else record_path(Path("runs"), path.stem),
             Bar(),
             lambda name, file, type_: load(name, file, declared=type_),
             metric,

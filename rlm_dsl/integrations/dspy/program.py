@@ -27,11 +27,10 @@ from rlm_dsl.integrations.python_data import given_contexts
 from rlm_dsl.integrations.rlms import free_trace
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.settings import Limits, Settings
-from rlm_dsl.optimize.bench import Candidate
-from rlm_dsl.optimize.optimize import merged
-from rlm_dsl.optimize.predictors import Predictors
-from rlm_dsl.optimize.steps import Tunable, tunables
-from rlm_dsl.optimize.tuned import Tuned, program_digest
+from rlm_dsl.optimize.candidate import Candidate
+from rlm_dsl.optimize.prompt_search.predictors import Predictors
+from rlm_dsl.optimize.steps import Tunable, tunable_steps
+from rlm_dsl.optimize.tuned import Tuned, merge_calls, program_digest
 from rlm_dsl.trace.reader import Trace
 
 
@@ -75,7 +74,7 @@ class Program(Predictors):
         data = {name: value for name, value in inputs.items() if name in held["contexts"]}
         params = {**held["params"], **{name: value for name, value in inputs.items() if name not in data}}
         settings, keys = settings_of(lm, None, held["limits"], Settings().turns, held["more"])
-        source = Source(held["name"], self.candidate().whole())
+        source = Source(held["name"], self.candidate().program_text())
         with tempfile.TemporaryDirectory() as spare:
             trace = Path(spare) / "run.trace" if held["traces"] is None else free_trace(held["traces"])
             contexts = {**held["contexts"], **given_contexts(data)}
@@ -92,7 +91,7 @@ class Program(Predictors):
         """What an optimizer found, as `PROGRAM.tuned.yaml`: `rlm-dsl run` takes it from there. It has no scores."""
         found = self.candidate()
         made = {"optimizer": "dspy", "dspy": dspy.__version__}
-        tuned = Tuned(program_digest(found.text), merged(found.calls), made=made)
+        tuned = Tuned(program_digest(found.text), merge_calls(found.calls), made=made)
         Path(path).write_text(tuned.yaml(), encoding="utf-8")
 
 
@@ -101,5 +100,5 @@ def steps_of(source: Source, contexts: Mapping[str, Any], params: Mapping[str, A
     unnamed: dict[str, ModelSettings] = defaultdict(lambda: ModelSettings("", ""))
     with Warehouse(contexts=contexts.values()) as warehouse:
         program = checked_program(source, contexts, params)
-        found = tunables(program, source.text, warehouse.contexts, unnamed, Settings().window)
+        found = tunable_steps(program, source.text, warehouse.contexts, unnamed, Settings().window)
     return {name: step for name, (step, _) in found.items()}

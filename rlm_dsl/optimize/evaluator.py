@@ -1,4 +1,4 @@
-"""Where candidates are tried: programs are asked about examples, by the stack of models that runs use.
+"""Evaluating candidates: a program is asked about examples, by the stack of models that runs use.
 
 In: a candidate, examples. Out: answers, and what they cost. Law: a row is asked about in the request that a run would
 make; whatever is asked is budgeted, stored and recorded; what was asked before costs nothing.
@@ -6,14 +6,11 @@ make; whatever is asked is budgeted, stored and recorded; what was asked before 
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
-
-import re2
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
@@ -25,44 +22,26 @@ from rlm_dsl.engine.execution import Execution, checked_program, declared_types,
 from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.types import Table
-from rlm_dsl.models.attempts import Log
-from rlm_dsl.models.protocol import Model, ModelStack
+from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.proxy_model import proxies_of
-from rlm_dsl.models.recording import Recording, Usage, usage_of
+from rlm_dsl.models.recording import Usage, usage_of
 from rlm_dsl.models.request import Answer, Message, Request
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.models.typed_retry import ask_typed
+from rlm_dsl.optimize.candidate import Candidate
+from rlm_dsl.optimize.candidate_stack import CandidateStack, NotStored, StoreOnlyStack
 from rlm_dsl.optimize.examples import Labelled
-from rlm_dsl.optimize.steps import Tunable, tunables
-from rlm_dsl.optimize.tuned import TunedCall, with_calls
+from rlm_dsl.optimize.steps import Tunable, tunable_steps
 from rlm_dsl.plan.bounds import ASKS, bounds
 from rlm_dsl.plan.build import build
 
-T = TypeVar("T")
 Stack = TypeVar("Stack", bound=ModelStack)
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A program to be tried: its text, arguments that are set in it, rows together by step, proxies by digest. Where a
-    pattern in the text rules rows out before a step, `wanted` has it by the step: such rows are not asked about."""
-
-    text: str
-    calls: tuple[TunedCall, ...] = ()
-    rows_per_call: Mapping[str, int] = field(default_factory=dict)
-    proxies: Mapping[str, Any] = field(default_factory=dict)
-    wanted: Mapping[str, str] = field(default_factory=dict)
-    origin: str = "as it is"
-
-    def whole(self) -> str:
-        return with_calls(Source("program", self.text), self.calls)
-
-
 @dataclass(frozen=True, slots=True)
-class Tried:
+class Trial:
     """What a candidate came to on examples, in their order: answers (None: none that is valid) and what they took.
     `seconds` is the time of its calls one after the other, as they took when they were made; `asked` counts examples
     about which a model was asked, but for those `rechecked` that a proxy had decided too."""
@@ -79,69 +58,7 @@ class Tried:
         return sum(each.prompt_tokens + each.completion_tokens for each in self.usage)
 
 
-class Times:
-    """A log that notes how long each live answer took, by its key."""
-
-    def __init__(self, log: Log, seconds: dict[str, float]) -> None:
-        self.log, self.seconds = log, seconds
-
-    def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
-        if kind == "call.end" and "seconds" in fields:
-            self.seconds.setdefault(fields["key"], fields["seconds"])
-        self.log(kind, fields)
-
-
-class CandidateStack:
-    """A candidate's stack: the models of the whole optimization, a recording of its own."""
-
-    def __init__(self, models: LiveStack) -> None:
-        self.models, self.settings = models, models.settings
-        self.recording = Recording(models.model, models.origin)
-
-    @property
-    def model(self) -> Model:
-        return self.recording
-
-    def wait(self, work: Callable[[], Awaitable[T]]) -> T:
-        return self.models.wait(work)
-
-    def afford(self, step: str, requests: Iterable[Request]) -> None:
-        self.models.afford(step, requests)
-
-
-class Unknown(Exception):
-    """Not everything that a round would ask is in the store."""
-
-
-class KnownStack(CandidateStack):
-    """A stack that asks nothing: it collects what the store knows of each round's requests, and ends a run where that
-    is not all."""
-
-    def __init__(self, bench: Bench, candidate: Candidate) -> None:
-        super().__init__(bench.calls.models)
-        self.rounds = bench.rounds(candidate.whole())
-        self.found: dict[str, dict[str, Any]] = {}
-
-    def afford(self, step: str, requests: Iterable[Request]) -> None:
-        asked = list(requests)
-        texts = self.models.stored.look_up(request.key for request in asked)
-        if step in self.rounds:
-            round_ = self.rounds[step][1]
-            for request in asked:
-                if request.key in texts:
-                    shown = request.messages[-1].content
-                    with suppress(NotOfType, ValueError):
-                        said = Answer.from_json(json.loads(texts[request.key])).text
-                        self.found.setdefault(step, {})[shown] = read_answer(said, round_.result)
-        if len(texts) < len({request.key for request in asked}):
-            raise Unknown
-
-
-def holds(pattern: str, text: str) -> bool:
-    return bool(re2.search(pattern, text))
-
-
-class Bench:
+class Evaluator:
     """Owns a warehouse over the contexts, by which programs are planned; asks as the calls say that are handed in."""
 
     def __init__(
@@ -171,51 +88,49 @@ class Bench:
         with self.lock:
             if text not in self.planned:
                 program = checked_program(Source(self.source.name, text), self.contexts, self.params)
-                self.planned[text] = tunables(
+                self.planned[text] = tunable_steps(
                     program, text, self.warehouse.contexts, self.calls.models.settings, self.calls.options.window
                 )
             return self.planned[text]
 
-    def row(self, candidate: Candidate, step: str, text: str, sample: int, parameters: Mapping[str, Any]) -> Any:
+    def answer_row(self, candidate: Candidate, step: str, text: str, sample: int, parameters: Mapping[str, Any]) -> Any:
         """The answer about one row, from any thread; None where there is none that is valid. A `sample` other than 0
         is another answer to the same question."""
-        _, round_ = self.rounds(candidate.whole())[step]
+        _, round_ = self.rounds(candidate.program_text())[step]
         settings = replace(round_.settings, parameters={**round_.settings.parameters, **parameters})
         request = replace(round_.request(text), settings=settings, sample=sample)
-        outcome = self.calls.models.wait(
-            lambda: ask_typed(
-                self.calls.models.model, request, reading(round_, texts_of(text, round_.stage)), asks=ASKS
-            )
+        models = self.calls.models
+        outcome = models.wait(
+            lambda: ask_typed(models.model, request, reading(round_, texts_of(text, round_.stage)), asks=ASKS)
         )
         return outcome.value if outcome.status == "ok" else None
 
-    def tried(self, candidate: Candidate, examples: Sequence[Labelled]) -> Tried:
+    def evaluate(self, candidate: Candidate, examples: Sequence[Labelled]) -> Trial:
         """A candidate's answers on examples: rows in rounds as a run asks them, and whole runs one by one."""
         calls = self.calls_of(candidate, CandidateStack(self.calls.models))
-        text = candidate.whole()
-        found: dict[int, Any] = {}
+        text = candidate.program_text()
+        answers: dict[int, Any] = {}
         requests = asked = rechecked = 0
         for step in dict.fromkeys(example.step for example in examples if example.step):
-            at = [number for number, example in enumerate(examples) if example.step == step]
             tunable, round_ = self.rounds(text)[step]
-            if step in candidate.wanted:
-                found.update((n, tunable.ruled_out) for n in at if not holds(candidate.wanted[step], examples[n].text))
-                at = [number for number in at if number not in found]
-            came = ask_rows(round_, [Row(number, (examples[number].text,)) for number in at], calls, self.progress)
-            requests += came.requests
-            asked += len(at) - came.by_proxy - came.rechecked
-            rechecked += came.rechecked
-            for number in at:
-                outcome = came.outcomes.get(number)
-                found[number] = outcome.value if outcome is not None and outcome.status == "ok" else None
+            numbers = [number for number, example in enumerate(examples) if example.step == step]
+            answers |= {n: tunable.ruled_out for n in numbers if candidate.rules_out(step, examples[n].text)}
+            numbers = [number for number in numbers if number not in answers]
+            found = ask_rows(round_, [Row(n, (examples[n].text,)) for n in numbers], calls, self.progress)
+            requests += found.requests
+            asked += len(numbers) - found.by_proxy - found.rechecked
+            rechecked += found.rechecked
+            for number in numbers:
+                outcome = found.outcomes.get(number)
+                answers[number] = outcome.value if outcome is not None and outcome.status == "ok" else None
         for number, example in enumerate(examples):
             if not example.step:
-                found[number] = self.run(text, example, calls)
+                answers[number] = self.run_example(text, example, calls)
                 asked += 1
         recorded = calls.models.recording.calls
         timed = [self.seconds[key] for key in recorded if key in self.seconds]
-        return Tried(
-            tuple(found[number] for number in range(len(examples))),
+        return Trial(
+            tuple(answers[number] for number in range(len(examples))),
             usage_of(recorded.values()),
             requests or len(recorded),
             sum(timed) * len(recorded) / len(timed) if timed else None,
@@ -230,24 +145,25 @@ class Bench:
         options = replace(self.calls.options, max_failed=1.0, rows_per_call=rows_per_call, proxies=proxies)
         return Calls(models, options)
 
-    def known(self, candidate: Candidate) -> dict[str, dict[str, Any]]:
+    def stored_answers(self, candidate: Candidate) -> dict[str, dict[str, Any]]:
         """What the store knows of a program's steps over the contexts, by step and text: nothing is asked. It ends at
         the first step of which not everything is known."""
-        held = KnownStack(self, candidate)
-        with suppress(Unknown, UserError):
-            self.executed(candidate.whole(), self.contexts, self.params, self.calls_of(candidate, held))
-        return held.found
+        text = candidate.program_text()
+        models = StoreOnlyStack(self.calls.models, {name: round_ for name, (_, round_) in self.rounds(text).items()})
+        with suppress(NotStored, UserError):
+            self.execute(text, self.contexts, self.params, self.calls_of(candidate, models))
+        return models.answers
 
-    def run(self, text: str, example: Labelled, calls: Calls[ModelStack]) -> Any:
+    def run_example(self, text: str, example: Labelled, calls: Calls[ModelStack]) -> Any:
         """The answer of a whole run, None where it has none. Raises UserError for an empty budget or broken server."""
         try:
-            return self.executed(text, self.contexts_of(example), {**self.params, **example.params}, calls).answer
+            return self.execute(text, self.contexts_of(example), {**self.params, **example.params}, calls).answer
         except UserError as failure:
             if failure.code in ("rows", "failing"):
                 return None
             raise
 
-    def executed(
+    def execute(
         self, text: str, contexts: Mapping[str, Context], params: Mapping[str, Any], calls: Calls[ModelStack]
     ) -> Execution:
         with Warehouse(self.settings.threads, self.settings.memory, contexts.values()) as warehouse:
@@ -274,12 +190,13 @@ class Bench:
                 found[name] = self.loaded[name, path]
         return found
 
-    def ask(self, messages: Sequence[Message], parameters: Mapping[str, Any]) -> Answer:
+    def ask_root(self, messages: Sequence[Message], parameters: Mapping[str, Any]) -> Answer:
         """What an optimizer asks on its own account: of the root's model, in words."""
-        settings = self.calls.models.settings.get("root") or next(iter(self.calls.models.settings.values()))
+        models = self.calls.models
+        settings = models.settings.get("root") or next(iter(models.settings.values()))
         settings = replace(settings, parameters={**settings.parameters, **parameters})
         request = Request(settings, tuple(messages), None, 0, "optimizer")
-        return self.calls.models.wait(lambda: self.calls.models.model.answer(request))
+        return models.wait(lambda: models.model.answer(request))
 
     def close(self) -> None:
         self.warehouse.close()

@@ -40,7 +40,7 @@ class Point:
         }
 
 
-def beats(a: Point, b: Point) -> bool:
+def dominates(a: Point, b: Point) -> bool:
     """Whether a is as good in everything, and better in something."""
     pairs = [(a.score, b.score), (-a.cost, -b.cost)]
     if a.seconds is not None and b.seconds is not None:
@@ -48,13 +48,13 @@ def beats(a: Point, b: Point) -> bool:
     return all(x >= y for x, y in pairs) and any(x > y for x, y in pairs)
 
 
-def front(points: Sequence[Point]) -> list[Point]:
+def pareto_front(points: Sequence[Point]) -> list[Point]:
     """The points that no other beats, from the cheapest to the dearest."""
-    held = [each for each in points if not any(beats(other, each) for other in points)]
+    held = [each for each in points if not any(dominates(other, each) for other in points)]
     return sorted(held, key=lambda p: (p.cost, -p.score, p.name))
 
 
-def picked(points: Sequence[Point], rule: str) -> Point:
+def pick(points: Sequence[Point], rule: str) -> Point:
     """One point of the front: the best score; the cheapest whose score is as good as that of the first point, which is
     the program as it is; the knee, farthest from the line between the front's ends; or the cheapest that reaches a
     score. Raises UserError for a rule that is none, and for a score that nothing reaches."""
@@ -64,8 +64,8 @@ def picked(points: Sequence[Point], rule: str) -> Point:
     if rule == "cheapest":
         return next(p for p in cheap if p.score >= points[0].score - CLOSE)
     if rule == "knee":
-        return knee(front(points))
-    least = reached(rule)
+        return knee(pareto_front(points))
+    least = least_score(rule)
     found = next((p for p in cheap if p.score >= least), None)
     if found is None:
         best = max(p.score for p in points)
@@ -76,10 +76,10 @@ def picked(points: Sequence[Point], rule: str) -> Point:
 def check_rule(rule: str) -> None:
     """Raises UserError for a rule that is none."""
     if rule not in PICKS:
-        reached(rule)
+        least_score(rule)
 
 
-def reached(rule: str) -> float:
+def least_score(rule: str) -> float:
     kind, compared, share = rule.replace(" ", "").partition(">=")
     try:
         least = float(share)

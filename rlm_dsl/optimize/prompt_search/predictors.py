@@ -15,9 +15,9 @@ import dspy
 
 from rlm_dsl.language.types import BOOL, FLOAT, INT, Enum, ListOf, Nullable, Type
 from rlm_dsl.models.recording import Call
-from rlm_dsl.optimize.bench import Candidate
+from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.examples import Labelled
-from rlm_dsl.optimize.steps import Tunable, escaped
+from rlm_dsl.optimize.steps import Tunable, escape_braces
 from rlm_dsl.optimize.tuned import TunedCall
 
 TAKEN = frozenset(dir(dspy.Example)) | {"text", "step", "case"}
@@ -62,15 +62,15 @@ class Predictors(dspy.Module):  # type: ignore[misc]
 
     def __deepcopy__(self, memo: Any) -> Any:
         """The predictors anew, the rest the same."""
-        return self.copied(lambda predictor: predictor.deepcopy())
+        return self.copy_with(lambda predictor: predictor.deepcopy())
 
     def deepcopy(self) -> Any:
         return self.__deepcopy__({})
 
     def reset_copy(self) -> Any:
-        return self.copied(lambda predictor: predictor.reset_copy())
+        return self.copy_with(lambda predictor: predictor.reset_copy())
 
-    def copied(self, each: Callable[[Any], Any]) -> Any:
+    def copy_with(self, each: Callable[[Any], Any]) -> Any:
         new = type(self).__new__(type(self))
         dspy.Module.__init__(new)
         new.held = self.held
@@ -85,7 +85,7 @@ class Predictors(dspy.Module):  # type: ignore[misc]
         for name, step in self.held["steps"].items():
             predictor, changed = self.steps[name], dict[str, Any]()
             if step.words and predictor.signature.instructions != step.instruction:
-                changed[step.words] = escaped(predictor.signature.instructions)
+                changed[step.words] = escape_braces(predictor.signature.instructions)
             demos = [demo for each in predictor.demos if (demo := demonstration(each, name, step)) is not None]
             if demos != [dict(each) for each in step.examples]:
                 changed["examples"] = demos

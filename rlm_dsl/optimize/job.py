@@ -1,0 +1,57 @@
+"""What is to be optimized, by what and how far; and what came of it.
+
+In: what a user says. Out: values. Law: nothing here asks, reads or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
+from rlm_dsl.engine.progress import Progress
+from rlm_dsl.language.types import Table
+from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.stack import Approve, approve_all
+from rlm_dsl.optimize.certify import Target
+from rlm_dsl.optimize.tuned import Tuned
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizationJob:
+    """`optimizers` are tried one after the other; `variants` lets models, rows a call, chunks and order change too;
+    `target` asks for cascades; `load` makes a context of a path that a whole-run example names; `notify` gets a line
+    whenever there is news."""
+
+    source: Source
+    contexts: Mapping[str, Context]
+    params: Mapping[str, Any]
+    examples: Path
+    settings: Settings
+    keys: Keys
+    folder: Path
+    progress: Progress
+    load: Callable[[str, str, Table | None], Context]
+    metric: str = "exact"
+    optimizers: Sequence[str] = ("mipro",)
+    seed: int = 0
+    effort: int = 1
+    demos: int = 16
+    variants: bool = True
+    target: Target | None = None
+    pick: str = "best"
+    notify: Callable[[str], None] = field(default=lambda line: None)
+    approve: Approve = approve_all
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizationResult:
+    """`tuned` is there also where nothing is proved; whoever writes it then says so."""
+
+    tuned: Tuned
+    proved: bool
+    report: Mapping[str, Any]

@@ -1,0 +1,1 @@
+"""Searching for better instructions and examples by dspy's optimizers, over our models, store and budget."""

@@ -1,0 +1,98 @@
+"""The record of an optimization: a trace of every call, the report and the tuned program; and going on from it.
+
+In: a folder, what was found. Out: a sealed trace; of one that was stopped, its answers. Law: what was answered before
+is not asked again; a finished record is never written over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.engine.run import RunLog, header_of, spent_of, writing
+from rlm_dsl.engine.run_trace import write_calls
+from rlm_dsl.models.attempts import Log
+from rlm_dsl.models.budget import Amount
+from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
+from rlm_dsl.models.recording import Call, call_rows
+from rlm_dsl.models.stack import LiveStack
+from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult
+from rlm_dsl.trace.journal import journaled
+
+SCHEMA = "rlm-optimization/1"
+REPORT = "report.json"
+SECONDS = "seconds.json"
+
+
+def record_path(folder: Path, stem: str) -> Path:
+    """A folder for the record: one that was stopped is gone on with, a finished one is left alone."""
+    number = 1
+    while True:
+        found = folder / (f"{stem}.optimize" if number == 1 else f"{stem}-{number}.optimize")
+        if not (found / "seal.json").exists():
+            return found
+        number += 1
+
+
+def record_header(job: OptimizationJob) -> dict[str, Any]:
+    return {**header_of(job.contexts, job.params, job.settings.by_alias(), job.settings, {}), "schema": SCHEMA}
+
+
+def answers_of_stopped(folder: Path, header: Mapping[str, Any]) -> KnownAnswers:
+    """The answers of an optimization that was stopped, to go on with."""
+    rows = journaled(folder)
+    if not rows:
+        return NONE_KNOWN
+    live = [Call.from_json(row).answer for row in rows if row["origin"] == "live"]
+    spent = Amount(sum(a.prompt_tokens or 0 for a in live), sum(a.completion_tokens or 0 for a in live))
+    return KnownAnswers(
+        {row["key"]: row["answer"] for row in rows},
+        {row["key"]: row["origin"] for row in rows},
+        len(live),
+        spent,
+        header=header,
+    )
+
+
+class TimedLog:
+    """A log that notes how long each live answer took, by its key."""
+
+    def __init__(self, log: Log, seconds: dict[str, float]) -> None:
+        self.log, self.seconds = log, seconds
+
+    def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
+        if kind == "call.end" and "seconds" in fields:
+            self.seconds.setdefault(fields["key"], fields["seconds"])
+        self.log(kind, fields)
+
+
+def read_seconds(folder: Path) -> dict[str, float]:
+    """How long answers took that were given before, by key."""
+    with suppress(OSError, ValueError):
+        return dict(json.loads((folder / SECONDS).read_text()))
+    return {}
+
+
+def write_seconds(folder: Path, seconds: Mapping[str, float]) -> None:
+    with suppress(OSError):
+        (folder / SECONDS).write_text(json.dumps({key: round(value, 4) for key, value in seconds.items()}) + "\n")
+
+
+def seal_record(job: OptimizationJob, found: OptimizationResult, models: LiveStack, log: RunLog) -> OptimizationResult:
+    """The record, closed: the report with what was spent, the tuned program, every call."""
+    spent = spent_of(models.recording, job.settings)
+    report = {**found.report, "spent": {**spent.as_event(), "seconds": round(log.seconds, 2)}}
+    assert log.writer is not None
+    with writing(log.writer):
+        rows = call_rows(models.recording.calls.values())
+        log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)
+        log.writer.write_text("program.rlm", job.source.text)
+        log.writer.write_text("tuned.yaml", found.tuned.yaml())
+        log.writer.write_json(REPORT, report)
+        write_calls(log.writer, rows)
+        log.writer.seal()
+    return replace(found, report=report)
