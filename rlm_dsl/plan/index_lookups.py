@@ -31,5 +31,5 @@ def looks(stage: QueryStage, contexts: Mapping[str, Relation]) -> dict[str, Look
 
 def look(step: PlannedStep, context: Relation) -> tuple[Collection[str], ...]:
     """The sets of texts that a step's rows must have in the column that holds a context's own bytes."""
-    column, sets = table_operators()[step.operator].looks(step.step.arguments)
+    column, sets = table_operators()[step.operator].required_texts(step.step.arguments)
     return sets if column == context.own != "" and len(step.inputs) == 1 else ()

@@ -14,7 +14,9 @@ from rlm_dsl.context.loading import load
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.patterns.prefilters import Matches, known, lookup, matching, without_idle_ends
+from rlm_dsl.language.patterns.conditions import Matches
+from rlm_dsl.language.patterns.literals import literals_of
+from rlm_dsl.language.patterns.prefilters import lookup, matching, without_idle_ends
 from rlm_dsl.language.patterns.tree import Unclear, tree_of
 from rlm_dsl.language.patterns.validate import compiled, named_groups, problem
 from rlm_dsl.language.sql import Sql, bound, name, render, sql
@@ -112,7 +114,7 @@ def test_the_same_rows_are_found_by_thousands_of_patterns(warehouse: Warehouse, 
 
 
 def told(pattern: str) -> str:
-    return "; ".join(lookup(pattern).told)
+    return "; ".join(lookup(pattern).rewrites)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,8 @@ def test_what_is_not_read_is_unclear(pattern: str) -> None:
 def test_ends_and_texts_are_read_with_care() -> None:
     assert without_idle_ends(".*?.*x.*") == "x" and without_idle_ends("^.*x") == "^.*x"
     sets = {
-        pattern: known(tree_of(pattern)).sets for pattern in ("(ab)?food", "fo+d", "(?i)k", "(a|b)c", "a|.", "x{2,}y")
+        pattern: literals_of(tree_of(pattern)).sets
+        for pattern in ("(ab)?food", "fo+d", "(?i)k", "(a|b)c", "a|.", "x{2,}y")
     }
     assert sets["(ab)?food"] == (frozenset({"food", "abfood"}),)
     assert sets["fo+d"] == (frozenset({"fo"}), frozenset({"od"})) and sets["a|."] == ()

@@ -12,7 +12,7 @@ from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
 from rlm_dsl.language.operators.core.relation import ORD, source_of
 from rlm_dsl.language.operators.take import not_negative
-from rlm_dsl.language.patterns.prefilters import lookup, matching, needed_texts
+from rlm_dsl.language.patterns.prefilters import lookup, matching, required_texts
 from rlm_dsl.language.program import Column, Literal, known_value, resolved
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import INT, Type
@@ -48,10 +48,13 @@ def with_neighbours(lowering: Lowering, matches: Sql) -> Sql:
     )
 
 
-def looks(arguments: Mapping[str, Any]) -> tuple[str, tuple[Collection[str], ...]]:
+def required(arguments: Mapping[str, Any]) -> tuple[str, tuple[Collection[str], ...]]:
+    """None where rows without them are wanted too: inverted, or as neighbours."""
     on = resolved(arguments["on"])
     alone = not arguments["invert"] and arguments["before"] == arguments["after"] == NONE
-    return (on.name, needed_texts(known_value(arguments["pattern"]))) if alone and isinstance(on, Column) else ("", ())
+    if not alone or not isinstance(on, Column):
+        return "", ()
+    return on.name, required_texts(known_value(arguments["pattern"]))
 
 
 NONE = Literal(0, INT)
@@ -68,9 +71,9 @@ grep = Operator(
     ),
     result=result,
     lower=lower,
-    rewrites=lambda arguments: lookup(known_value(arguments["pattern"])).told,
+    rewrites=lambda arguments: lookup(known_value(arguments["pattern"])).rewrites,
     chooses=lambda arguments: "by row" if arguments["before"] == arguments["after"] == NONE else "by place",
-    looks=looks,
+    required_texts=required,
     manual="With `invert=true`, rows that do not match, those whose text is null among them.",
     examples=(
         Example('t | grep(r"(?i)b+", on=x)', {"x": ["abc", "ABB", None, "c"]}, [["abc"], ["ABB"]]),

@@ -93,6 +93,11 @@ def places(tree: Tree) -> bool:
             return any(map(places, parts))
 
 
+def anchored(parts: tuple[Tree, ...], kind: str) -> bool:
+    """Whether a pattern of these parts is held to the `begin` or the `end` of the text."""
+    return bool(parts) and parts[0 if kind == "begin" else -1] == Place(kind)
+
+
 def stands_alone(pattern: str) -> bool:
     """Whether what a pattern matches is a matter of the matched text alone: that text is then matched wherever it first
     stands. False where it is not clear."""

@@ -67,7 +67,7 @@ class Operator:
     chooses: Callable[[Mapping[str, Any]], Literal["by row", "by place", ""]] = lambda arguments: ""
     """Whether it keeps some rows as they are, looking at nothing but the columns it names: each row by itself, or by
     its place among the others."""
-    looks: Callable[[Mapping[str, Any]], tuple[str, tuple[Collection[str], ...]]] = lambda arguments: ("", ())
+    required_texts: Callable[[Mapping[str, Any]], tuple[str, tuple[Collection[str], ...]]] = lambda arguments: ("", ())
     """A column, and sets of texts one of each of which stands there in every row that is taken; none where rows without
     them are taken, or looked at, too."""
     manual: str = ""
