@@ -60,7 +60,8 @@ def refuse_secrets(parts: SplitResult) -> None:
             code="address",
         )
     if parts.query or parts.fragment:
-        names = ", ".join(f"`{printable(name)[:40]}`" for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+        named = "&".join(part for part in parts.query.split("&") if "=" in part)  # what has no name may be the secret
+        names = ", ".join(f"`{printable(name)[:40]}`" for name, _ in parse_qsl(named, keep_blank_values=True))
         told = f"a query ({names})" if names else "a query" if parts.query else "a fragment"
         raise UserError(
             f"the address of {parts.hostname} holds {told}, and paths are put behind an address",

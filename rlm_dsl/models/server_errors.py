@@ -65,14 +65,14 @@ KINDS: Sequence[tuple[str, frozenset[str], re.Pattern[str] | None]] = (
     (
         "credit",
         frozenset({"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "insufficient_credits",
-                   "payment_required", "billing_not_active", "402"}),
+                   "payment_required", "billing_not_active"}),
         re.compile(r"insufficient (balance|credits?|quota|funds)|exceeded your current quota|out of credits"
                    r"|requires more credits|billing", re.IGNORECASE),
     ),
     (
         "key",
         frozenset({"invalid_api_key", "authentication_error", "unauthenticated", "unauthorized", "permission_denied",
-                   "permission_error", "api_key_invalid", "invalid_authentication", "401", "403"}),
+                   "permission_error", "api_key_invalid", "invalid_authentication"}),
         re.compile(r"(api[ _-]?key|access token|credentials?) (is )?(not valid|invalid|missing|expired|incorrect)"
                    r"|(invalid|incorrect|missing|no) (api[ _-]?key|credentials|authentication)", re.IGNORECASE),
     ),
@@ -85,7 +85,7 @@ KINDS: Sequence[tuple[str, frozenset[str], re.Pattern[str] | None]] = (
     (
         "too_long",
         frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length",
-                   "request_too_large", "prompt_too_long", "413"}),
+                   "request_too_large", "prompt_too_long"}),
         re.compile(r"(maximum|max|available|exceed\w*|larger than)\b.{0,60}\bcontext|context (length|window|size)"
                    r"|prompt is too long|too many (input )?tokens|input (is )?too long|token count.{0,40}exceed"
                    r"|reduce the length", re.IGNORECASE),
@@ -98,9 +98,8 @@ KINDS: Sequence[tuple[str, frozenset[str], re.Pattern[str] | None]] = (
                    re.IGNORECASE),
     ),
     ("busy", frozenset({"rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "overloaded_error",
-                        "overloaded", "too_many_requests", "429", "503", "529"}), None),
-    ("broken", frozenset({"server_error", "internal_error", "internal_server_error", "api_error", "upstream_error",
-                          "502", "500", "504"}), None),
+                        "overloaded", "too_many_requests"}), None),
+    ("broken", frozenset({"server_error", "internal_error", "internal_server_error", "api_error", "upstream_error"}), None),
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def earlier_keys(request: Request) -> Iterator[str]:
     settings = request.settings
     parameters = [settings.parameters, with_floats(settings.parameters), with_old_limit(settings.parameters)]
     for url, given in product((settings.base_url, f"{settings.base_url}/"), parameters):
-        if given is not None and (url, given) != (settings.base_url, settings.parameters):
+        if given is not None and not (url == settings.base_url and given is settings.parameters):
             yield replace(request, settings=replace(settings, base_url=url, parameters=given)).key
 
 
