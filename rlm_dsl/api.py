@@ -170,14 +170,15 @@ def resume(
     *,
     api_key: str | None = None,
     budget: Mapping[str, float] | None = None,
+    max_failed: float | None = None,
     progress: Progress | None = None,
     shown: Callable[[Told], None] = lambda told: None,
     price: Price | None = None,
     **more: Any,
 ) -> Result:
     """Go on with a run that was stopped, from where its unfinished trace ends. `contexts` hands in the tables that were
-    in Python alone; `budget` replaces the run's own, of which what was spent stays spent; `more` are fields of Settings
-    that say how servers are reached (servers, concurrency, timeout_seconds, store, threads, memory).
+    in Python alone; `budget` and `max_failed` replace the run's own, and what was spent stays spent; `more` are fields
+    of Settings that say how servers are reached (servers, concurrency, timeout_seconds, store, threads, memory).
 
     Raises UserError for a trace that is finished, or whose data is no longer what it was.
     """
@@ -188,6 +189,7 @@ def resume(
         keys=Keys(os.environ, api_key),
         progress=progress or NoProgress(),
         shown=shown,
+        max_failed=max_failed,
         given=given_contexts(contexts or {}),
     )
 
@@ -206,6 +208,7 @@ def rerun(
     settings: Sequence[str] = (),
     api_key: str | None = None,
     budget: Mapping[str, float] | None = None,
+    max_failed: float | None = None,
     progress: Progress | None = None,
     told: Callable[[Asked], None] = lambda asked: None,
     price: Price | None = None,
@@ -214,7 +217,8 @@ def rerun(
     """Run a recorded program again: as it was, but for the data, program, params or models that are given, or for
     `settings` of the step `at` (`'classify.labels=["a", "b"]'`). Only requests that the trace and the store do not
     answer are asked; `told` hears of them, step by step with one reason each, before they leave. The new trace, in
-    `to`, names its parent; `more` are fields of Settings that say how servers are reached.
+    `to`, names its parent; `budget` and `max_failed` are the recorded ones unless they are given, and `more` are fields
+    of Settings that say how servers are reached.
 
     Raises ProgramError with every problem of the program, UserError for anything else.
     """
@@ -237,6 +241,7 @@ def rerun(
         progress=progress or NoProgress(),
         to=Path(to) if to else None,
         told=told,
+        max_failed=max_failed,
     )
 
 

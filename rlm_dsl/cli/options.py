@@ -27,50 +27,96 @@ CONTEXT = click.option(
 THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
 MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
 
+STORE = click.option("--store", metavar="PATH", help="Where answers are kept; else RLM_DSL_STORE or the user's data.")
+PRICE = click.option("--price", metavar="IN/OUT", help="Dollars for a million tokens, for all models of the run.")
+TIMEOUT = click.option(
+    "--timeout", type=click.FloatRange(0.1), show_default="120", help="Seconds to wait for an answer."
+)
+CONFIRM_OVER = click.option(
+    "--confirm-over", type=click.FloatRange(0), metavar="USD", help="Ask before a step may cost more."
+)
+BATCH = click.option("--batch", is_flag=True, help="Hand a step's requests to the server's Batch API and wait for it.")
+YES = click.option("--yes", is_flag=True, help="Spend within the budget without asking.")
+BUDGET = "calls=1000,tokens=2000000"
+RECORDED = "as recorded"
+"""What holds where a command goes on from a recorded run."""
+Options = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""What gives a command its options, as `click.option` does."""
 
-def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of commands that may ask a model."""
+
+def model_options(
+    *, model: str = "", base_url: str = "OPENAI_BASE_URL or OpenAI's own", parameters: str = ""
+) -> Options:
+    """Whom a command asks, each with what holds where it is not given."""
     options = (
         click.option(
             "--model",
             "models",
             multiple=True,
             metavar="[ALIAS=]NAME",
-            help="The model; root=NAME and sub=NAME for different ones.",
+            help=or_else("The model; root=NAME and sub=NAME for different ones", model),
         ),
-        click.option("--base-url", help="Any OpenAI-compatible server; else OPENAI_BASE_URL."),
+        click.option("--base-url", help=or_else("Any OpenAI-compatible server", base_url)),
         click.option(
             "--parameter",
             "parameters",
             multiple=True,
             metavar="NAME=JSON",
-            help="Sent with every request, such as temperature=0.",
+            help=or_else("Sent with every request, such as temperature=0", parameters),
         ),
     )
-    return with_options(options, spending_options(command))
+    return lambda command: with_options(options, command)
 
 
-def spending_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of commands that may ask models that are known already."""
+def spending_options(
+    *,
+    budget: str = BUDGET,
+    limits: str = "calls=N,tokens=N,usd=X,seconds=X",
+    spent_on: str = "",
+    in_flight: str = "",
+    max_failed: str | None = "0.2",
+    confirms: bool = True,
+    from_file: str = "Models, servers, limits",
+) -> Options:
+    """What a command may spend and how fast. `budget` and `max_failed` are what holds unless something else is said;
+    `spent_on` and `in_flight` say of what that is the most; a command that never stops to ask has no `confirms`;
+    `from_file` is what it takes from the settings file."""
+    failed = click.option(
+        "--max-failed",
+        type=click.FloatRange(0, 1),
+        show_default=max_failed or False,
+        help="Share of a step's rows that may fail.",
+    )
     options = (
         click.option(
             "--budget",
-            metavar="calls=N,tokens=N,usd=X,seconds=X",
-            help="The most to spend, checked before each call; calls=1000,tokens=2000000 unless said.",
+            metavar=limits,
+            show_default=budget,
+            help=f"The most to spend{spent_on}, checked before each call.",
         ),
-        click.option("--price", metavar="IN/OUT", help="Dollars for a million tokens, for all models of the run."),
-        click.option("--concurrency", type=click.IntRange(1), help="Requests in flight at most; 16 unless said."),
-        click.option("--timeout", type=click.FloatRange(0.1), help="Seconds to wait for an answer; 120 unless said."),
-        click.option("--max-failed", type=click.FloatRange(0, 1), help="Share of a step's rows that may fail; 0.2."),
-        click.option("--store", metavar="PATH", help="Where answers are kept; else RLM_DSL_STORE or the user's data."),
-        click.option("--settings", "file", metavar="FILE", help="Models, servers, limits; else ./rlm-dsl.yaml."),
+        PRICE,
         click.option(
-            "--confirm-over", type=click.FloatRange(0), metavar="USD", help="Ask before a step may cost more."
+            "--concurrency", type=click.IntRange(1), show_default="16", help=f"Requests in flight at most{in_flight}."
         ),
-        click.option("--batch", is_flag=True, help="Hand a step's requests to the server's Batch API and wait for it."),
-        click.option("--yes", is_flag=True, help="Spend within the budget without asking."),
+        TIMEOUT,
+        *([] if max_failed is None else [failed]),
+        STORE,
+        settings_option(from_file),
+        *([CONFIRM_OVER] if confirms else []),
+        BATCH,
+        *([YES] if confirms else []),
     )
-    return with_options(options, command)
+    return lambda command: with_options(options, command)
+
+
+def settings_option(holds: str) -> Options:
+    """The settings file, and what a command takes from it."""
+    return click.option("--settings", "file", metavar="FILE", help=or_else(holds, "./rlm-dsl.yaml"))
+
+
+def or_else(told: str, otherwise: str) -> str:
+    """What an option is for, and what holds without it."""
+    return f"{told}; else {otherwise}." if otherwise else f"{told}."
 
 
 def with_options(options: Sequence[Any], command: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,23 +164,25 @@ def load_all(
     return found
 
 
-def settings(given: dict[str, Any], **more: Any) -> Any:
-    """The settings of a run: what the command line says, else the settings file, else the usual."""
+def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any:
+    """The settings of a run: what the command line says, else the settings file, else the usual. `budget` is the
+    command's own, which also holds for whatever a --budget does not name."""
     from rlm_dsl.models.prices import Price
     from rlm_dsl.models.settings import DEFAULT_URL, Limits, Settings, read_models
     from rlm_dsl.models.settings_file import found_settings
 
     file = found_settings(given["file"])
-    given["confirm_over"] = file.confirm_over if given["confirm_over"] is None else given["confirm_over"]
+    given["confirm_over"] = file.confirm_over if given.get("confirm_over") is None else given["confirm_over"]
+    told = given.get("budget")
     models: dict[str, Any] = {**file.models, **read_models(given.get("models", ()))}
     if "root" in models:
         models.setdefault("sub", models["root"])
     chosen: dict[str, Any] = {
-        "limits": Limits.read(given["budget"]) if given["budget"] else file.budget,
-        "concurrency": given["concurrency"] or file.concurrency,
-        "timeout_seconds": given["timeout"] or file.timeout_seconds,
+        "limits": Limits.read(f"{budget},{told}") if told else file.budget or Limits.read(budget),
+        "concurrency": given.get("concurrency") or file.concurrency,
+        "timeout_seconds": given.get("timeout") or file.timeout_seconds,
         "store": given["store"] or file.store,
-        "max_failed": file.max_failed if given["max_failed"] is None else given["max_failed"],
+        "max_failed": file.max_failed if given.get("max_failed") is None else given["max_failed"],
         "window": file.window,
     }
     return Settings(
@@ -144,12 +192,12 @@ def settings(given: dict[str, Any], **more: Any) -> Any:
             **file.parameters,
             **{name: json_value(name, text) for name, text in pairs(given.get("parameters", ()))},
         },
-        price=Price.read(given["price"]) if given["price"] else None,
+        price=Price.read(given["price"]) if given.get("price") else None,
         prices=file.prices,
         servers=file.servers,
-        threads=given["threads"],
-        memory=given["memory"],
-        batch=given["batch"],
+        threads=given.get("threads"),
+        memory=given.get("memory"),
+        batch=given.get("batch", False),
         **{name: value for name, value in chosen.items() if value is not None},
         **more,
     )

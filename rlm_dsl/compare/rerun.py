@@ -20,7 +20,7 @@ from rlm_dsl.engine.execution import declared_types
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
-from rlm_dsl.explore.resume import recorded_limits, settings_again
+from rlm_dsl.explore.resume import settings_again
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.edit.set_arguments import Setting, with_settings
 from rlm_dsl.models.budget import Estimate
@@ -98,16 +98,18 @@ def rerun(
     told: Callable[[Asked], None] = lambda asked: None,
     approve: Approve = approve_all,
     memory: int | None = None,
+    max_failed: float | None = None,
 ) -> Rerun:
     """Run a recorded program again. Of `settings` only how servers are reached counts; models, parameters and all else
-    are the recorded ones but for what is `different`. `told` hears what a step asks anew, and why, before it is asked.
+    are the recorded ones but for what is `different`, and for `limits` and `max_failed` where they are given. `told`
+    hears what a step asks anew, and why, before it is asked.
 
     Raises UserError and ProgramError as a run does.
     """
     source = different.source(trace)
     contexts = contexts_now(trace, different.contexts, source, memory)
     params = {**trace.header.get("params", {}), **different.params}
-    chosen = chosen_settings(trace, different, settings, limits)
+    chosen = chosen_settings(trace, different, settings, limits, max_failed)
     after = sides.of_program(source, contexts, params, chosen.by_alias(), chosen.rows_per_call)
     reasons = Reasons(trace, sides.of_trace(trace), after)
     asked: list[Asked] = []
@@ -169,9 +171,11 @@ def contexts_now(trace: Trace, given: Given, source: Source, memory: int | None)
     return found
 
 
-def chosen_settings(trace: Trace, different: Different, settings: Settings, limits: Limits | None) -> Settings:
+def chosen_settings(
+    trace: Trace, different: Different, settings: Settings, limits: Limits | None, max_failed: float | None
+) -> Settings:
     """The recorded settings but for what is different, and a budget of its own: as given, else as it was."""
-    again = settings_again(trace.header, settings, limits or recorded_limits(trace.header))
+    again = settings_again(trace.header, settings, limits, max_failed)
     models: dict[str, ModelChoice] = {}
     for alias in dict.fromkeys([*again.models, *different.models]):
         old = (

@@ -42,16 +42,18 @@ def resume(
     progress: Progress,
     shown: Callable[[Told], None] = lambda told: None,
     approve: Approve = approve_all,
+    max_failed: float | None = None,
     given: Mapping[str, str | Context] | None = None,
 ) -> Result:
     """Go on with a run. Of `settings` only how servers are reached counts; models, parameters and all else are the
-    run's own. `limits` replaces its budget, of which what was spent before the stop stays spent.
+    run's own. `limits` replaces its budget, of which what was spent before the stop stays spent; `max_failed` replaces
+    the share of a step's rows that may fail.
 
     Raises UserError for a run that is finished, never began, or whose data is no longer what it was.
     """
     trace = unfinished(folder)
     first = begun_with(trace)
-    chosen = settings_again(trace.header, settings, limits)
+    chosen = settings_again(trace.header, settings, limits, max_failed)
     known = with_parent(of_stopped(trace, chosen.price_of), trace)
     contexts = contexts_again(trace, given or {})
     if "question" in first:
@@ -114,8 +116,10 @@ def with_parent(known: KnownAnswers, trace: Trace) -> KnownAnswers:
     return replace(known, answers={**of_parent.answers, **known.answers})
 
 
-def settings_again(header: Mapping[str, Any], settings: Settings, limits: Limits | None) -> Settings:
-    """The run's own settings, on servers as they are reached now."""
+def settings_again(
+    header: Mapping[str, Any], settings: Settings, limits: Limits | None, max_failed: float | None
+) -> Settings:
+    """The run's own settings, on servers as they are reached now; `limits` and `max_failed` replace its own."""
     models = {alias: ModelSettings.from_json(value) for alias, value in header["models"].items()}
     return replace(
         settings,
@@ -123,7 +127,7 @@ def settings_again(header: Mapping[str, Any], settings: Settings, limits: Limits
         parameters={},
         limits=limits or recorded_limits(header),
         window=header["window"],
-        max_failed=header["max_failed"],
+        max_failed=header["max_failed"] if max_failed is None else max_failed,
         rows_per_call=header.get("rows_per_call", {}),
         proxies=header.get("proxies", {}),
     )

@@ -246,6 +246,7 @@ def run_one(
             to=trace,
             told=how.told,
             approve=how.approve,
+            max_failed=settings.max_failed,
         ).result
     return f"{result.spent.told()}, {result.seconds:.1f} s"
 

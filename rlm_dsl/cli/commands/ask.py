@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_options, new_trace, settings
+from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_options, new_trace, settings, spending_options
 from rlm_dsl.cli.output import Bar, note, write
 
 
 @click.command("ask")
 @click.argument("question")
 @CONTEXT
-@model_options
+@model_options()
+@spending_options()
 @click.option("--returns", metavar="TYPE", default="", help="The type that the answer must have, such as int.")
 @click.option(
     "--mode",
@@ -25,7 +26,12 @@ from rlm_dsl.cli.output import Bar, note, write
     show_default=True,
     help="direct shows a model the whole context; auto does that where it is short; compare does both.",
 )
-@click.option("--depth", type=click.IntRange(0), help="0 asks no model about rows, 1 does, 2 and more allow sub-runs.")
+@click.option(
+    "--depth",
+    type=click.IntRange(0),
+    show_default="4",
+    help="0 asks no model about rows, 1 does, each more lets sub-runs explore long texts one level deeper.",
+)
 @click.option("--n", "times", type=click.IntRange(1), default=1, show_default=True, help="Explore so often and agree.")
 @click.option("--verify-answer", "judged", is_flag=True, help="Let a model look at the evidence before it is taken.")
 @click.option(

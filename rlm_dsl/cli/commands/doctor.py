@@ -9,14 +9,16 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, model_options, named_paths, program_source, settings
+from rlm_dsl.cli.options import CONTEXT, STORE, model_options, named_paths, program_source, settings, settings_option
 from rlm_dsl.cli.output import safe, write
 
 
 @click.command("doctor")
 @click.argument("target", type=click.Path())
 @CONTEXT
-@model_options
+@model_options()
+@STORE
+@settings_option("Models and servers")
 @click.option("--trace", metavar="FOLDER", help="Where the run would be recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: bool, **given: Any) -> int:
@@ -34,7 +36,7 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
         found = doctor(target)
     else:
         parse(program_source(target))
-        chosen = settings({**given, "threads": None, "memory": None})
+        chosen = settings(given)
         places = {"the answer store": Path(chosen.store) if chosen.store else default_path()}
         paths = {name: path for name, (path, _) in named_paths(contexts).items()}
         found = of_run(chosen.by_alias(), paths, places | ({"the trace": Path(trace)} if trace else {}), os.environ)

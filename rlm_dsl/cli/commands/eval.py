@@ -9,23 +9,32 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, model_options, named_paths, settings
+from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, model_options, named_paths, settings, spending_options
 from rlm_dsl.cli.output import note, safe, write
 
 
 @click.command("eval")
 @click.argument("tasks", type=click.Path())
 @CONTEXT
-@click.option("--with", "contenders", multiple=True, metavar="WHO", help="rlm-dsl (unless said), plain, dspy or rlms.")
+@click.option(
+    "--with",
+    "contenders",
+    multiple=True,
+    metavar="WHO",
+    default=("rlm-dsl",),
+    show_default=True,
+    help="rlm-dsl, plain, dspy or rlms.",
+)
 @click.option("--metric", metavar="NAME", help="For tasks that name none: exact, numeric, set_f1 or oolong.")
 @click.option("--returns", metavar="TYPE", help="The answers' type, for tasks that name none; else the right answer's.")
 @click.option("--each", metavar="LIMITS", help="The most that one task may spend; else the budget / parallel.")
 @click.option("--parallel", type=click.IntRange(1), default=4, show_default=True, help="Tasks under way at once.")
 @click.option("--out", metavar="FOLDER", help="Outcomes and traces, gone on with; else runs/TASKS.eval.")
 @click.option("--local-python", is_flag=True, help="Let peers run model-written Python on this machine, unguarded.")
-@model_options
+@model_options()
+@spending_options(limits="calls=N,tokens=N", spent_on=" on all tasks", in_flight=" for each task", confirms=False)
 @click.option("--turns", type=click.IntRange(1), default=20, show_default=True, help="Turns of the root model.")
-@click.option("--window", type=click.IntRange(1_000), help="Tokens that one prompt may have; else 32,000.")
+@click.option("--window", type=click.IntRange(1_000), show_default="32000", help="Tokens that one prompt may have.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @THREADS
 @MEMORY
@@ -54,13 +63,14 @@ def command(
     from rlm_dsl.models.servers import Keys
     from rlm_dsl.models.settings import Limits
 
-    chosen = settings(given, turns=turns, **({"window": window} if window else {}))
+    more: dict[str, Any] = {"window": window} if window else {}
+    chosen = settings(given, turns=turns, **more)
     data = {name: Data(path, form) for name, (path, form) in named_paths(contexts).items()}
     share = Limits(max(1, chosen.limits.calls // parallel), max(1, chosen.limits.tokens // parallel))
     found = evaluate(
         Evaluation(
             read_tasks(Path(tasks), Defaults(data, metric, returns)),
-            contenders or ("rlm-dsl",),
+            contenders,
             chosen,
             Limits.read(each) if each else share,
             Path(out) if out else Path("runs") / f"{Path(tasks).stem}.eval",

@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import MEMORY, THREADS, model_options, settings
+from rlm_dsl.cli.options import MEMORY, THREADS, model_options, settings, spending_options
 from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("mcp")
 @click.option("--allow", multiple=True, metavar="FOLDER", help="A folder that may be read; none but those are.")
 @click.option("--traces", metavar="FOLDER", help="Where answers leave their traces; none without it.")
-@model_options
+@model_options()
+@spending_options(spent_on=" for as long as it serves", confirms=False)
 @THREADS
 @MEMORY
 def command(allow: tuple[str, ...], traces: str | None, **given: Any) -> None:

@@ -20,6 +20,7 @@ from rlm_dsl.cli.options import (
     pairs,
     program_source,
     settings,
+    spending_options,
 )
 from rlm_dsl.cli.output import Bar, note, safe, write
 from rlm_dsl.optimize.optimizers import OPTIMIZERS
@@ -34,7 +35,13 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value.")
 @click.option("--metric", default="exact", show_default=True, metavar="NAME", help="exact, numeric, f1 or MODULE:FUNC.")
 @click.option(
-    "--optimizer", "optimizers", multiple=True, type=click.Choice(OPTIMIZERS), help="dspy's; mipro unless said."
+    "--optimizer",
+    "optimizers",
+    multiple=True,
+    type=click.Choice(OPTIMIZERS),
+    default=("mipro",),
+    show_default=True,
+    help="Of dspy; several are tried one after the other.",
 )
 @click.option("--cascade", metavar="TARGET", help="Let a proxy decide where it is sure, such as 'accuracy>=0.95'.")
 @click.option("--delta", default=0.05, show_default=True, help="How probable it may be that a target does not hold.")
@@ -47,7 +54,8 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option("--words-only", is_flag=True, help="Leave models, rows a call, chunks and order as they are.")
 @click.option("--unproved", is_flag=True, help="Write a result too whose gain is not proved, marked so.")
 @click.option("--out", metavar="FOLDER", help="The record of the search; else runs/PROGRAM.optimize.")
-@model_options
+@model_options()
+@spending_options(budget=BUDGET, spent_on=" on the search", max_failed=None)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @THREADS
 @MEMORY
@@ -88,9 +96,8 @@ def command(
     from rlm_dsl.optimize.record import record_path
 
     check_rule(pick)
-    given["budget"] = given["budget"] or BUDGET
     source = program_source(program)
-    chosen = settings(given)
+    chosen = settings(given, budget=BUDGET)
     path = Path(program)
     found = optimize(
         OptimizationJob(
@@ -104,7 +111,7 @@ def command(
             Bar(),
             lambda name, file, type_: load(name, file, declared=type_),
             metric,
-            optimizers or ("mipro",),
+            optimizers,
             seed,
             effort,
             demos,

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import MEMORY, THREADS, load_all, model_options, settings
+from rlm_dsl.cli.options import MEMORY, THREADS, load_all, model_options, settings, spending_options
 from rlm_dsl.cli.output import Bar, note, safe, write
 
 
@@ -35,7 +35,8 @@ def command() -> None:
 @command.command("make")
 @click.argument("report", type=click.Path())
 @click.option("--period", metavar="PERIOD", help="2026-11, 2026-Q4, 2026-W48, 2026-11-24 or 2026; else this month.")
-@model_options
+@model_options(model="the report's own")
+@spending_options(spent_on=" on each program")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @THREADS
 @MEMORY

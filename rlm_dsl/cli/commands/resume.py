@@ -9,21 +9,27 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, named_paths, settings, spending_options
+from rlm_dsl.cli.options import CONTEXT, MEMORY, RECORDED, THREADS, named_paths, settings, spending_options
 from rlm_dsl.cli.output import Bar, note, write
 
 
 @click.command("resume")
 @click.argument("trace", type=click.Path())
 @CONTEXT
-@spending_options
+@spending_options(
+    budget=RECORDED,
+    spent_on=", what was spent before the stop with it",
+    max_failed=RECORDED,
+    from_file="Servers, prices, pace",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
 @THREADS
 @MEMORY
 def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Go on with the run of TRACE from where it was stopped: killed, interrupted, out of budget, without its server.
 
-    Models, parameters and data are the run's own; a --budget replaces the run's, and what was spent stays spent.
+    Models, parameters and data are the run's own; --budget and --max-failed replace the run's, and what was
+    spent stays spent.
 
     Example: rlm-dsl resume runs/20261101-120000.trace
     """
@@ -42,6 +48,7 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
         progress=Bar(),
         shown=lambda told: note(told_turn(told)),
         approve=asking(given["confirm_over"], given["yes"]),
+        max_failed=given["max_failed"],
         given={name: path for name, (path, _) in named_paths(contexts).items()},
     )
     write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))

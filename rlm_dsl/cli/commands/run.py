@@ -21,6 +21,7 @@ from rlm_dsl.cli.options import (
     pairs,
     program_source,
     settings,
+    spending_options,
     tuned,
 )
 from rlm_dsl.cli.output import Bar, note, write
@@ -30,7 +31,8 @@ from rlm_dsl.cli.output import Bar, note, write
 @click.argument("program", type=click.Path())
 @CONTEXT
 @click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run.")
-@model_options
+@model_options()
+@spending_options()
 @TUNED
 @click.option("--answers", metavar="TRACE", help="Use the answers of this trace and ask no model.")
 @click.option("--trace", metavar="FOLDER", help="Record the run there.")

@@ -16,7 +16,8 @@ from rlm_dsl.cli.output import note
 @click.option("--host", default="127.0.0.1", show_default=True, help="Another lets others on the network read them.")
 @click.option("--open", "open_", is_flag=True, help="Open it in a browser.")
 def command(folder: str, port: int, host: str, open_: bool) -> None:
-    """Serve the traces below FOLDER, read-only: list, filter, look at one, compare two. Ctrl-C ends it.
+    """Serve the traces below FOLDER (runs/ unless said), read-only: list, filter, look at one, compare two; Ctrl-C
+    ends it.
 
     Example: rlm-dsl serve runs --open
     """

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_options, settings
+from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_options, settings, spending_options
 
 
 @click.command("shell")
 @CONTEXT
-@model_options
+@model_options()
+@spending_options(spent_on=" in the session", confirms=False)
 @THREADS
 @MEMORY
 def command(contexts: tuple[str, ...], **given: Any) -> int:

@@ -17,6 +17,7 @@ import click
 from rlm_dsl.cli.options import (
     CONTEXT,
     MEMORY,
+    RECORDED,
     THREADS,
     json_value,
     model_options,
@@ -25,6 +26,7 @@ from rlm_dsl.cli.options import (
     pairs,
     program_source,
     settings,
+    spending_options,
     tuned,
     with_options,
 )
@@ -42,7 +44,8 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
         THREADS,
         MEMORY,
     )
-    return with_options(options, model_options(command))
+    spends = spending_options(budget=RECORDED, max_failed=RECORDED, from_file="Servers, prices, pace")
+    return with_options(options, model_options(model=RECORDED, base_url=RECORDED, parameters=RECORDED)(spends(command)))
 
 
 def made_anew(
@@ -87,6 +90,7 @@ def made_anew(
                 told=lambda asked: note(safe(told_reasons(asked))),
                 approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
                 memory=memory_bytes(given["memory"]) if given["memory"] else None,
+                max_failed=given["max_failed"],
             )
         except DryRun:
             write("nothing was asked")
