@@ -239,7 +239,7 @@ def declared(source: Any) -> dict[str, Any]:
 
 def file_bytes(path: str) -> bytes:
     """What a small file holds, such as a key."""
-    from rlm_dsl.context.reading import missing
+    from rlm_dsl.context.files.find import missing
 
     try:
         return Path(path).read_bytes()
@@ -269,7 +269,7 @@ def program_source(path: str) -> Any:
     import sys
 
     from rlm_dsl.common.source import Source
-    from rlm_dsl.context.reading import missing
+    from rlm_dsl.context.files.find import missing
 
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()

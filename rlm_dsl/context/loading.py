@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
-from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
-from rlm_dsl.context.formats.arrow_file import load_arrow
+from rlm_dsl.context.files.find import file_and_table, is_many
+from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.files.streams import plain_name
+from rlm_dsl.context.formats.arrow import load_arrow
 from rlm_dsl.context.formats.csv.rows import load_csv
-from rlm_dsl.context.formats.database_file import file_and_table
 from rlm_dsl.context.formats.documents import load_documents
-from rlm_dsl.context.formats.duckdb_file import load_duckdb
+from rlm_dsl.context.formats.duckdb import load_duckdb
 from rlm_dsl.context.formats.html.blocks import load_html
 from rlm_dsl.context.formats.json.lines import load_json_lines
 from rlm_dsl.context.formats.json.list import load_json
@@ -28,9 +30,8 @@ from rlm_dsl.context.formats.mail import load_mail
 from rlm_dsl.context.formats.markdown import load_markdown
 from rlm_dsl.context.formats.parquet import load_parquet
 from rlm_dsl.context.formats.pdf import load_pdf
-from rlm_dsl.context.formats.sqlite_file import load_sqlite
-from rlm_dsl.context.reading import Progress, is_many, plain_name
-from rlm_dsl.context.stored import is_stored, open_stored
+from rlm_dsl.context.formats.sqlite import load_sqlite
+from rlm_dsl.context.stored_context import is_stored, open_stored
 from rlm_dsl.language.types import INT, TEXT, Field, Table, fits
 
 Loader = Callable[[str, Progress | None], Loaded]

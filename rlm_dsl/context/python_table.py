@@ -17,9 +17,8 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.formats.arrow_rows import BATCH, numbered, schema_of
-from rlm_dsl.context.formats.json.values import DEEPEST, Part, too_deep
-from rlm_dsl.context.value_rows import values_loaded
+from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
+from rlm_dsl.context.rows.value_rows import DEEPEST, Part, load_values, too_deep
 from rlm_dsl.language.types import Table
 
 FORMAT = "table"
@@ -56,7 +55,7 @@ def arrow_loaded(given: Any) -> tuple[Loaded, list[str]]:
     table = table.select([n for n, name in enumerate(table.column_names) if name not in index])
     schema, notes = schema_of(table.schema, table.to_batches(BATCH), GIVEN)
     named = [f"the index `{name}` is left out; reset_index() makes it a column" for name in index if named_index(name)]
-    batches = numbered(table.to_batches(BATCH), schema, GIVEN)
+    batches = placed_rows(table.to_batches(BATCH), schema, GIVEN)
     return Loaded(FORMAT, schema, batches, notes=[*notes, *named]), list(table.column_names)
 
 
@@ -86,7 +85,7 @@ def dicts_loaded(given: Sequence[Any]) -> tuple[Loaded, list[str]]:
                 rows=[plain_row(row, begin + n) for n, row in enumerate(rows, 1)],
             )
 
-    return values_loaded(FORMAT, SourceFile(0, GIVEN, 0, ""), read, names), names
+    return load_values(FORMAT, SourceFile(0, GIVEN, 0, ""), read, names), names
 
 
 def plain_row(row: dict[str, Any], number: int) -> dict[str, Any]:

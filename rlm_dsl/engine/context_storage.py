@@ -20,15 +20,16 @@ from secrets import token_hex
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.blocks import Begun, Block, Files, NotGrown, Piece, as_bytes
 from rlm_dsl.context.context import ROW, Context, Loaded, SourceFile, StoredPart
-from rlm_dsl.context.formats.database_file import files_of
+from rlm_dsl.context.files.blocks import Block, Checkpoint, Files, Piece, PrefixChanged, as_bytes
+from rlm_dsl.context.files.find import STANDARD_INPUT as DASH
+from rlm_dsl.context.files.find import files_of, is_many
+from rlm_dsl.context.files.read import Progress, size_of
+from rlm_dsl.context.files.streams import DECOMPRESSORS
 from rlm_dsl.context.formats.documents import documents_of
 from rlm_dsl.context.formats.lines import lines_of, notes_of, split
 from rlm_dsl.context.loading import as_declared, chosen_format, load, load_rows
-from rlm_dsl.context.reading import DECOMPRESSORS, Progress, is_many, size_of
-from rlm_dsl.context.reading import STANDARD_INPUT as DASH
-from rlm_dsl.context.stored import (
+from rlm_dsl.context.stored_context import (
     ENDING,
     STANDARD_INPUT,
     Described,
@@ -222,7 +223,7 @@ def refresh(folder: Path, progress: Progress | None = None, memory: int | None =
     changed = difference(held, folder)
     if not changed:
         return "nothing changed", 0
-    with suppress(NotGrown):
+    with suppress(PrefixChanged):
         if more := grown(held, folder, progress):
             loaded, kept, again = more
             part = write_part(folder, loaded, kept[-1].past, memory)
@@ -258,8 +259,8 @@ def grown(held: Described, folder: Path, progress: Progress | None) -> Grown | N
     if held.format == "documents" or packed or Path(now[old - 1].path).stat().st_size <= last.size:
         return None
     at, line, parts = end_of_lines(held, folder)
-    begun = Begun(at, last.size, last.sha256)
-    files = Files(now[old - 1 :], progress, text_only=many, begun=begun, sources=list(held.sources[:-1]))
+    checkpoint = Checkpoint(at, last.size, last.sha256)
+    files = Files(now[old - 1 :], progress, text_only=many, checkpoint=checkpoint, sources=list(held.sources[:-1]))
     return lines_of(files, many, Counter({last.index: line})), parts, notes_on(now[old - 1].path, at, last)
 
 

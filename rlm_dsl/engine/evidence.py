@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.context.context import Context, SourceFile
-from rlm_dsl.context.reading import feeds_between, read_spans
+from rlm_dsl.context.files.spans import feeds_between, read_spans
 from rlm_dsl.engine.warehouse import CONTEXT_BITS, Warehouse
 from rlm_dsl.language.answer_schema import quotes
 from rlm_dsl.language.operators.core.relation import SOURCE_BITS, Relation

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.context.context import Context, StoredPart
-from rlm_dsl.context.trigrams import Index, open_index, write_index
+from rlm_dsl.context.trigram_index import Index, open_index, write_index
 from rlm_dsl.engine.context_file import text_size, texts
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.plan.index_lookups import Looks, looks

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.common.json_ready import json_ready
-from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.round import (

@@ -14,7 +14,8 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.reading import Found, read_file
+from rlm_dsl.context.files.find import Found
+from rlm_dsl.context.files.read import read_file
 from rlm_dsl.engine.run import redaction_of, run_log
 from rlm_dsl.evaluate.scoring import number
 from rlm_dsl.evaluate.tasks import Task

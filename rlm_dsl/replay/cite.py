@@ -18,7 +18,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context, SourceFile
-from rlm_dsl.context.reading import read_spans
+from rlm_dsl.context.files.spans import read_spans
 from rlm_dsl.engine.evidence import LISTED, Evidence, Span, evidence
 from rlm_dsl.engine.execution import checked_program
 from rlm_dsl.engine.redaction import recorded_redaction

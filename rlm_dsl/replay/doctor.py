@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.formats.database_file import file_and_table
-from rlm_dsl.context.reading import STANDARD_INPUT, find
+from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
 from rlm_dsl.engine.run import versions
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.replay.verify import found_near

@@ -15,7 +15,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.formats.database_file import file_and_table
+from rlm_dsl.context.files.find import file_and_table
 from rlm_dsl.context.loading import as_declared
 from rlm_dsl.context.python_table import FORMAT as TABLE
 from rlm_dsl.engine.calls.options import CallOptions

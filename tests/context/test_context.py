@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context import blocks
 from rlm_dsl.context.context import Context, context_line
+from rlm_dsl.context.files import blocks
 from rlm_dsl.context.loading import load
 from rlm_dsl.language.types import INT, TEXT, Field, Table
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from rlm_dsl.api import run
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context import rows
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import LOADERS, load
+from rlm_dsl.context.rows import document_rows
 from tests.context.test_context import column, written
 from tests.context.test_torture import cells, raw_rows, told
 
@@ -533,7 +533,7 @@ FOLDER: dict[str, tuple[str, Any]] = {
 
 @pytest.mark.parametrize("form", list(FOLDER))
 def test_a_folder_is_read_in_batches_with_paths(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(document_rows, "ROWS_AT_ONCE", 3)
     ending, content = FOLDER[form]
     for number in range(7):
         written(tmp_path, f"{number}{ending}", content)

@@ -18,10 +18,11 @@ from rlm_dsl.api import run
 from rlm_dsl.cli.render.steps import told_plan
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
-from rlm_dsl.context import blocks, trigrams
+from rlm_dsl.context import trigram_index
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.files import blocks
 from rlm_dsl.context.loading import load
-from rlm_dsl.context.stored import open_stored
+from rlm_dsl.context.stored_context import open_stored
 from rlm_dsl.engine import indexes as indexing
 from rlm_dsl.engine.context_storage import obtain, refresh, store
 from rlm_dsl.engine.execution import Warehouse
@@ -214,8 +215,8 @@ def test_an_index_leaves_out_no_row_that_matches(
     program = f"answer {greps[0]} | union({greps[1]})" if len(greps) == 2 else f"answer {greps[0]}"
     program = f"context a: table(line: int, text: text)\n{program}\n"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trigrams, "BLOCK", block)
-        patch.setattr(trigrams, "AT_ONCE", 8)
+        patch.setattr(trigram_index, "BLOCK", block)
+        patch.setattr(trigram_index, "AT_ONCE", 8)
         patch.setattr(indexing, "MOST", 1.0)
         context = open_stored("a", folder / "a.rlmctx")
         indexing.build_indexes(context)
@@ -262,7 +263,7 @@ def test_groups_of_vast_contexts_name_one_place_and_count_the_others(
     usual = run(program, {"log": path})
     monkeypatch.setattr("rlm_dsl.engine.warehouse.VAST", 50)
     assert run(program, {"log": path}).evidence == usual.evidence
-    monkeypatch.setattr("rlm_dsl.language.operators.core.operator.MOST_PLACES", 3 if "join" in program else 20)
+    monkeypatch.setattr("rlm_dsl.language.operators.core.provenance.MOST_PLACES", 3 if "join" in program else 20)
     vast = run(program, {"log": path})
     (before,), (after,) = usual.evidence, vast.evidence
     assert vast.value == usual.value and len(after.spans) < len(before.spans) and set(after.spans) <= set(before.spans)

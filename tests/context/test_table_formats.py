@@ -32,12 +32,13 @@ import rlm_dsl
 from rlm_dsl.api import run
 from rlm_dsl.cli import run as command_line
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.formats import arrow_file, parquet
+from rlm_dsl.context.columns.cell_types import READERS
+from rlm_dsl.context.columns.names import free_names
+from rlm_dsl.context.formats import arrow, parquet
 from rlm_dsl.context.formats.csv import blocks as csv_blocks
 from rlm_dsl.context.formats.csv import rows as csv_rows
 from rlm_dsl.context.formats.json import lines as json_lines
 from rlm_dsl.context.formats.json import list as json_list
-from rlm_dsl.context.inference import READERS, free_names
 from rlm_dsl.context.loading import load
 from rlm_dsl.language.types import TEXT, Field, Table, Type, nullable
 from tests.context.test_context import column, written
@@ -315,7 +316,7 @@ def test_arrow_columns_keep_their_values_or_are_refused_by_name(tmp_path: Path, 
 def test_arrow_files_are_read_in_batches(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     table = pa.table({"n": range(100), "s": [f"é{n}" if n != 77 else None for n in range(100)], "N": range(100)})
     path = arrow_written(tmp_path, form, table, rows=30)
-    for module in (arrow_file, parquet):
+    for module in (arrow, parquet):
         monkeypatch.setattr(module, "BATCH", 7)
     context = load("t", path)
     assert str(context.schema) == "table(n: int, s: text?, N_2: int)" and context.rows["n"].num_chunks > 10

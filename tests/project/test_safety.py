@@ -25,7 +25,7 @@ from rlm_dsl import cli
 from rlm_dsl.api import run, verify
 from rlm_dsl.cli.output import safe
 from rlm_dsl.common.diagnostics import ProgramError, UserError
-from rlm_dsl.context.inference import UNSPEAKABLE
+from rlm_dsl.context.columns.names import UNSPEAKABLE
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.operators.core.registry import functions, table_operators
 from rlm_dsl.language.patterns.validate import problem

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from rlm_dsl.common.source import Source
-from rlm_dsl.context.arrow import arrow_type
+from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner, StepRecord

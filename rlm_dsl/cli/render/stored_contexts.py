@@ -12,7 +12,7 @@ from rlm_dsl.cli.options import named_paths
 from rlm_dsl.cli.output import loading_bar, note, safe
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.stored import ENDING, is_stored, open_stored
+from rlm_dsl.context.stored_context import ENDING, is_stored, open_stored
 from rlm_dsl.engine.context_storage import refresh, store
 from rlm_dsl.engine.indexes import build_indexes
 from rlm_dsl.engine.warehouse import memory_bytes

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rlm_dsl.context.blocks import Block, Files, beside
 from rlm_dsl.context.context import Loaded
+from rlm_dsl.context.files.blocks import Block, Files, map_blocks
+from rlm_dsl.context.files.find import find, is_many
+from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.formats.lines import texts_of
-from rlm_dsl.context.reading import Progress, find, is_many
 from rlm_dsl.language.types import TEXT, Field, Table
 
 DOCUMENTS = Table((Field("path", TEXT), Field("text", TEXT)))
@@ -28,7 +29,7 @@ def documents_of(files: Files) -> Loaded:
 
 def batches(files: Files, loaded: Loaded) -> Iterator[Any]:
     bad = 0
-    for rows, odd in beside(table, files):
+    for rows, odd in map_blocks(table, files):
         bad += odd
         yield rows
     loaded.notes += [f"{files.skipped:,} binary files were left out"] if files.skipped else []

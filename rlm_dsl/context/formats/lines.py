@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.context.blocks import LINE_FEED, Block, Files, Piece, as_bytes, beside
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.reading import Progress, find, is_many
+from rlm_dsl.context.files.blocks import LINE_FEED, Block, Files, Piece, as_bytes, map_blocks
+from rlm_dsl.context.files.find import find, is_many
+from rlm_dsl.context.files.read import Progress
 from rlm_dsl.language.types import INT, TEXT, Field, Table
 
 CARRIAGE_RETURN = 13
@@ -43,7 +44,7 @@ def text_lines(source: SourceFile, content: bytes) -> Loaded:
 def batches(files: Files, loaded: Loaded, many: bool, passed: Counter[int]) -> Iterator[Any]:
     """A table a block; the notes are complete after the last."""
     odd: Counter[str] = Counter()
-    for lines in beside(split, files):
+    for lines in map_blocks(split, files):
         odd.update(lines.odd)
         rows = table(lines, passed)
         yield rows if many else rows.drop("path")

@@ -22,10 +22,10 @@ from email.utils import collapse_rfc2231_value, parsedate_to_datetime
 from itertools import pairwise
 
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.formats.charsets import decoded, encoding_of
+from rlm_dsl.context.files.encodings import decode, encoding_of
+from rlm_dsl.context.files.read import Progress, Read
 from rlm_dsl.context.formats.html.blocks import blocks
-from rlm_dsl.context.reading import Progress, Read
-from rlm_dsl.context.rows import Row, load_rows
+from rlm_dsl.context.rows.document_rows import Row, load_document_rows
 from rlm_dsl.language.types import INT, TEXT, TIMESTAMP, Field, ListOf, Table, nullable
 
 ENDINGS = (".mbox", ".eml")
@@ -65,7 +65,7 @@ class Body:
 
 def load_mail(given: str, progress: Progress | None) -> Loaded:
     """Each message a row."""
-    return load_rows("mail", given, ENDINGS, SCHEMA, messages, progress)
+    return load_document_rows("mail", given, ENDINGS, SCHEMA, messages, progress)
 
 
 def messages(read: Read, counts: Counter[str]) -> Iterator[Row]:
@@ -156,9 +156,9 @@ def part_text(part: Message, wrong: Counter[str]) -> str:
     content = payload if isinstance(payload, bytes) else b""
     label = part.get_content_charset()
     encoding = encoding_of(label) if label else None
-    text, exact = decoded(content, encoding or "utf-8")
+    text, exact = decode(content, encoding or "utf-8")
     if not exact and encoding is None:
-        text = decoded(content, "cp1252")[0]
+        text = decode(content, "cp1252")[0]
     wrong[CHARSET] += not exact or (label is not None and encoding is None)
     if part.get_content_subtype() == "html":
         return "\n".join(block.text for block in blocks(text))
@@ -185,7 +185,7 @@ def worded(value: str) -> str:
 def word(held: bytes | str, label: str | None) -> str:
     if isinstance(held, str):
         return held
-    return decoded(held, encoding_of(label or "") or "utf-8")[0]
+    return decode(held, encoding_of(label or "") or "utf-8")[0]
 
 
 def moment(message: Message, wrong: Counter[str]) -> datetime.datetime | None:

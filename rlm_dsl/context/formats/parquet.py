@@ -10,8 +10,9 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.formats.arrow_rows import BATCH, numbered, schema_of
-from rlm_dsl.context.reading import Progress, find, read_all
+from rlm_dsl.context.files.find import find
+from rlm_dsl.context.files.read import Progress, read_all
+from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 
 def load_parquet(given: str, progress: Progress | None) -> Loaded:
@@ -29,7 +30,7 @@ def load_parquet(given: str, progress: Progress | None) -> Loaded:
     except (pa.ArrowException, OSError, ValueError) as failure:
         raise UserError(f"{given} is no Parquet file: {str(failure).splitlines()[0]}") from None
     schema, noted = schema_of(file.schema_arrow, batches(file, given), given)
-    return Loaded("parquet", schema, numbered(batches(file, given), schema, given), [read.source], noted)
+    return Loaded("parquet", schema, placed_rows(batches(file, given), schema, given), [read.source], noted)
 
 
 def batches(file: Any, given: str) -> Iterator[Any]:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.reading import Progress, Read, is_many
-from rlm_dsl.context.rows import Row, load_rows
+from rlm_dsl.context.files.find import is_many
+from rlm_dsl.context.files.read import Progress, Read
+from rlm_dsl.context.rows.document_rows import Row, load_document_rows
 from rlm_dsl.language.types import INT, TEXT, Table, table
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def load_pdf(given: str, progress: Progress | None) -> Loaded:
         import pypdfium2  # noqa: F401
     except ImportError:
         raise UserError("PDF needs pypdfium2", "pip install 'rlm-dsl[pdf]'") from None
-    return load_rows("pdf", given, ENDINGS, SCHEMA, partial(pages, many=is_many(given)), progress)
+    return load_document_rows("pdf", given, ENDINGS, SCHEMA, partial(pages, many=is_many(given)), progress)
 
 
 def pages(read: Read, counts: Counter[str], many: bool) -> Iterator[Row]:

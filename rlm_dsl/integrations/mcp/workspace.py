@@ -18,9 +18,8 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable_lines
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.formats.database_file import file_and_table
-from rlm_dsl.context.reading import STANDARD_INPUT, find
-from rlm_dsl.context.stored import is_stored
+from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
+from rlm_dsl.context.stored_context import is_stored
 from rlm_dsl.engine.context_storage import obtain
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.progress import NoProgress

@@ -1,7 +1,7 @@
 """CSV bytes to blocks of records, many at once.
 
 In: a file's bytes. Out: blocks, one after the other, each a few megabytes of whole records. Law: the records are those
-of csv_records, byte for byte. Where each quote and each CR of a block stands as RFC 4180 has it, quotes counted from
+of records, byte for byte. Where each quote and each CR of a block stands as RFC 4180 has it, quotes counted from
 its start tell what is within quotes, so separators are found for all records at once; any other block is read one
 record after the other.
 """
@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rlm_dsl.context.formats.csv.records import BOM, records_of
+from rlm_dsl.context.files.encodings import BOM
+from rlm_dsl.context.formats.csv.records import records_of
 
 WINDOW = 4 << 20
 """Bytes that are looked through at once."""

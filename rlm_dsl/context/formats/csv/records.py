@@ -16,8 +16,6 @@ from functools import cache
 
 from rlm_dsl.common.diagnostics import UserError
 
-BOM = b"\xef\xbb\xbf"
-
 
 @dataclass(frozen=True, slots=True)
 class CsvRecord:

@@ -2,7 +2,7 @@
 
 In: one file with a header, after RFC 4180. Out: typed columns. Law: a row's bytes are its record in the file, line end
 left out; a row with too few or too many fields is kept, and counted in the notes, and so is a line whose quotes are
-none of RFC 4180's, which is read as it stands (see csv_records).
+none of RFC 4180's, which is read as it stands (see records).
 
 A file is gone through twice: first for names, types and notes, then for rows, a batch at a time.
 """
@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.columns import Seen, seen, typed
+from rlm_dsl.context.columns.names import free_names
+from rlm_dsl.context.columns.text_columns import Seen, cast_cells, observe
 from rlm_dsl.context.context import Loaded
+from rlm_dsl.context.files.encodings import BOM
+from rlm_dsl.context.files.find import find
+from rlm_dsl.context.files.read import Progress, read_all
 from rlm_dsl.context.formats.csv.blocks import Block, blocks
-from rlm_dsl.context.formats.csv.records import BOM
-from rlm_dsl.context.inference import free_names
-from rlm_dsl.context.reading import Progress, find, read_all
 from rlm_dsl.language.types import TEXT, Field, Table, bare, nullable
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -107,7 +108,7 @@ def surveyed(content: bytes, delimiter: str, given: str) -> Survey:
         long.add(block.lines[block.counts > len(names)].tolist())
         blank, valid = blank + block.blank, valid and block.valid
         if len(block.counts):
-            columns = [seen(column, block.column(index)) for index, column in enumerate(columns)]
+            columns = [observe(column, block.column(index)) for index, column in enumerate(columns)]
     extra = free_names([*names, EXTRA])[0][-1] if long.count else ""
     long.what += f" (kept in `{extra}`)"
     notes = [*told, *stray.note(), *short.note(), *long.note()]
@@ -145,7 +146,7 @@ def batch(block: Block, schema: Table, width: int) -> Any:
         "#hi": block.ends,
     }
     for index, column in enumerate(schema.columns[:width]):
-        made[column.name] = typed(block.column(index), bare(column.type))
+        made[column.name] = cast_cells(block.column(index), bare(column.type))
     for column in schema.columns[width:]:
         made[column.name] = pa.array(block.surplus(width), pa.large_string())
     return pa.table(made)

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.formats.charsets import decoded, encoding_of, goes_back
+from rlm_dsl.context.files.encodings import decode, encoding_of, round_trips
+from rlm_dsl.context.files.read import Progress, Read
 from rlm_dsl.context.formats.html.tokens import Token, tokens
 from rlm_dsl.context.formats.html.tokens import decoded as resolved
-from rlm_dsl.context.reading import Progress, Read
-from rlm_dsl.context.rows import Row, load_rows, title
+from rlm_dsl.context.rows.document_rows import Row, load_document_rows, title
 from rlm_dsl.language.types import TEXT, Table, table
 
 ENDINGS = (".html", ".htm", ".xhtml")
@@ -56,14 +56,14 @@ class Block:
 
 def load_html(given: str, progress: Progress | None) -> Loaded:
     """Each block a row."""
-    return load_rows("html", given, ENDINGS, SCHEMA, page_rows, progress)
+    return load_document_rows("html", given, ENDINGS, SCHEMA, page_rows, progress)
 
 
 def page_rows(read: Read, counts: Counter[str]) -> Iterator[Row]:
     """The blocks of one page with their bytes; without them where the encoding does not tell."""
     content = read.content
     text, encoding = page_text(content, counts)
-    placed = goes_back(text, content, encoding)
+    placed = round_trips(text, content, encoding)
     counts[f"files are in {encoding}, in which bytes cannot be counted (no places)"] += not placed
     at, byte, line = 0, 0, 1
     for block in blocks(" " + text[1:] if text.startswith("\ufeff") else text):
@@ -85,14 +85,14 @@ def page_text(content: bytes, counts: Counter[str]) -> tuple[str, str]:
     """A page's text and encoding: by its mark, as it states, UTF-8 if it is, else windows-1252."""
     encoding = next((name for mark, name in MARKS if content.startswith(mark)), None) or stated(content)
     if encoding is not None:
-        text, exact = decoded(content, encoding)
+        text, exact = decode(content, encoding)
         counts[f"files hold bytes that are not {encoding} (shown as U+FFFD)"] += not exact
         return text, encoding
-    text, exact = decoded(content, "utf-8")
+    text, exact = decode(content, "utf-8")
     if exact:
         return text, "utf-8"
     counts["files state no encoding and are not UTF-8 (read as windows-1252)"] += 1
-    return decoded(content, "cp1252")[0], "cp1252"
+    return decode(content, "cp1252")[0], "cp1252"
 
 
 def stated(content: bytes) -> str | None:

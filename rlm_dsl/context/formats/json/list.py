@@ -14,18 +14,11 @@ from collections.abc import Iterator
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.formats.csv.records import BOM
-from rlm_dsl.context.formats.json.values import (
-    WINDOW,
-    Part,
-    decoder_for,
-    may_be_deep,
-    may_hold_halves,
-    refusing,
-    too_deep,
-)
-from rlm_dsl.context.reading import Progress, find, read_all
-from rlm_dsl.context.value_rows import values_loaded
+from rlm_dsl.context.files.encodings import BOM
+from rlm_dsl.context.files.find import find
+from rlm_dsl.context.files.read import Progress, read_all
+from rlm_dsl.context.formats.json.values import WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
+from rlm_dsl.context.rows.value_rows import Part, load_values, too_deep
 
 BLANK = re.compile(rb"[ \t\r\n]*")
 BLANK_TEXT = re.compile(r"[ \t\r\n]*")
@@ -40,7 +33,7 @@ def load_json(given: str, progress: Progress | None) -> Loaded:
     if len(found) != 1:
         raise UserError(f"{given} is not one file", "give one file, or load texts: NAME:documents=FOLDER")
     read = next(read_all(found, progress))
-    loaded = values_loaded("json", read.source, lambda: elements(read.content, given))
+    loaded = load_values("json", read.source, lambda: elements(read.content, given))
     if not loaded.schema.columns:
         raise UserError(f"{given} holds no object with a field", HINT)
     return loaded

@@ -11,43 +11,17 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.rows.value_rows import DEEPEST
 
 WINDOW = 4 << 20
 """Bytes that are parsed between two batches."""
-DEEPEST = 100
-"""Lists and objects in one another; a column's type nests as deep as its values."""
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 """Bytes that may spell half of a surrogate pair."""
 DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
 """Digits as one, and the mark of an exponent."""
-
-
-@dataclass(slots=True)
-class Part:
-    """Rows that follow one another: where each begins and ends, its first line, its fields by name. Rows of what is no
-    text have a number alone. `blank` counts blank lines, `halves` the rows that held half of a surrogate pair."""
-
-    lines: list[int] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    blank: int = 0
-    halves: int = 0
-
-    def add(self, line: int, start: int, end: int, value: Any, halves: bool) -> None:
-        """A value that is no object becomes the row's field `value`."""
-        if halves:
-            whole = without_halves(value)
-            self.halves += whole != value
-            value = whole
-        self.lines.append(line)
-        self.starts.append(start)
-        self.ends.append(end)
-        self.rows.append(value if isinstance(value, dict) else {"value": value})
 
 
 def decoder_for(window: bytes) -> json.JSONDecoder:
@@ -84,19 +58,6 @@ def refusing(given: str, number: int, hint: str, place: Callable[[int], str] | N
         raise UserError(f"{given}:{number}: no JSON: {failure}") from None
 
 
-def too_deep(value: Any) -> bool:
-    """Whether a value nests deeper than DEEPEST, told without recursion."""
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for held in level
-            if isinstance(held, list | dict)
-            for inner in (held.values() if isinstance(held, dict) else held)
-        ]
-    return any(isinstance(held, list | dict) for held in level)
-
-
 def finite(word: str) -> float:
     """A number as a float, refused where it would become infinite."""
     number = float(word)
@@ -107,19 +68,6 @@ def finite(word: str) -> float:
 
 def refused(word: str) -> Any:
     raise ValueError(f"{word} is no JSON value")
-
-
-def without_halves(value: Any) -> Any:
-    """The value with halves of surrogate pairs, which no UTF-8 can hold, as U+FFFD."""
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case list():
-            return [without_halves(item) for item in value]
-        case dict():
-            return {without_halves(key): without_halves(item) for key, item in value.items()}
-        case _:
-            return value
 
 
 PLAIN = json.JSONDecoder(parse_constant=refused)

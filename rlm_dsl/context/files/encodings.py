@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import codecs
 
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark of UTF-8."""
 NO_ENCODINGS = frozenset("idna mbcs oem punycode raw_unicode_escape undefined unicode_escape".split())
 """Codecs of Python's that no document is in, and that would decode its bytes into something else."""
 WIDER = {
@@ -38,7 +40,7 @@ def encoding_of(label: str) -> str | None:
     return None if found.replace("-", "_") in NO_ENCODINGS else WIDER.get(found, found)
 
 
-def decoded(content: bytes, encoding: str) -> tuple[str, bool]:
+def decode(content: bytes, encoding: str) -> tuple[str, bool]:
     """The text, and whether it is read without loss. Bytes that are no text of it stand as lone surrogates, one each,
     where the encoding allows, so that places can be counted; else as U+FFFD."""
     try:
@@ -51,7 +53,7 @@ def decoded(content: bytes, encoding: str) -> tuple[str, bool]:
         return content.decode(encoding, "replace"), False
 
 
-def goes_back(text: str, content: bytes, encoding: str) -> bool:
+def round_trips(text: str, content: bytes, encoding: str) -> bool:
     """Whether the bytes of each part of the text can be counted."""
     try:
         return encoding.startswith(WITHOUT_STATE) and text.encode(encoding, "surrogateescape") == content

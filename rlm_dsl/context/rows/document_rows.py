@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.reading import Found, Progress, Read, find, is_many, plain_name, read_all
+from rlm_dsl.context.files.find import Found, find, is_many
+from rlm_dsl.context.files.read import Progress, Read, read_all
+from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.language.types import TEXT, Field, Table
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ RowsOf = Callable[[Read, Counter[str]], Iterable[Row]]
 """A file's rows. What is to be noted is counted under its words: "pages have no text"."""
 
 
-def load_rows(
+def load_document_rows(
     format: str, given: str, endings: Sequence[str], schema: Table, rows_of: RowsOf, progress: Progress | None
 ) -> Loaded:
     """The rows of each file, one file after the other, with `path` before them for a folder or glob."""
@@ -90,7 +92,7 @@ def batches(
 def table(held: list[tuple[int, Row]], schema: Table, sources: Sequence[SourceFile], many: bool) -> pa.Table:
     import pyarrow as pa
 
-    from rlm_dsl.context.arrow import arrow_type
+    from rlm_dsl.context.columns.arrow_types import arrow_type
 
     paths = [(sources[index].shown,) if many else () for index, _ in held]
     values = [(*path, *row.values) for path, (_, row) in zip(paths, held, strict=True)]

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.formats.arrow_rows import BATCH, numbered, schema_of
-from rlm_dsl.context.formats.database_file import (
-    chosen_table,
+from rlm_dsl.context.files.database import (
+    choose_table,
     database_source,
-    file_and_table,
-    nothing_beside,
-    state,
-    unchanged,
+    file_state,
+    refuse_changed,
+    refuse_pending_changes,
 )
-from rlm_dsl.context.reading import Progress
+from rlm_dsl.context.files.find import file_and_table
+from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,13 +43,13 @@ def load_duckdb(given: str, progress: Progress | None) -> Loaded:
     """One table of one DuckDB file. Raises UserError listing the tables where the path does not say which."""
     path, said = file_and_table(given)
     source = database_source(path, MAGIC, "DuckDB")
-    nothing_beside(path, (".wal",))
-    before = state(path)
+    refuse_pending_changes(path, (".wal",))
+    before = file_state(path)
     with opened(path, given) as connection:
         query = query_of(connection, path, said)
         arrow = connection.sql(f"{query} LIMIT 0").to_arrow_table().schema
     schema, noted = schema_of(arrow, batches(path, given, query, before), given)
-    return Loaded("duckdb", schema, numbered(batches(path, given, query, before), schema, given), [source], noted)
+    return Loaded("duckdb", schema, placed_rows(batches(path, given, query, before), schema, given), [source], noted)
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def query_of(connection: duckdb.DuckDBPyConnection, path: str, said: str) -> str
             "(SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal)",
         )
     )
-    table = chosen_table(path, said, sorted(tables), sorted(views))
+    table = choose_table(path, said, sorted(tables), sorted(views))
     schema, name = {**tables, **views}[table]
     return f"SELECT * FROM {quoted(schema)}.{quoted(name)}" + (" ORDER BY rowid" if table in tables else "")
 
@@ -90,4 +90,4 @@ def quoted(name: str) -> str:
 def batches(path: str, given: str, query: str, before: tuple[int, int]) -> Iterator[Any]:
     with opened(path, given) as connection:
         yield from connection.sql(query).to_arrow_reader(BATCH)
-    unchanged(path, before)
+    refuse_changed(path, before)

@@ -18,8 +18,8 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context, SourceFile, StoredPart
-from rlm_dsl.context.formats.database_file import files_of
-from rlm_dsl.context.reading import parts
+from rlm_dsl.context.files.find import files_of
+from rlm_dsl.context.files.streams import parts
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import Table
 

@@ -1,7 +1,7 @@
-"""What files with several tables have in common: which table is meant, and that nothing of it lies elsewhere.
+"""What files of databases have in common: which table is meant, and that nothing of it lies elsewhere.
 
-In: what a user gives, `shop.sqlite` or `shop.sqlite::orders`. Out: the file, and the table's name if it is said.
-Law: the rows are those of the very bytes that were digested: a file that is being written to is refused.
+In: the path of such a file, and its tables. Out: the source, and the table's name. Law: the rows are those of the very
+bytes that were digested: a file that is being written to is refused.
 """
 
 from __future__ import annotations
@@ -12,22 +12,8 @@ from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.context import SourceFile
-from rlm_dsl.context.reading import Found, find, source_of
-
-MARK = "::"
-
-
-def file_and_table(given: str) -> tuple[str, str]:
-    """The path and the table's name, empty where none is said."""
-    if Path(given).exists():
-        return given, ""
-    path, _, table = given.rpartition(MARK)
-    return (path, table) if path else (given, "")
-
-
-def files_of(given: str) -> list[Found]:
-    """The files of what a user gives, of which a table may be named."""
-    return find(file_and_table(given)[0])
+from rlm_dsl.context.files.find import TABLE_MARK, find
+from rlm_dsl.context.files.read import source_of
 
 
 def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFile:
@@ -49,7 +35,7 @@ def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFil
     return source_of(0, found[0], size, digest)
 
 
-def nothing_beside(path: str, endings: Sequence[str]) -> None:
+def refuse_pending_changes(path: str, endings: Sequence[str]) -> None:
     """Raises UserError where changes lie beside the file that are not in it yet."""
     for ending in endings:
         beside = Path(path + ending)
@@ -60,7 +46,7 @@ def nothing_beside(path: str, endings: Sequence[str]) -> None:
             )
 
 
-def chosen_table(path: str, said: str, tables: Sequence[str], views: Sequence[str]) -> str:
+def choose_table(path: str, said: str, tables: Sequence[str], views: Sequence[str]) -> str:
     """The table that is meant: the one that is said, or the only one."""
     if said:
         if said not in (*tables, *views):
@@ -72,17 +58,17 @@ def chosen_table(path: str, said: str, tables: Sequence[str], views: Sequence[st
         listed = ", ".join(tables) or "none"
         raise UserError(
             f"{path} has {len(tables):,} tables, not one: {listed}",
-            *([f"say which: {path}{MARK}{(*tables, *views)[0]}"] if tables or views else []),
+            *([f"say which: {path}{TABLE_MARK}{(*tables, *views)[0]}"] if tables or views else []),
         )
     return tables[0]
 
 
-def state(path: str) -> tuple[int, int]:
+def file_state(path: str) -> tuple[int, int]:
     """What changes when a file is written to."""
     found = Path(path).stat()
     return found.st_mtime_ns, found.st_size
 
 
-def unchanged(path: str, before: tuple[int, int]) -> None:
-    if state(path) != before:
+def refuse_changed(path: str, before: tuple[int, int]) -> None:
+    if file_state(path) != before:
         raise UserError(f"{path} was written to while it was read", "read it when nothing writes to it")

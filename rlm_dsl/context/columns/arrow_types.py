@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlm_dsl.context.inference import UNSPEAKABLE
+from rlm_dsl.context.columns.names import UNSPEAKABLE
 from rlm_dsl.language.types import (
     BOOL,
     DATE,

@@ -17,17 +17,16 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.formats.database_file import (
-    chosen_table,
+from rlm_dsl.context.files.database import (
+    choose_table,
     database_source,
-    file_and_table,
-    nothing_beside,
-    state,
-    unchanged,
+    file_state,
+    refuse_changed,
+    refuse_pending_changes,
 )
-from rlm_dsl.context.formats.json.values import Part
-from rlm_dsl.context.reading import Progress
-from rlm_dsl.context.value_rows import values_loaded
+from rlm_dsl.context.files.find import file_and_table
+from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.rows.value_rows import Part, load_values
 
 MAGIC = (0, b"SQLite format 3\x00")
 BATCH = 20_000
@@ -53,17 +52,17 @@ def load_sqlite(given: str, progress: Progress | None) -> Loaded:
     """One table of one SQLite file. Raises UserError listing the tables where the path does not say which."""
     path, said = file_and_table(given)
     source = database_source(path, MAGIC, "SQLite")
-    nothing_beside(path, ("-wal", "-journal"))
+    refuse_pending_changes(path, ("-wal", "-journal"))
     with opened(path, given) as connection:
         chosen = chosen_of(connection, path, said)
-    before = state(path)
+    before = file_state(path)
     replaced = [0]
 
     def read() -> Iterator[Part]:
         yield from parts(path, given, chosen, replaced)
-        unchanged(path, before)
+        refuse_changed(path, before)
 
-    loaded = values_loaded("sqlite", source, read, chosen.columns)
+    loaded = load_values("sqlite", source, read, chosen.columns)
     if replaced[0]:
         loaded.notes.append("bytes that are not UTF-8 are shown as U+FFFD")
     return loaded
@@ -90,7 +89,7 @@ def chosen_of(connection: sqlite3.Connection, path: str, said: str) -> Chosen:
     rowless = {name for _, name, _, _, without_rowid, *_ in listed if without_rowid}
     tables = sorted(name for name, kind in kinds.items() if kind == "table")
     views = sorted(name for name, kind in kinds.items() if kind == "view")
-    table = chosen_table(path, said, tables, views)
+    table = choose_table(path, said, tables, views)
     held = connection.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
     columns = tuple(name for _, name, _, _, _, _, hidden in held if hidden != 1)
     order = "" if table in views else row_order(columns, held, table in rowless)

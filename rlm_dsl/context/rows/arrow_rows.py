@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.arrow import arrow_type, language_type
-from rlm_dsl.context.inference import free_names
+from rlm_dsl.context.columns.arrow_types import arrow_type, language_type
+from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.language.types import NULL, TEXT, Field, Table, Type, null_if, nullable
 
 BATCH = 50_000
@@ -45,7 +45,7 @@ def type_of(arrow: Any, column: str, given: str) -> Type:
     return nullable(TEXT) if found == NULL else found
 
 
-def numbered(batches: Iterable[Any], schema: Table, given: str) -> Iterator[Any]:
+def placed_rows(batches: Iterable[Any], schema: Table, given: str) -> Iterator[Any]:
     """Arrow's batches as rows in the schema's types; one batch at least."""
     passed = 0
     for held in batches:

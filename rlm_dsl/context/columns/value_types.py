@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from rlm_dsl.context.arrow import arrow_type
-from rlm_dsl.context.columns import readable, typed
-from rlm_dsl.context.inference import UNSPEAKABLE
+from rlm_dsl.context.columns.arrow_types import arrow_type
+from rlm_dsl.context.columns.names import UNSPEAKABLE
+from rlm_dsl.context.columns.text_columns import cast_cells, readable_types
 from rlm_dsl.language.types import (
     BOOL,
     DATE,
@@ -61,7 +61,7 @@ class SeenValues:
         return nullable(TEXT) if found == NULL else settled(found)
 
 
-def seen_values(before: SeenValues, values: Sequence[Any]) -> SeenValues:
+def observe_values(before: SeenValues, values: Sequence[Any]) -> SeenValues:
     """What is known of a field when these values are looked at too."""
     kinds = set(map(type, values))
     types = list(distinct_types(values, kinds))
@@ -86,7 +86,7 @@ def read_moments(values: Sequence[Any], types: tuple[Type, ...]) -> tuple[Type, 
     first = next(value for value in values if value is not None)
     if not first[:4].isdigit():
         return ()
-    return readable(pa.array(values, pa.large_string()).drop_null(), types, 1)
+    return readable_types(pa.array(values, pa.large_string()).drop_null(), types, 1)
 
 
 def column_of(values: Sequence[Any], type_: Type) -> Any:
@@ -94,7 +94,7 @@ def column_of(values: Sequence[Any], type_: Type) -> Any:
     import pyarrow as pa
 
     if bare(type_) in MOMENTS:
-        return typed(pa.array(values, pa.large_string()), bare(type_))
+        return cast_cells(pa.array(values, pa.large_string()), bare(type_))
     if bare(type_) not in (INT, BOOL) and not (bare(type_) == TEXT and set(map(type, values)) <= {str, type(None)}):
         values = [as_type(value, type_) for value in values]
     return pa.array(values, arrow_type(type_))

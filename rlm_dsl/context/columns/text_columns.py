@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.context.arrow import arrow_type
-from rlm_dsl.context.inference import DAY, DECIMAL, MOMENT, READERS, as_float
+from rlm_dsl.context.columns.arrow_types import arrow_type
+from rlm_dsl.context.columns.cell_types import DAY, DECIMAL, MOMENT, READERS, as_float
 from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, null_if
 
 TYPES: tuple[Type, ...] = tuple(type_ for type_, _ in READERS)
@@ -39,7 +39,7 @@ class Seen:
         return null_if(self.empty or self.missing, self.types[0])
 
 
-def seen(before: Seen, cells: Any) -> Seen:
+def observe(before: Seen, cells: Any) -> Seen:
     """What is known of a column when these cells are looked at too."""
     import pyarrow.compute as pc
 
@@ -50,7 +50,7 @@ def seen(before: Seen, cells: Any) -> Seen:
     left = before.types
     if longest and left:
         present = without_empty(cells).drop_null() if empty or missing else cells
-        left = readable(present, left, longest)
+        left = readable_types(present, left, longest)
     return Seen(left, before.present or longest > 0, before.empty or empty, before.missing or missing)
 
 
@@ -62,7 +62,7 @@ def without_empty(cells: Any) -> Any:
     return pc.if_else(pc.equal(pc.binary_length(cells), 0), pa.scalar(None, cells.type), cells)
 
 
-def readable(cells: Any, types: tuple[Type, ...], longest: int) -> tuple[Type, ...]:
+def readable_types(cells: Any, types: tuple[Type, ...], longest: int) -> tuple[Type, ...]:
     """Those of the types that every cell reads as."""
     probe = cells.slice(0, PROBE)
     found: list[Type] = []
@@ -74,7 +74,7 @@ def readable(cells: Any, types: tuple[Type, ...], longest: int) -> tuple[Type, .
     return tuple(found)
 
 
-def typed(cells: Any, type_: Type) -> Any:
+def cast_cells(cells: Any, type_: Type) -> Any:
     """The cells as values of a type that they are known to have: of such cells Arrow reads each as we do, or none."""
     import pyarrow as pa
 

@@ -7,18 +7,72 @@ Law: the values are gone through twice, first for names and types, then for rows
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from rlm_dsl.context.columns.names import free_names
+from rlm_dsl.context.columns.value_types import SeenValues, column_of, observe_values
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.formats.json.values import Part
-from rlm_dsl.context.inference import free_names
-from rlm_dsl.context.value_types import SeenValues, column_of, seen_values
 from rlm_dsl.language.types import NULL, Field, Table
+
+DEEPEST = 100
+"""Lists and objects in one another; a column's type nests as deep as its values."""
+
+
+@dataclass(slots=True)
+class Part:
+    """Rows that follow one another: where each begins and ends, its first line, its fields by name. Rows of what is no
+    text have a number alone. `blank` counts blank lines, `halves` the rows that held half of a surrogate pair."""
+
+    lines: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    blank: int = 0
+    halves: int = 0
+
+    def add(self, line: int, start: int, end: int, value: Any, halves: bool) -> None:
+        """A value that is no object becomes the row's field `value`."""
+        if halves:
+            whole = without_halves(value)
+            self.halves += whole != value
+            value = whole
+        self.lines.append(line)
+        self.starts.append(start)
+        self.ends.append(end)
+        self.rows.append(value if isinstance(value, dict) else {"value": value})
+
 
 Reading = Callable[[], Iterator[Part]]
 
 
-def values_loaded(form: str, source: SourceFile, read: Reading, columns: Sequence[str] = ()) -> Loaded:
+def too_deep(value: Any) -> bool:
+    """Whether a value nests deeper than DEEPEST, told without recursion."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for held in level
+            if isinstance(held, list | dict)
+            for inner in (held.values() if isinstance(held, dict) else held)
+        ]
+    return any(isinstance(held, list | dict) for held in level)
+
+
+def without_halves(value: Any) -> Any:
+    """The value with halves of surrogate pairs, which no UTF-8 can hold, as U+FFFD."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [without_halves(item) for item in value]
+        case dict():
+            return {without_halves(key): without_halves(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def load_values(form: str, source: SourceFile, read: Reading, columns: Sequence[str] = ()) -> Loaded:
     """The rows of a reading; `columns` are there even if no row has them. A schema without columns is the caller's to
     refuse."""
     keys, blank, halves = surveyed(read, columns)
@@ -37,7 +91,7 @@ def surveyed(read: Reading, columns: Sequence[str]) -> tuple[dict[str, SeenValue
         for key in dict.fromkeys(key for row in part.rows for key in row):
             keys.setdefault(key, SeenValues(NULL if passed else None))
         if part.rows:
-            keys = {key: seen_values(seen, [row.get(key) for row in part.rows]) for key, seen in keys.items()}
+            keys = {key: observe_values(seen, [row.get(key) for row in part.rows]) for key, seen in keys.items()}
         passed, blank, halves = passed + len(part.rows), blank + part.blank, halves + part.halves
     return keys, blank, halves
 

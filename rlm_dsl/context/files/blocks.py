@@ -14,20 +14,9 @@ from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import SourceFile
-from rlm_dsl.context.reading import (
-    BINARY_LOOK,
-    STANDARD_INPUT,
-    Found,
-    Hashed,
-    Progress,
-    fill,
-    is_binary,
-    opened,
-    parts,
-    read_file,
-    size_of,
-    source_of,
-)
+from rlm_dsl.context.files.find import STANDARD_INPUT, Found
+from rlm_dsl.context.files.read import Progress, read_file, size_of, source_of
+from rlm_dsl.context.files.streams import Hashed, Peeked, fill, is_binary, open_stream, parts
 
 T = TypeVar("T")
 SIZE = 1 << 24
@@ -71,7 +60,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class Checkpoint:
     """How far a file was read before: it goes on at the byte `at`, and its first `size` bytes had this digest."""
 
     at: int
@@ -79,20 +68,20 @@ class Begun:
     sha256: str
 
 
-class NotGrown(Exception):
+class PrefixChanged(Exception):
     """A file that was read before has other bytes where it should only have grown."""
 
 
 @dataclass(slots=True)
 class Files:
-    """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out. `begun`
-    says where the first file goes on that was read before."""
+    """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out.
+    `checkpoint` says where the first file goes on that was read before."""
 
     found: Sequence[Found]
     progress: Progress | None = None
     whole: bool = False
     text_only: bool = False
-    begun: Begun | None = None
+    checkpoint: Checkpoint | None = None
     sources: list[SourceFile] = field(default_factory=list)
     skipped: int = 0
 
@@ -117,7 +106,7 @@ class _Filling:
             if file.path == STANDARD_INPUT:
                 yield self.standard_input(file)
             else:
-                with opened(file.path) as (stream, hashed):
+                with open_stream(file.path) as (stream, hashed):
                     yield from self.file(file, stream, hashed)
         yield Block(self.content[: self.filled], self.pieces)
 
@@ -161,16 +150,16 @@ class _Filling:
 
     def go_on(self, stream: Any, digest: Digest) -> int:
         """Where to read a file from: its beginning, or behind what was read of it before and is still the same."""
-        begun, self.files.begun = self.files.begun, None
-        if begun is None:
+        checkpoint, self.files.checkpoint = self.files.checkpoint, None
+        if checkpoint is None:
             return 0
-        for part in parts(stream, begun.size):
+        for part in parts(stream, checkpoint.size):
             digest.hash.update(part)
-        if digest.hash.hexdigest() != begun.sha256:
-            raise NotGrown
-        stream.seek(begun.at)
-        digest.known = begun.size - begun.at
-        return begun.at
+        if digest.hash.hexdigest() != checkpoint.sha256:
+            raise PrefixChanged
+        stream.seek(checkpoint.at)
+        digest.known = checkpoint.size - checkpoint.at
+        return checkpoint.at
 
     def cut(self) -> int:
         """Where a full block ends: behind the last line feed of the file being read, or else before this file."""
@@ -200,24 +189,6 @@ class _Filling:
     def tell(self, of_file: int) -> None:
         if self.files.progress:
             self.files.progress(self.done + of_file, self.total)
-
-
-class Peeked:
-    """A stream whose first bytes, `head`, have been looked at."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-        held = bytearray(BINARY_LOOK)
-        self.head = bytes(held[: fill(stream, memoryview(held))])
-        self.rest = memoryview(self.head)
-
-    def readinto(self, view: memoryview) -> int:
-        if not self.rest:
-            count: int = self.stream.readinto(view)
-            return count
-        given, self.rest = self.rest[: len(view)], self.rest[len(view) :]
-        view[: len(given)] = given
-        return len(given)
 
 
 class Digest:
@@ -263,7 +234,7 @@ AHEAD = 2
 """Blocks worked on beside the reading of the next."""
 
 
-def beside(work: Callable[[Block], T], blocks: Iterable[Block]) -> Iterator[T]:
+def map_blocks(work: Callable[[Block], T], blocks: Iterable[Block]) -> Iterator[T]:
     """The work's result for each block, in order, two at a time; a single block is worked on here and now."""
     rest = iter(blocks)
     first, second = next(rest, None), next(rest, None)

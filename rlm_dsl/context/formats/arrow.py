@@ -7,8 +7,9 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.formats.arrow_rows import BATCH, numbered, schema_of
-from rlm_dsl.context.reading import Progress, find, read_all
+from rlm_dsl.context.files.find import find
+from rlm_dsl.context.files.read import Progress, read_all
+from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 FILE, FEATHER_1 = b"ARROW1", b"FEA1"
 
@@ -22,7 +23,7 @@ def load_arrow(given: str, progress: Progress | None) -> Loaded:
     if read.content.startswith(FEATHER_1):
         raise UserError(f"{given} is Feather of version 1", "write it again: pyarrow.feather.write_feather")
     schema, noted = schema_of(arrow_schema(read.content, given), batches(read.content, given), given)
-    return Loaded("arrow", schema, numbered(batches(read.content, given), schema, given), [read.source], noted)
+    return Loaded("arrow", schema, placed_rows(batches(read.content, given), schema, given), [read.source], noted)
 
 
 def opened(content: bytes) -> Any:

@@ -1,0 +1,1 @@
+"""Files to bytes and texts: finding them, opening and decompressing, reading whole, by blocks, and spans again."""

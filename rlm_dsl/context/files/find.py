@@ -1,0 +1,111 @@
+"""What a user gives as data, and the files that it names.
+
+In: a path, folder, glob, `-` for standard input, or a file with a table of it, `shop.sqlite::orders`. Out: files, by
+shown path in byte order. Law: hidden files are left out, links to folders are not followed; a path that is not there is
+refused with the nearest name in its folder.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlm_dsl.common.diagnostics import UserError, nearest
+
+WILDCARDS = "*?["
+STANDARD_INPUT = "-"
+MOST_FILES = 1 << 20
+"""Files of one context: a row's id has twenty bits for its file."""
+TABLE_MARK = "::"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to be read: its path, and how it is shown relative to the folder or glob it was found by."""
+
+    path: str
+    shown: str
+
+
+def is_many(given: str) -> bool:
+    """Whether what was given names several files: a folder or a glob."""
+    return (any(mark in given for mark in WILDCARDS) and not Path(given).exists()) or Path(given).is_dir()
+
+
+def find(given: str) -> list[Found]:
+    """The files of a path, folder (with all below it, hidden ones left out) or glob, by shown path in byte order."""
+    if given == STANDARD_INPUT:
+        return [Found(STANDARD_INPUT, "standard input")]
+    if Path(given).is_file():
+        return [Found(Path(given).as_posix(), Path(given).name)]
+    if Path(given).is_dir():
+        found = list(below(Path(given).as_posix(), ""))
+    elif any(mark in given for mark in WILDCARDS):
+        base = fixed_part(given)
+        found = [
+            Found(p.as_posix(), p.relative_to(base).as_posix())
+            for p in map(Path, glob.iglob(given, recursive=True))
+            if p.is_file() and visible(p, base)
+        ]
+    else:
+        raise missing(given)
+    if not found:
+        raise UserError(f"no file in {given}", "give a file, a folder with files, or a glob such as logs/**/*.log")
+    if len(found) >= MOST_FILES:
+        raise UserError(f"{given} has {len(found):,} files, and a context at most {MOST_FILES - 1:,}", "name fewer")
+    return sorted(found, key=lambda f: os.fsencode(f.shown))
+
+
+def below(folder: str, shown: str) -> Iterator[Found]:
+    """The files in a folder and in those below it; links to folders are not followed, as they may lead in circles."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as failure:
+        raise UserError(f"{folder} cannot be read: {failure.strerror}") from None
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from below(f"{folder}/{entry.name}", f"{shown}{entry.name}/")
+        elif entry.is_file():
+            yield Found(f"{folder}/{entry.name}", f"{shown}{entry.name}")
+
+
+def visible(path: Path, base: Path) -> bool:
+    return not any(part.startswith(".") for part in path.relative_to(base).parts)
+
+
+def fixed_part(given: str) -> Path:
+    """A glob's longest folder without wildcards."""
+    parts = Path(given).parts
+    fixed = [
+        part for index, part in enumerate(parts[:-1]) if not any(m in "".join(parts[: index + 1]) for m in WILDCARDS)
+    ]
+    return Path(*fixed) if fixed else Path()
+
+
+def missing(given: str) -> UserError:
+    """The error for a path that is not there, with the nearest name in its folder."""
+    path = Path(given)
+    folder = path.parent
+    if not folder.is_dir():
+        return UserError(f"there is no file {given}", f"there is no folder {folder} either")
+    near = nearest(path.name, [p.name for p in folder.iterdir()])
+    hint = f"did you mean {folder / near}?" if near else "check the path, or give a glob such as logs/*.log"
+    return UserError(f"there is no file {given}", hint)
+
+
+def file_and_table(given: str) -> tuple[str, str]:
+    """The path and the table's name, empty where none is said."""
+    if Path(given).exists():
+        return given, ""
+    path, _, table = given.rpartition(TABLE_MARK)
+    return (path, table) if path else (given, "")
+
+
+def files_of(given: str) -> list[Found]:
+    """The files of what a user gives, of which a table may be named."""
+    return find(file_and_table(given)[0])

@@ -1,0 +1,1 @@
+"""What formats share to make rows: of documents, of values, of Arrow's batches."""
