@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from unicodedata import east_asian_width, normalize
 
+from rlm_dsl.language.lenient_json import TOO_DEEP, Unreadable
+from rlm_dsl.language.said_json import DRAFTS, said_values
 from rlm_dsl.language.types import Enum, ListOf, Nullable, Record, Scalar, Table, Type, bare
-
-FENCE = re.compile(r"```[a-zA-Z]*\s*\n(?P<inside>.*?)\n?\s*```", re.DOTALL)
-
-THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-"""What a model thought aloud before its answer."""
-LONGEST = 100_000
-"""Characters of an answer that are worth mending."""
 
 
 class NotOfType(Exception):
@@ -62,35 +58,29 @@ SCALAR_SCHEMAS: Mapping[str, Mapping[str, str]] = {
 
 def read_answer(text: str, type_: Record) -> dict[str, Any]:
     """The typed value of an answer's text. Raises NotOfType with what is wrong and where."""
-    text = THOUGHT.sub("", text)
-    fenced = None if text.lstrip().startswith("{") else FENCE.search(text)
-    inside = fenced["inside"] if fenced else text
     try:
-        value = STRICT.decode(inside.strip())
+        values = said_values(text, [field.name for field in type_.fields])
+    except Unreadable as problem:
+        raise NotOfType(str(problem)) from None
     except RecursionError:
-        raise NotOfType("the answer is nested too deeply") from None
-    except ValueError as failure:
-        value = repaired(inside)
-        if value is None:
-            raise NotOfType(f"the answer is no JSON: {failure}") from None
-    read = typed(value, type_, "answer")
+        raise NotOfType(TOO_DEEP) from None
+    if len(values) > 1:
+        return same_value(values, type_)
+    read = typed(values[0], type_, "answer")
     assert isinstance(read, dict)
     return read
 
 
-def repaired(text: str) -> Any:
-    """What nearly is a JSON object, read as one: single quotes, trailing commas, comments, names without quotes. None
-    for prose, and for an object that does not end: what is missing is not made up."""
-    begin, end = text.find("{"), text.rstrip().endswith("}")
-    if begin < 0 or not end or text.count("{") != text.count("}") or len(text) > LONGEST:
-        return None
-    import json_repair
-
+def same_value(drafts: Sequence[Any], type_: Record) -> dict[str, Any]:
+    """The value that all drafts of an answer have. Raises NotOfType where they differ: none says that it counts."""
     try:
-        found = json_repair.loads(text[begin:], skip_json_loads=True)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and found else None
+        first, *others = (typed(draft, type_, "answer") for draft in drafts)
+    except NotOfType:
+        raise NotOfType(DRAFTS) from None
+    if any(other != first for other in others):
+        raise NotOfType(DRAFTS)
+    assert isinstance(first, dict)
+    return first
 
 
 def quotes(value: Any, type_: Type, at: str = "answer") -> Iterator[tuple[str, str]]:
@@ -123,15 +113,8 @@ def check_quotes(value: Any, type_: Type, shown: Sequence[str]) -> None:
     """Raises NotOfType where a quote does not stand, word for word, in one of the texts shown."""
     for at, quote in quotes(value, type_):
         if not quote or not any(quote in text for text in shown):
-            told = json.dumps(quote, ensure_ascii=False)[:80]
-            raise NotOfType(f"{at} must be copied word for word from the text, and this is not: {told}")
-
-
-def _no_constant(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")
-
-
-STRICT = json.JSONDecoder(parse_constant=_no_constant)
+            answered = json.dumps(quote, ensure_ascii=False)[:80]
+            raise NotOfType(f"{at} must be copied word for word from the text, and this is not: {answered}")
 
 
 def typed(value: Any, type_: Type, at: str) -> Any:
@@ -147,24 +130,58 @@ def typed(value: Any, type_: Type, at: str) -> Any:
         case Record(fields):
             _expect(isinstance(value, dict), value, "an object", at)
             names = [field.name for field in fields]
-            if set(value) != set(names):
+            found = by_name(value, names)
+            if set(found) != set(names):
                 raise NotOfType(f"{at} must have exactly the properties {', '.join(names)}")
-            return {field.name: typed(value[field.name], field.type, f"{at}.{field.name}") for field in fields}
+            return {field.name: typed(found[field.name], field.type, f"{at}.{field.name}") for field in fields}
         case _:
             return _scalar(value, bare(type_), at)
 
 
+def by_name(value: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+    """An object with its properties spelled as the type spells them: composed and decomposed letters are the same."""
+    if set(value) == set(names):
+        return value
+    spelling = {normalize("NFC", name): name for name in names}
+    found = {spelling.get(normalize("NFC", name), name): item for name, item in value.items()}
+    return found if len(found) == len(value) and len(spelling) == len(names) else value
+
+
 def _choice(value: Any, values: tuple[str, ...], at: str) -> str:
-    """Exact after trimming and ignoring case where that is unambiguous, never by containing."""
+    """The label that is meant: exactly, or but for blanks around it, case, the composition of its letters, their width,
+    in this order and where only one is meant; never by containing."""
     _expect(isinstance(value, str), value, "a text", at)
-    if value in values:
-        return str(value)
-    same = [v for v in values if v == value.strip()] or [
-        v for v in values if v.strip().casefold() == value.strip().casefold()
-    ]
+    for label in (value, value.strip()):
+        if label in values:
+            return str(label)
+    same: list[str] = []
+    for form in FORMS:
+        if same := [v for v in values if form(v) == form(value)]:
+            break
     if len(same) != 1:
         raise NotOfType(f"{at} must be one of {json.dumps(list(values), ensure_ascii=False)}")
     return same[0]
+
+
+def folded(text: str) -> str:
+    return text.strip().casefold()
+
+
+def composed(text: str) -> str:
+    return normalize("NFC", text.strip())
+
+
+def caseless(text: str) -> str:
+    """Unicode's canonical caseless form."""
+    return composed(normalize("NFD", text).casefold())
+
+
+def of_one_width(text: str) -> str:
+    """Full-width and half-width forms as the usual ones, and no other compatibility: `m²` is not `m2`."""
+    return caseless("".join(normalize("NFKC", sign) if east_asian_width(sign) in "FH" else sign for sign in text))
+
+
+FORMS = (folded, composed, caseless, of_one_width)
 
 
 def _scalar(value: Any, type_: Type, at: str) -> Any:
@@ -175,14 +192,17 @@ def _scalar(value: Any, type_: Type, at: str) -> Any:
             return value
         case Scalar("int"), int() if not isinstance(value, bool) and -(2**63) <= value < 2**63:
             return value
-        case Scalar("float"), int() | float() if not isinstance(value, bool):
+        case Scalar("float"), int() | float() if not isinstance(value, bool) and abs(value) <= LARGEST:
             return float(value)
+        case Scalar("float"), int() | float() if not isinstance(value, bool):
+            raise NotOfType(f"{at} must be a number no larger than {LARGEST:.2g}, not {preview(value)}")
         case Scalar("date" | "timestamp" as name), str():
             return _moment(value, name, at)
         case _:
-            raise NotOfType(f"{at} must be {WORDS.get(str(type_), str(type_))}, not {json.dumps(value)[:60]}")
+            raise NotOfType(f"{at} must be {WORDS.get(str(type_), str(type_))}, not {preview(value)}")
 
 
+LARGEST = sys.float_info.max
 WORDS = {
     "text": "a text",
     "quote": "a text",
@@ -198,11 +218,18 @@ def _moment(value: str, name: str, at: str) -> Any:
             return datetime.date.fromisoformat(value)
         moment = datetime.datetime.fromisoformat(value)
         return moment.astimezone(datetime.UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except ValueError:
+    except (ValueError, OverflowError):
         form = "YYYY-MM-DD" if name == "date" else "YYYY-MM-DDTHH:MM:SS"
         raise NotOfType(f"{at} must be a {name} such as {form}") from None
 
 
 def _expect(holds: bool, value: Any, what: str, at: str) -> None:
     if not holds:
-        raise NotOfType(f"{at} must be {what}, not {json.dumps(value)[:60]}")
+        raise NotOfType(f"{at} must be {what}, not {preview(value)}")
+
+
+def preview(value: Any) -> str:
+    try:
+        return json.dumps(value)[:60]
+    except (TypeError, ValueError, RecursionError):
+        return f"a value of Python's {type(value).__name__}"

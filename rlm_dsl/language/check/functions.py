@@ -186,8 +186,8 @@ def _typed(names: Names, entry: Function, flat: tuple[Node, ...], span: Span) ->
     if entry.gives is not None:
         result = entry.gives(types)
         if result is None:
-            told = " and ".join(dict.fromkeys(str(type_) for type_ in (types[1:] if entry.name == "if" else types)))
-            names.report("C03", f"`{entry.name}` needs values of one type, and these are {told}", span)
+            given = " and ".join(dict.fromkeys(str(type_) for type_ in (types[1:] if entry.name == "if" else types)))
+            names.report("C03", f"`{entry.name}` needs values of one type, and these are {given}", span)
             return None
     else:
         base = RESULTS[entry.result.rstrip("?")]

@@ -16,11 +16,11 @@ def warn_of_nulls(names: Names, condition: Node, span: Span) -> None:
     """Warn where a negation leaves out rows whose value is null, as if they were meant."""
     for node in surprising(condition):
         column = isinstance(node, Column)
-        told = quoted_name(node.name) if isinstance(node, Column) else "x"
+        shown = quoted_name(node.name) if isinstance(node, Column) else "x"
         names.warn(
             "W01",
-            f"{f'`{told}`' if column else 'a value of this condition'} may be null, and then the row is left out",
+            f"{f'`{shown}`' if column else 'a value of this condition'} may be null, and then the row is left out",
             span,
-            f"to count such rows in: {told} is null or ...",
-            f"to leave them out on purpose: {told} is not null and ...",
+            f"to count such rows in: {shown} is null or ...",
+            f"to leave them out on purpose: {shown} is not null and ...",
         )

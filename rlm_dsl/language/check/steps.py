@@ -42,8 +42,8 @@ def check_step(names: Names, table: Node, call: t.Call, check: ExpressionChecker
         return None
     step = Step(operator.name, operator.version, inputs, arguments.values.values, result, call.span)
     if step.depth > LONGEST_CHAIN:
-        told = f"more than {LONGEST_CHAIN} steps stand one on the other here"
-        names.report("C22", told, call.operator_span, "bind some to names")
+        message = f"more than {LONGEST_CHAIN} steps stand one on the other here"
+        names.report("C22", message, call.operator_span, "bind some to names")
         return None
     step.identity  # noqa: B018 - computed while its inputs' are known, so that no recursion runs deep
     return step if operator.expand is None else operator.expand(arguments.values, step)

@@ -35,8 +35,8 @@ def resolve_type(names: Names, expression: t.Expression) -> Type | None:
             fields = _fields(names, entries)
             return None if fields is None else Table(fields)
         case t.Text(text) if text in SCALARS or text.lower() in TYPES:
-            told = text if text in SCALARS else TYPES[text.lower()]
-            names.report("C13", "a type is no text", expression.span, f"write it bare: {told}")
+            meant = text if text in SCALARS else TYPES[text.lower()]
+            names.report("C13", "a type is no text", expression.span, f"write it bare: {meant}")
             return None
         case _:
             names.report(

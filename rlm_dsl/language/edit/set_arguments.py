@@ -40,8 +40,8 @@ class Setting:
         try:
             statement = parse(Source("--set", f"it = {value.strip()}")).statements[0]
         except ProgramError as failure:
-            told = failure.diagnostics[0].message
-            raise UserError(f"--set {place}: {value.strip()!r} is no value: {told}", "texts stand in quotes") from None
+            why = failure.diagnostics[0].message
+            raise UserError(f"--set {place}: {value.strip()!r} is no value: {why}", "texts stand in quotes") from None
         assert isinstance(statement, t.Binding)
         number = int(found["number"]) if found["number"] else None
         return Setting(found["operator"] or "", number, found["argument"], statement.value, text)

@@ -238,8 +238,8 @@ def problem(pattern: str) -> BadPattern | None:
     try:
         found = compiled(pattern)
     except re2.error as failure:
-        told = failure.args[0]
-        return in_our_words(told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told))
+        message = failure.args[0]
+        return in_our_words(message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message))
     except UnicodeEncodeError:
         return BadPattern("no valid RE2 pattern: it holds half of a surrogate pair")
     names = [piece.text[4:-1] for piece in pieces(pattern) if piece.text.startswith("(?P<")]
@@ -251,35 +251,35 @@ def problem(pattern: str) -> BadPattern | None:
 
 def in_our_words(message: str) -> BadPattern:
     """What RE2 says of a pattern, with what to write instead."""
-    told, _, argument = message.partition(": ")
-    if told == "invalid character class range" and re.match(r"\\[pP]", argument):
+    error, _, argument = message.partition(": ")
+    if error == "invalid character class range" and re.match(r"\\[pP]", argument):
         return BadPattern(f"RE2 has no Unicode class {argument}", (set_hint(argument),))
-    if told == "invalid character class range" and argument.startswith("[:"):
+    if error == "invalid character class range" and argument.startswith("[:"):
         return BadPattern(f"RE2 has no class {argument}", (f"its names in [[:name:]]: {POSIX}",))
-    if told == "invalid repetition size" and (sizes := re.fullmatch(r"\{(\d+),(\d+)\}", argument)):
+    if error == "invalid repetition size" and (sizes := re.fullmatch(r"\{(\d+),(\d+)\}", argument)):
         lowest, highest = (int(size) for size in sizes.groups())
         if lowest > highest:
             return BadPattern(f"{argument} goes downwards", (f"write {{{highest},{lowest}}}",))
-    if told == "invalid repetition size":
+    if error == "invalid repetition size":
         hint = "write {n,} or *, and bound the length with `where(length(x) <= 2000)`"
         return BadPattern(f"RE2 repeats at most 1,000 times, repetitions in repetitions together: {argument}", (hint,))
-    if told.startswith("pattern too large"):
+    if error.startswith("pattern too large"):
         return BadPattern("the pattern is too large for RE2", ("use smaller repetitions, or a list: x in [..]",))
-    if told == "invalid escape sequence" and re.match(r"\\x", argument):
+    if error == "invalid escape sequence" and re.match(r"\\x", argument):
         hint = r"write \x41 or \x{20ac}, at most \x{10ffff}"
         return BadPattern(f"no character is written {argument}", (hint,))
-    if told == "invalid escape sequence" and argument[1:] in tuple("dDsSwW"):
+    if error == "invalid escape sequence" and argument[1:] in tuple("dDsSwW"):
         return BadPattern(f"a range cannot end in {argument}", (r"put the - last: [\w.-]",))
-    if told == "invalid escape sequence":
+    if error == "invalid escape sequence":
         hint = (
             "write the character without the backslash"
             if not argument[1:].isascii()
             else "escape only signs; a letter stands for itself"
         )
         return BadPattern(f"RE2 has no {argument}", (hint,))
-    if told == "invalid perl operator":
+    if error == "invalid perl operator":
         return BadPattern(f"RE2 has no group {argument}", ("its groups: (..), (?:..), (?P<name>..), (?i), (?i:..)",))
-    if told == "invalid named capture group":
+    if error == "invalid named capture group":
         hint = "a name has letters, digits and _: (?P<name>...)"
         return BadPattern(f"no valid RE2 pattern: {message}", (hint,))
     return BadPattern(f"no valid RE2 pattern: {message}", hint_for(message))

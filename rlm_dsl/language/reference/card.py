@@ -72,13 +72,13 @@ def card(size: Size = "medium") -> str:
 def operator_lines(size: Size, *, asking: bool) -> list[str]:
     """What is told of each operator; those that only repeat an aggregate are left to the aggregates' line."""
     return [
-        told(operator, size)
+        operator_line(operator, size)
         for operator in table_operators().values()
         if operator.asks == asking and not operator.summary.startswith("to a value: ")
     ]
 
 
-def told(operator: Operator, size: Size) -> str:
+def operator_line(operator: Operator, size: Size) -> str:
     own = [parameter.signature for parameter in operator.parameters if parameter.name not in COMMON]
     call = f"{operator.name}({', '.join(own)})"
     if size == "small":
