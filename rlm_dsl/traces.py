@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +28,15 @@ from rlm_dsl.trace.archive import unpack as unpack_zip
 from rlm_dsl.trace.exports.openinference import openinference
 from rlm_dsl.trace.exports.openlineage import openlineage
 from rlm_dsl.trace.exports.otlp import otlp
-from rlm_dsl.trace.reader import SEE, Trace
+from rlm_dsl.trace.reader import open_trace
 from rlm_dsl.trace.story import Story, story
 
 Given = str | os.PathLike[str]
 
 
-@contextmanager
-def opened(trace: Given, *, unfinished: bool = False) -> Iterator[Trace]:
-    """A trace to read, from its folder or its zip. Raises UserError for one whose files are not of their form."""
-    held = Trace.open(Path(trace), unfinished=unfinished)
-    try:
-        yield held
-    except (LookupError, TypeError, ValueError, AttributeError) as failure:
-        told = f"{held.name}: a file of it is not of its form: {type(failure).__name__}: {failure}"
-        raise UserError(told[:500], SEE) from failure
-
-
 def show(trace: Given) -> Story:
     """A run's story, of an unfinished one too."""
-    with opened(trace, unfinished=True) as held:
+    with open_trace(trace, unfinished=True) as held:
         return story(held)
 
 
@@ -57,7 +44,7 @@ def pack(trace: Given, to: Given | None = None) -> Path:
     """A trace's folder as one zip: the same bytes for the same trace, wherever it is packed."""
     if not Path(trace).is_dir():
         raise UserError(f"{trace} is no folder", "a packed trace is one zip already")
-    with opened(trace, unfinished=True):
+    with open_trace(trace, unfinished=True):
         return pack_folder(Path(trace).resolve(), Path(to) if to else None)
 
 
@@ -68,7 +55,7 @@ def unpack(file: Given, to: Given | None = None) -> Path:
 
 def prove(trace: Given, what: str | int) -> dict[str, Any]:
     """The proof of a call by its key or the key's first digits, or of an event by its number."""
-    with opened(trace) as held:
+    with open_trace(trace) as held:
         return proof.prove_event(held, what) if isinstance(what, int) else proof.prove_call(held, what)
 
 
@@ -82,19 +69,19 @@ def cite(
 ) -> tuple[Citation, ...]:
     """The places in the sources behind each part of an answer, or behind one part (`per_user`) or row (`per_user[2]`):
     at most `limit` of each, with their text, and whether their bytes are the recorded ones."""
-    with opened(trace) as held:
+    with open_trace(trace) as held:
         return cite_answer(held, given_contexts(contexts or {}), wanted, limit)
 
 
 def doctor(trace: Given) -> list[Finding]:
     """What of a recorded run could not be checked or run again by others; nothing if all could."""
-    with opened(trace, unfinished=True) as held:
+    with open_trace(trace, unfinished=True) as held:
         return of_trace(held, os.environ)
 
 
 def diff(a: Given, b: Given) -> Difference:
     """Two runs beside each other. Raises NotComparable where nothing of them matches."""
-    with opened(a) as one, opened(b) as other:
+    with open_trace(a) as one, open_trace(b) as other:
         return compare(one, other)
 
 
@@ -111,14 +98,14 @@ def bless(trace: Given, contexts: Contexts | None = None) -> Path:
 
 def sql(trace: Given, text: str, *, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The columns and rows of a query over a trace's views (docs/traces.md)."""
-    with opened(trace) as held:
+    with open_trace(trace) as held:
         return query(held, text, limit)
 
 
 def export(trace: Given, form: str, *, content: bool = False) -> str:
     """A trace as `otlp` or `openinference` (OTLP's JSON), or as `openlineage` (a line of JSON an event). With
     `content`, spans hold what was asked and answered."""
-    with opened(trace) as held:
+    with open_trace(trace) as held:
         match form:
             case "otlp":
                 return json.dumps(otlp(held, content=content), ensure_ascii=False) + "\n"
@@ -132,7 +119,7 @@ def export(trace: Given, form: str, *, content: bool = False) -> str:
 
 def sign(trace: Given, key: bytes) -> str:
     """Sign a trace's seal with an ed25519 key (PEM or OpenSSH); returns the key's id. A zip is packed anew."""
-    with opened(trace) as held:
+    with open_trace(trace) as held:
         keyid = signing.sign(held.folder, key)
         if held.held is not None:
             with tempfile.TemporaryDirectory(dir=Path(trace).parent) as beside:

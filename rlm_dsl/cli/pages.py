@@ -19,7 +19,7 @@ def page_of(path: Path, contexts: Mapping[str, Any], environment: Mapping[str, s
     """The page of a trace, or of an optimization's record."""
     from rlm_dsl.report.pages import optimization_page, run_page
     from rlm_dsl.report.run_view import run_view
-    from rlm_dsl.traces import opened
+    from rlm_dsl.trace.reader import open_trace
 
     command = shlex.join(["rlm-dsl", "view", str(path), *(f"--context={n}={p}" for n, p in contexts.items())])
     if (path / "report.json").is_file():
@@ -27,7 +27,7 @@ def page_of(path: Path, contexts: Mapping[str, Any], environment: Mapping[str, s
             return optimization_page(json.loads((path / "report.json").read_bytes()), command)
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}/report.json is no report of an optimization", "see: rlm-dsl optimize") from None
-    with opened(path) as trace:
+    with open_trace(path) as trace:
         return run_page(run_view(trace, contexts, environment, verified=verified), command)
 
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from rlm_dsl.common.diagnostics import UserError
 
 
-def needed() -> None:
+def check_installed() -> None:
     """Raises UserError where the extra that makes pages is not installed."""
     missing = [name for name in ("jinja2", "vl_convert") if find_spec(name) is None]
     if missing:

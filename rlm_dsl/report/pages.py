@@ -19,7 +19,8 @@ from rlm_dsl.common.diagnostics import printable_lines
 from rlm_dsl.common.version import version
 from rlm_dsl.compare.diff import Difference
 from rlm_dsl.report.charts import front_chart
-from rlm_dsl.report.run_view import RunView, shown
+from rlm_dsl.report.run_view import RunView
+from rlm_dsl.report.values import as_text
 
 TEMPLATES = files("rlm_dsl") / "report" / "templates"
 DIFF_ROWS = 500
@@ -30,13 +31,13 @@ def asset(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def hashed(text: str) -> str:
+def csp_hash(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
 @cache
 def policy() -> str:
-    style, script = hashed(asset("style.css")), hashed(asset("script.js"))
+    style, script = csp_hash(asset("style.css")), csp_hash(asset("script.js"))
     parts = [f"style-src {style}", f"script-src {script}", "img-src data:", "base-uri 'none'", "form-action 'none'"]
     return "; ".join(["default-src 'none'", *parts])
 
@@ -88,7 +89,7 @@ def size(record: Mapping[str, Any] | None) -> str:
         return "–"
     if record.get("rows") is not None:
         return f"{record['rows']:,}"
-    return "" if record.get("value") is None else f"= {shown(record['value'])}"[:40]
+    return "" if record.get("value") is None else f"= {as_text(record['value'])}"[:40]
 
 
 def page(template: str, title: str, command: str = "", **values: Any) -> str:
@@ -111,7 +112,7 @@ def diff_page(difference: Difference, told: str, command: str = "", names: tuple
         d=found,
         told=told,
         answer=[answer_part(part) for part in difference.answer],
-        program=marked(*programs) if programs[0] != programs[1] else [],
+        program=program_diff(*programs) if programs[0] != programs[1] else [],
     )
 
 
@@ -142,7 +143,7 @@ def answer_part(part: Any) -> dict[str, Any]:
 def brief(value: Any, rows: Any) -> str:
     if rows is not None:
         return f"{rows.same:,} rows"
-    return "not there" if value is None else shown(value)[:400]
+    return "not there" if value is None else as_text(value)[:400]
 
 
 def row_of(side: Any, at: int, names: Any) -> list[Any]:
@@ -150,10 +151,10 @@ def row_of(side: Any, at: int, names: Any) -> list[Any]:
 
 
 def text(value: Any) -> str:
-    return "" if value is None else shown(value)[:200]
+    return "" if value is None else as_text(value)[:200]
 
 
-def marked(before: str, after: str) -> list[tuple[str, str]]:
+def program_diff(before: str, after: str) -> list[tuple[str, str]]:
     """The lines of two programs, each with what it is: added, left out or the same."""
     kinds = {"+ ": "add", "- ": "del", "  ": ""}
     return [(kinds[line[:2]], line) for line in ndiff(before.splitlines(), after.splitlines()) if line[:2] in kinds]

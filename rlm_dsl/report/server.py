@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
+from rlm_dsl.compare.diff import diff
 from rlm_dsl.report.pages import diff_page, page, policy, run_page
-from rlm_dsl.report.run_view import run_view, shown
-from rlm_dsl.report.summary import told_change
-from rlm_dsl.trace.reader import Trace
-from rlm_dsl.traces import diff, opened
+from rlm_dsl.report.run_view import run_view
+from rlm_dsl.report.summary import summarize_difference
+from rlm_dsl.report.values import as_text
+from rlm_dsl.trace.reader import Trace, open_trace
 
 MOST = 2_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -37,12 +38,12 @@ def summary(name: str, path: Path) -> dict[str, Any]:
     """A line of the list. Of a damaged trace, that it is."""
     blank = {"path": name, "finished": False, "created": "", "question": "", "answer": "", "calls": ""}
     try:
-        with opened(path, unfinished=True) as trace:
+        with open_trace(path, unfinished=True) as trace:
             header = trace.header
             told = {**blank, "created": str(header.get("created", ""))[:19], "finished": trace.finished}
             told["question"] = header.get("question") or first_line(trace)
             if trace.finished:
-                values = [shown(p["value"])[:60] for p in trace.answer["parts"] if "columns" not in p]
+                values = [as_text(p["value"])[:60] for p in trace.answer["parts"] if "columns" not in p]
                 told["answer"] = ", ".join(values)[:120] or "a table"
                 told["calls"] = sum((step.get("asked") or {}).get("requests", 0) for step in trace.steps)
             return told
@@ -83,11 +84,12 @@ class Serving(ThreadingHTTPServer):
                 case "/":
                     return 200, self.listed(known)
                 case "/view" if given.get("t") in known:
-                    with opened(known[given["t"]]) as trace:
+                    with open_trace(known[given["t"]]) as trace:
                         return 200, run_page(run_view(trace, {}, self.environment), "rlm-dsl serve")
                 case "/diff" if given.get("a") in known and given.get("b") in known:
-                    found = diff(known[given["a"]], known[given["b"]])
-                    return 200, diff_page(found, told_change(found), "rlm-dsl serve", (given["a"], given["b"]))
+                    with open_trace(known[given["a"]]) as a, open_trace(known[given["b"]]) as b:
+                        found = diff(a, b)
+                    return 200, diff_page(found, summarize_difference(found), "rlm-dsl serve", (given["a"], given["b"]))
                 case _:
                     return 404, page("message.html", "There is no such page", told="The list has what there is.")
         except (UserError, ProgramError) as failure:

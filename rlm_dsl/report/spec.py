@@ -6,8 +6,6 @@ and `{month}` are the digits of the period and nothing else.
 
 from __future__ import annotations
 
-import datetime
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, yaml_source
+from rlm_dsl.report.period import fill_in
 
 if TYPE_CHECKING:
     from yaml import Node
 
-PERIOD = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?|-Q[1-4]|-W[0-5]\d)?")
 OUTPUTS = ("html", "md", "json")
 KINDS = ("text", "findings", "table", "chart", "evidence")
-HELD = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +57,7 @@ class Spec:
 
     def path(self, written: str, period: str) -> Path:
         """A path of the file for a period."""
-        return self.folder / with_period(written, period)
-
-
-def with_period(text: str, period: str) -> str:
-    """A text with the period's names filled in. Raises UserError for a name that is none."""
-    year, _, rest = period.partition("-")
-    known = {"period": period, "year": year, "month": rest[:2] if re.fullmatch(r"\d\d(-\d\d)?", rest) else rest}
-
-    def named(match: re.Match[str]) -> str:
-        if match[1] not in known:
-            raise UserError(f"{{{match[1]}}} is no name of a period", "there are {period}, {year} and {month}")
-        return known[match[1]]
-
-    return HELD.sub(named, text)
-
-
-def this_month() -> str:
-    return datetime.date.today().strftime("%Y-%m")
-
-
-def checked_period(period: str) -> str:
-    if not PERIOD.fullmatch(period):
-        raise UserError(f"this is no period: {period}", "write 2026-11, 2026-Q4, 2026-W48, 2026-11-24 or 2026")
-    return period
+        return self.folder / fill_in(written, period)
 
 
 def open_spec(path: Path) -> Spec:
@@ -132,7 +106,7 @@ class _Reader(YamlReader):
 
     def path_text(self, node: Node) -> str:
         text = self.text(node)
-        self.tried(node, lambda: with_period(text, "2000-01"), "")
+        self.tried(node, lambda: fill_in(text, "2000-01"), "")
         return text
 
     def program(self, node: Node) -> Source:

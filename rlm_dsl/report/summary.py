@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from rlm_dsl.compare.diff import Difference, PartDiff
-from rlm_dsl.report.run_view import shown
+from rlm_dsl.report.values import as_text
 
 
-def told_change(found: Difference) -> str:
+def summarize_difference(found: Difference) -> str:
     """One paragraph: the answer, then why, then what it cost."""
     if found.same:
         return "Nothing changed: the same program came to the same answer from the same data."
-    parts = [told_part(part) for part in found.answer if part.differs]
+    parts = [part_change(part) for part in found.answer if part.differs]
     answer = f"The answer changed: {'; '.join(parts)}." if parts else "The answer is the same."
-    return " ".join([answer, *whys(found), cost(found)])
+    return " ".join([answer, *reasons(found), cost(found)])
 
 
-def told_part(part: PartDiff) -> str:
+def part_change(part: PartDiff) -> str:
     name = part.name or "it"
     if part.rows is not None:
         counts = ((len(part.rows.changed), "changed"), (len(part.rows.added), "new"), (len(part.rows.removed), "gone"))
@@ -35,11 +35,11 @@ def told_part(part: PartDiff) -> str:
 
 
 def brief(value: Any) -> str:
-    told = "nothing" if value is None else shown(value)
+    told = "nothing" if value is None else as_text(value)
     return told if len(told) <= 60 else told[:57] + "..."
 
 
-def whys(found: Difference) -> Iterator[str]:
+def reasons(found: Difference) -> Iterator[str]:
     for name in sorted(found.data):
         a, b = found.a.side.contexts.get(name), found.b.side.contexts.get(name)
         if a is not None and b is not None:

@@ -7,7 +7,9 @@ one clear message, never a traceback.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,3 +100,14 @@ class Trace:
             return pq.read_table(self.folder / "payload" / f"{name}.parquet", columns=columns and list(columns))
         except (OSError, pa.ArrowException):
             raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None
+
+
+@contextmanager
+def open_trace(path: str | os.PathLike[str], *, unfinished: bool = False) -> Iterator[Trace]:
+    """A trace to read, from its folder or its zip. Raises UserError for one whose files are not of their form."""
+    held = Trace.open(Path(path), unfinished=unfinished)
+    try:
+        yield held
+    except (LookupError, TypeError, ValueError, AttributeError) as failure:
+        told = f"{held.name}: a file of it is not of its form: {type(failure).__name__}: {failure}"
+        raise UserError(told[:500], SEE) from failure

@@ -33,9 +33,9 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None,
     from rlm_dsl.cli.render.diff import told_diff, told_markdown
     from rlm_dsl.common.diagnostics import did_you_mean
     from rlm_dsl.compare.diff import diff
-    from rlm_dsl.traces import opened
+    from rlm_dsl.trace.reader import open_trace
 
-    with opened(a) as one, opened(b) as other:
+    with open_trace(a) as one, open_trace(b) as other:
         found = diff(one, other)
         names = [each.pair.name for each in found.steps]
         if step and step not in names:
@@ -56,11 +56,16 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None,
 
 
 def write_page(found: Any, path: Path, a: str, b: str) -> None:
-    from rlm_dsl.report import needed
+    from rlm_dsl.report import check_installed
 
-    needed()
+    check_installed()
     from rlm_dsl.cli.pages import put
     from rlm_dsl.report.pages import diff_page
-    from rlm_dsl.report.summary import told_change
+    from rlm_dsl.report.summary import summarize_difference
 
-    put(path, diff_page(found, told_change(found), shlex.join(["rlm-dsl", "diff", a, b, "--html", str(path)]), (a, b)))
+    put(
+        path,
+        diff_page(
+            found, summarize_difference(found), shlex.join(["rlm-dsl", "diff", a, b, "--html", str(path)]), (a, b)
+        ),
+    )

@@ -45,23 +45,25 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
 
     Example: rlm-dsl report make report.yaml --period 2026-11
     """
-    from rlm_dsl.report import needed
+    from rlm_dsl.report import check_installed
 
-    needed()
+    check_installed()
     from rlm_dsl.cli.approval import asking
     from rlm_dsl.compare.reasons import told_reasons
     from rlm_dsl.engine.execution import declared_types
     from rlm_dsl.models.servers import Keys
-    from rlm_dsl.report.build import How, make
-    from rlm_dsl.report.build import write as write_files
+    from rlm_dsl.report.build import build_report
     from rlm_dsl.report.charts import in_terminal
-    from rlm_dsl.report.spec import checked_period, open_spec, this_month
+    from rlm_dsl.report.output import write_report
+    from rlm_dsl.report.period import check_period, this_month
+    from rlm_dsl.report.runs import RunOptions
+    from rlm_dsl.report.spec import open_spec
 
-    chosen = checked_period(period or this_month())
+    chosen = check_period(period or this_month())
     spec = open_spec(Path(report))
     given["models"] = given["models"] or tuple(f"{name}={model}" for name, model in spec.models.items())
     types = {name: type_ for source in spec.programs.values() for name, type_ in declared_types(source).items()}
-    how = How(
+    options = RunOptions(
         settings(given),
         Keys(os.environ),
         lambda name, path: load_all((f"{name}={path}",), types, given["memory"])[name],
@@ -69,19 +71,19 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
         lambda asked: note(safe(told_reasons(asked))),
         asking(given["confirm_over"], given["yes"]),
     )
-    made = make(spec, chosen, how, os.environ)
-    files = write_files(made, spec, shlex.join(["rlm-dsl", "report", report, "--period", chosen]))
+    found = build_report(spec, chosen, options, os.environ)
+    files = write_report(found, spec, shlex.join(["rlm-dsl", "report", report, "--period", chosen]))
     if as_json:
         write(
-            json.dumps({**made.as_json(), "files": [str(f) for f in files]}, ensure_ascii=False, indent=1, default=str)
+            json.dumps({**found.as_json(), "files": [str(f) for f in files]}, ensure_ascii=False, indent=1, default=str)
         )
     else:
-        write(safe("\n".join(told(made))))
-        for section in made.sections:
+        write(safe("\n".join(report_lines(found))))
+        for section in found.sections:
             if section.chart is not None:
                 write(in_terminal(section.chart, shutil.get_terminal_size((80, 24)).columns))
         write(safe("\n".join(map(str, files))))
-    return 0 if made.ok else 1
+    return 0 if found.ok else 1
 
 
 @command.command("init")
@@ -92,17 +94,17 @@ def init_command(trace: str, out: str) -> None:
 
     Example: rlm-dsl report init runs/20261101-120000.trace --out billing
     """
-    from rlm_dsl.report.build import init
-    from rlm_dsl.traces import opened
+    from rlm_dsl.report.scaffold import write_scaffold
+    from rlm_dsl.trace.reader import open_trace
 
-    with opened(trace) as held:
-        for path in init(held, Path(out)):
+    with open_trace(trace) as held:
+        for path in write_scaffold(held, Path(out)):
             write(str(path))
 
 
-def told(made: Any) -> list[str]:
+def report_lines(found: Any) -> list[str]:
     """A report in a few lines: verdict, what changed, what was asked."""
-    lines = [f"{made.title}: {'verified' if made.ok else 'DOES NOT VERIFY'}"]
-    if made.changed:
-        lines += [f"since {made.since}: {made.changed}"]
-    return [*lines, *(run.told for run in made.runs)]
+    lines = [f"{found.title}: {'verified' if found.ok else 'DOES NOT VERIFY'}"]
+    if found.changed:
+        lines += [f"since {found.since}: {found.changed}"]
+    return [*lines, *(run.spent for run in found.runs)]

@@ -21,9 +21,9 @@ def command(folder: str, port: int, host: str, open_: bool) -> None:
 
     Example: rlm-dsl serve runs --open
     """
-    from rlm_dsl.report import needed
+    from rlm_dsl.report import check_installed
 
-    needed()
+    check_installed()
     from rlm_dsl.report.server import LOOPBACK, Serving
 
     with Serving(Path(folder), host, port, os.environ) as server:

@@ -27,9 +27,9 @@ def command(
 
     Example: rlm-dsl view runs/20261101-120000.trace --open
     """
-    from rlm_dsl.report import needed
+    from rlm_dsl.report import check_installed
 
-    needed()
+    check_installed()
     from rlm_dsl.cli.pages import page_of, put
 
     made = page_of(Path(trace), contexts_given(contexts), os.environ, verified=not no_verify)

@@ -59,7 +59,7 @@ def made_anew(
     from rlm_dsl.engine.warehouse import memory_bytes
     from rlm_dsl.models.servers import Keys
     from rlm_dsl.models.settings import Limits, read_models
-    from rlm_dsl.traces import opened
+    from rlm_dsl.trace.reader import open_trace
 
     chosen = settings({**given, "parameters": ()})
     source, with_tuned, extra = tuned(path, program_source(path), None, chosen) if path else (None, chosen, {})
@@ -77,7 +77,7 @@ def made_anew(
         extra,
     )
     dry_run = given["dry_run"]
-    with opened(trace) as held:
+    with open_trace(trace) as held:
         try:
             found = rerun(
                 held,

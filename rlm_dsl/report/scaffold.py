@@ -1,0 +1,67 @@
+"""A report to begin with: `report.yaml` and `report.rlm`, made of a trace.
+
+In: a finished trace, a folder. Out: two files. Law: nothing that is there is written over; the report runs as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.trace.reader import Trace
+
+HEAD = "# `{period}`, `{year}` and `{month}` may stand in paths: contexts: {tickets: data/{period}.csv}\n"
+
+
+def write_scaffold(trace: Trace, folder: Path) -> list[Path]:
+    """`report.yaml` and `report.rlm` of a trace, in a folder. Raises UserError rather than write over either."""
+    import yaml
+
+    files = [folder / "report.yaml", folder / "report.rlm"]
+    for path in files:
+        if path.exists():
+            raise UserError(f"{path} is there already", "name another folder with --out")
+    spec = yaml.safe_dump(spec_of(trace, folder), sort_keys=False, allow_unicode=True, width=100)
+    folder.mkdir(parents=True, exist_ok=True)
+    files[0].write_text(HEAD + spec, encoding="utf-8")
+    files[1].write_text(trace.program, encoding="utf-8")
+    return files
+
+
+def spec_of(trace: Trace, folder: Path) -> dict[str, Any]:
+    """What `report.yaml` says."""
+    header = trace.header
+    return {
+        "title": f"{header.get('question') or 'Report'} ({{period}})",
+        "contexts": {c["name"]: relative(c["given"], folder) for c in header["contexts"]},
+        "program": "report.rlm",
+        **({"params": dict(header["params"])} if header.get("params") else {}),
+        "models": {name: model["model"] for name, model in header["models"].items()},
+        "sections": sections_of(trace.answer["parts"]),
+        "out": "reports/{period}",
+    }
+
+
+def sections_of(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A text and its evidence for each value, first; a table for each table, and a chart where it has numbers."""
+    sections: list[dict[str, Any]] = []
+    for part in parts:
+        name = ".".join(part["part"])
+        if "columns" in part:
+            sections.append({"table": name or "answer", "heading": name or "Answer", "limit": 50})
+            first = part["value"][0] if part["value"] else ()
+            numbers = [c for c, value in zip(part["columns"], first, strict=False) if isinstance(value, int | float)]
+            labels = [c for c in part["columns"] if c not in numbers]
+            if numbers and labels:
+                sections.append({"chart": name or "answer", "x": labels[0], "y": numbers[0]})
+        else:
+            sections.insert(0, {"text": f"{name or 'answer'}: {{{name or 'answer'}}}"})
+            sections.append({"evidence": name or "answer", "heading": f"Behind {name or 'the answer'}", "limit": 5})
+    return sections
+
+
+def relative(given: str, folder: Path) -> str:
+    return given if given == "-" else os.path.relpath(given, folder).replace("{", "{{")
