@@ -42,6 +42,7 @@ from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.recorded import Recorded, RecordedStack
 from rlm_dsl.models.recording import Call, Recording, call_rows, usage_of
 from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.models.server_limits import within_limits
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Server, Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
@@ -146,6 +147,8 @@ def run_program(
     """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
     each round of model calls; answers that are `known` are not asked for; `parent` is the run of which it is another,
     and `extra` what its header says more."""
+    if answers is None:
+        settings = within_limits(settings, keys)
     redaction = redaction_of(keys, settings)
     if (earlier := answers or parent) is not None:
         redaction = redaction.also(recorded_redaction(earlier.header, contexts)[0].values)

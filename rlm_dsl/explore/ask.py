@@ -38,6 +38,7 @@ from rlm_dsl.language.syntax.tree import ContextStatement
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.request import Answer, ModelSettings, Request
+from rlm_dsl.models.server_limits import within_limits
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
@@ -103,6 +104,7 @@ def answer_question(
     if not question.strip():
         raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
     returns = read_type(options.returns) if options.returns else None
+    settings = within_limits(settings, keys)
     redaction = redaction_of(keys, settings)
     settings = replace(settings, rows_per_call={}, proxies={})  # which name steps of a program that is not there yet
     asked = {"question": question, "turns_allowed": settings.turns, "wishes": options.as_json()}

@@ -25,6 +25,8 @@ from rlm_dsl.models.settings import DEFAULT_URL, KEY
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+MOST_TOLD = 1_000_000
+"""Bytes that are read of what a server tells of itself."""
 REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
 """Statuses by which a server may say that it does not take a form of asking."""
 TOO_LONG = (
@@ -273,6 +275,26 @@ class Endpoint:
         )
         return Attempt(error, again=True, billed=True, narrow=True)
 
+    def told(self, path: str, seconds: float) -> Any:
+        """What a server of this machine or network tells at a path: its JSON, without secrets. None where it tells
+        nothing in time. Quick, since it loads no client."""
+        from urllib.error import HTTPError
+        from urllib.parse import urlencode
+        from urllib.request import ProxyHandler, Request, build_opener
+
+        headers = {**self.headers, **({self.key_header: self.api_key or "none"} if self.key_header else {})}
+        if self.api_key and not self.key_header:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        url = f"{path}?{urlencode(self.query)}" if self.query else path
+        try:
+            opener = build_opener(ProxyHandler({}), unredirected())
+            with opener.open(Request(url, headers=headers), timeout=seconds) as reply:
+                return self.cleaned(parsed(reply.read(MOST_TOLD).decode("utf-8", "replace")))
+        except HTTPError:
+            return None
+        except (OSError, ValueError) as failure:
+            raise ModelUnavailable(f"{self.base_url} cannot be reached: {own_words(failure)}") from None
+
     async def models(self) -> list[str]:
         """The names of the models that the server lists."""
         return [self.redact(str(model.id)) async for model in self.opened().models.list()]
@@ -280,6 +302,17 @@ class Endpoint:
 
 SLOW = (429, 503, 529)
 """Statuses by which a server says that it is asked too much."""
+
+
+def unredirected() -> Any:
+    """What makes a redirect an answer like any other."""
+    from urllib.request import HTTPRedirectHandler
+
+    class Unredirected(HTTPRedirectHandler):
+        def redirect_request(self, *_: Any, **__: Any) -> None:
+            return None
+
+    return Unredirected()
 
 
 def never_sent(failure: Exception) -> bool:

@@ -97,9 +97,10 @@ KINDS: Sequence[tuple[str, frozenset[str], re.Pattern[str] | None]] = (
         re.compile(r"content (management )?(policy|filter)|safety (system|policy|filters?)|flagged|moderation",
                    re.IGNORECASE),
     ),
-    ("busy", frozenset({"rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "overloaded_error",
-                        "overloaded", "too_many_requests"}), None),
-    ("broken", frozenset({"server_error", "internal_error", "internal_server_error", "api_error", "upstream_error"}), None),
+    ("busy", frozenset({"rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "overloaded",
+                        "overloaded_error", "too_many_requests"}), None),
+    ("broken", frozenset({"server_error", "internal_error", "internal_server_error", "api_error",
+                          "upstream_error"}), None),
 )  # fmt: skip
 
 

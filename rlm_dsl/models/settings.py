@@ -102,7 +102,8 @@ class Settings:
     A step of which more than the share `max_failed` fails stops early. With `batch`, a step's requests are handed to
     the server's Batch API, and only what that leaves unanswered is asked one by one. `rows_per_call` says by step how
     many rows go into one request; it is off unless labelled rows prove that it changes no answers for the worse.
-    `proxies` are those of cascades, as JSON by their digests.
+    `proxies` are those of cascades, as JSON by their digests. `concurrency` is how many requests may be in flight at a
+    server; where it is not said, as many as the server's `slots`, which local servers tell, else 16.
     """
 
     models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
@@ -112,7 +113,7 @@ class Settings:
     price: Price | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
     servers: tuple[Server, ...] = ()
-    concurrency: int = 16
+    concurrency: int | None = None
     window: int = WINDOW
     timeout_seconds: float = 120.0
     threads: int | None = None
@@ -123,6 +124,7 @@ class Settings:
     batch: bool = False
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
     proxies: Mapping[str, Any] = field(default_factory=dict)
+    slots: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", server_address(self.base_url))

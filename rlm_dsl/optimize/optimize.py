@@ -7,8 +7,11 @@ everything is chosen.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.run import redaction_of, run_log
+from rlm_dsl.models.server_limits import within_limits
 from rlm_dsl.optimize.bounds import bounds_of, estimate
 from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.evaluator import Evaluator
@@ -32,6 +35,7 @@ def optimize(job: OptimizationJob) -> OptimizationResult:
     """Raises UserError before anything is asked: examples, metric, optimizer, budget; and for what ends a search: the
     budget, a server, a metric that raises."""
     score = metric(job.metric)
+    job = replace(job, settings=within_limits(job.settings, job.keys))
     redaction = redaction_of(job.keys, job.settings)
     header = record_header(job)
     known = answers_of_stopped(job.folder, header)

@@ -21,6 +21,7 @@ from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.session import Session
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.check import Environment
+from rlm_dsl.models.server_limits import within_limits
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
 
@@ -28,6 +29,7 @@ from rlm_dsl.models.settings import Settings
 def run_shell(contexts: Mapping[str, Context], settings: Settings, environment: Mapping[str, str]) -> int:
     """A session over the contexts until the input ends."""
     keys = Keys(environment)
+    settings = within_limits(settings, keys)
     redaction = redaction_of(keys, settings)
     progress = Bar()
     with (

@@ -36,6 +36,7 @@ from rlm_dsl.language.reference.card import card
 from rlm_dsl.language.reference.manual import manual_of
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
+from rlm_dsl.models.server_limits import within_limits
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.replay.verify import verify
@@ -52,6 +53,7 @@ class Workspace:
     """Owns the models' stack and one session; each tool is a method, one at a time. Use as a context manager."""
 
     def __init__(self, allowed: Sequence[Path], settings: Settings, keys: Keys, traces: Path | None = None) -> None:
+        settings = within_limits(settings, keys)
         self.allowed = tuple(real_folder(folder) for folder in allowed)
         self.settings, self.keys, self.traces = settings, keys, traces
         self.contexts: dict[str, Context] = {}
