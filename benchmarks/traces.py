@@ -30,7 +30,6 @@ from rlm_dsl.engine.run import header_of, record_run, run_log
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.models.attempts import Announced
 from rlm_dsl.models.known_answers import NONE_KNOWN
-from rlm_dsl.models.rate_limit import Pace
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.recording import Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
@@ -73,7 +72,7 @@ def recorded(data: Path, to: Path) -> Path:
     calls = replayed_calls(models, Recorded(lambda key: None), CallOptions())
     header = header_of(contexts, {}, models, settings, {})
     with run_log(to, Redaction()) as held, Warehouse(contexts=contexts.values()) as warehouse:
-        announced = Announced(ByRule(), held.tell, time.monotonic, Pace(16, time.monotonic))
+        announced = Announced(ByRule(), held.tell, time.monotonic)
         calls.models.recording = Recording(announced, lambda key: "live")
         held.begin({"program": PROGRAM}, header, NONE_KNOWN)
         source = Source("program.rlm", PROGRAM)

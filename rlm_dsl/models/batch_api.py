@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.models.attempts import Log, told
-from rlm_dsl.models.budget import Amount, PriceOf, Spending, amount, most_output
+from rlm_dsl.models.budget import NOTHING, Amount, PriceOf, Spending, amount, most_output
 from rlm_dsl.models.cache.store import AnswerStore
-from rlm_dsl.models.client import Endpoint, read_completion
+from rlm_dsl.models.client import Endpoint
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable
-from rlm_dsl.models.request import Request
+from rlm_dsl.models.request import Answer, Request
 
 MOST, LARGEST = 50_000, 100_000_000
 """Requests and bytes of one batch, as servers take them."""
@@ -59,8 +59,8 @@ class Batches:
     async def submitted(self, step: str, requests: Sequence[Request]) -> bool:
         """Reserve, announce, submit and wait; false where the server has no batches."""
         reserved = self.most(requests)
-        await self.spending.reserve(reserved, len(requests))
-        spent: Amount | None = None
+        await self.spending.reserve(reserved)
+        spent = NOTHING
         try:
             client = self.endpoint.opened()
             keys = [request.key for request in requests]
@@ -75,12 +75,12 @@ class Batches:
                 self.log("batch.end", {"step": step, "outcome": "refused"})
                 if getattr(failure, "status_code", None) in (400, 404, 405, 501):
                     return False
-                raise self.endpoint.attempt(failure, requests[0]).error from None
+                raise self.endpoint.failed(failure, requests[0]).error from None
             self.store.keep_batch(self.endpoint.base_url, made.id, keys)
             spent = await self.collected(made.id, {request.key: request for request in requests})
             return True
         finally:
-            await asyncio.shield(self.spending.settle(reserved, spent, calls=len(requests)))
+            self.spending.settle(reserved, spent)
 
     def most(self, requests: Sequence[Request]) -> Amount:
         parts_of = [
@@ -103,7 +103,7 @@ class Batches:
                 if getattr(failure, "status_code", None) == 404:
                     self.store.forget_batch(batch_id)
                     return Amount()
-                raise self.endpoint.attempt(failure, next(iter(wanted.values()))).error from None
+                raise self.endpoint.failed(failure, next(iter(wanted.values()))).error from None
             if batch.status in OVER:
                 break
             await asyncio.sleep(wait)
@@ -132,8 +132,10 @@ class Batches:
                 continue
             try:
                 body = json.dumps(found["response"]["body"], ensure_ascii=False)
-                answer = self.endpoint.clean(read_completion(body, self.endpoint.base_url, self.endpoint.redact))
+                answer = self.endpoint.read(body, request, self.endpoint.body(request))
             except Attempt:
+                continue
+            if not isinstance(answer, Answer):
                 continue
             self.log("call.end", {"key": request.key, **told(answer), "batch": True})
             if answer.keepable:

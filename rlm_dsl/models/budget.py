@@ -1,7 +1,8 @@
 """The budget: a reservation before each attempt, settled by what it came to.
 
-In: limits, attempts. Out: leave to go, or BudgetExceeded. Law: calls, tokens and dollars spent and reserved together
-never pass the limits, and no call leaves after the last second; what was surely not billed is given back.
+In: limits, attempts. Out: leave to go, or BudgetExceeded. Law: what is spent and reserved together never passes the
+limits in calls, tokens and dollars, whatever servers say, and no call leaves once the seconds are over; what surely was
+not billed is given back; nobody is refused while what is under way may still be kept or given back.
 """
 
 from __future__ import annotations
@@ -9,27 +10,51 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.prices import Price
-from rlm_dsl.models.protocol import Attempt, BudgetExceeded, Model, TooDear
+from rlm_dsl.models.protocol import Attempt, BudgetExceeded, Model, RequestRefused, TooDear
 from rlm_dsl.models.request import Answer, Request, estimated_tokens
 from rlm_dsl.models.settings import OUTPUT, Limits
 
 PriceOf = Callable[[str], Price | None]
+BEYOND = 2_000
+"""Tokens by which a server's count may pass what was reserved and still be believed: its own words around ours."""
+
+
+def dollars(amount: float) -> float:
+    """A sum of money to the last digit that a price can have, so that what is added and taken away again leaves
+    nothing."""
+    return round(amount, 12)
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What an attempt takes or took."""
+    """What attempts take or took."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float = 0.0
+    calls: int = 0
 
     @property
     def tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            dollars(self.usd + other.usd),
+            self.calls + other.calls,
+        )
+
+    def __sub__(self, other: Amount) -> Amount:
+        return self + Amount(-other.prompt_tokens, -other.completion_tokens, -other.usd, -other.calls)
+
+
+NOTHING = Amount()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +90,8 @@ def estimated(step: str, requests: int, new: Iterable[Request], price_of: PriceO
 @dataclass(slots=True)
 class Spending:
     """What is spent and reserved so far. `estimated` if a server gave no figures for some of it; `clock` gives
-    seconds, and the run's begin when the first call asks for leave."""
+    seconds, and the run's begin when the first call asks for leave. A `refusal` holds for all that waits, until the
+    next round is checked. `beyond` is by how much servers' counts of a model passed what was reserved."""
 
     limits: Limits
     clock: Callable[[], float] = lambda: 0.0
@@ -74,11 +100,12 @@ class Spending:
     completion_tokens: int = 0
     usd: float = 0.0
     estimated: bool = False
-    reserved_calls: int = 0
-    reserved_tokens: int = 0
-    reserved_usd: float = 0.0
+    reserved: Amount = NOTHING
     started: float | None = None
-    settled: asyncio.Condition = field(default_factory=asyncio.Condition)
+    refusal: str = ""
+    refused: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    beyond: dict[str, Amount] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -86,105 +113,149 @@ class Spending:
 
     @property
     def calls_left(self) -> int:
-        return self.limits.calls - self.calls - self.reserved_calls
+        return self.limits.calls - self.calls - self.reserved.calls
 
-    def problem(self, amount: Amount, calls: int = 1) -> str:
+    @property
+    def tokens_left(self) -> int:
+        return self.limits.tokens - self.tokens - self.reserved.tokens
+
+    @property
+    def usd_left(self) -> float:
+        """Of a limit in dollars."""
+        return dollars((self.limits.usd or 0.0) - self.usd - self.reserved.usd)
+
+    def problem(self, amount: Amount) -> str:
         """Why attempts of at most so much may not go now; "" if they may."""
         limits = self.limits
-        if self.calls_left < calls:
+        if amount.calls > self.calls_left:
             return f"the budget of {limits.calls:,} calls is used up"
-        if self.tokens + self.reserved_tokens + amount.tokens > limits.tokens:
+        if amount.tokens > self.tokens_left:
             return (
                 f"the budget of {limits.tokens:,} tokens has {limits.tokens - self.tokens:,} left, and the next call "
                 f"may take {amount.tokens:,}"
             )
-        if limits.usd is not None and self.usd + self.reserved_usd + amount.usd > limits.usd + 1e-12:
+        if limits.usd is not None and dollars(amount.usd) > self.usd_left:
             return (
                 f"the budget of ${limits.usd:,.2f} has ${limits.usd - self.usd:,.4f} left, and the next call may "
                 f"take ${amount.usd:,.4f}"
             )
         return ""
 
+    def late(self, wait: float = 0.0) -> str:
+        """Why no call may leave after so long a wait; "" if one may."""
+        now, limit = self.clock(), self.limits.seconds
+        if self.started is None:
+            self.started = now
+        gone = now - self.started
+        if limit is None or gone + wait < limit:
+            return ""
+        if gone >= limit:
+            return f"the budget of {limit:g} seconds is used up"
+        return f"the budget of {limit:g} seconds ends before the next call may leave, in {wait:.3g} s"
+
     def check(self, estimate: Estimate) -> None:
-        """Raise TooDear where a round surely takes more than is left, however short its answers are."""
+        """Begin a round. Raise TooDear where it surely takes more than is left, however short its answers are."""
         step, limits = estimate.step, self.limits
+        self.refusal = ""
+        self.refused.clear()
         if estimate.new > self.calls_left:
             raise TooDear(
                 f"{step} needs {estimate.new:,} new model calls, and the budget of {limits.calls:,} has "
                 f"{max(0, self.calls_left):,} left"
             )
-        if estimate.prompt_tokens > (left := limits.tokens - self.tokens - self.reserved_tokens):
+        if estimate.prompt_tokens > self.tokens_left:
             raise TooDear(
                 f"{step} needs about {estimate.prompt_tokens:,} tokens for what it shows alone, and the budget of "
-                f"{limits.tokens:,} has {max(0, left):,} left"
+                f"{limits.tokens:,} has {max(0, self.tokens_left):,} left"
             )
-        if limits.usd is not None and (estimate.least_usd or 0) > (rest := limits.usd - self.usd - self.reserved_usd):
+        if limits.usd is not None and dollars(estimate.least_usd or 0.0) > self.usd_left:
             raise TooDear(
                 f"{step} needs about ${estimate.least_usd:,.2f} for what it shows alone, and the budget of "
-                f"${limits.usd:,.2f} has ${max(0, rest):,.2f} left"
+                f"${limits.usd:,.2f} has ${max(0.0, self.usd_left):,.2f} left"
             )
 
-    async def reserve(self, amount: Amount, calls: int = 1) -> None:
+    async def reserve(self, amount: Amount) -> None:
         """Leave for attempts of at most so much; waits while reservations under way may be given back."""
-        async with self.settled:
-            self.in_time()
-            while problem := self.problem(amount, calls):
-                if self.reserved_calls == 0:
-                    raise BudgetExceeded(problem)
-                await self.settled.wait()
-                self.in_time()
-            self.reserved_calls += calls
-            self.reserved_tokens += amount.tokens
-            self.reserved_usd += amount.usd
+        while True:
+            if over := self.refusal or self.late():
+                await self.refuse(over)
+            if not (problem := self.problem(amount)):
+                self.reserved += amount
+                return
+            if not self.reserved.calls:
+                await self.refuse(problem)
+            await self.settled.wait()
 
-    def in_time(self) -> None:
-        now = self.clock()
-        if self.started is None:
-            self.started = now
-        if self.limits.seconds is not None and now - self.started >= self.limits.seconds:
-            raise BudgetExceeded(f"the budget of {self.limits.seconds:g} seconds is used up")
+    async def refuse(self, problem: str) -> NoReturn:
+        """Let nothing more leave, wait for what is under way, then raise BudgetExceeded."""
+        self.refusal = told = self.refusal or problem
+        self.refused.set()
+        while self.reserved.calls:
+            await self.settled.wait()
+        raise BudgetExceeded(told)
 
-    async def settle(self, reserved: Amount, spent: Amount | None, *, estimated: bool = False, calls: int = 1) -> None:
-        """Give a reservation back, and count what was spent instead, or nothing."""
-        async with self.settled:
-            self.reserved_calls -= calls
-            self.reserved_tokens -= reserved.tokens
-            self.reserved_usd -= reserved.usd
-            if spent is not None:
-                self.calls += calls
-                self.prompt_tokens += spent.prompt_tokens
-                self.completion_tokens += spent.completion_tokens
-                self.usd += spent.usd
-                self.estimated |= estimated
-            self.settled.notify_all()
+    async def sleep(self, seconds: float) -> None:
+        """Wait before another attempt. What would outlast the budget is refused at once, and so is whatever waits
+        while another call is refused."""
+        if over := self.refusal or self.late(seconds):
+            await self.refuse(over)
+        try:
+            async with asyncio.timeout(seconds):
+                await self.refused.wait()
+        except TimeoutError:
+            return
+        await self.refuse(self.refusal)
+
+    def learn(self, model: str, prompt_tokens: int, completion_tokens: int) -> None:
+        """A server counted so many tokens more than may be; as many are reserved too from now on."""
+        known = self.beyond.get(model, NOTHING)
+        self.beyond[model] = Amount(
+            max(known.prompt_tokens, min(prompt_tokens, BEYOND)),
+            max(known.completion_tokens, min(completion_tokens, BEYOND)),
+        )
+
+    def settle(self, reserved: Amount, spent: Amount, *, estimated: bool = False) -> None:
+        """Give a reservation back, and count what was spent instead."""
+        self.reserved -= reserved
+        self.calls += spent.calls
+        self.prompt_tokens += spent.prompt_tokens
+        self.completion_tokens += spent.completion_tokens
+        self.usd = dollars(self.usd + spent.usd)
+        self.estimated |= estimated and spent.calls > 0
+        self.settled.set()
+        self.settled = asyncio.Event()
 
 
 @dataclass(frozen=True, slots=True)
 class Budgeted:
-    """A model that asks its budget before each attempt. What a server does not say is estimated from above."""
+    """A model that asks its budget before each attempt. What a server does not say, or cannot mean, is estimated from
+    above; no answer is counted for more than was reserved."""
 
     inner: Model
     spending: Spending
     price_of: PriceOf = lambda model: None
 
     async def answer(self, request: Request) -> Answer:
-        price = self.price(request.settings.model)
+        model = request.settings.model
+        price, more = self.price(model), self.spending.beyond.get(model, NOTHING)
         prompt, output = request.prompt_tokens, most_output(request)
-        reserved = amount(prompt, output, price)
+        reserved = amount(prompt + more.prompt_tokens, output + more.completion_tokens, price)
         await self.spending.reserve(reserved)
-        spent: Amount | None = amount(prompt, 0, price)
-        estimated = True
+        spent, estimated = amount(prompt, 0, price), True
         try:
             answer = await self.inner.answer(request)
-            estimated = answer.prompt_tokens is None or answer.completion_tokens is None
-            said = estimated_tokens(answer.text) if answer.completion_tokens is None else answer.completion_tokens
-            spent = amount(prompt if answer.prompt_tokens is None else answer.prompt_tokens, said, price)
+            given, said, estimated = counted(request, answer)
+            self.spending.learn(model, given - prompt, said - output)
+            spent = amount(min(given, reserved.prompt_tokens), min(said, reserved.completion_tokens), price)
             return answer
         except Attempt as failure:
-            spent = amount(prompt, 0, price) if failure.billed else None
+            spent = spent if failure.billed else NOTHING
+            raise
+        except RequestRefused:  # by the client, before it was sent
+            spent = NOTHING
             raise
         finally:
-            await asyncio.shield(self.spending.settle(reserved, spent, estimated=estimated))
+            self.spending.settle(reserved, spent, estimated=estimated)
 
     def price(self, model: str) -> Price | None:
         found = self.price_of(model)
@@ -197,10 +268,31 @@ class Budgeted:
 
 
 def amount(prompt: int, completion: int, price: Price | None) -> Amount:
-    return Amount(prompt, completion, 0.0 if price is None else price.of(prompt, completion))
+    """What one call of so many tokens takes."""
+    return Amount(prompt, completion, 0.0 if price is None else dollars(price.of(prompt, completion)), 1)
+
+
+def counted(request: Request, answer: Answer) -> tuple[int, int, bool]:
+    """Tokens given and answered as the server counts them, or as they are estimated from above where it does not say
+    or cannot mean it; and whether any were."""
+    given = believed(answer.prompt_tokens, request.prompt_tokens)
+    said = believed(answer.completion_tokens, most_output(request))
+    own = given is None or said is None
+    return (
+        request.prompt_tokens if given is None else given,
+        estimated_tokens(answer.text) if said is None else said,
+        own,
+    )
+
+
+def believed(figure: object, most: int) -> int | None:
+    """A server's count where it can be one."""
+    if not isinstance(figure, int) or isinstance(figure, bool):
+        return None
+    return figure if 0 <= figure <= most + BEYOND else None
 
 
 def most_output(request: Request) -> int:
     """The most tokens that an answer may have, as the request itself says."""
-    given = request.settings.parameters.get("max_completion_tokens", OUTPUT)
-    return given if isinstance(given, int) else OUTPUT
+    given = request.settings.parameters.get("max_completion_tokens")
+    return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else OUTPUT

@@ -1,8 +1,9 @@
 """How fast one server is asked: as fast as it lets us, and no faster.
 
-In: what it says (too much, its headers' counts) and its agreed rates. Out: leave to go, one request at a time.
-Law: no more than `ceiling` requests are in flight, and no more than its rates leave within a minute; what the server
-says makes us slower at once and quicker again only little by little (additive increase, multiplicative decrease).
+In: what it says (too much, its headers' counts), its silence and its agreed rates. Out: leave to go, one request at a
+time. Law: no more than `ceiling` requests are in flight, and no more than its rates leave within a minute; what the
+server says makes us slower at once and quicker again only little by little (additive increase, multiplicative
+decrease); one that gives nothing is not asked for ever.
 """
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
+
+from rlm_dsl.models.protocol import Attempt, Model
+from rlm_dsl.models.request import Answer, Request
 
 MINUTE = 60.0
 FIRST = 16
 """Requests in flight at first; more follow as long as answers come."""
 LONGEST_HOLD = 60.0
 """Seconds that headers can hold requests back: what they say is a hint."""
+SILENCE = 180.0
+"""Seconds without an answer after which one more attempt that comes to nothing is the last."""
 SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -40,6 +47,7 @@ class Pace:
         self.free = asyncio.Condition()
         self.held_until = 0.0
         self.slowed_at: float | None = None
+        self.failing_since: float | None = None
         self.rates = [Rate(requests, clock), Rate(tokens, clock)]
 
     @asynccontextmanager
@@ -69,6 +77,7 @@ class Pace:
 
     def well(self) -> None:
         """An answer came: until the server was first strained each lets one more go, from then on a window of them."""
+        self.failing_since = None
         self.width = min(float(self.ceiling), self.width + (1.0 if self.slowed_at is None else 1.0 / self.width))
 
     def slow(self, left: float, wait: float | None) -> None:
@@ -81,6 +90,12 @@ class Pace:
         if wait:
             self.held_until = max(self.held_until, now + min(wait, LONGEST_HOLD))
 
+    def failed(self, left: float) -> bool:
+        """An attempt that left then came to nothing; whether it left after so long a silence that it is the last."""
+        if self.failing_since is None:
+            self.failing_since = left
+        return left - self.failing_since >= SILENCE
+
     def heard(self, headers: Mapping[str, str]) -> None:
         """Counts of a reply's headers: where nothing is left, nothing goes until they are set back."""
         for kind in ("requests", "tokens"):
@@ -88,6 +103,27 @@ class Pace:
             reset = span(headers.get(f"x-ratelimit-reset-{kind}", ""))
             if left.isdigit() and int(left) == 0 and reset:
                 self.held_until = max(self.held_until, self.clock() + min(reset, LONGEST_HOLD))
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A model each of whose attempts has its place at a server for as long as it lasts, and changes the pace."""
+
+    inner: Model
+    pace: Pace
+
+    async def answer(self, request: Request) -> Answer:
+        async with self.pace.leave(request.prompt_tokens) as left:
+            try:
+                answer = await self.inner.answer(request)
+            except Attempt as failure:
+                if failure.narrow:
+                    self.pace.slow(left, failure.wait)
+                if failure.again and not failure.slow and self.pace.failed(left):
+                    raise Attempt(failure.error, again=False, billed=failure.billed) from None
+                raise
+            self.pace.well()
+            return answer
 
 
 class Rate:

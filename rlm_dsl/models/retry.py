@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from rlm_dsl.models.protocol import Attempt, Model, RequestRefused
-from rlm_dsl.models.request import ERROR, Answer, Request
+from rlm_dsl.models.request import ERROR, REJECTED, Answer, Request
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
@@ -34,9 +34,9 @@ class Retrying:
             try:
                 return await self.inner.answer(request)
             except Attempt as failure:
-                if about_its_text(failure, request):
-                    return Answer(failure.error.message, finish=ERROR)
-                failed += 0 if failure.slow else 1 if failure.billed else 2  # who is not there is not waited for long
+                if (end := row_end(failure, request)) is not None:
+                    return Answer(failure.error.message, finish=end)
+                failed += weight(failure)
                 wait = self.wait(number, failure)
                 if not failure.again or failed >= self.attempts or waited + wait > self.patience:
                     raise failure.error from None
@@ -50,6 +50,15 @@ class Retrying:
         return max(failure.wait or 0.0, own)
 
 
-def about_its_text(failure: Attempt, request: Request) -> bool:
-    """Whether a server refuses one row's request, such as for its length: an answer of that row, not of the run."""
-    return request.schema is not None and isinstance(failure.error, RequestRefused) and failure.error.code == "request"
+def weight(failure: Attempt) -> int:
+    """How many failed attempts one counts for: none where a server is only asked too much; two where nobody is there or
+    all of the time went by, which nobody is kept waiting for eight times."""
+    return 0 if failure.slow else 1 if failure.billed and not failure.narrow else 2
+
+
+def row_end(failure: Attempt, request: Request) -> str | None:
+    """How a row's answer ends that a server refuses to give: for what the row holds, such as its length, or for no
+    reason that it says; None for a refusal that ends the run."""
+    if request.schema is None or not isinstance(failure.error, RequestRefused):
+        return None
+    return {"row": ERROR, "request": REJECTED}.get(failure.error.code)

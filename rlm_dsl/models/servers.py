@@ -1,7 +1,8 @@
 """The servers of a run, each with its own client, key, headers and pace.
 
-In: requests. Out: answers, each from the server that its request names. Law: every attempt is announced before it
-leaves; the keys and headers of one server never go to another.
+In: requests. Out: answers, each from the server that its request names. Law: an attempt has its place at the server
+before it asks the budget, and is announced after that and before it is sent; the keys and headers of one server never
+go to another.
 """
 
 from __future__ import annotations
@@ -9,16 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Announced, Log
+from rlm_dsl.models.budget import Budgeted, Spending
 from rlm_dsl.models.cache.store import AnswerStore
 from rlm_dsl.models.client import Endpoint
-from rlm_dsl.models.rate_limit import Pace
+from rlm_dsl.models.dialects import Dialect
+from rlm_dsl.models.protocol import Model
+from rlm_dsl.models.rate_limit import Pace, Paced
 from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.settings import KEY, Server, Settings
-from rlm_dsl.models.settings_file import filled
+from rlm_dsl.models.settings_file import VARIABLE, filled
+from rlm_dsl.trace.secrets import TELLING
+
+USUAL_CONCURRENCY = 16
+"""Requests in flight at most, where neither the user nor the server says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,11 @@ class Keys:
     def all(self, servers: tuple[Server, ...]) -> dict[str, str]:
         """Every key that may be sent, for redaction, by a name that says what it is."""
         found = {f"{server.key}_KEY": key for server in servers if (key := self.of(server))}
+        for server in servers:
+            sent = {**server.headers, **server.query}
+            for name, value in sent.items():
+                found |= {f"{name}_SECRET": value} if TELLING.search(name) and not VARIABLE.search(value) else {}
+                found |= {f"{one}_SECRET": self.environment.get(one, "") for one in VARIABLE.findall(value)}
         return found | ({"API_KEY": self.given} if self.given else {})
 
 
@@ -49,40 +63,62 @@ class Servers:
         log: Log,
         redact: Callable[[str], str],
         store: AnswerStore,
+        spending: Spending,
         noted: Callable[[Call], None] = lambda call: None,
     ) -> None:
         self.settings, self.keys, self.log, self.redact, self.store = settings, keys, log, redact, store
-        self.noted = noted
-        self.opened: dict[str, tuple[Endpoint, Announced]] = {}
+        self.spending, self.noted = spending, noted
+        self.opened: dict[str, tuple[Endpoint, Model]] = {}
 
     async def answer(self, request: Request) -> Answer:
-        return await self.at(request.settings.base_url)[1].answer(request)
+        endpoint, model = self.at(request.settings.base_url)
+        endpoint.opened()  # which takes its time once, and that is not the budget's
+        return await model.answer(request)
 
-    def at(self, url: str) -> tuple[Endpoint, Announced]:
+    def at(self, url: str) -> tuple[Endpoint, Model]:
         if url not in self.opened:
             server, settings = self.settings.server(url), self.settings
-            ceiling = server.concurrency or settings.concurrency
-            pace = Pace(ceiling, time.monotonic, server.requests_per_minute, server.tokens_per_minute)
-            endpoint = Endpoint(
+            ceiling = server.concurrency or settings.concurrency or settings.slots.get(url) or USUAL_CONCURRENCY
+            rates = server.requests_per_minute, server.tokens_per_minute
+            pace = Pace(ceiling, time.monotonic, *rates, self.spending.sleep)
+            endpoint = endpoint_of(
+                settings,
+                self.keys,
                 url,
-                self.keys.of(server),
-                server.timeout_seconds or settings.timeout_seconds,
                 self.redact,
-                time.time,
-                headers={name: filled(value, self.keys.environment) for name, value in server.headers.items()},
-                query=server.query,
-                key_header=server.key_header,
-                key_name=server.key,
-                known=self.store.manners(url),
-                learnt=lambda model, manner: self.store.learn(url, model, manner),
+                known=self.store.dialects(url),
+                learnt=lambda model, dialect: self.learn(url, model, dialect),
                 heard=pace.heard,
             )
-            self.opened[url] = endpoint, Announced(endpoint, self.log, time.monotonic, pace, self.noted)
+            announced = Announced(endpoint, self.log, time.monotonic, self.noted)
+            self.opened[url] = endpoint, Paced(Budgeted(announced, self.spending, settings.price_of), pace)
         return self.opened[url]
+
+    def learn(self, url: str, model: str, dialect: Dialect) -> None:
+        """Remember how a model is asked, and say so."""
+        self.store.learn(url, model, dialect)
+        self.log("model.dialect", {"server.address": url, "gen_ai.request.model": model, "asked": dialect.told()})
 
     async def close(self) -> None:
         for endpoint, _ in self.opened.values():
             await endpoint.close()
+
+
+def endpoint_of(settings: Settings, keys: Keys, url: str, redact: Callable[[str], str] = str, **more: Any) -> Endpoint:
+    """The endpoint of a server, as the settings say that it is spoken to."""
+    server = settings.server(url)
+    return Endpoint(
+        url,
+        keys.of(server),
+        server.timeout_seconds or settings.timeout_seconds,
+        redact,
+        time.time,
+        headers={name: filled(value, keys.environment) for name, value in server.headers.items()},
+        query={name: filled(value, keys.environment) for name, value in server.query.items()},
+        key_header=server.key_header,
+        key_name=server.key,
+        **more,
+    )
 
 
 def check_servers(settings: Settings, environment: Mapping[str, str]) -> None:
@@ -90,7 +126,7 @@ def check_servers(settings: Settings, environment: Mapping[str, str]) -> None:
     used = {model.base_url for model in settings.by_alias().values()}
     for server in settings.servers:
         if server.url in used:
-            for value in server.headers.values():
+            for value in (*server.headers.values(), *server.query.values()):
                 filled(value, environment)
             if server.key != KEY and server.key and server.key not in environment:
                 raise UserError(f"the environment has no {server.key}", f"{server.url} takes its key from there")

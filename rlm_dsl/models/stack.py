@@ -1,12 +1,12 @@
 """The live stack of a run: how its requests reach models, and what each layer sees of them.
 
 In: settings, an environment, a log. Out: one model for rounds and root turns. Law: from the outside in, a request is
-recorded, explored, looked up, tried again, budgeted, announced, sent; nothing reaches the network past any of these.
+recorded, explored, looked up, tried again, given its place at the server, budgeted, announced, sent; nothing reaches
+the network past any of these.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.batch_api import Batches
-from rlm_dsl.models.budget import Budgeted, Estimate, Spending, estimated
+from rlm_dsl.models.budget import Estimate, Spending, estimated
 from rlm_dsl.models.cache.store import AnswerStore, Stored, default_path
 from rlm_dsl.models.event_loop import EventLoop
 from rlm_dsl.models.exploring import Exploring
@@ -64,9 +64,8 @@ class LiveStack:
         self.spending = Spending(
             settings.limits, time.monotonic, known.calls, spent.prompt_tokens, spent.completion_tokens, spent.usd
         )
-        self.servers = Servers(settings, keys, log, redact, self.store, on_call)
-        retrying = Retrying(Budgeted(self.servers, self.spending, settings.price_of), asyncio.sleep, random.random)
-        self.stored = Stored(retrying, self.store, known)
+        self.servers = Servers(settings, keys, log, redact, self.store, self.spending, on_call)
+        self.stored = Stored(Retrying(self.servers, self.spending.sleep, random.random), self.store, known)
         self.exploring = Exploring(self.stored, self.explore)
         self.recording = Recording(self.exploring, self.origin, on_call)
         self.loop = EventLoop()
@@ -108,7 +107,7 @@ class LiveStack:
         """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where
         batches are on, their answers are then in the store."""
         asked = {request.key: request for request in requests if not request.explore}
-        held = self.stored.look_up(asked)
+        held = self.stored.look_up(asked.values())
         new = [request for key, request in asked.items() if key not in held]
         estimate = estimated(step, len(asked), new, self.price_of)
         self.spending.check(estimate)

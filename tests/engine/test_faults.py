@@ -84,8 +84,9 @@ def test_a_key_that_expires_in_mid_run_ends_it_and_a_fresh_one_goes_on(tmp_path:
 def test_a_run_that_cannot_go_on_says_why_and_keeps_what_it_has(
     tmp_path: Path, fault: dict[str, Any], told: str
 ) -> None:
+    seconds = 0.1 if "latency" in fault else 30.0
     with serve(gold=GOLD, **fault) as server, pytest.raises(UserError, match=told):
-        rlm_dsl.run(PROGRAM, log(tmp_path), model="m", base_url=server.base_url, timeout_seconds=0.1)
+        rlm_dsl.run(PROGRAM, log(tmp_path), model="m", base_url=server.base_url, timeout_seconds=seconds)
 
 
 LIMITED = """

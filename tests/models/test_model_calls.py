@@ -26,7 +26,7 @@ from rlm_dsl.models.budget import Budgeted, Spending
 from rlm_dsl.models.cache.store import AnswerStore, Stored
 from rlm_dsl.models.client import Endpoint
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, ModelUnavailable, RequestRefused
-from rlm_dsl.models.rate_limit import Pace
+from rlm_dsl.models.rate_limit import Pace, Paced
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
 from rlm_dsl.models.settings import Limits
@@ -199,10 +199,8 @@ def test_every_attempt_is_announced_before_it_leaves_and_concurrency_is_bounded(
         answers(
             server.base_url,
             *(request(server.base_url, f"text {n}") for n in range(20)),
-            around=lambda endpoint: Announced(
-                endpoint,
-                lambda kind, fields: log.append((kind, fields)),
-                time.monotonic,
+            around=lambda endpoint: Paced(
+                Announced(endpoint, lambda kind, fields: log.append((kind, fields)), time.monotonic),
                 Pace(4, time.monotonic),
             ),
         )

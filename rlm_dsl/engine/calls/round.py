@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +22,8 @@ from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes
 from rlm_dsl.language.operators.core.model_step import ModelStep
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.types import Record
-from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.request import Message, ModelSettings, Request, estimated_tokens
+from rlm_dsl.models.protocol import BudgetExceeded, Model
+from rlm_dsl.models.request import REJECTED, Message, ModelSettings, Request, estimated_tokens
 from rlm_dsl.models.settings import WINDOW
 from rlm_dsl.models.typed_retry import Outcome, ask_typed
 from rlm_dsl.plan.bounds import ASKS
@@ -32,6 +33,8 @@ MOST_KNOWN = 10_000
 """Different answers of a round whose values are held."""
 AT_ONCE = 64
 """Requests that are got ready at once; how many are in flight is the endpoint's concern."""
+KEPT = 1.0
+"""Seconds in which answers that have come are kept, where a budget ends their round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,17 +231,22 @@ async def ask_round(
 
 
 async def in_turn(items: list[Any], one: Callable[[Any], Awaitable[None]]) -> None:
-    """Every item once, in order, AT_ONCE under way; the first failure stops the rest and is raised."""
-    left = iter(items)
+    """Every item once, in order, AT_ONCE under way; the first failure stops the rest and is raised. A budget refuses
+    only when nothing is under way: what is left then are answers on their way into the store, and they get there."""
+    left = deque(items)
 
     async def worker() -> None:
-        for item in left:
-            await one(item)
+        while left:
+            await one(left.popleft())
 
     tasks = [asyncio.ensure_future(worker()) for _ in range(min(AT_ONCE, len(items)))]
     try:
         for task in asyncio.as_completed(tasks):
             await task
+    except BudgetExceeded:
+        left.clear()
+        await asyncio.wait(tasks, timeout=KEPT)
+        raise
     finally:
         for task in tasks:
             task.cancel()
@@ -282,6 +290,26 @@ class RowsFailed(UserError):
             exit_code=3,
             code="rows",
         )
+
+
+class StepRejected(UserError):
+    """Every row of a step was refused, and the server does not say that a row is to blame."""
+
+    def __init__(self, step: str, problem: str) -> None:
+        super().__init__(
+            f"{step}: {problem}",
+            "no row is at fault: see what is asked with explain --prompts, and what the model takes under `parameters`",
+            exit_code=3,
+            code="rejected",
+        )
+
+
+def all_rejected(result: RoundResult) -> str:
+    """What the server says, where it refused every row and blames none; else ""."""
+    asked = [outcome for outcome in result.outcomes.values() if outcome is not None]
+    if asked and all(outcome.raw and outcome.raw[-1][1].finish == REJECTED for outcome in asked):
+        return asked[0].problem or ""
+    return ""
 
 
 def failures(result: RoundResult) -> list[tuple[str, str]]:
