@@ -24,7 +24,7 @@ FIRST = 16
 """Requests in flight at first; more follow as long as answers come."""
 LONGEST_HOLD = 60.0
 """Seconds that headers can hold requests back: what they say is a hint."""
-SILENCE = 180.0
+SILENCE = 300.0
 """Seconds without an answer after which one more attempt that comes to nothing is the last."""
 SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -36,7 +36,7 @@ class Retrying:
             except Attempt as failure:
                 if (end := row_end(failure, request)) is not None:
                     return Answer(failure.error.message, finish=end)
-                failed += weight(failure)
+                failed += 0 if failure.slow else 1 if failure.billed else 2  # who is not there is not waited for long
                 wait = self.wait(number, failure)
                 if not failure.again or failed >= self.attempts or waited + wait > self.patience:
                     raise failure.error from None
@@ -48,12 +48,6 @@ class Retrying:
         """Full jitter over a doubling span; never less than the server asks for."""
         own = self.draw() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(number - 1, 10))
         return max(failure.wait or 0.0, own)
-
-
-def weight(failure: Attempt) -> int:
-    """How many failed attempts one counts for: none where a server is only asked too much; two where nobody is there or
-    all of the time went by, which nobody is kept waiting for eight times."""
-    return 0 if failure.slow else 1 if failure.billed and not failure.narrow else 2
 
 
 def row_end(failure: Attempt, request: Request) -> str | None:

@@ -215,7 +215,7 @@ def test_calls_that_waited_for_a_place_and_were_interrupted_are_not_booked() -> 
 
 
 def test_what_was_surely_not_sent_or_not_billed_is_given_back() -> None:
-    for kind, calls in (("unsendable", 0), ("refused", 0), ("unreachable", 0), ("failed", 8), ("late", 4)):
+    for kind, calls in (("unsendable", 0), ("refused", 0), ("unreachable", 0), ("failed", 8), ("late", 8)):
         way, result, _ = asked_for(Limits(), [Play(kind)], [(1, 50)])
         assert isinstance(result, ModelUnavailable | RequestRefused)
         assert (way.spending.calls, way.spending.tokens) == (calls, calls * request(0).prompt_tokens)
