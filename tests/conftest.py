@@ -1,9 +1,27 @@
-"""What all tests share: `pytest --accept` rewrites the expected parts of the corpus, for the difference to be read."""
+"""What all tests share: `pytest --accept` rewrites the expected parts of the corpus, for the difference to be read.
+
+Law: the suite passes however it was started: Ctrl-C stops what its tests start even where a shell started the suite to
+ignore it, no generated example fails for a machine that is busy, and no answer comes from a store of the user's.
+"""
 
 from __future__ import annotations
+
+import os
+import signal
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="write what the tests got as what they expect")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["RLM_DSL_STORE"] = ":memory:"
+    if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("suite")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -18,6 +20,7 @@ import pytest
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
 from tests.support.commands import Ran, command
+from tests.support.processes import command_run, command_started
 
 ROWS = "id,user,body\n" + "".join(
     f'{n},u{n % 3},"{"my card was charged twice" if n % 4 == 0 else "how do I log in"} ({n})"\n' for n in range(1, 41)
@@ -43,27 +46,15 @@ TURNS = [
 
 
 class Shell:
-    """Runs rlm-dsl in a folder of its own, with a store of its own: here, or in a process of its own where that is what
-    is looked at."""
+    """Runs rlm-dsl in a folder of its own, with a store of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "tickets.csv").write_text(ROWS)
         (folder / "p.rlm").write_text(PROGRAM)
-        hidden = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
-        self.env = {k: v for k, v in os.environ.items() if k not in hidden} | {
-            "RLM_DSL_STORE": str(folder / "s.sqlite")
-        }
 
     def __call__(self, *arguments: str, stdin: str = "", **env: str) -> Ran:
         return command(self.folder, *arguments, stdin=stdin, **env)
-
-    def process(self, *arguments: str) -> Ran:
-        given = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", *arguments]
-        env = {**self.env, "PYTHONPATH": str(Path.cwd())}
-        done = subprocess.run(given, cwd=self.folder, env=env, capture_output=True, text=True, timeout=60)
-        assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -78,7 +69,8 @@ def server() -> Iterator[Server]:
 
 
 def test_ask_explores_answers_and_leaves_a_trace_that_verifies(shell: Shell, server: Server) -> None:
-    asked = shell.process(
+    asked = command_run(
+        shell.folder,
         "ask",
         "How many billing questions did u1 send?",
         "--context",
@@ -234,32 +226,23 @@ def test_explain_shows_program_sql_and_bounds(shell: Shell) -> None:
 
 
 def test_interrupted_a_run_ends_with_130_and_goes_on_where_it_was(shell: Shell) -> None:
-    with serve(gold=GOLD, latency=0.5) as server:
-        command = [
-            sys.executable,
-            "-c",
-            "from rlm_dsl.cli import main; main()",
-            "run",
-            "p.rlm",
-            "--context",
-            "tickets=tickets.csv",
-            "--model",
-            "m",
-            "--base-url",
-            server.base_url,
-            "--concurrency",
-            "4",
-        ]
-        env = {**shell.env, "PYTHONPATH": str(Path.cwd())}
-        process = subprocess.Popen(command, cwd=shell.folder, env=env, stderr=subprocess.PIPE, text=True)
-        while server.calls < 6:
-            time.sleep(0.02)
-        process.send_signal(2)
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == 130 and "Traceback" not in err, err
-        before = server.calls
-        assert shell(*command[3:]).code == 0
-        assert before < 14 and server.calls <= 14 + 4
+    with serve(gold=GOLD, latency=0.3) as server:
+        given = ("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url)
+        with command_started(shell.folder, *given, "--concurrency", "4") as process:
+            while server.calls < 6:
+                assert process.running, process.ended()
+                time.sleep(0.02)
+            process.send(signal.SIGINT)
+            assert process.ended().code == 130
+        before, kept = server.calls, answers_kept(shell.folder / "s.sqlite")
+        assert shell(*given).code == 0
+        assert 0 < kept <= before < 14 and server.calls - before == 14 - kept
+
+
+def answers_kept(store: Path) -> int:
+    with closing(sqlite3.connect(store)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM answers").fetchone()
+        return int(count)
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:

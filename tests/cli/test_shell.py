@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import select
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from rlm_dsl.cli.shell.terminal import wants_more
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.language.check import Environment
 from rlm_dsl.testing import serve
+from tests.support.processes import Process, command_started
 
 ROWS = "id,user,body\n" + "".join(
     f'{n},u{n % 3},"{"my card was charged twice" if n % 4 == 0 else "how do I log in"} ({n})"\n' for n in range(1, 41)
@@ -27,9 +26,6 @@ ROWS = "id,user,body\n" + "".join(
 LABELS = [
     {"text": line.split('"')[1], "label": "billing" if "card" in line else "other"} for line in ROWS.split("\n")[1:-1]
 ]
-COMMAND = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", "shell", "--context", "tickets=tickets.csv"]
-OWN_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-HIDDEN = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
 
 
 class Folder:
@@ -38,22 +34,20 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         (path / "tickets.csv").write_text(ROWS)
-        self.env = {name: value for name, value in os.environ.items() if name not in HIDDEN} | {
-            "PYTHONPATH": str(Path.cwd()),
-            "RLM_DSL_STORE": str(path / "s.sqlite"),
+        self.env = {
             "XDG_DATA_HOME": str(path / "data"),
             "HOME": str(path),
             "TERM": "xterm",
             "PROMPT_TOOLKIT_NO_CPR": "1",
         }
 
+    def started(self, *more: str, **streams: str) -> Process:
+        return command_started(self.path, "shell", "--context", "tickets=tickets.csv", *more, env=self.env, **streams)
+
     def piped(self, text: str, *more: str) -> tuple[int, str, str]:
-        given = text.encode()
-        done = subprocess.run(
-            [*COMMAND, *more], cwd=self.path, env=self.env, input=given, capture_output=True, timeout=60
-        )
-        assert b"Traceback" not in done.stderr, done.stderr
-        return done.returncode, done.stdout.decode(), done.stderr.decode()
+        with self.started(*more, stdin=text) as process:
+            ran = process.ended()
+        return ran.code, ran.out, ran.err
 
 
 @pytest.fixture
@@ -196,17 +190,8 @@ class Terminal:
     def __init__(self, folder: Folder, *more: str) -> None:
         import pty
 
-        self.screen, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", OWN_TERMINAL + COMMAND[2], *COMMAND[3:], *more],
-            cwd=folder.path,
-            env=folder.env,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
+        self.screen, self.theirs = pty.openpty()
+        self.process = folder.started(*more, terminal=os.ttyname(self.theirs))
         self.seen = ""
 
     def expect(self, wanted: str) -> str:
@@ -239,9 +224,10 @@ class Terminal:
     def leave(self) -> int:
         self.type("\x04")
         try:
-            return self.process.wait(timeout=20)
+            return self.process.ended().code
         finally:
             os.close(self.screen)
+            os.close(self.theirs)
 
 
 @pytest.fixture
@@ -251,10 +237,8 @@ def terminal(folder: Folder) -> Iterator[Terminal]:
     (folder.path / "many.csv").write_text(many)
     with serve(gold=LABELS, latency=20.0) as server:
         started = Terminal(folder, "--context", "many=many.csv", "--model", "m", "--base-url", server.base_url)
-        yield started
-        if started.process.poll() is None:
-            started.process.kill()
-            started.process.wait()
+        with started.process:
+            yield started
 
 
 def test_a_session_at_a_terminal(terminal: Terminal, folder: Folder) -> None:
@@ -273,7 +257,7 @@ def test_a_session_at_a_terminal(terminal: Terminal, folder: Folder) -> None:
     terminal.expect("rlm>")
     terminal.type("big = many | join(many, on=left.id * right.id % 7 == 3 and left.id % 1000 != right.id % 999)\r")
     terminal.expect("999)")
-    time.sleep(0.7)
+    time.sleep(0.3)
     started = time.monotonic()
     terminal.type("\x03")
     terminal.expect("interrupted")
@@ -282,7 +266,7 @@ def test_a_session_at_a_terminal(terminal: Terminal, folder: Folder) -> None:
     terminal.enter("big = many | take(7)", "big: 7 rows")
     terminal.type("topics = mine | classify(on=body, labels=['billing', 'other'])\r")
     terminal.expect("28 in all")
-    time.sleep(0.3)
+    terminal.expect("0/14")
     terminal.type("\x03")
     terminal.expect("interrupted")
     terminal.expect("rlm>")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -26,6 +24,8 @@ from rlm_dsl.context.stored_context import open_stored
 from rlm_dsl.engine import indexes as indexing
 from rlm_dsl.engine.context_storage import obtain, refresh, store
 from rlm_dsl.engine.execution import Warehouse
+from tests.support.commands import command
+from tests.support.processes import command_run, command_started
 
 
 def rows_of(context: Context) -> list[tuple[object, ...]]:
@@ -149,42 +149,38 @@ def test_a_large_context_lies_on_disk_while_it_is_used(tmp_path: Path) -> None:
     assert rows_of(kept) == rows_of(load("a", path))
 
 
-COMMAND = [sys.executable, "-c", "import sys; from rlm_dsl.cli import main; sys.exit(main())"]
-
-
 def test_standard_input_is_read_and_kept(tmp_path: Path) -> None:
-    def run(*given: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run([*COMMAND, *given], cwd=tmp_path, input=content, capture_output=True, check=False)
-
     (tmp_path / "p.rlm").write_text('context a: table(line: int, text: text)\nanswer a | grep(r"two")\n')
-    told = run("run", "p.rlm", "--context", "a=-", content=b"one\ntwo\n")
-    assert b"standard input:2  two" in told.stdout, told.stderr
-    assert b"a.rlmctx: 2 rows" in run("load", "a=-", content=b"one\ntwo\n").stdout
-    assert b"standard-input:2  two" in run("run", "p.rlm", "--context", "a=a.rlmctx").stdout
-    table = run("load", "t:csv=-", content=b"x,y\n1,2\n")
-    assert b"1 rows of table(x: int, y: int)" in table.stdout, table.stderr
+    told = command_run(tmp_path, "run", "p.rlm", "--context", "a=-", stdin="one\ntwo\n")
+    assert "standard input:2  two" in told.out, told.err
+    assert "a.rlmctx: 2 rows" in command_run(tmp_path, "load", "a=-", stdin="one\ntwo\n").out
+    assert "standard-input:2  two" in command(tmp_path, "run", "p.rlm", "--context", "a=a.rlmctx").out
+    table = command(tmp_path, "load", "t:csv=-", stdin="x,y\n1,2\n")
+    assert "1 rows of table(x: int, y: int)" in table.out, table.err
+
+
+LONG = 500_000
+"""Rows of a file that takes long enough to load to be stopped meanwhile."""
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_ended_load_leaves_nothing_half_made(tmp_path: Path, sent: signal.Signals) -> None:
     """Ctrl-C takes back what was made; kill -9 leaves a folder that is no context yet; the next load makes it whole."""
-    path = file(tmp_path, "a.log", b"a line of a log that is a little longer than the others\n" * 1_500_000)
-    process = subprocess.Popen([*COMMAND, "load", "a=a.log"], cwd=tmp_path, stderr=subprocess.PIPE)
+    path = file(tmp_path, "a.log", b"a line of a log that is a little longer than the others\n" * LONG)
     kept = tmp_path / "a.rlmctx"
-    deadline = time.monotonic() + 30
-    while not list(kept.glob(".rows*")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.05)
-    process.send_signal(sent)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode in (130, -9), told
-    assert b"Traceback" not in told
+    with command_started(tmp_path, "load", "a=a.log") as process:
+        while not list(kept.glob(".rows*")):
+            assert process.running, process.ended()
+            time.sleep(0.005)
+        time.sleep(0.02)
+        process.send(sent)
+        assert process.ended().code in (130, -9)
     if sent is signal.SIGINT:
         assert not kept.exists()
     else:
         with pytest.raises(UserError, match="no loaded context"):
             load("a", str(kept))
-    assert store("a", path, kept).count == 1_500_000
+    assert store("a", path, kept).count == LONG
     assert sorted(p.name.split("-")[0] for p in kept.iterdir()) == ["context.json", "rows"]
 
 

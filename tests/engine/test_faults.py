@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,8 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.engine.calls.round import AT_ONCE
 from rlm_dsl.models import retry
 from rlm_dsl.testing import serve
+from tests.support.commands import command
+from tests.support.processes import command_run
 
 ROWS = 120
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(ROWS)]
@@ -77,7 +76,7 @@ def test_a_key_that_expires_in_mid_run_ends_it_and_a_fresh_one_goes_on(tmp_path:
 
 
 @pytest.mark.parametrize(("fault", "told"), [
-    ({"latency": 5.0}, "did not answer in 0.1 s|Connection timeout"),
+    ({"latency": 1.0}, "did not answer in 0.1 s|Connection timeout"),
     ({"models": ["known"]}, "does not know the model"),
     ({"down_after": 30}, "cannot be reached|broke the connection"),
 ])  # fmt: skip
@@ -89,27 +88,17 @@ def test_a_run_that_cannot_go_on_says_why_and_keeps_what_it_has(
         rlm_dsl.run(PROGRAM, log(tmp_path), model="m", base_url=server.base_url, timeout_seconds=seconds)
 
 
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-from rlm_dsl.cli import main
-sys.argv = ["rlm-dsl", *sys.argv[2:]]
-main()
-"""
-
-
 def test_a_full_disk_ends_a_run_in_words_and_the_same_command_goes_on(tmp_path: Path) -> None:
     (tmp_path / "p.rlm").write_text(PROGRAM)
     with serve(gold=GOLD) as server:
         given = ["run", str(tmp_path / "p.rlm"), "--context", f"log={log(tmp_path)['log']}", "--model", "m",
                  "--base-url", server.base_url, "--concurrency", "4", "--json"]  # fmt: skip
-        done = subprocess.run([sys.executable, "-c", LIMITED, "60000", *given], capture_output=True, text=True)
-        assert done.returncode in (2, 3) and "Traceback" not in done.stderr and "error:" in done.stderr, done.stderr
+        done = command_run(tmp_path, *given, largest_file=60_000)
+        assert done.code in (2, 3) and "error:" in done.err, done.err
         before = server.calls
         assert 0 < before <= ROWS
-        unlimited = str(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
-        done = subprocess.run([sys.executable, "-c", LIMITED, unlimited, *given], capture_output=True, text=True)
-        assert done.returncode == 0 and '"n": 60' in done.stdout, done.stderr
+        done = command(tmp_path, *given)
+        assert done.code == 0 and '"n": 60' in done.out, done.err
         assert server.calls - ROWS <= AT_ONCE, "only what was not acknowledged is asked again"
 
 
@@ -118,8 +107,7 @@ def test_a_trace_that_cannot_be_written_ends_a_run_in_words(tmp_path: Path) -> N
     with serve(gold=GOLD) as server:
         given = ["run", str(tmp_path / "p.rlm"), "--context", f"log={log(tmp_path)['log']}", "--model", "m",
                  "--base-url", server.base_url]  # fmt: skip
-        assert subprocess.run([sys.executable, "-c", LIMITED, "-1", *given], capture_output=True).returncode == 0
-        traced = [*given, "--trace", str(tmp_path / "t.trace")]
-        done = subprocess.run([sys.executable, "-c", LIMITED, "6000", *traced], capture_output=True, text=True)
-        assert done.returncode in (2, 3) and "Traceback" not in done.stderr, done.stderr
+        assert command(tmp_path, *given).code == 0
+        done = command_run(tmp_path, *given, "--trace", str(tmp_path / "t.trace"), largest_file=6_000)
+        assert done.code in (2, 3), done.err
         assert server.calls == ROWS and not (tmp_path / "t.trace" / "seal.json").exists()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +25,7 @@ from rlm_dsl.testing import serve
 from rlm_dsl.testing.gold import with_error
 from tests.project.test_examples_data import OOLONG_SQL, json_lines
 from tests.support.commands import Ran, command
+from tests.support.processes import command_started
 from tests.support.real import REAL, needs_real_data
 from tests.support.solving import turns
 
@@ -250,13 +248,10 @@ def test_killed_and_run_again_it_asks_nothing_twice(tmp_path: Path) -> None:
     tasks_file(tmp_path)
     with serve(script=["show text | take(1)", *COUNT], latency=0.15) as server:
         asked = ["tasks.jsonl", "--model", "m", "--base-url", server.base_url, "--parallel", "2"]
-        code = "from rlm_dsl.cli import main; main()"
-        given = {**os.environ, "PYTHONPATH": str(Path.cwd()), "RLM_DSL_STORE": str(tmp_path / "s.sqlite")}
-        process = subprocess.Popen([sys.executable, "-c", code, "eval", *asked], cwd=tmp_path, env=given,
-                                   stderr=subprocess.DEVNULL)  # fmt: skip
-        until(lambda: server.calls >= 7)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with command_started(tmp_path, "eval", *asked) as process:
+            until(lambda: server.calls >= 7)
+            process.send(signal.SIGKILL)
+            assert process.ended().code == -signal.SIGKILL
         until(lambda: server.stats()["in_flight"] == 0)
         done = evaluated(tmp_path, *asked, "--json")
         held = json.loads(done.out)["summaries"][0]

@@ -6,8 +6,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,28 +17,15 @@ import rlm_dsl
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models import retry
 from rlm_dsl.testing import serve
+from rlm_dsl.trace.events import EventLog
 from tests.support import runs
+from tests.support.commands import Ran, command
+from tests.support.processes import Process, command_run, command_started
 
 ROWS, AT_ONCE = 12, 2
 MODEL_ROWS = sum(n % 3 != 0 for n in range(1, ROWS + 1))
 """Rows that runs.PROGRAM shows to a model."""
 TRACE, STORE = "run.trace", "answers.sqlite"
-STOPPABLE = f"""
-import os, signal, sys
-from rlm_dsl.trace.events import EventLog
-kind, folder, url, at = sys.argv[1:]
-append = EventLog.append
-def stopping(self, *given, **more):
-    append(self, *given, **more)
-    if self.count == int(at):
-        os.kill(os.getpid(), signal.SIGKILL)
-EventLog.append = stopping
-from rlm_dsl import api
-from tests.support import runs
-more = dict(model="m", base_url=url, store=folder + "/{STORE}", trace=folder + "/{TRACE}", concurrency={AT_ONCE})
-contexts = {{"tickets": folder + "/../tickets.csv"}}
-api.ask(runs.QUESTION, contexts, **more) if kind == "ask" else api.run(runs.PROGRAM, contexts, **more)
-"""
 End = tuple[bytes, bytes]
 
 
@@ -75,8 +60,8 @@ class Place:
         """A run that is not stopped: its end, its events and its calls."""
         folder = self.another()
         with self.serving() as server:
-            process = started(kind, folder, server.base_url)
-            assert process.wait() == 0, process.stderr and process.stderr.read()
+            with started(kind, folder, server.base_url) as process:
+                assert process.ended() == Ran(0, "", "")
             events = (folder / TRACE / "events.jsonl").read_bytes().count(b"\n")
             return end(folder / TRACE), events, server.calls
 
@@ -86,10 +71,27 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-def started(kind: str, folder: Path, url: str, at: int = -1) -> subprocess.Popen[bytes]:
+def stoppable(kind: str, folder: Path, url: str, at: int) -> None:
+    """A run that kills its own process when its log has so many events."""
+    append = EventLog.append
+
+    def stopping(self: EventLog, *given: Any, **more: Any) -> None:
+        append(self, *given, **more)
+        if self.count == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    EventLog.append = stopping  # type: ignore[method-assign]
+    contexts = {"tickets": f"{folder}/../tickets.csv"}
+    more = {"store": f"{folder}/{STORE}", "trace": f"{folder}/{TRACE}", "concurrency": AT_ONCE}
+    if kind == "ask":
+        rlm_dsl.ask(runs.QUESTION, contexts, model="m", base_url=url, **more)
+    else:
+        rlm_dsl.run(runs.PROGRAM, contexts, model="m", base_url=url, **more)
+
+
+def started(kind: str, folder: Path, url: str, at: int = -1) -> Process:
     """A run in a process of its own, that is killed when its log has so many events."""
-    command = [sys.executable, "-c", STOPPABLE, kind, str(folder), url, str(at)]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE)
+    return Process(folder, stoppable, kind, folder, url, at)
 
 
 def run_here(folder: Path, url: str, **more: Any) -> None:
@@ -119,7 +121,8 @@ def killed_at_events(place: Place, kind: str, every: int) -> None:
     for at in range(2, events + 1, every):
         folder = place.another()
         with place.serving() as server:
-            assert started(kind, folder, server.base_url, at).wait() == -signal.SIGKILL
+            with started(kind, folder, server.base_url, at) as process:
+                assert process.ended().code == -signal.SIGKILL
             if at % 2:
                 (folder / STORE).unlink(missing_ok=True)  # the trace alone must do
             assert goes_on(folder) == wanted
@@ -144,13 +147,14 @@ def test_a_run_that_was_killed_at_200_odd_moments_goes_on_to_the_same_end(place:
     while kills < 200:
         folder = place.another()
         with place.serving(latency=0.02) as server:
-            process = started("ask", folder, server.base_url)
-            while not (folder / TRACE / "trace.json").exists():
-                time.sleep(0.01)
-            time.sleep(chance.uniform(0.0, 0.8))
-            process.kill()
-            if process.wait() != -signal.SIGKILL:
-                continue  # it had ended by itself
+            with started("ask", folder, server.base_url) as process:
+                while not (folder / TRACE / "trace.json").exists():
+                    assert process.running, process.ended()
+                    time.sleep(0.01)
+                time.sleep(chance.uniform(0.0, 0.8))
+                process.send(signal.SIGKILL)
+                if process.ended().code != -signal.SIGKILL:
+                    continue  # it had ended by itself
             kills += 1
             try:
                 assert goes_on(folder) == wanted
@@ -187,9 +191,6 @@ def test_a_server_that_was_gone_is_asked_for_the_rest(place: Place) -> None:
         assert goes_on(folder) == wanted and again.calls == calls - 3
 
 
-COMMAND = [sys.executable, "-c", "from rlm_dsl.cli import main; main()"]
-
-
 def command_line(folder: Path, url: str) -> list[str]:
     (folder / "p.rlm").write_text(runs.PROGRAM)
     return ["run", str(folder / "p.rlm"), "--context", f"tickets={folder / '..' / 'tickets.csv'}", "--model", "m",
@@ -200,27 +201,19 @@ def test_ctrl_c_and_a_command_that_goes_on(place: Place) -> None:
     folder = place.another()
     with place.serving(latency=0.2) as server:
         given = command_line(folder, server.base_url)
-        process = subprocess.Popen([*COMMAND, *given, "--concurrency", "1"], stderr=subprocess.PIPE)
-        while server.calls < 2:
-            time.sleep(0.02)
-        resume = [*COMMAND, "resume", str(folder / TRACE), "--store", str(folder / STORE), "--json"]
-        busy = subprocess.run(resume, capture_output=True, text=True)
-        assert busy.returncode == 2 and "is being written by another run" in busy.stderr
-        process.send_signal(signal.SIGINT)
-        told = process.communicate()[1].decode()
-        assert process.returncode == 130 and f"rlm-dsl resume {folder / TRACE}" in told
-        done = subprocess.run(resume, capture_output=True, text=True)
-        assert done.returncode == 0 and '"total"' in done.stdout, done.stderr
+        resume = ["resume", str(folder / TRACE), "--store", str(folder / STORE), "--json"]
+        with command_started(folder, *given, "--concurrency", "1") as process:
+            while server.calls < 2:
+                assert process.running, process.ended()
+                time.sleep(0.02)
+            busy = command(folder, *resume)
+            assert busy.code == 2 and "is being written by another run" in busy.err
+            process.send(signal.SIGINT)
+            stopped = process.ended()
+        assert stopped.code == 130 and f"rlm-dsl resume {folder / TRACE}" in stopped.err
+        done = command(folder, *resume)
+        assert done.code == 0 and '"total"' in done.out, done.err
         assert server.calls <= MODEL_ROWS + 1 and rlm_dsl.verify(folder / TRACE).ok
-
-
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-from rlm_dsl.cli import main
-sys.argv = ["rlm-dsl", *sys.argv[2:]]
-main()
-"""
 
 
 @pytest.mark.parametrize("room", [9_000, pytest.param(3_000, marks=pytest.mark.proof)])
@@ -229,9 +222,8 @@ def test_a_disk_that_was_full(place: Place, room: int) -> None:
     folder = place.another()
     with place.serving() as server:
         given = [":memory:" if each == str(folder / STORE) else each for each in command_line(folder, server.base_url)]
-        done = subprocess.run([sys.executable, "-c", LIMITED, str(room), *given], capture_output=True, text=True)
-        assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
-        assert "rlm-dsl resume" in done.stderr
+        done = command_run(folder, *given, largest_file=room)
+        assert done.code == 3 and "rlm-dsl resume" in done.err
         assert goes_on(folder) == wanted and server.calls <= calls + MODEL_ROWS
 
 

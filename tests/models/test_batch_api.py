@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models import batch_api as batches
 from rlm_dsl.models.cache.store import AnswerStore
 from rlm_dsl.testing import serve
+from tests.support.processes import Process
 
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(200)]
 PROGRAM = 'answer log | classify(on=text, ["a", "b"], into=label, guide="Which?") | where(label == "a") | count()\n'
@@ -64,25 +62,14 @@ def test_a_batch_is_paid_for_before_it_leaves(tmp_path: Path) -> None:
         assert ran(tmp_path, server.base_url, budget={"tokens": 100_000}, parameters=few).value == 25
 
 
-RUN = """
-import sys, rlm_dsl
-from rlm_dsl.runtime import batches
-batches.FIRST_POLL = 0.02
-print(rlm_dsl.run(sys.argv[1], {"log": sys.argv[2]}, model="m", base_url=sys.argv[3], store=sys.argv[4], batch=True,
-      budget={"tokens": 10**7}).value)
-"""
-
-
 def test_a_batch_under_way_is_taken_up_after_a_kill_and_not_paid_twice(tmp_path: Path) -> None:
-    with serve(gold=GOLD, batch_latency=1.5) as server:
-        path = log(tmp_path)["log"]
-        given = [sys.executable, "-c", RUN, PROGRAM, str(path), server.base_url, str(tmp_path / "s")]
-        process = subprocess.Popen(given)
-        until = time.monotonic() + 60
-        while time.monotonic() < until and not under_way(tmp_path / "s", server.base_url):
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    with serve(gold=GOLD, batch_latency=1.0) as server:
+        with Process(tmp_path, ran, tmp_path, server.base_url) as process:
+            while not under_way(tmp_path / "s", server.base_url):
+                assert process.running, process.ended()
+                time.sleep(0.02)
+            process.send(signal.SIGKILL)
+            assert process.ended().code == -signal.SIGKILL
         assert ran(tmp_path, server.base_url).value == 25 and server.calls == 50
 
 

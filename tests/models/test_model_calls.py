@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from rlm_dsl.models.retry import Retrying
 from rlm_dsl.models.settings import Limits
 from rlm_dsl.models.typed_retry import ask_typed
 from rlm_dsl.testing import serve
+from tests.support.processes import Process
 
 LABEL = Record((Field("label", Enum(("a", "b"))),))
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(200)]
@@ -254,17 +253,12 @@ def test_a_foreign_or_broken_file_is_no_store(tmp_path: Path) -> None:
         AnswerStore(tmp_path / "foreign")
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from rlm_dsl.models.request import *
-from rlm_dsl.models.cache.store import AnswerStore
-store = AnswerStore(Path(sys.argv[1]))
-for n in range(100_000):
-    asked = Request(ModelSettings("m", "u"), (Message("user", f"{sys.argv[2]} {n}"),))
-    store.put(asked, Answer(str(n))).result()
-    print(asked.key, flush=True)
-"""
+def writes(store: Path, number: int) -> None:
+    held = AnswerStore(store)
+    for n in range(100_000):
+        asked = Request(ModelSettings("m", "u"), (Message("user", f"{number} {n}"),))
+        held.put(asked, Answer(str(n))).result()
+        print(asked.key, flush=True)
 
 
 def killed_writers(folder: Path, times: int) -> None:
@@ -272,18 +266,12 @@ def killed_writers(folder: Path, times: int) -> None:
     path = folder / "s.sqlite"
     acknowledged: list[str] = []
     for number in range(times):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), str(number)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-        )
-        assert process.stdout is not None
-        for _ in range(1 + number * 7 % 40):
-            acknowledged.append(process.stdout.readline().strip())
-        process.send_signal(signal.SIGKILL)
-        acknowledged += [line.strip() for line in process.stdout if len(line.strip()) == 64]
-        process.wait()
+        with Process(folder, writes, path, number) as process:
+            lines = process.lines()
+            acknowledged += islice(lines, 1 + number * 7 % 40)
+            process.send(signal.SIGKILL)
+            acknowledged += (line for line in lines if len(line) == 64)
+            assert process.ended().code == -signal.SIGKILL
     store = AnswerStore(path)
     assert set(store.held(acknowledged)) == set(acknowledged) and len(acknowledged) > times
     store.close()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.answer_schema import json_schema
 from rlm_dsl.language.types import Enum, Field, Record
+from rlm_dsl.models.cache.claims import Claims
 from rlm_dsl.models.cache.store import AnswerStore
 from rlm_dsl.models.prices import Price, known_price
 from rlm_dsl.models.rate_limit import Pace, span
@@ -29,6 +28,7 @@ from rlm_dsl.models.settings import Limits, ModelChoice, Server, Settings
 from rlm_dsl.models.settings_file import read_settings
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.testing import serve
+from tests.support.processes import Process
 
 LABEL = Record((Field("label", Enum(("a", "b"))),))
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(400)]
@@ -289,25 +289,26 @@ def test_rate_limit_headers_hold_requests_back(tmp_path: Path) -> None:
         assert found.value == 30 and server.stats()["by_status"].get("429", 0) <= 40
 
 
-ASKER = """
-import sys, rlm_dsl
-print(rlm_dsl.run(sys.argv[1], {"log": sys.argv[2]}, model="m", base_url=sys.argv[3], store=sys.argv[4]).value)
-"""
+def asks(path: Path, url: str, store: Path) -> None:
+    print(rlm_dsl.run(PROGRAM, {"log": path}, model="m", base_url=url, store=str(store)).value)
 
 
 def test_two_processes_ask_the_same_once(tmp_path: Path) -> None:
     with serve(gold=GOLD, latency=0.3) as server:
-        path = log(tmp_path, 30)
-        given = [sys.executable, "-c", ASKER, PROGRAM, str(path), server.base_url, str(tmp_path / "s")]
-        running = [subprocess.Popen(given, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-        assert [process.communicate(timeout=60)[0].strip() for process in running] == ["15", "15"]
+        given = (asks, log(tmp_path, 30), server.base_url, tmp_path / "s")
+        with Process(tmp_path, *given) as one, Process(tmp_path, *given) as other:
+            assert [process.ended().out for process in (one, other)] == ["15\n", "15\n"]
         assert server.calls == 30
 
 
+def claims_and_dies(store: Path) -> None:
+    assert Claims(store).taken("k")
+    os._exit(9)
+
+
 def test_a_claim_of_a_dead_process_holds_nobody_up(tmp_path: Path) -> None:
-    code = "import sys, os; from pathlib import Path; from rlm_dsl.models.cache.claims import Claims; "
-    code += "assert Claims(Path(sys.argv[1])).taken('k'); os._exit(9)"
-    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "s")], check=False).returncode == 9
+    with Process(tmp_path, claims_and_dies, tmp_path / "s") as process:
+        assert process.ended().code == 9
     store = AnswerStore(tmp_path / "s")
     started = time.perf_counter()
     assert store.claims.taken("k") and time.perf_counter() - started < 1

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
+import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +28,7 @@ from rlm_dsl.trace.divergence import CAP, LEVELS, Code, Report, verdict
 from rlm_dsl.trace.events import check_chain, event_hash, read_events, written
 from rlm_dsl.trace.layout import EVENTS, SEAL
 from rlm_dsl.trace.seal import write_seal
-from tests.support.paths import ROOT
+from tests.support.processes import Process
 
 
 def body(number: int) -> str:
@@ -385,25 +383,20 @@ def test_a_forged_row_of_calls_is_a_report_and_no_crash(copied: Path) -> None:
 
 # --- killed half-way
 
-CHILD = """
-import sys
-from rlm_dsl import api
-url, folder = sys.argv[1:]
-api.run(open(folder + "/p.rlm").read(), {"tickets": folder + "/tickets.csv"}, model="m", base_url=url,
-        trace=folder + "/run.trace", store=folder + "/s.sqlite", threads=2)
-"""
 MANY = 200
 
 
 def killed(folder: Path, server: Server, seen: int, wait: float) -> None:
     """Start a run in a process of its own and kill it once the server has seen so many requests, a little later."""
     before = server.calls
-    command = [sys.executable, "-c", CHILD, server.base_url, str(folder)]
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL) as child:
-        while server.calls - before < seen and child.poll() is None:
+    more = {"model": "m", "base_url": server.base_url, "threads": 2}
+    places = {"trace": folder / "run.trace", "store": str(folder / "s.sqlite")}
+    with Process(folder, api.run, ALL, {"tickets": str(folder / "tickets.csv")}, **more, **places) as process:
+        while server.calls - before < seen and process.running:
             time.sleep(0.001)
         time.sleep(wait)
-        child.kill()
+        process.send(signal.SIGKILL)
+        assert process.ended().code in (0, -signal.SIGKILL)
     time.sleep(0.05)
 
 
@@ -425,7 +418,6 @@ def survives_kills(tmp_path: Path, kills: int, seed: int) -> None:
             folder = tmp_path / f"kill {number}"
             folder.mkdir()
             (folder / "tickets.csv").write_text(csv(MANY))
-            (folder / "p.rlm").write_text(ALL)
             killed(folder, server, order.randint(0, MANY), order.random() * 0.05)
             if (folder / "run.trace" / EVENTS).exists():
                 found, _, count = check_chain(folder / "run.trace" / EVENTS)

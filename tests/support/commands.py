@@ -28,12 +28,17 @@ class Ran:
     err: str
 
 
+def environment(folder: Path, **env: str) -> dict[str, str]:
+    """The environment with a store in the folder and no key of the user's."""
+    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    return {**kept, "RLM_DSL_STORE": str(folder / "s.sqlite"), **env}
+
+
 def command(folder: Path, *arguments: str, stdin: str = "", **env: str) -> Ran:
     """Run rlm-dsl in a folder, with a store of its own there and no key of the user's."""
     out, err = io.StringIO(), io.StringIO()
-    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
     with pytest.MonkeyPatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
-        patched.setattr(os, "environ", {**kept, "RLM_DSL_STORE": str(folder / "s.sqlite"), **env})
+        patched.setattr(os, "environ", environment(folder, **env))
         patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
         patched.chdir(folder)
         code = cli.run([*arguments])
