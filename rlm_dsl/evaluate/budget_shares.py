@@ -13,7 +13,7 @@ from rlm_dsl.models.settings import Limits
 
 
 @dataclass(slots=True)
-class Purse:
+class BudgetShares:
     """The budget, what is spent of it, and how many shares are out; `closed` says by which failure it was closed."""
 
     budget: Limits
@@ -24,7 +24,7 @@ class Purse:
     closed: tuple[str, str] | None = None
     returned: threading.Condition = field(default_factory=threading.Condition)
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """A share, waiting while one that is out may come back; False where none is left."""
         with self.returned:
             while not self.fits():
@@ -41,7 +41,7 @@ class Purse:
             and self.tokens + shares * self.share.tokens <= self.budget.tokens
         )
 
-    def give_back(self, calls: int, tokens: int) -> None:
+    def release(self, calls: int, tokens: int) -> None:
         """A share comes back, so much of it spent."""
         with self.returned:
             self.out -= 1

@@ -1,6 +1,6 @@
-"""An evaluation: every task asked of every contender, side by side, within one budget, and taken up where it stopped.
+"""An evaluation: every task asked of every system, side by side, within one budget, and taken up where it stopped.
 
-In: tasks, contenders, settings, a folder. Out: an outcome for each task and contender, in their order.
+In: tasks, systems, settings, a folder. Out: an outcome for each task and system, in their order.
 Law: what has an outcome in the folder is not asked again; answers that were paid for are in the store, so what was
 stopped midway asks only what is new.
 """
@@ -22,17 +22,15 @@ from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load
 from rlm_dsl.engine.inputs import context_of, text
-from rlm_dsl.evaluate.budget_shares import Purse
-from rlm_dsl.evaluate.contenders import CONTENDERS, NEEDS, Asked
-from rlm_dsl.evaluate.journal import SERVER, Journal, Outcome
+from rlm_dsl.evaluate.budget_shares import BudgetShares
+from rlm_dsl.evaluate.outcomes import NO_SHARE, SERVER, Outcome, OutcomeJournal
 from rlm_dsl.evaluate.scoring import METRICS
+from rlm_dsl.evaluate.systems import NEEDS, SYSTEMS, SystemInput
 from rlm_dsl.evaluate.tasks import Data, Task
+from rlm_dsl.evaluate.trace_usage import paid_for, usage_of_trace
 from rlm_dsl.models.cache.store import AnswerStore, default_path
-from rlm_dsl.models.recording import Usage
 from rlm_dsl.models.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
-from rlm_dsl.trace.events import read_events
-from rlm_dsl.trace.layout import EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class Evaluation:
     """What to ask of whom: `settings.limits` is the budget of it all, `share` that of one task."""
 
     tasks: Sequence[Task]
-    contenders: Sequence[str]
+    systems: Sequence[str]
     settings: Settings
     share: Limits
     folder: Path
@@ -50,44 +48,44 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """One task for one contender, with the identity of its outcome."""
+class Job:
+    """One task for one system, with the identity of its outcome."""
 
     task: Task
-    contender: str
+    system: str
     contexts: Mapping[str, Context]
     identity: str
 
 
-Told = Callable[[Outcome, bool], None]
-"""Told of each outcome as it comes, and whether it was known before."""
+OnOutcome = Callable[[Outcome, bool], None]
+"""Hears of each outcome as it comes, and whether it was known before."""
 
 
-def evaluate(given: Evaluation, told: Told = lambda outcome, known: None) -> tuple[Outcome, ...]:
+def evaluate(given: Evaluation, on_outcome: OnOutcome = lambda outcome, known: None) -> tuple[Outcome, ...]:
     """Every outcome, those known before among them. Raises UserError before anything is asked."""
-    check(given)
-    works = works_of(given)
+    check_evaluation(given)
+    jobs = jobs_of(given)
     AnswerStore(Path(given.settings.store) if given.settings.store else default_path()).close()
-    with Journal(given.folder) as journal:
-        known = {work.identity: journal.held[work.identity] for work in works if work.identity in journal.held}
+    with OutcomeJournal(given.folder) as journal:
+        known = {job.identity: journal.held[job.identity] for job in jobs if job.identity in journal.held}
         for outcome in known.values():
-            told(outcome, True)
-        fresh = asked_all(given, [work for work in works if work.identity not in known], journal, told)
+            on_outcome(outcome, True)
+        fresh = run_jobs(given, [job for job in jobs if job.identity not in known], journal, on_outcome)
         found = known | {outcome.identity: outcome for outcome in fresh}
-    return tuple(found[work.identity] for work in works)
+    return tuple(found[job.identity] for job in jobs)
 
 
-def check(given: Evaluation) -> None:
-    """Raise UserError for contenders that are not there, or a share that does not fit its budget."""
+def check_evaluation(given: Evaluation) -> None:
+    """Raise UserError for systems that are not there, or a share that does not fit its budget."""
     if "root" not in given.settings.models:
         raise UserError("no model is named", "name one: --model gpt-5-mini")
-    for name in given.contenders:
-        if name not in CONTENDERS:
-            raise UserError(f"nobody is called {name!r}", *did_you_mean(name, list(CONTENDERS), what="contenders"))
+    for name in given.systems:
+        if name not in SYSTEMS:
+            raise UserError(f"nobody is called {name!r}", *did_you_mean(name, list(SYSTEMS), what="contenders"))
         package, remedy = NEEDS.get(name, ("", ""))
         if package and importlib.util.find_spec(package) is None:
             raise UserError(f"{name} is not installed", f"get it with: {remedy}")
-    if "rlms" in given.contenders and not given.local_python:
+    if "rlms" in given.systems and not given.local_python:
         raise UserError(
             "rlms runs Python that the model writes in this very process",
             "if you mean it, say --local-python, best in a container",
@@ -99,19 +97,19 @@ def check(given: Evaluation) -> None:
         raise UserError("a task's share is larger than the budget of all", "write --each calls=100,tokens=200000")
 
 
-def works_of(given: Evaluation) -> list[Work]:
+def jobs_of(given: Evaluation) -> list[Job]:
     """What is to be done, the data loaded once wherever several tasks share it."""
     held: dict[tuple[str, Data], Context] = {}
     found = []
     for task in given.tasks:
         for name, data in task.contexts.items():
             if (name, data) not in held:
-                held[name, data] = loaded(name, data)
+                held[name, data] = load_data(name, data)
         contexts = {name: held[name, data] for name, data in task.contexts.items()}
         digests = {name: context.digest for name, context in contexts.items()}
-        for contender in given.contenders:
-            key = identity("outcome-v1", without_floats([task.identity(digests), contender, *conditions(given)]))
-            found.append(Work(task, contender, contexts, key))
+        for system in given.systems:
+            key = identity("outcome-v1", without_floats([task.identity(digests), system, *conditions(given)]))
+            found.append(Job(task, system, contexts, key))
     return found
 
 
@@ -121,119 +119,81 @@ def conditions(given: Evaluation) -> list[Any]:
     return [models, given.settings.turns, given.settings.window, given.share.as_json()]
 
 
-def loaded(name: str, data: Data) -> Context:
+def load_data(name: str, data: Data) -> Context:
     if data.text is not None:
         return text(data.text, name)
     return load(name, data.path, format=data.format) if data.format else context_of(name, data.path)
 
 
-def asked_all(given: Evaluation, works: Iterable[Work], journal: Journal, told: Told) -> list[Outcome]:
+def run_jobs(given: Evaluation, jobs: Iterable[Job], journal: OutcomeJournal, on_outcome: OnOutcome) -> list[Outcome]:
     """All of it in threads; interrupted, those under way come to their end and no other starts."""
-    purse = Purse(given.settings.limits, given.share)
+    shares = BudgetShares(given.settings.limits, given.share)
     found: list[Outcome] = []
     with ThreadPoolExecutor(given.parallel) as pool:
-        left: set[Future[Outcome]] = {pool.submit(asked, given, work, purse) for work in works}
+        left: set[Future[Outcome]] = {pool.submit(run_job, given, job, shares) for job in jobs}
         try:
             while left:
                 done, left = wait(left, return_when=FIRST_COMPLETED)
                 for outcome in (each.result() for each in done):
                     journal.keep(outcome)
                     found.append(outcome)
-                    told(outcome, False)
+                    on_outcome(outcome, False)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return found
 
 
-def asked(given: Evaluation, work: Work, purse: Purse) -> Outcome:
-    """One task within its share of the purse."""
-    empty = Outcome(work.identity, work.task.id, work.contender, 0.0, work.task.group)
-    if not purse.take():
-        return replace(empty, failure="purse", problem="what is left of the budget is less than one task's share")
+def run_job(given: Evaluation, job: Job, shares: BudgetShares) -> Outcome:
+    """One task within its share of the budget."""
+    empty = Outcome(job.identity, job.task.id, job.system, 0.0, job.task.group)
+    if not shares.acquire():
+        return replace(empty, failure=NO_SHARE, problem="what is left of the budget is less than one task's share")
     outcome = empty
     try:
-        if purse.closed:
-            return replace(empty, failure=purse.closed[0], problem=purse.closed[1])
-        outcome = answered(given, work, empty)
+        if shares.closed:
+            return replace(empty, failure=shares.closed[0], problem=shares.closed[1])
+        outcome = score_job(given, job, empty)
         if outcome.failure in SERVER:
-            purse.closed = (outcome.failure, outcome.problem)
+            shares.closed = (outcome.failure, outcome.problem)
         return outcome
     finally:
-        purse.give_back(*spent(trace_of(given.folder, work), outcome.usage))
+        shares.release(*paid_for(trace_of(given.folder, job), outcome.usage))
 
 
-def answered(given: Evaluation, work: Work, empty: Outcome) -> Outcome:
+def score_job(given: Evaluation, job: Job, empty: Outcome) -> Outcome:
     """One task asked and scored; whatever goes wrong is an outcome of its kind."""
-    trace = trace_of(given.folder, work)
+    trace = trace_of(given.folder, job)
     shutil.rmtree(trace, ignore_errors=True)
     trace.parent.mkdir(parents=True, exist_ok=True)
     settings = replace(given.settings, limits=given.share)
     started = time.perf_counter()
     try:
-        found = CONTENDERS[work.contender](
-            Asked(work.task, work.contexts, settings, given.keys, trace, given.local_python)
+        found = SYSTEMS[job.system](
+            SystemInput(job.task, job.contexts, settings, given.keys, trace, given.local_python)
         )
     except ProgramError as failure:
-        kind, told = "program", str(failure)
+        kind, problem = "program", str(failure)
     except UserError as failure:
-        kind, told = failure.code or "error", str(failure)
+        kind, problem = failure.code or "error", str(failure)
     except Exception as failure:  # a fault of ours in one task is told, and ends no evaluation of many
-        kind, told = "fault", f"{type(failure).__name__}: {failure}"
+        kind, problem = "fault", f"{type(failure).__name__}: {failure}"
     else:
-        score = METRICS[work.task.metric].score(found.value, work.task.answer, work.task.answer_type)
+        score = METRICS[job.task.metric].score(found.value, job.task.answer, job.task.answer_type)
         taken = time.perf_counter() - started
         return replace(empty, score=score, value=found.value, turns=found.turns, seconds=taken, usage=found.usage)
-    usage, turns = told_by(trace, settings)
+    usage, turns = usage_of_trace(trace, settings)
     return replace(
         empty,
         failure=kind,
-        problem=told.split("\n")[0][:300],
+        problem=problem.split("\n")[0][:300],
         turns=turns,
         seconds=time.perf_counter() - started,
         usage=usage,
     )
 
 
-def trace_of(folder: Path, work: Work) -> Path:
+def trace_of(folder: Path, job: Job) -> Path:
     """Where a task's trace goes: named after the task, told apart by its identity."""
-    name = re.sub(r"[^\w.-]", "_", work.task.id)[:60]
-    return folder / "traces" / work.contender / f"{name}-{work.identity[:8]}.trace"
-
-
-def spent(trace: Path, usage: Sequence[Usage]) -> tuple[int, int]:
-    """Calls and tokens that were paid for: by the trace's events where there is one, else by what was told."""
-    if not (trace / EVENTS).is_file():
-        return sum(each.new for each in usage), sum(each.prompt_tokens + each.completion_tokens for each in usage)
-    estimates: dict[str, int] = {}
-    calls = tokens = 0
-    for event in read_events(trace / EVENTS):
-        if event.type == "call.start":
-            estimates[event.content["key"]] = event.content["prompt_tokens_estimate"]
-        if event.type == "call.end" and not (
-            event.content["outcome"] == "failed" and not event.content["may_be_billed"]
-        ):
-            given = event.content.get("gen_ai.usage.input_tokens")
-            calls += 1
-            tokens += estimates.get(event.content["key"], 0) if given is None else given
-            tokens += event.content.get("gen_ai.usage.output_tokens") or 0
-    return calls, tokens
-
-
-def told_by(trace: Path, settings: Settings) -> tuple[tuple[Usage, ...], int]:
-    """What an exploration without an answer used, and its turns, by its trace's events."""
-    events = list(read_events(trace / EVENTS)) if (trace / EVENTS).is_file() else []
-    steps = {event.content["key"]: event.content["step"] for event in events if event.type == "call.start"}
-    found: dict[bool, Usage] = {}
-    for event in events:
-        if event.type == "call.end" and event.content["outcome"] not in ("failed", "cancelled"):
-            root = steps.get(event.content["key"]) == "root"
-            held = found.get(root, Usage(settings.chosen("root" if root else "sub").model, root))
-            found[root] = replace(
-                held,
-                calls=held.calls + 1,
-                new=held.new + 1,
-                prompt_tokens=held.prompt_tokens + (event.content.get("gen_ai.usage.input_tokens") or 0),
-                completion_tokens=held.completion_tokens + (event.content.get("gen_ai.usage.output_tokens") or 0),
-            )
-    return tuple(found.values()), sum(event.type == "turn.end" for event in events)
+    name = re.sub(r"[^\w.-]", "_", job.task.id)[:60]
+    return folder / "traces" / job.system / f"{name}-{job.identity[:8]}.trace"

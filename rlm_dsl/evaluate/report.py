@@ -1,4 +1,4 @@
-"""What an evaluation came to: a line a contender, with the interval that its score lies in.
+"""What an evaluation came to: a line a system, with the interval that its score lies in.
 
 In: outcomes. Out: summaries, a table, JSON. Law: a task without an answer scores 0 and is counted by its kind of
 failure; one that was never asked, or met a dead server, is counted and left out of the score.
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy
 
-from rlm_dsl.evaluate.journal import Outcome
+from rlm_dsl.evaluate.outcomes import RECORDED_NAMES, Outcome
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recording import Usage
 
@@ -41,9 +41,9 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A contender over its tasks; tokens and calls are of all of them, turns and seconds a task's mean."""
+    """A system over its tasks; tokens and calls are of all of them, turns and seconds a task's mean."""
 
-    contender: str
+    system: str
     tasks: int
     unasked: int
     score: Interval | None
@@ -58,7 +58,7 @@ class Summary:
     groups: dict[str, float]
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {RECORDED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
 
 def interval(scores: Sequence[float]) -> Interval:
@@ -79,21 +79,21 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 
 
 def summaries(outcomes: Iterable[Outcome], price_of: PriceOf = no_price) -> tuple[Summary, ...]:
-    """One a contender, in the order in which they come."""
-    by_contender: dict[str, list[Outcome]] = {}
+    """One a system, in the order in which they come."""
+    by_system: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        by_contender.setdefault(outcome.contender, []).append(outcome)
-    return tuple(summary(name, held, price_of) for name, held in by_contender.items())
+        by_system.setdefault(outcome.system, []).append(outcome)
+    return tuple(summary(name, held, price_of) for name, held in by_system.items())
 
 
-def summary(contender: str, outcomes: Sequence[Outcome], price_of: PriceOf) -> Summary:
+def summary(system: str, outcomes: Sequence[Outcome], price_of: PriceOf) -> Summary:
     scored = [outcome for outcome in outcomes if outcome.lasting]
     usage = [each for outcome in outcomes for each in outcome.usage]
     groups: dict[str, list[float]] = {}
     for outcome in scored:
         groups.setdefault(outcome.group, []).append(outcome.score)
     return Summary(
-        contender,
+        system,
         len(scored),
         len(outcomes) - len(scored),
         interval([outcome.score for outcome in scored]) if scored else None,
@@ -145,12 +145,12 @@ def table(found: Sequence[Summary]) -> str:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     for each in found:
-        lines += [f"{each.contender}: {name}: {score:.3f}" for name, score in each.groups.items()]
+        lines += [f"{each.system}: {name}: {score:.3f}" for name, score in each.groups.items()]
     for each in found:
         if each.failures:
-            lines.append(f"{each.contender} failed: {', '.join(f'{n} {kind}' for kind, n in each.failures.items())}")
+            lines.append(f"{each.system} failed: {', '.join(f'{n} {kind}' for kind, n in each.failures.items())}")
         if each.unasked:
-            lines.append(f"{each.contender}: {each.unasked} not scored; run the same command again")
+            lines.append(f"{each.system}: {each.unasked} not scored; run the same command again")
     return "\n".join(lines)
 
 
@@ -161,5 +161,5 @@ def cells(each: Summary, dollars: bool) -> list[str]:
         bounds = f"{each.score.low:.3f} to {each.score.high:.3f} ({each.score.method})"
     cost = [f"${each.usd:.4f}" if each.usd is not None else "-"] if dollars else []
     counts = (each.calls, each.new_calls, each.root_tokens, each.row_tokens)
-    return [each.contender, str(each.tasks), score, bounds, *(f"{count:,}" for count in counts), f"{each.turns:.1f}",
+    return [each.system, str(each.tasks), score, bounds, *(f"{count:,}" for count in counts), f"{each.turns:.1f}",
             f"{each.seconds:.2f}", *cost]  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.evaluate.budget_shares import Purse
+from rlm_dsl.evaluate.budget_shares import BudgetShares
 from rlm_dsl.evaluate.evaluate import Evaluation, evaluate
 from rlm_dsl.evaluate.report import interval, summaries, table
 from rlm_dsl.evaluate.scoring import METRICS
@@ -280,10 +280,10 @@ def test_a_server_that_gives_out_is_no_score_and_the_rest_is_asked_next_time(tmp
 
 
 def of(folder: Path, base_url: str, *, share: Limits = SHARE, parallel: int = 4, budget: Limits = MANY,
-       contenders: Sequence[str] = ("rlm-dsl",), **more: Any) -> Evaluation:  # fmt: skip
+       systems: Sequence[str] = ("rlm-dsl",), **more: Any) -> Evaluation:  # fmt: skip
     tasks = read_tasks(folder / "tasks.jsonl", Defaults())
     given = settings(base_url, folder / "s.sqlite", limits=budget, **more)
-    return Evaluation(tasks, contenders, given, share, folder / "out", NO_KEYS, parallel)
+    return Evaluation(tasks, systems, given, share, folder / "out", NO_KEYS, parallel)
 
 
 def test_one_budget_holds_for_all_tasks(tmp_path: Path) -> None:
@@ -295,13 +295,13 @@ def test_one_budget_holds_for_all_tasks(tmp_path: Path) -> None:
     assert kinds.count("purse") == len(kinds) - kinds.count("") and 3 <= kinds.count("") <= 5
 
 
-def test_a_purse_waits_for_shares_that_may_come_back() -> None:
-    purse = Purse(Limits(10, 1_000), Limits(6, 600))
-    assert purse.take()
-    purse.give_back(2, 100)
-    assert purse.take() and purse.calls == 2
-    purse.give_back(6, 600)
-    assert not purse.take()
+def test_a_share_waits_for_those_that_may_come_back() -> None:
+    shares = BudgetShares(Limits(10, 1_000), Limits(6, 600))
+    assert shares.acquire()
+    shares.release(2, 100)
+    assert shares.acquire() and shares.calls == 2
+    shares.release(6, 600)
+    assert not shares.acquire()
 
 
 def test_failures_are_counted_by_kind(tmp_path: Path) -> None:
@@ -330,17 +330,17 @@ def test_the_plain_model_is_asked_once_with_all_of_the_data(tmp_path: Path) -> N
         return {"text": shown, "value": shown.count("line\n")}
 
     with serve(gold=gold, script=COUNT) as server:
-        outcomes = evaluate(of(tmp_path, server.base_url, contenders=("rlm-dsl", "plain"), window=5_000))
+        outcomes = evaluate(of(tmp_path, server.base_url, systems=("rlm-dsl", "plain"), window=5_000))
         sent = [r.body["messages"][-1]["content"] for r in server.requests if "response_format" in r.body]
     assert len(sent) == 8 and all("Question: How many lines" in text for text in sent)
-    told = {each.contender: each for each in summaries(outcomes)}
+    told = {each.system: each for each in summaries(outcomes)}
     assert told["plain"].score is not None and told["plain"].score.mean == 1.0 and told["plain"].turns == 1
 
 
 def test_data_larger_than_the_window_is_no_task_for_the_plain_model(tmp_path: Path) -> None:
     tasks_file(tmp_path, [{**LINES[0], "text": "line\n" * 3_000}])
     with serve(script=COUNT) as server:
-        (outcome,) = evaluate(of(tmp_path, server.base_url, contenders=("plain",), window=2_000))
+        (outcome,) = evaluate(of(tmp_path, server.base_url, systems=("plain",), window=2_000))
     assert outcome.failure == "window" and server.calls == 0
 
 
@@ -353,22 +353,22 @@ def test_dspy_and_rlms_are_asked_where_they_are_installed(tmp_path: Path) -> Non
     repl = "```repl\nanswer['content'] = str(len(context.splitlines()))\nanswer['ready'] = True\n```"
     script = {"context.splitlines": ["never"], "repl_history": [field.format(code)], "": [repl]}
     with serve(script=script) as server:
-        given = of(tmp_path, server.base_url, contenders=("dspy", "rlms"))
+        given = of(tmp_path, server.base_url, systems=("dspy", "rlms"))
         with pytest.raises(UserError, match="runs Python that the model writes"):
             evaluate(given)
-        outcomes = evaluate(Evaluation(given.tasks, given.contenders, given.settings, given.share,
+        outcomes = evaluate(Evaluation(given.tasks, given.systems, given.settings, given.share,
                                        tmp_path / "again", NO_KEYS, 1, local_python=True))  # fmt: skip
-    assert [(o.contender, o.score, o.problem) for o in outcomes] == [
+    assert [(o.system, o.score, o.problem) for o in outcomes] == [
         (name, 1.0, "") for _ in range(2) for name in ("dspy", "rlms")
     ]
     assert all(o.turns == 1 and sum(each.calls for each in o.usage) == 1 for o in outcomes)
-    gone = of(tmp_path, "http://127.0.0.1:9/v1", contenders=("dspy",), parallel=1)
+    gone = of(tmp_path, "http://127.0.0.1:9/v1", systems=("dspy",), parallel=1)
     alone = (given.tasks, ["dspy"], gone.settings, given.share, tmp_path / "dead", NO_KEYS)
     dead = evaluate(Evaluation(*alone, local_python=True))
     assert [o.failure for o in dead] == ["outage"] * 2, "a dead server is no peer's fault"
 
 
-def test_an_unknown_contender_is_named_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_system_is_named_with_the_nearest(tmp_path: Path) -> None:
     tasks_file(tmp_path)
     done = evaluated(tmp_path, "tasks.jsonl", "--model", "m", "--with", "plane")
     assert done.code == 2 and "did you mean `plain`?" in done.err

@@ -18,7 +18,7 @@ from rlm_dsl.cli.output import note, safe, write
 @CONTEXT
 @click.option(
     "--with",
-    "contenders",
+    "systems",
     multiple=True,
     metavar="WHO",
     default=("rlm-dsl",),
@@ -41,7 +41,7 @@ from rlm_dsl.cli.output import note, safe, write
 def command(
     tasks: str,
     contexts: tuple[str, ...],
-    contenders: tuple[str, ...],
+    systems: tuple[str, ...],
     metric: str | None,
     returns: str | None,
     each: str | None,
@@ -70,7 +70,7 @@ def command(
     found = evaluate(
         Evaluation(
             read_tasks(Path(tasks), Defaults(data, metric, returns)),
-            contenders,
+            systems,
             chosen,
             Limits.read(each) if each else share,
             Path(out) if out else Path("runs") / f"{Path(tasks).stem}.eval",
@@ -94,4 +94,4 @@ def command(
 def told_outcome(outcome: Any, known: bool) -> str:
     """An outcome in a line."""
     came = f"{outcome.failure}: {outcome.problem}" if outcome.failure else f"{outcome.score:.3f}"
-    return f"{outcome.contender}  {outcome.task}  {came}{'  (known)' if known else f'  {outcome.seconds:.1f} s'}"
+    return f"{outcome.system}  {outcome.task}  {came}{'  (known)' if known else f'  {outcome.seconds:.1f} s'}"

@@ -1,7 +1,7 @@
 """The outcomes of an evaluation, kept as they come: a line each, so that a killed one goes on where it was.
 
 In: outcomes. Out: the same outcomes, by identity. Law: a line is safe on disk before its outcome is told; a torn line
-counts as none; an outcome that says nothing of the contender (a dead server, an empty purse) is never kept.
+counts as none; an outcome that says nothing of the system (a dead server, a spent budget) is never kept.
 """
 
 from __future__ import annotations
@@ -18,18 +18,24 @@ from rlm_dsl.models.recording import Usage
 
 SERVER = frozenset({"outage", "key", "model"})
 """Failures of the server: no other task would fare better."""
-PASSING = SERVER | {"purse", "store", "sandbox"}
+NO_SHARE = "purse"
+"""The failure of a task for which the budget had no whole share left, as outcomes have always named it."""
+PASSING = SERVER | {NO_SHARE, "store", "sandbox"}
 """Failures of the surroundings: the task is asked again next time."""
+
+RECORDED_NAMES = {"system": "contender"}
+"""How files and reports name a field, where that is not its name here."""
+FIELD_NAMES = {recorded: name for name, recorded in RECORDED_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a contender came to on a task. `failure` is the kind of error, empty if there was an answer; `usage` counts
+    """What a system came to on a task. `failure` is the kind of error, empty if there was an answer; `usage` counts
     answers known before as well, of a failed exploration the new ones alone."""
 
     identity: str
     task: str
-    contender: str
+    system: str
     score: float
     group: str = ""
     value: Any = None
@@ -44,15 +50,15 @@ class Outcome:
         return self.failure not in PASSING
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {RECORDED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Outcome:
-        outcome = Outcome(**value)
+        outcome = Outcome(**{FIELD_NAMES.get(name, name): held for name, held in value.items()})
         return replace(outcome, usage=tuple(Usage(**each) for each in value["usage"]))
 
 
-class Journal:
+class OutcomeJournal:
     """Owns `outcomes.jsonl` of a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -77,7 +83,7 @@ class Journal:
     def close(self) -> None:
         self.file.close()
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> OutcomeJournal:
         return self
 
     def __exit__(self, *_: object) -> None:

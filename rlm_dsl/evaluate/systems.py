@@ -1,4 +1,4 @@
-"""Who answers: our exploration, the plain model on a long prompt, or a peer's explorer where it is installed.
+"""The systems that are evaluated: our exploration, the plain model on a long prompt, a peer's explorer where installed.
 
 In: a task's question, its contexts, a model's settings. Out: an answer of the task's type with what it used.
 Law: all of them are asked the same words about the same bytes, by the same model, each within the same share.
@@ -32,8 +32,8 @@ from rlm_dsl.models.typed_retry import ask_typed
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A task as it is put to a contender; with `local_python` a peer may run model-written Python in this process."""
+class SystemInput:
+    """A task as it is put to a system; with `local_python` a peer may run model-written Python in this process."""
 
     task: Task
     contexts: Mapping[str, Context]
@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SystemAnswer:
     """An answer of the task's type, the turns it took and what was asked of which model."""
 
     value: Any
@@ -52,20 +52,20 @@ class Given:
     usage: tuple[Usage, ...]
 
 
-Contender = Callable[[Asked], Given]
+System = Callable[[SystemInput], SystemAnswer]
 
 
-def ours(asked: Asked) -> Given:
+def exploration(given: SystemInput) -> SystemAnswer:
     """Our own exploration; its trace stays."""
     found = answered(
-        asked.task.question,
-        asked.contexts,
-        asked.settings,
-        returns=asked.task.returns,
-        keys=asked.keys,
-        trace=asked.trace,
+        given.task.question,
+        given.contexts,
+        given.settings,
+        returns=given.task.returns,
+        keys=given.keys,
+        trace=given.trace,
     )
-    return Given(found.value, len(found.turns), found.result.usage)
+    return SystemAnswer(found.value, len(found.turns), found.result.usage)
 
 
 PLAIN = (
@@ -74,37 +74,39 @@ PLAIN = (
 )
 
 
-def plain(asked: Asked) -> Given:
+def plain_prompt(given: SystemInput) -> SystemAnswer:
     """One request with all of the data in it."""
-    returns = without_tables(asked.task.returns)
+    returns = without_tables(given.task.returns)
     record = Record((Field("value", returns),))
-    shown = f"Question: {asked_for(asked.task.question, returns)}\n\n{whole_text(asked.contexts)}"
-    if estimated_tokens(shown) > asked.settings.window:
-        told = f"the data is about {estimated_tokens(shown):,} tokens, and the model's window {asked.settings.window:,}"
-        raise UserError(told, code="window")
-    redaction = redaction_of(asked.keys, asked.settings)
+    shown = f"Question: {asked_for(given.task.question, returns)}\n\n{whole_text(given.contexts)}"
+    if estimated_tokens(shown) > given.settings.window:
+        message = (
+            f"the data is about {estimated_tokens(shown):,} tokens, and the model's window {given.settings.window:,}"
+        )
+        raise UserError(message, code="window")
+    redaction = redaction_of(given.keys, given.settings)
     with (
-        run_log(asked.trace, redaction) as log,
-        LiveStack(asked.settings, asked.keys, log.tell, redaction.redact) as models,
+        run_log(given.trace, redaction) as log,
+        LiveStack(given.settings, given.keys, log.tell, redaction.redact) as models,
     ):
         messages = (Message("system", PLAIN), Message("user", redaction.redact(shown)))
         request = Request(models.settings["root"], messages, json_schema(record), purpose="root")
         outcome = models.wait(lambda: ask_typed(models.model, request, lambda text: read_answer(text, record)))
         if outcome.value is None:
             raise UserError(f"the model gave no answer: {outcome.status}: {outcome.problem}", code="no answer")
-        return Given(of_type(outcome.value["value"], returns), 1, usage_of(models.recording.calls.values()))
+        return SystemAnswer(of_type(outcome.value["value"], returns), 1, usage_of(models.recording.calls.values()))
 
 
-def peer(answer: Callable[..., tuple[str, int, tuple[Usage, ...]]]) -> Contender:
+def peer(answer: Callable[..., tuple[str, int, tuple[Usage, ...]]]) -> System:
     """A peer's explorer, which answers in text."""
 
-    def ask(asked: Asked) -> Given:
-        returns = without_tables(asked.task.returns)
-        question = f"{asked_for(asked.task.question, returns)}\nGive it as JSON."
+    def ask(given: SystemInput) -> SystemAnswer:
+        returns = without_tables(given.task.returns)
+        question = f"{asked_for(given.task.question, returns)}\nGive it as JSON."
         text, turns, usage = answer(
-            question, whole_text(asked.contexts), asked.settings, asked.keys, asked.local_python
+            question, whole_text(given.contexts), given.settings, given.keys, given.local_python
         )
-        return Given(told_value(text, returns), turns, usage)
+        return SystemAnswer(parse_value(text, returns), turns, usage)
 
     return ask
 
@@ -121,14 +123,14 @@ def rlms_explorer(*given: Any) -> tuple[str, int, tuple[Usage, ...]]:
     return answer(*given)
 
 
-CONTENDERS: Mapping[str, Contender] = {
-    "rlm-dsl": ours,
-    "plain": plain,
+SYSTEMS: Mapping[str, System] = {
+    "rlm-dsl": exploration,
+    "plain": plain_prompt,
     "dspy": peer(dspy_explorer),
     "rlms": peer(rlms_explorer),
 }
 NEEDS = {"dspy": ("dspy", "pip install 'rlm-dsl[optimize]'"), "rlms": ("rlm", "pip install rlms")}
-"""What a contender is not there without."""
+"""What a system is not there without."""
 
 
 def whole_text(contexts: Mapping[str, Context]) -> str:
@@ -149,7 +151,7 @@ def text_of(context: Context) -> str:
     return "\n".join(parts)
 
 
-def told_value(text: str, type_: Type) -> Any:
+def parse_value(text: str, type_: Type) -> Any:
     """The value in a peer's words: JSON, or for a number the only one that stands there. Raises WrongType."""
     try:
         value = json.loads(text.strip().removeprefix("```json").strip("`\n "))
