@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from rlm_dsl.testing.delivery import response
+from rlm_dsl.testing.batch_faults import Route, spoiled
+from rlm_dsl.testing.delivery import dropped, response
 from rlm_dsl.testing.outcome import Arrival, Outcome, outcome, payload
 from rlm_dsl.testing.settings import Settings
 from rlm_dsl.testing.traffic import Traffic
-from rlm_dsl.testing.wire import Payload, Problem, encoded, json_payload
+from rlm_dsl.testing.wire import Payload, Problem, json_payload
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Batch:
     status: str = "in_progress"
     output: str | None = None
     errors: str | None = None
+    reason: str = ""
     counts: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -44,8 +47,29 @@ class Batch:
             "status": self.status,
             "output_file_id": self.output,
             "error_file_id": self.errors,
+            "errors": self.reasons(),
             "request_counts": self.counts or {"total": 0, "completed": 0, "failed": 0},
         }
+
+    def reasons(self) -> dict[str, Any] | None:
+        """Why it failed, as `CODE: MESSAGE` says."""
+        code, _, message = self.reason.partition(": ")
+        told = {"code": code, "message": message, "line": None, "param": None}
+        return {"object": "list", "data": [told]} if self.reason else None
+
+
+PROBLEMS = {
+    "404": Problem(404, "It is not there.", "not_found"),
+    "500": Problem(500, "The server had an error.", "server_error"),
+    "502": Problem(502, "The gateway had an error.", "server_error"),
+}
+
+
+def busy(retry_after: float) -> Problem:
+    return Problem(429, "Rate limit reached.", "rate_limit_exceeded", retry_after=retry_after)
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Batches:
@@ -55,13 +79,30 @@ class Batches:
         self.settings, self.traffic = settings, traffic
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, Batch] = {}
+        self.visits: Counter[str] = Counter()
 
     def routes(self, router: web.UrlDispatcher) -> None:
-        router.add_post("/v1/files", self.upload)
-        router.add_get("/v1/files/{id}/content", self.content)
-        router.add_post("/v1/batches", self.create)
-        router.add_get("/v1/batches/{id}", self.poll)
-        router.add_post("/v1/batches/{id}/cancel", self.cancel)
+        router.add_post("/v1/files", self.troubled("upload", self.upload))
+        router.add_get("/v1/files/{id}/content", self.troubled("content", self.content))
+        router.add_post("/v1/batches", self.troubled("create", self.create))
+        router.add_get("/v1/batches", self.troubled("list", self.newest))
+        router.add_get("/v1/batches/{id}", self.troubled("poll", self.poll))
+        router.add_post("/v1/batches/{id}/cancel", self.troubled("cancel", self.cancel))
+
+    def troubled(self, route: Route, handler: Handler) -> Handler:
+        """A handler whose visits meet what is named for its route, one after another."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            faults = self.settings.faults
+            named = faults.batch_trouble.get(route, ())
+            self.visits[route] += 1
+            trouble = named[self.visits[route] - 1] if self.visits[route] <= len(named) else "ok"
+            if trouble in ("ok", "drop"):
+                reply = await handler(request)
+                return dropped(request) if trouble == "drop" else reply
+            return self.refusal(PROBLEMS.get(trouble) or busy(faults.retry_after))
+
+        return handle
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
@@ -93,6 +134,11 @@ class Batches:
         self.batches[batch.id] = batch
         return response(json_payload(batch.as_json()))
 
+    async def newest(self, request: web.Request) -> web.StreamResponse:
+        """The newest first."""
+        found = [batch.as_json() for batch in reversed(self.batches.values())]
+        return response(json_payload({"object": "list", "data": found, "has_more": False}))
+
     async def poll(self, request: web.Request) -> web.StreamResponse:
         batch = self.batches.get(request.match_info["id"])
         if batch is None:
@@ -115,14 +161,20 @@ class Batches:
     def finish(self, batch: Batch) -> None:
         """Answer every request, up to where the batch expires if it does."""
         lines = [json.loads(line) for line in self.files[batch.input].splitlines() if line.strip()]
-        most = self.settings.faults.batch_expires_after
+        most, batch.reason = self.settings.faults.batch_expires_after, self.settings.faults.batch_fails
+        if batch.reason:
+            batch.status, batch.counts = "failed", {"total": len(lines), "completed": 0, "failed": 0}
+            return
         good: list[dict[str, Any]] = []
         bad: list[dict[str, Any]] = []
         for line in lines[:most]:
             answered, line_of = self.one(line)
             (good if answered else bad).append(line_of)
         batch.status = "completed" if most is None or len(lines) <= most else "expired"
-        batch.output, batch.errors = self.written(good), self.written(bad)
+        spoils = self.settings.faults.batch_spoils
+        batch.output, batch.errors = self.written(good, spoils), self.written(bad)
+        if "gone" in spoils and batch.output is not None:
+            del self.files[batch.output]
         batch.counts = {"total": len(lines), "completed": len(good), "failed": len(bad)}
 
     def one(self, line: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
@@ -142,9 +194,9 @@ class Batches:
             "error": None,
         }
 
-    def written(self, lines: list[dict[str, Any]]) -> str | None:
+    def written(self, lines: Sequence[Mapping[str, Any]], spoils: Sequence[str] = ()) -> str | None:
         if not lines:
             return None
         name = f"file-{len(self.files) + 1}"
-        self.files[name] = b"".join(encoded(line) + b"\n" for line in lines)
+        self.files[name] = spoiled(lines, spoils)
         return name

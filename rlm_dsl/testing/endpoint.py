@@ -28,7 +28,7 @@ from rlm_dsl.testing.routes import Endpoint
 from rlm_dsl.testing.script import load_script
 from rlm_dsl.testing.settings import Settings
 
-KINDS: dict[str, Any] = {"float": float, "int | None": int}
+KINDS: dict[str, Any] = {"float": float, "int | None": int, "str": str}
 
 
 def fault_options(command: Callable[..., None]) -> Callable[..., None]:

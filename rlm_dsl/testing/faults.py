@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from rlm_dsl.testing import seeded
+from rlm_dsl.testing.batch_faults import problem_with
 from rlm_dsl.testing.schemas import Schema, off_value, properties
 from rlm_dsl.testing.wire import Reply
 
@@ -41,7 +42,9 @@ def setting(default: Any, told: str) -> Any:
 class Faults:
     """What goes wrong. Rates are shares of requests, 0 to 1, and add up to 1 at most; times are in seconds.
 
-    `at` names exact requests: `{"429": [1, 2], "drop": [5]}`. Raises ValueError for what makes no sense.
+    `at` names exact requests: `{"429": [1, 2], "drop": [5]}`; `batch_trouble` the faults that the visits to a route of
+    batches meet, one after another: `{"poll": ["502", "ok", "drop"]}`; `batch_spoils` what is done to files of answers.
+    Raises ValueError for what makes no sense.
     """
 
     latency: float = setting(0.0, "Seconds before each answer.")
@@ -75,6 +78,9 @@ class Faults:
     no_batches: bool = setting(False, "Have no Batch API.")
     batch_latency: float = setting(0.0, "Seconds until a batch is done.")
     batch_expires_after: int | None = setting(None, "Requests of a batch that are answered before it expires.")
+    batch_fails: str = setting("", "CODE: MESSAGE by which each batch fails.")
+    batch_trouble: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    batch_spoils: Sequence[str] = ()
     at: Mapping[str, Sequence[int]] = field(default_factory=dict)
     seed: int = 0
 
@@ -84,6 +90,8 @@ class Faults:
             raise ValueError("rates are from 0 to 1 and add up to 1 at most")
         if unknown := [name for name in self.at if name not in FAULTS]:
             raise ValueError(f"unknown fault {', '.join(unknown)}; the faults are {', '.join(FAULTS)}")
+        if problem := problem_with(self.batch_trouble, self.batch_spoils):
+            raise ValueError(problem)
         if min(self.latency, self.jitter, self.retry_after, self.slow_drip) < 0:
             raise ValueError("latency, jitter, retry_after and slow_drip are not negative")
 

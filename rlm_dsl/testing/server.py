@@ -109,6 +109,11 @@ class Server:
         """The most chat requests there ever were at once."""
         return self._endpoint.traffic.max_in_flight
 
+    @property
+    def batches(self) -> dict[str, str]:
+        """The batches so far, each with its status."""
+        return {batch.id: batch.status for batch in self._endpoint.batches.batches.values()}
+
     def stats(self) -> dict[str, Any]:
         """What GET /stats says."""
         return self._endpoint.traffic.stats()
