@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -296,16 +297,46 @@ def commands_of(group: click.Group, name: tuple[str, ...] = ()) -> list[tuple[tu
     return found
 
 
+def example(command: click.Command) -> list[str]:
+    """The words of the example that a command's help ends with."""
+    told = re.search(r'Example: (?:eval "\$\()?(rlm-dsl .*)', command.help or "")
+    assert told, f"{command.name} has no example"
+    return shlex.split(told[1].removesuffix(')"'))
+
+
 def test_every_command_has_an_example_that_it_takes() -> None:
     from rlm_dsl.cli.commands import group
 
     for name, each in commands_of(group):
-        told = re.search(r'Example: (?:eval "\$\()?(rlm-dsl .*)', each.help or "")
-        assert told, f"{' '.join(name)} has no example"
-        words = shlex.split(told[1].removesuffix(')"'))
+        words = example(each)
         assert tuple(words[1 : 1 + len(name)]) == name
         if not isinstance(each, click.Group):
             each.make_context(name[-1], words[1 + len(name) :], resilient_parsing=True)
+
+
+def test_the_examples_of_help_that_read_a_recorded_trace_run(shell: Shell) -> None:
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from rlm_dsl.cli.commands import group
+
+    recorded, data = Path("traces/tickets.trace"), Path("examples/tickets/tickets.csv")
+    shutil.copytree(recorded, shell.folder / recorded)
+    (shell.folder / data).parent.mkdir(parents=True)
+    shutil.copy(data, shell.folder / data)
+    pem = Ed25519PrivateKey.generate().private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    (shell.folder / "key.pem").write_bytes(pem)
+    ran = []
+    for name, each in commands_of(group):
+        words = example(each)
+        if str(recorded) in words:
+            ran.append(name[-1])
+            done = shell(*words[1:])
+            assert done.code == 0, done.err
+        if name[-1] == "check-proof":
+            head = json.loads((recorded / "seal.json").read_text())["predicate"]["head"]
+            assert head.startswith(words[-1].removesuffix("..."))
+    assert {"bless", "cite", "export", "pack", "prove", "show", "sign", "sql", "verify"} <= set(ran)
 
 
 def test_quiet_leaves_results_and_problems(shell: Shell) -> None:

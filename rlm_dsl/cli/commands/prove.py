@@ -18,7 +18,7 @@ def command(trace: str, call: str | None, event: int | None, to: str | None) -> 
     """Prove that CALL, the key of a recorded call or its first digits, is in TRACE: with its request and answer, and
     without the rest.
 
-    Example: rlm-dsl prove traces/tickets.trace d5ca212d --to call.json
+    Example: rlm-dsl prove traces/tickets.trace 2165f54f --to call.json
     """
     from rlm_dsl.common.diagnostics import UserError
     from rlm_dsl.trace.proof import written
