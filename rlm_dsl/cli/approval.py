@@ -11,6 +11,7 @@ import sys
 import click
 
 from rlm_dsl.cli.output import note
+from rlm_dsl.cli.render.estimate import told_estimate
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.budget import Estimate
 from rlm_dsl.models.stack import Approve, approve_all
@@ -48,13 +49,3 @@ def asking(over: float | None, yes: bool) -> Approve:
         click.confirm("ask?", abort=True, err=True)
 
     return approve
-
-
-def told_estimate(estimate: Estimate) -> str:
-    """What a round asks, in a line."""
-    known = estimate.requests - estimate.new
-    calls = f"{estimate.step}: {estimate.new:,} model calls" + (f" ({known:,} answers are known)" if known else "")
-    tokens = f"about {estimate.prompt_tokens:,} tokens shown, at most {estimate.most_tokens:,} with the answers"
-    if estimate.least_usd is None or estimate.most_usd is None:
-        return f"{calls}, {tokens}; the price is not known"
-    return f"{calls}, {tokens}; ${estimate.least_usd:,.4f} to ${estimate.most_usd:,.4f}"

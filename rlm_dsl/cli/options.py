@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.output import loading_bar, note, safe
+from rlm_dsl.cli.output import note, safe
+from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.common.diagnostics import UserError
 
 CONTEXT = click.option(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.common.atomic_write import write_files
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.common.source import Source
@@ -98,6 +99,17 @@ def tuned_path(program: Path) -> Path:
 def proxies_path(tuned: Path) -> Path:
     """Where the proxies of a tuned file stand: beside it, `PROGRAM.proxies.json`."""
     return tuned.with_name(tuned.name.removesuffix(".yaml").removesuffix(".tuned") + ".proxies.json")
+
+
+def write_tuned(program: Path, tuned: Tuned) -> list[str]:
+    """The tuned file, and its proxies where it has some; their names."""
+    target = tuned_path(program)
+    files = {target: tuned.yaml()}
+    if tuned.proxies:
+        held = json.dumps(dict(tuned.proxies), ensure_ascii=False, indent=1)
+        files = {proxies_path(target): held + "\n", **files}
+    write_files(files)
+    return [str(path) for path in files]
 
 
 def find_tuned(program: Path, given: str | None) -> Tuned | None:

@@ -63,7 +63,7 @@ class TraceItem(pytest.Item):
         self.trace = trace
 
     def runtest(self) -> None:
-        from rlm_dsl.cli.render.tests import told_test
+        from rlm_dsl.cli.render.verdicts import told_test
         from rlm_dsl.compare.regression import tested
 
         found = tested(self.trace, {}, os.environ)

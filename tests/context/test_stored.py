@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.api import run
-from rlm_dsl.cli.render.steps import told_plan
+from rlm_dsl.cli.render.plan import told_plan
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context import trigram_index

@@ -113,7 +113,7 @@ def test_sub_runs_go_as_deep_as_they_may(docs: str) -> None:
 
 
 def test_a_person_sees_each_sub_run_by_itself_and_the_bound(docs: str, tmp_path: Path) -> None:
-    from rlm_dsl.cli.render.steps import told_plan
+    from rlm_dsl.cli.render.plan import told_plan
     from rlm_dsl.cli.render.story import told_story
     from rlm_dsl.common.source import Source
     from rlm_dsl.context.loading import load

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_options, new_trace, settings, spending_options
-from rlm_dsl.cli.output import Bar, note, write
+from rlm_dsl.cli.output import note, write
+from rlm_dsl.cli.progress import Bar
 
 
 @click.command("ask")
@@ -63,8 +64,10 @@ def command(
 
     Example: rlm-dsl ask "Which user was charged most often?" --context tickets=tickets.csv --model gpt-5-mini
     """
-    from rlm_dsl.cli.approval import DryRun, asking, dry, told_estimate
-    from rlm_dsl.cli.render.steps import told_result, told_turn
+    from rlm_dsl.cli.approval import DryRun, asking, dry
+    from rlm_dsl.cli.render.estimate import told_estimate
+    from rlm_dsl.cli.render.result import told_result
+    from rlm_dsl.cli.render.turn import told_turn
     from rlm_dsl.explore.ask import ExploreOptions
     from rlm_dsl.explore.modes import answer_by_mode
     from rlm_dsl.models.servers import Keys

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.output import note, safe, table_text, write
+from rlm_dsl.cli.output import note, safe, write
+from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.common.diagnostics import UserError
 
 STORE = click.option("--store", metavar="PATH", help="The store; else RLM_DSL_STORE or the user's data.")

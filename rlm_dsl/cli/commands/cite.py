@@ -23,7 +23,7 @@ def command(trace: str, value: str | None, contexts: tuple[str, ...], every: boo
 
     Example: rlm-dsl cite traces/tickets.trace 'per_user[2]'
     """
-    from rlm_dsl.cli.render.sources import SHOWN, told_citations
+    from rlm_dsl.cli.render.citations import SHOWN, told_citations
     from rlm_dsl.engine.evidence import LISTED
     from rlm_dsl.trace.secrets import Redaction
     from rlm_dsl.traces import cite

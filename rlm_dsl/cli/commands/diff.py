@@ -59,7 +59,7 @@ def write_page(found: Any, path: Path, a: str, b: str) -> None:
     from rlm_dsl.report import check_installed
 
     check_installed()
-    from rlm_dsl.cli.pages import put
+    from rlm_dsl.cli.html_page import put
     from rlm_dsl.report.pages import diff_page
     from rlm_dsl.report.summary import summarize_difference
 

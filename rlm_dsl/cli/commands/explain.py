@@ -29,7 +29,8 @@ def command(
 
     Example: rlm-dsl explain program.rlm --context tickets=tickets.csv
     """
-    from rlm_dsl.cli.render.steps import plan_json, told_plan, told_prompts
+    from rlm_dsl.cli.render.plan import plan_json, told_plan
+    from rlm_dsl.cli.render.prompts import told_prompts
     from rlm_dsl.models.settings import Settings
 
     source, _, _ = tuned(program, program_source(program), tuned_file, Settings())

@@ -22,7 +22,8 @@ from rlm_dsl.cli.options import (
     settings,
     spending_options,
 )
-from rlm_dsl.cli.output import Bar, note, safe, write
+from rlm_dsl.cli.output import note, safe, write
+from rlm_dsl.cli.progress import Bar
 from rlm_dsl.optimize.optimizers import OPTIMIZERS
 
 BUDGET = "calls=5000,tokens=10000000"
@@ -83,10 +84,11 @@ def command(
     Example: rlm-dsl optimize program.rlm --context tickets=tickets.csv --examples labels.jsonl --model gpt-5-mini
     """
     from rlm_dsl.cli.approval import asking
-    from rlm_dsl.cli.render.optimization import told_report, written
+    from rlm_dsl.cli.render.optimization import told_report
     from rlm_dsl.context.loading import load
     from rlm_dsl.models.servers import Keys
     from rlm_dsl.optimize import check_installed
+    from rlm_dsl.optimize.tuned import write_tuned
 
     check_installed()
     from rlm_dsl.optimize.certify import Target
@@ -123,7 +125,7 @@ def command(
         )
     )
     kept = found.proved or (unproved and found.report["diff"])
-    files = written(path, found.tuned) if kept else []
+    files = write_tuned(path, found.tuned) if kept else []
     report = {**found.report, "written": files}
     write(json.dumps(report, ensure_ascii=False, indent=1) if as_json else safe(told_report(report)))
     return 0 if found.proved or kept else 1

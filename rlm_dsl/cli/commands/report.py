@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.options import MEMORY, THREADS, load_all, model_options, settings, spending_options
-from rlm_dsl.cli.output import Bar, note, safe, write
+from rlm_dsl.cli.output import note, safe, write
+from rlm_dsl.cli.progress import Bar
 
 
 class WithDefault(click.Group):

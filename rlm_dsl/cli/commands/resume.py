@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.options import CONTEXT, MEMORY, RECORDED, THREADS, named_paths, settings, spending_options
-from rlm_dsl.cli.output import Bar, note, write
+from rlm_dsl.cli.output import note, write
+from rlm_dsl.cli.progress import Bar
 
 
 @click.command("resume")
@@ -34,7 +35,8 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
     Example: rlm-dsl resume runs/20261101-120000.trace
     """
     from rlm_dsl.cli.approval import asking
-    from rlm_dsl.cli.render.steps import told_result, told_turn
+    from rlm_dsl.cli.render.result import told_result
+    from rlm_dsl.cli.render.turn import told_turn
     from rlm_dsl.explore.resume import resume
     from rlm_dsl.models.servers import Keys
     from rlm_dsl.models.settings import Limits

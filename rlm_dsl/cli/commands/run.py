@@ -24,7 +24,8 @@ from rlm_dsl.cli.options import (
     spending_options,
     tuned,
 )
-from rlm_dsl.cli.output import Bar, note, write
+from rlm_dsl.cli.output import note, write
+from rlm_dsl.cli.progress import Bar
 
 
 @click.command("run")
@@ -56,7 +57,8 @@ def command(
     Example: rlm-dsl run program.rlm --context tickets=tickets.csv --model gpt-5-mini --trace run.trace
     """
     from rlm_dsl.cli.approval import DryRun, asking, dry
-    from rlm_dsl.cli.render.steps import told_dry_run, told_result
+    from rlm_dsl.cli.render.dry_run import told_dry_run
+    from rlm_dsl.cli.render.result import told_result
     from rlm_dsl.engine.run import run_program
     from rlm_dsl.explore.sub_run import explore_text
     from rlm_dsl.models.servers import Keys

@@ -8,7 +8,8 @@ import sys
 
 import click
 
-from rlm_dsl.cli.output import safe, table_text, write
+from rlm_dsl.cli.output import safe, write
+from rlm_dsl.cli.render.table import table_text
 
 
 @click.command("sql")

@@ -25,7 +25,8 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
 
     Example: rlm-dsl test traces --junit report.xml
     """
-    from rlm_dsl.cli.render.tests import junit_report, told_flaky, told_test, told_tests
+    from rlm_dsl.cli.render.junit import junit_report
+    from rlm_dsl.cli.render.verdicts import told_flaky, told_test, told_tests
     from rlm_dsl.common.diagnostics import UserError
     from rlm_dsl.compare.regression import flaky_in, tested, traces_in
 

@@ -30,7 +30,7 @@ def command(
     from rlm_dsl.report import check_installed
 
     check_installed()
-    from rlm_dsl.cli.pages import page_of, put
+    from rlm_dsl.cli.html_page import page_of, put
 
     made = page_of(Path(trace), contexts_given(contexts), os.environ, verified=not no_verify)
     path = put(Path(out) if out else Path(f"{Path(trace).name.removesuffix('.zip')}.html"), made)

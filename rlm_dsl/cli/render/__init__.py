@@ -1,1 +1,1 @@
-"""What the commands print, a file for each kind of thing that is told."""
+"""What commands print: a file for each thing that is shown, named for it. Values in, text out."""

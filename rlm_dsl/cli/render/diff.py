@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.cli.output import safe
-from rlm_dsl.cli.render.story import shortened
+from rlm_dsl.cli.render.width import shortened
 from rlm_dsl.common.diagnostics import cells
 
 if TYPE_CHECKING:

@@ -1,17 +1,12 @@
-"""What `optimize` prints and writes: a table of what was tried, what the test says, the program's changes.
+"""An optimization: a table of what was tried, what the test says, the program's changes.
 
-In: a report, a tuned program. Out: text; files beside the program. Law: a file is whole or not there.
+In: a report. Out: text.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-from rlm_dsl.common.atomic_write import write_files
-from rlm_dsl.optimize.tuned import Tuned, proxies_path, tuned_path
 
 VERDICTS = {
     "better": "better: the interval of its gain is above zero",
@@ -19,17 +14,6 @@ VERDICTS = {
     "unproved": "not proved: these examples cannot tell it from the program as it is",
     "nothing better was found": "nothing better was found",
 }
-
-
-def written(program: Path, tuned: Tuned) -> list[str]:
-    """The tuned file, and its proxies where it has some; their names."""
-    target = tuned_path(program)
-    files = {target: tuned.yaml()}
-    if tuned.proxies:
-        held = json.dumps(dict(tuned.proxies), ensure_ascii=False, indent=1)
-        files = {proxies_path(target): held + "\n", **files}
-    write_files(files)
-    return [str(path) for path in files]
 
 
 def told_report(report: Mapping[str, Any]) -> str:

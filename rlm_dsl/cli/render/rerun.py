@@ -30,7 +30,8 @@ from rlm_dsl.cli.options import (
     tuned,
     with_options,
 )
-from rlm_dsl.cli.output import Bar, note, safe, write
+from rlm_dsl.cli.output import note, safe, write
+from rlm_dsl.cli.progress import Bar
 
 
 def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +54,7 @@ def made_anew(
 ) -> None:
     """Run a recorded program again with what is different, and tell of it."""
     from rlm_dsl.cli.approval import DryRun, asking, dry
-    from rlm_dsl.cli.render.steps import told_result
+    from rlm_dsl.cli.render.result import told_result
     from rlm_dsl.compare.reasons import told_reasons
     from rlm_dsl.compare.rerun import Different, rerun
     from rlm_dsl.engine.warehouse import memory_bytes

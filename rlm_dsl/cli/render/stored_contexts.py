@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from rlm_dsl.cli.options import named_paths
-from rlm_dsl.cli.output import loading_bar, note, safe
+from rlm_dsl.cli.output import note, safe
+from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.stored_context import ENDING, is_stored, open_stored

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
-import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.cli.output import indented, safe
-from rlm_dsl.cli.render.steps import EVIDENCE_SHOWN, place, steps_table, told_answer
-from rlm_dsl.common.diagnostics import cells
+from rlm_dsl.cli.render.answer import told_answer
+from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place
+from rlm_dsl.cli.render.steps import steps_table
+from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
 from rlm_dsl.explore.view import cut
 from rlm_dsl.trace.story import Story, Turn
 
@@ -25,15 +24,7 @@ TURNS = 8
 WRITTEN, OBSERVED = 20, 8
 """Lines of a turn that are told: of what was written, and of what came of it."""
 STEPS = 60
-UNKNOWN_WIDTH = 120
 USES = {"problems": "  ✗ refused", "dead end": "  ✗ a dead end", "look": "  a look", "answer": "  the answer"}
-
-
-def width() -> int:
-    """Columns of the terminal; where there is none, those of a wide one."""
-    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
-        return max(40, shutil.get_terminal_size().columns)
-    return UNKNOWN_WIDTH
 
 
 def told_story(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
@@ -71,18 +62,6 @@ def canonical(text: str) -> str:
     from rlm_dsl.language.syntax.show import show
 
     return show(parse(Source("program", text)))
-
-
-def fitted(text: str, columns: int) -> str:
-    """Every line no wider than so many cells; a cut one ends in an ellipsis."""
-    return "\n".join(line if cells(line) <= columns else shortened(line, columns) for line in text.split("\n"))
-
-
-def shortened(line: str, columns: int) -> str:
-    taken, used = 0, 1
-    while taken < len(line) and used + cells(line[taken]) <= columns:
-        used, taken = used + cells(line[taken]), taken + 1
-    return line[:taken] + "…"
 
 
 def opening(story: Story) -> Iterator[str]:
@@ -190,7 +169,7 @@ def told_calls(story: Story) -> Iterator[str]:
 
 def told_trace(story: Story) -> str:
     """For a terminal."""
-    return cut(told_story(story, width()), LONGEST)
+    return cut(told_story(story, terminal_width()), LONGEST)
 
 
 LONGEST = 60_000

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from rlm_dsl.cli.output import Bar, note
+from rlm_dsl.cli.output import note
+from rlm_dsl.cli.progress import Bar
 from rlm_dsl.cli.shell.pipe import from_pipe
 from rlm_dsl.cli.shell.runner import ShellRunner
 from rlm_dsl.cli.shell.session import Shell

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from rlm_dsl.cli.output import indented
-from rlm_dsl.cli.render.steps import place
+from rlm_dsl.cli.render.evidence import place
 from rlm_dsl.engine.evidence import Span
 from rlm_dsl.explore.view import cut
 from rlm_dsl.replay.cite import Citation, Cited

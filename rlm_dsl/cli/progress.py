@@ -1,0 +1,91 @@
+"""Progress on stderr: of a round's requests, of bytes read.
+
+In: what is done of how much. Out: a bar. Law: nothing is shown where no one looks, or under --quiet.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rlm_dsl.cli.output import QUIET, safe
+
+
+def watched() -> bool:
+    """Whether progress is to be shown: someone looks, and wants it."""
+    return sys.stderr.isatty() and not QUIET.get()
+
+
+class Bar:
+    """A progress bar on stderr while a round is asked; silent where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self.spent: Callable[[], str] = str
+        self.bar: Any = None
+        self.task: Any = None
+
+    def watch(self, spent: Callable[[], str]) -> None:
+        self.spent = spent
+
+    def round_started(self, step: str, rows: int, requests: int) -> None:
+        if not watched():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[spent]}"),
+            TimeRemainingColumn(),
+        )
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.bar.start()
+        self.task = self.bar.add_task(f"{step} ({rows:,} rows)", total=requests, spent="")
+
+    def answered(self, step: str) -> None:
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, advance=1, spent=self.spent())
+
+    def round_ended(self, step: str) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+@contextmanager
+def loading_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Told of bytes read, shows them with the time left, once that has taken a second; None where no one looks."""
+    if not watched():
+        yield None
+        return
+    started = time.monotonic()
+    bars: list[Any] = []
+
+    def progress(done: int, total: int) -> None:
+        if not bars and time.monotonic() - started < 1:
+            return
+        if not bars:
+            bars.append(bytes_bar(what, total))
+        bars[0].update(bars[0].task_ids[0], completed=done)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars:
+            bar.stop()
+
+
+def bytes_bar(what: str, total: int) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.start()
+    bar.add_task(f"reading {safe(what)}", total=total)
+    return bar

@@ -1,0 +1,27 @@
+"""An answer: a value on one line, a table as rows, several parts each under its name.
+
+In: an answer's parts, as traces hold them. Out: text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlm_dsl.cli.output import indented
+from rlm_dsl.cli.render.table import table_text
+
+
+def told_answer(parts: Sequence[Mapping[str, Any]]) -> str:
+    """The answer: a value on one line, a table as rows, several parts each under its name."""
+    return "\n".join(["answer", *(line for part in parts for line in told_part(part))])
+
+
+def told_part(part: Mapping[str, Any]) -> list[str]:
+    label = ".".join(part["part"])
+    if "columns" not in part:
+        value = json.dumps(part["value"], ensure_ascii=False)
+        return [f"  {label} = {value}" if label else f"  {value}"]
+    rows = table_text(tuple(part["columns"]), part["value"])
+    return [f"  {label}", indented(rows, "    ")] if label else [indented(rows)]

@@ -1,0 +1,18 @@
+"""An estimate: what a round asks and may cost, in a line.
+
+In: an estimate. Out: text. Law: a price that is not known is not guessed.
+"""
+
+from __future__ import annotations
+
+from rlm_dsl.models.budget import Estimate
+
+
+def told_estimate(estimate: Estimate) -> str:
+    """What a round asks, in a line."""
+    known = estimate.requests - estimate.new
+    calls = f"{estimate.step}: {estimate.new:,} model calls" + (f" ({known:,} answers are known)" if known else "")
+    tokens = f"about {estimate.prompt_tokens:,} tokens shown, at most {estimate.most_tokens:,} with the answers"
+    if estimate.least_usd is None or estimate.most_usd is None:
+        return f"{calls}, {tokens}; the price is not known"
+    return f"{calls}, {tokens}; ${estimate.least_usd:,.4f} to ${estimate.most_usd:,.4f}"

@@ -1,0 +1,83 @@
+"""A program's plan: canonical form, stages, rewrites, bounds of what it asks, SQL.
+
+In: a program, its contexts and params. Out: text, or the same as values. Law: nothing is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
+from rlm_dsl.engine.indexes import told_looks
+from rlm_dsl.engine.warehouse import VAST
+from rlm_dsl.language.check import Environment, check_program
+from rlm_dsl.language.operators.core.relation import Relation
+from rlm_dsl.language.program import Program
+from rlm_dsl.language.sql import name
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.syntax.show import show
+from rlm_dsl.language.types import Table
+from rlm_dsl.plan.bounds import bounds
+from rlm_dsl.plan.build import build
+from rlm_dsl.plan.explain import bound_lines, plan_sql, rewrite_lines, step_lines
+from rlm_dsl.plan.stages import Plan
+
+Planned = tuple[Program, Plan, dict[str, Relation]]
+
+
+def planned(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> Planned:
+    """A program, its plan over the contexts, and their relations; nothing is run."""
+    types = {known: context.schema for known, context in contexts.items()}
+    program = check_program(parse(source), source, Environment(types, {}, params))
+    owns = {known: context.own for known, context in contexts.items()}
+    vast = {known for known, context in contexts.items() if context.count > VAST}
+    relations = {
+        field.name: Relation(name(field.name), field.type, False, owns.get(field.name, ""), field.name in vast)
+        for field in program.contexts
+        if isinstance(field.type, Table)
+    }
+    return program, build(program.statements, relations, {}), relations
+
+
+def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+    """A program's canonical form, stages, bounds and SQL."""
+    program, plan, relations = planned(source, contexts, params)
+    counts = {known: context.count for known, context in contexts.items()}
+    return safe(
+        "\n".join(
+            [
+                "program",
+                indented(show(parse(source)).rstrip("\n")),
+                "",
+                "stages",
+                *(f"  {line}" for line in step_lines(plan)),
+                "",
+                "rewrites",
+                *(f"  {line}" for line in rewrite_lines(plan, program.statements)),
+                *(f"  {line}" for line in told_looks(plan, relations, contexts)),
+                "",
+                "model calls",
+                *(f"  {line}" for line in bound_lines(bounds(plan, counts))),
+                "",
+                "sql",
+                indented(plan_sql(plan)),
+            ]
+        )
+    )
+
+
+def plan_json(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as values."""
+    program, plan, _ = planned(source, contexts, params)
+    counts = {known: context.count for known, context in contexts.items()}
+    return {
+        "program": show(parse(source)),
+        "stages": step_lines(plan),
+        "rewrites": list(rewrite_lines(plan, program.statements)),
+        "model_calls": [asdict(bound) for bound in bounds(plan, counts)],
+        "sql": plan_sql(plan),
+    }

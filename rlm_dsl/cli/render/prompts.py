@@ -1,0 +1,30 @@
+"""Prompts: what the first model step says to a model about its first rows.
+
+In: a program, its contexts and params. Out: text. Law: the steps before it are run, nothing is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.prompts import first_prompts
+from rlm_dsl.explore.view import cut
+from rlm_dsl.models.settings import Settings
+
+
+def told_prompts(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+    """What the first model step says to a model about its first rows; the steps before it are run, nothing is asked."""
+    step, requests, count = first_prompts(source, contexts, params, Settings())
+    if not step:
+        return "no model is asked"
+    lines = [f"{step}: {count:,} requests; the first {len(requests)}:" if len(requests) > 1 else f"{step}: 1 request:"]
+    for request in requests:
+        lines += ["", f"about {request.prompt_tokens:,} tokens, answers of {json.dumps(request.schema)}"]
+        for message in request.messages:
+            lines += [f"--- {message.role}", indented(cut(message.content, 2_000))]
+    return safe("\n".join(lines))

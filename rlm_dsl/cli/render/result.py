@@ -1,0 +1,41 @@
+"""The result of a run: question, program, steps with their rows, answer, evidence, cost.
+
+In: a result. Out: text. Law: all of it passes through `safe`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.cli.render.answer import told_answer, told_part
+from rlm_dsl.cli.render.evidence import told_evidence
+from rlm_dsl.cli.render.steps import steps_table
+from rlm_dsl.explore.view import cut
+
+if TYPE_CHECKING:
+    from rlm_dsl.engine.result import Result
+
+
+def told_result(result: Result) -> str:
+    """Question, program, steps with their rows, answer, evidence, cost."""
+    execution = result.execution
+    parts = [f"question  {result.question}\n"] if result.question else []
+    parts += [
+        "program",
+        indented(result.program.rstrip("\n")),
+        "",
+        "steps",
+        indented(steps_table([record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})),
+        "",
+    ]
+    for statement, part in execution.shown:
+        parts += [cut(" ".join(statement.split()), 100), *told_part(part.as_json()), ""]
+    parts += [told_answer(execution.answer_json()["parts"]), told_evidence(result.evidence)]
+    if result.agreement is not None:
+        agree, explored = result.agreement
+        parts.append(f"agreement: {agree} of {explored} explorations came to this answer")
+    parts.append(f"{result.spent.told()}, {result.seconds:.2f} s")
+    if result.trace is not None:
+        parts.append(f"trace  {result.trace}  head {result.head}")
+    return safe("\n".join(parts))

@@ -1,0 +1,20 @@
+"""A turn of an exploration as it happens: what the root model wrote, and what came of it.
+
+In: a turn. Out: text. Law: all of it passes through `safe`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.explore.view import cut
+
+if TYPE_CHECKING:
+    from rlm_dsl.explore.loop import Told
+
+
+def told_turn(told: Told) -> str:
+    """One turn as it happens: what the root model wrote and what came of it."""
+    program = told.program or "(no statement in the reply)"
+    return safe(f"turn {told.number}\n{indented(program, '  > ')}\n{indented(cut(told.observation, 2_000), '    ')}\n")

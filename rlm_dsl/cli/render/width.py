@@ -1,0 +1,34 @@
+"""Lines that fit a terminal.
+
+In: text, a width in cells. Out: text. Law: no line is wider; a cut one ends in an ellipsis.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+from rlm_dsl.common.diagnostics import cells
+
+UNKNOWN_WIDTH = 120
+"""Columns where there is no terminal: those of a wide one."""
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; where there is none, those of a wide one."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return max(40, shutil.get_terminal_size().columns)
+    return UNKNOWN_WIDTH
+
+
+def fitted(text: str, columns: int) -> str:
+    """Every line no wider than so many cells; a cut one ends in an ellipsis."""
+    return "\n".join(line if cells(line) <= columns else shortened(line, columns) for line in text.split("\n"))
+
+
+def shortened(line: str, columns: int) -> str:
+    taken, used = 0, 1
+    while taken < len(line) and used + cells(line[taken]) <= columns:
+        used, taken = used + cells(line[taken]), taken + 1
+    return line[:taken] + "…"
