@@ -27,7 +27,7 @@ from rlm_dsl.api import run
 from rlm_dsl.language.answer_schema import json_schema
 from rlm_dsl.language.types import Enum, Field, Record
 from rlm_dsl.models.request import Message, ModelSettings, Request
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
 from rlm_dsl.models.stack import LiveStack
 

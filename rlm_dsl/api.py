@@ -33,7 +33,7 @@ from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.resume import resume as go_on
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.models.prices import Price
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Models, Settings, settings_of
 from rlm_dsl.optimize.tuned import apply_tuned, open_tuned
 from rlm_dsl.replay.verify import verify as verify_trace

@@ -15,7 +15,7 @@ from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.recording import Call
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
 

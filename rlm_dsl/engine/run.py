@@ -42,8 +42,8 @@ from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.recorded import Recorded, RecordedStack
 from rlm_dsl.models.recording import Call, Recording, call_rows, usage_of
 from rlm_dsl.models.request import ModelSettings
-from rlm_dsl.models.server_limits import within_limits
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.limits import within_limits
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Server, Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
 from rlm_dsl.trace.layout import HEADER

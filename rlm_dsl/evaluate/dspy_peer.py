@@ -13,7 +13,7 @@ import dspy
 
 from rlm_dsl.explore.typed_question import peer_failure
 from rlm_dsl.models.recording import Usage
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 
 

@@ -29,7 +29,7 @@ from rlm_dsl.evaluate.systems import NEEDS, SYSTEMS, SystemInput
 from rlm_dsl.evaluate.tasks import Data, Task
 from rlm_dsl.evaluate.trace_usage import paid_for, usage_of_trace
 from rlm_dsl.models.cache.store import AnswerStore, default_path
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
 
 

@@ -25,7 +25,7 @@ from rlm_dsl.language.answer_schema import json_schema, read_answer
 from rlm_dsl.language.types import INT, Field, Record, Type, is_numeric
 from rlm_dsl.models.recording import Usage, usage_of
 from rlm_dsl.models.request import Message, Request, estimated_tokens
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.models.typed_retry import ask_typed

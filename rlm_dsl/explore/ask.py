@@ -38,8 +38,8 @@ from rlm_dsl.language.syntax.tree import ContextStatement
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.request import Answer, ModelSettings, Request
-from rlm_dsl.models.server_limits import within_limits
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.limits import within_limits
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
 

@@ -23,7 +23,7 @@ from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.typed_answers import read_type
 from rlm_dsl.language.types import Table, quoted_name
 from rlm_dsl.models.request import estimated_tokens
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, approve_all
 

@@ -24,7 +24,7 @@ from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.models.known_answers import KnownAnswers
 from rlm_dsl.models.request import ModelSettings
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier, of_stopped

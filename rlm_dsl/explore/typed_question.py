@@ -19,8 +19,8 @@ from rlm_dsl.explore.ask import ExploreOptions, answer_question
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.typed_answers import of_type
 from rlm_dsl.language.types import Type
-from rlm_dsl.models.client import causes
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.client import causes
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 
 

@@ -25,7 +25,7 @@ from rlm_dsl.explore.typed_question import Answered, answered
 from rlm_dsl.integrations.python_data import given_contexts, refused
 from rlm_dsl.language.types import Type
 from rlm_dsl.models.recording import Usage
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Models, Settings, settings_of
 
 TEXT_NAME = "prompt"

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.address import server_address
 from rlm_dsl.models.prices import Price, known_price
 from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.models.server.address import server_address
 
 DEFAULT_URL = "https://api.openai.com/v1"
 OUTPUT = 4_096

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, span_of, yaml_source
-from rlm_dsl.models.address import server_address
 from rlm_dsl.models.prices import Price
+from rlm_dsl.models.server.address import server_address
 from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Server
 from rlm_dsl.trace.secrets import TELLING, Redaction
 

@@ -14,7 +14,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.types import Table
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.optimize.certify import Target

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.run import redaction_of, run_log
-from rlm_dsl.models.server_limits import within_limits
+from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.optimize.bounds import bounds_of, estimate
 from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.evaluator import Evaluator

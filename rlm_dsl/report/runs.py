@@ -21,7 +21,7 @@ from rlm_dsl.engine.run import run_program
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.optimize.tuned import apply_tuned, find_tuned

@@ -19,7 +19,7 @@ from rlm_dsl.evaluate.evaluate import Evaluation, evaluate
 from rlm_dsl.evaluate.report import interval, summaries, table
 from rlm_dsl.evaluate.scoring import METRICS
 from rlm_dsl.evaluate.tasks import Data, Defaults, read_tasks
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.gold import with_error

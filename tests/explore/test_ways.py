@@ -23,7 +23,7 @@ from rlm_dsl.explore.params import with_params
 from rlm_dsl.explore.typed_answers import WrongType
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.reader import Trace

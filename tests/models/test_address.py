@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.address import is_local, server_address
 from rlm_dsl.models.cache.earlier_keys import earlier_keys
 from rlm_dsl.models.request import Message, ModelSettings, Request
+from rlm_dsl.models.server.address import is_local, server_address
 from rlm_dsl.models.settings import ModelChoice, Server, Settings, sent_parameters
 
 SAME = {

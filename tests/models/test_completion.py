@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_dsl.models.completion import NoCompletion, read_completion
 from rlm_dsl.models.request import Answer
-from rlm_dsl.models.server_errors import ServerError
+from rlm_dsl.models.server.completion import NoCompletion, read_completion
+from rlm_dsl.models.server.errors import ServerError
 
 ARGUMENTS = '{"label": "good"}'
 

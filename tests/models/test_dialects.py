@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rlm_dsl.models.dialects import USUAL, Dialect, Dialects, body_of, conforms
 from rlm_dsl.models.request import Message, ModelSettings, Request
-from rlm_dsl.models.server_errors import ServerError
+from rlm_dsl.models.server.dialects import USUAL, Dialect, Dialects, body_of, conforms
+from rlm_dsl.models.server.errors import ServerError
 
 SCHEMA = {
     "type": "object",
@@ -19,6 +19,8 @@ SCHEMA = {
     "additionalProperties": False,
 }
 LARGE = {**SCHEMA, "properties": {"label": {"type": "string", "enum": [f"label number {n}" for n in range(600)]}}}
+Serve = Callable[[dict[str, Any]], ServerError | None]
+"""A server: what it says of a body that it refuses."""
 PARAMETERS = {"max_completion_tokens": 50, "temperature": 0}
 
 

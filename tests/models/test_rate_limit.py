@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable
-from rlm_dsl.models.rate_limit import FIRST, LONGEST_HOLD, SILENCE, Pace, Paced, Rate, span
 from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.server.rate_limit import FIRST, LONGEST_HOLD, SILENCE, Pace, Paced, Rate, span
 from tests.support.played_server import Play, PlayedServer, request
 from tests.support.played_time import PlayedLoop, played
 

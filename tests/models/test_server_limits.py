@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from rlm_dsl.models.server_limits import within_limits
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.limits import within_limits
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import ModelChoice, Server, Settings
 
 LLAMA = {"total_slots": 2, "default_generation_settings": {"n_ctx": 8_192}}

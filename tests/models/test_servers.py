@@ -21,9 +21,9 @@ from rlm_dsl.language.types import Enum, Field, Record
 from rlm_dsl.models.cache.claims import Claims
 from rlm_dsl.models.cache.store import AnswerStore
 from rlm_dsl.models.prices import Price, known_price
-from rlm_dsl.models.rate_limit import Pace, span
 from rlm_dsl.models.request import Message, ModelSettings, Request
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.rate_limit import Pace, span
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Server, Settings
 from rlm_dsl.models.settings_file import read_settings
 from rlm_dsl.models.stack import LiveStack

@@ -15,9 +15,9 @@ from rlm_dsl.models.attempts import Announced
 from rlm_dsl.models.budget import Budgeted, Spending
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
-from rlm_dsl.models.rate_limit import Pace, Paced
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
+from rlm_dsl.models.server.rate_limit import Pace, Paced
 from rlm_dsl.models.settings import Limits
 from tests.support.played_time import PlayedLoop
 

@@ -70,7 +70,7 @@ def command(
     from rlm_dsl.cli.render.turn import told_turn
     from rlm_dsl.explore.ask import ExploreOptions
     from rlm_dsl.explore.modes import answer_by_mode
-    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.server.servers import Keys
 
     folder = None if no_trace or dry_run else Path(trace) if trace else new_trace()
     chosen = settings(given, turns=turns)

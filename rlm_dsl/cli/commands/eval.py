@@ -60,7 +60,7 @@ def command(
     from rlm_dsl.evaluate.evaluate import Evaluation, evaluate
     from rlm_dsl.evaluate.report import summaries, table
     from rlm_dsl.evaluate.tasks import Data, Defaults, read_tasks
-    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.models.settings import Limits
 
     more: dict[str, Any] = {"window": window} if window else {}

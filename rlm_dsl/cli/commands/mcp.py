@@ -33,7 +33,7 @@ def command(allow: tuple[str, ...], traces: str | None, **given: Any) -> None:
             raise
         raise UserError("the MCP server is not installed; get it with: pip install 'rlm-dsl[mcp]'") from None
     from rlm_dsl.integrations.mcp.workspace import Workspace
-    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.server.servers import Keys
 
     folders = [Path(folder) for folder in allow]
     with Workspace(folders, settings(given), Keys(os.environ), Path(traces) if traces else None) as workspace:

@@ -86,7 +86,7 @@ def command(
     from rlm_dsl.cli.approval import asking
     from rlm_dsl.cli.render.optimization import told_report
     from rlm_dsl.context.loading import load
-    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.optimize import check_installed
     from rlm_dsl.optimize.tuned import write_tuned
 

@@ -52,7 +52,7 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
     from rlm_dsl.cli.approval import asking
     from rlm_dsl.compare.reasons import told_reasons
     from rlm_dsl.engine.execution import declared_types
-    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.report.build import build_report
     from rlm_dsl.report.charts import in_terminal
     from rlm_dsl.report.output import write_report

@@ -38,7 +38,7 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
     from rlm_dsl.cli.render.result import told_result
     from rlm_dsl.cli.render.turn import told_turn
     from rlm_dsl.explore.resume import resume
-    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.models.settings import Limits
 
     chosen = settings(given)

@@ -61,7 +61,7 @@ def command(
     from rlm_dsl.cli.render.result import told_result
     from rlm_dsl.engine.run import run_program
     from rlm_dsl.explore.sub_run import explore_text
-    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.trace.reader import Trace
 
     source = program_source(program)

@@ -58,7 +58,7 @@ def made_anew(
     from rlm_dsl.compare.reasons import told_reasons
     from rlm_dsl.compare.rerun import Different, rerun
     from rlm_dsl.engine.warehouse import memory_bytes
-    from rlm_dsl.models.servers import Keys
+    from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.models.settings import Limits, read_models
     from rlm_dsl.trace.reader import open_trace
 

@@ -22,8 +22,8 @@ from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.session import Session
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.check import Environment
-from rlm_dsl.models.server_limits import within_limits
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.limits import within_limits
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 
 

@@ -15,7 +15,7 @@ import dspy
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.recording import Usage
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Settings
 
 SENT = frozenset(

@@ -36,8 +36,8 @@ from rlm_dsl.language.reference.card import card
 from rlm_dsl.language.reference.manual import manual_of
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
-from rlm_dsl.models.server_limits import within_limits
-from rlm_dsl.models.servers import Keys
+from rlm_dsl.models.server.limits import within_limits
+from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.replay.verify import verify
 from rlm_dsl.trace.divergence import render_report

@@ -11,9 +11,9 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from rlm_dsl.models.address import server_address
-from rlm_dsl.models.dialects import NEW_LIMIT, OLD_LIMIT
 from rlm_dsl.models.request import ModelSettings, Request
+from rlm_dsl.models.server.address import server_address
+from rlm_dsl.models.server.dialects import NEW_LIMIT, OLD_LIMIT
 from rlm_dsl.models.settings import OUTPUT, sent_parameters
 
 

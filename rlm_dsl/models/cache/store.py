@@ -24,10 +24,10 @@ from pathlib import Path
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.cache.claims import Claims
 from rlm_dsl.models.cache.earlier_keys import earlier_keys
-from rlm_dsl.models.dialects import Dialect
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.server.dialects import Dialect
 
 VERSION = 3
 APPLICATION = 0x524C4D53

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_dsl.models.server_errors import LONGEST, read_error
+from rlm_dsl.models.server.errors import LONGEST, read_error
 
 BODIES: dict[str, Any] = {
     "no money left": {"error": {"message": "no money left", "type": "x", "code": None}},

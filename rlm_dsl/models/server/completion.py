@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.models.request import Answer
-from rlm_dsl.models.server_errors import ServerError, error_within, read_error
+from rlm_dsl.models.server.errors import ServerError, error_within, read_error
 
 LENGTH, STOP, FILTERED = "length", "stop", "content_filter"
 FINISHED: Mapping[str, str] = {

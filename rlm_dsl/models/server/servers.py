@@ -16,12 +16,12 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Announced, Log
 from rlm_dsl.models.budget import Budgeted, Spending
 from rlm_dsl.models.cache.store import AnswerStore
-from rlm_dsl.models.client import Endpoint
-from rlm_dsl.models.dialects import Dialect
 from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.rate_limit import Pace, Paced
 from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.server.client import Endpoint
+from rlm_dsl.models.server.dialects import Dialect
+from rlm_dsl.models.server.rate_limit import Pace, Paced
 from rlm_dsl.models.settings import KEY, Server, Settings
 from rlm_dsl.models.settings_file import VARIABLE, filled
 from rlm_dsl.trace.secrets import TELLING

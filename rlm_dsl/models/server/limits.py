@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.address import is_local
-from rlm_dsl.models.client import Endpoint
-from rlm_dsl.models.servers import Keys, endpoint_of
+from rlm_dsl.models.server.address import is_local
+from rlm_dsl.models.server.client import Endpoint
+from rlm_dsl.models.server.servers import Keys, endpoint_of
 from rlm_dsl.models.settings import OUTPUT, Settings
 
 PATIENCE = 3.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlm_dsl.models.request import Request, shared
-from rlm_dsl.models.server_errors import ServerError
+from rlm_dsl.models.server.errors import ServerError
 
 FORMS = ("schema", "tool", "json", "words")
 """How a result's type is asked for: by strict schema, as a tool's arguments, by JSON mode with the schema in words, by

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rlm_dsl.models.budget import most_output
-from rlm_dsl.models.completion import NoCompletion, completion_of
-from rlm_dsl.models.dialects import Dialect, Dialects, body_of
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Request
-from rlm_dsl.models.server_errors import ServerError, clipped, parsed, plain_text, read_error
+from rlm_dsl.models.server.completion import NoCompletion, completion_of
+from rlm_dsl.models.server.dialects import Dialect, Dialects, body_of
+from rlm_dsl.models.server.errors import ServerError, clipped, parsed, plain_text, read_error
 from rlm_dsl.models.settings import DEFAULT_URL, KEY
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""How one server is spoken to: its address, the client, ways of asking, what replies and refusals mean, its pace."""
