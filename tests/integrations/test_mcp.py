@@ -1,23 +1,24 @@
-"""The MCP server as an agent meets it: the mcp package's own client, over stdio, a process of its own."""
+"""The MCP server as an agent meets it: the mcp package's own client, in memory and, once, over stdio."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.importorskip("mcp")
-
-from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
-
 from rlm_dsl.api import verify
 from rlm_dsl.testing import serve
+from tests.support.commands import command, environment
+from tests.support.optional import needs
+
+if TYPE_CHECKING:
+    from mcp.client.client import Client
+
+pytestmark = needs("mcp")
 
 ROWS = "id,user,body\n" + "".join(
     f"{n},u{n % 3},{'charged twice' if n % 4 == 0 else 'log in'} {n}\n" for n in range(40)
@@ -25,25 +26,43 @@ ROWS = "id,user,body\n" + "".join(
 GOLD = [{"text": f"{'charged twice' if n % 4 == 0 else 'log in'} {n}", "label": "billing" if n % 4 == 0 else "other"}
         for n in range(40)]  # fmt: skip
 Call = Callable[..., Awaitable[tuple[str, bool]]]
+Work = Callable[[Call, "Client"], Awaitable[Any]]
 
 
-def with_server(work: Callable[[Call, Client], Awaitable[Any]], folder: Path, *options: str) -> Any:
-    """Do some work with a client of a server that may read `folder`."""
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "RLM_DSL_STORE": str(folder.parent / "store.sqlite")}
-    code = "from rlm_dsl.cli import main; main()"
-    arguments = ["-c", code, "mcp", "--allow", str(folder), *options]
+async def worked(work: Work, transport: Any) -> Any:
+    """What some work comes to with a client at the other end of a transport."""
+    from mcp.client.client import Client
 
-    async def all_of_it() -> Any:
-        started = StdioServerParameters(command=sys.executable, args=arguments, env=environment)
-        async with Client(stdio_client(started)) as client:
+    async with Client(transport) as client:
 
-            async def call(tool: str, **given: Any) -> tuple[str, bool]:
-                result = await client.call_tool(tool, given)
-                return "".join(getattr(part, "text", "") for part in result.content), bool(result.is_error)
+        async def call(tool: str, **given: Any) -> tuple[str, bool]:
+            result = await client.call_tool(tool, given)
+            return "".join(getattr(part, "text", "") for part in result.content), bool(result.is_error)
 
-            return await work(call, client)
+        return await work(call, client)
 
-    return asyncio.run(all_of_it())
+
+def over_stdio(work: Work, folder: Path, *options: str) -> Any:
+    """Do some work with a client of a server that may read `folder`, in a process of its own."""
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
+    given = ["-c", "from rlm_dsl.cli import main; main()", "mcp", "--allow", str(folder), *options]
+    env = environment(folder.parent, PYTHONPATH=str(Path.cwd()))
+    return asyncio.run(worked(work, stdio_client(StdioServerParameters(command=sys.executable, args=given, env=env))))
+
+
+def with_server(work: Work, folder: Path, *options: str) -> Any:
+    """The same in this process, with the server that the command makes."""
+    from rlm_dsl.integrations.mcp import server
+
+    results = []
+    with pytest.MonkeyPatch.context() as patched:
+        served = lambda workspace: results.append(asyncio.run(worked(work, server.server(workspace))))  # noqa: E731
+        patched.setattr(server, "serve", served)
+        ran = command(folder.parent, "mcp", "--allow", str(folder), *options, RLM_DSL_DEBUG="1")
+    assert ran.code == 0 and ran.out == "", ran
+    (result,) = results
+    return result
 
 
 @pytest.fixture
@@ -74,7 +93,7 @@ def test_an_agent_explores_answers_and_verifies(folder: Path) -> None:
         assert f"trace: {traces / '0001.trace'}" in told
         assert "verified: 9 levels hold" in (await call("verify", trace=str(traces / "0001.trace")))[0]
 
-    with_server(work, folder, "--traces", str(traces))
+    over_stdio(work, folder, "--traces", str(traces))
     assert verify(traces / "0001.trace").ok
 
 
@@ -172,14 +191,5 @@ def test_what_a_tool_says_is_bounded_and_steers_no_terminal(folder: Path) -> Non
 
 def test_it_starts_only_with_a_folder_that_is_there(tmp_path: Path) -> None:
     for options, says in (((), "no folder may be read"), (("--allow", "missing"), "there is no folder missing")):
-        done = run_mcp(tmp_path, *options)
-        assert done.returncode == 2 and says in done.stderr
-
-
-def run_mcp(folder: Path, *options: str) -> Any:
-    import subprocess
-
-    code = "from rlm_dsl.cli import main; main()"
-    given = {**os.environ, "PYTHONPATH": str(Path.cwd()), "RLM_DSL_STORE": str(folder / "s.sqlite")}
-    return subprocess.run([sys.executable, "-c", code, "mcp", *options], cwd=folder, capture_output=True, text=True,
-                          check=False, env=given, stdin=subprocess.DEVNULL)  # fmt: skip
+        done = command(tmp_path, "mcp", *options)
+        assert done.code == 2 and says in done.err

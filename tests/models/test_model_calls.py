@@ -30,6 +30,7 @@ from rlm_dsl.models.retry import Retrying
 from rlm_dsl.models.settings import Limits
 from rlm_dsl.models.typed_retry import ask_typed
 from rlm_dsl.testing import serve
+from tests.support.endless import answers_put
 from tests.support.processes import Process
 
 LABEL = Record((Field("label", Enum(("a", "b"))),))
@@ -253,20 +254,12 @@ def test_a_foreign_or_broken_file_is_no_store(tmp_path: Path) -> None:
         AnswerStore(tmp_path / "foreign")
 
 
-def writes(store: Path, number: int) -> None:
-    held = AnswerStore(store)
-    for n in range(100_000):
-        asked = Request(ModelSettings("m", "u"), (Message("user", f"{number} {n}"),))
-        held.put(asked, Answer(str(n))).result()
-        print(asked.key, flush=True)
-
-
 def killed_writers(folder: Path, times: int) -> None:
     """Writers killed at odd moments: every key that was acknowledged is in the store."""
     path = folder / "s.sqlite"
     acknowledged: list[str] = []
     for number in range(times):
-        with Process(folder, writes, path, number) as process:
+        with Process(folder, answers_put, path, number) as process:
             lines = process.lines()
             acknowledged += islice(lines, 1 + number * 7 % 40)
             process.send(signal.SIGKILL)

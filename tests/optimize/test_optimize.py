@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,17 +13,16 @@ from typing import Any
 import pytest
 import yaml
 
-pytest.importorskip("dspy")
-pytest.importorskip("optuna")
-pytest.importorskip("sklearn")
-
 from rlm_dsl.optimize.statistics import paired_gain
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
 from tests.support.commands import Ran, command
 from tests.support.intents import laid_out, own, sampled
+from tests.support.optional import needs
+from tests.support.processes import command_started
 from tests.support.real import needs_real_data
 
+pytestmark = needs("dspy", "optuna", "sklearn")
 OPTIMIZERS = ("bootstrap", "random", "mipro", "simba", "gepa")
 TASKS = ("clinc150", "banking77", "snips")
 
@@ -175,23 +173,19 @@ def test_a_metric_that_raises_stops_the_search(tmp_path: Path) -> None:
 def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
     laid_out(tmp_path, own(120))
     with serve(fallback="learn", latency=0.02) as server:
-        arguments = [
+        given = [
             *("optimize", "p.rlm", "--context", "tickets=t.csv", "--examples", "ex.jsonl", "--model", "m"),
             *("--base-url", server.base_url, "--optimizer", "random", "--store"),
         ]
-        env = {**os.environ, "OPENAI_API_KEY": "k"}
-        started = [sys.executable, "-c", "from rlm_dsl.cli import main; main()", *arguments]
-        process = subprocess.Popen([*started, "a.sqlite"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 60
-        while server.calls < 120 and time.monotonic() < until:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with command_started(tmp_path, *given, "a.sqlite", env={"OPENAI_API_KEY": "k"}) as process:
+            while server.calls < 120:
+                assert process.running, process.ended()
+                time.sleep(0.02)
+            process.send(signal.SIGKILL)
+            assert process.ended().code == -signal.SIGKILL
         before = server.calls
         assert before >= 120 and not (tmp_path / "p.tuned.yaml").exists()
-        ran = subprocess.run([*started, "b.sqlite", "--json"], cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
-        whole = json.loads(ran.stdout)
+        whole = report(command(tmp_path, *given, "b.sqlite", "--json", OPENAI_API_KEY="k"))
         after = server.calls - before
     again = tmp_path / "again"
     again.mkdir()

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 import aiohttp
 import openai
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rlm_dsl.testing import Gold, Script, is_wrong, plugin, serve
 from rlm_dsl.testing.answers import Answering, answer
+from rlm_dsl.testing.endpoint import main
 from rlm_dsl.testing.faults import FAULTS, Faults, fault_met, latency_of
 from rlm_dsl.testing.gold import BadGold
 from rlm_dsl.testing.schemas import first_value, properties, schema_in
@@ -810,8 +812,9 @@ def pytester_run(tmp_path):
         "def test_stopped():\n"
         "    assert threading.active_count() == 1\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", plugin.__name__, str(tmp_path)]
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=60)
 
 
 def test_importing_the_package_is_cheap():
@@ -869,17 +872,17 @@ def test_a_port_that_is_taken_is_one_message_and_exit_2(model_endpoint):
 
 @pytest.mark.parametrize("options", [["--error-rate", "2"], ["--at", "fire:1"], ["--at", "429"], ["--rate-429", "7"]])
 def test_options_that_make_no_sense_exit_2(options):
-    with command("--port", 0, *options) as (process, _):
-        assert process.wait(10) == 2
-        assert "Traceback" not in process.stderr.read()
+    refused = CliRunner().invoke(main, ["--port", "0", *options])
+    assert refused.exit_code == 2
+    assert "Error: " in refused.stderr
 
 
 def test_a_bad_gold_file_exits_2_with_its_line(tmp_path):
     path = tmp_path / "gold.jsonl"
     path.write_text('{"text": "a"}\nnonsense\n')
-    with command("--port", 0, "--gold", path) as (process, _):
-        assert process.wait(10) == 2
-        assert "gold line 2" in process.stderr.read()
+    refused = CliRunner().invoke(main, ["--port", "0", "--gold", str(path)])
+    assert refused.exit_code == 2
+    assert "gold line 2" in refused.stderr
 
 
 def test_a_host_that_is_not_ours_is_an_error_not_a_hang():

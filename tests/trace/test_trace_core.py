@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
+import signal
 import threading
 import time
 import zipfile
@@ -34,7 +33,8 @@ from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import check_seal
 from rlm_dsl.trace.secrets import NEEDLES, Redaction
 from rlm_dsl.trace.writer import TraceWriter
-from tests.support.paths import ROOT
+from tests.support.endless import events_appended
+from tests.support.processes import Process
 
 
 def clock() -> str:
@@ -314,31 +314,16 @@ def test_a_broken_log_is_not_gone_on_with(trace: Path) -> None:
     assert path.read_bytes() == before
 
 
-APPENDING = """
-import sys
-from pathlib import Path
-from typing import Any
-from rlm_dsl.trace.events import EventLog
-log = EventLog(Path(sys.argv[1]), lambda: "2026")
-for number in range(10_000_000):
-    log.append("call.start", key=number, text="x" * (number % 700))
-    sys.stdout.write(f"{number}\\n")
-    sys.stdout.flush()
-"""
-
-
 def killed_log(path: Path, seconds: float) -> int:
     """Append until killed; the number of the last event whose append had returned."""
-    process = subprocess.Popen([sys.executable, "-c", APPENDING, str(path)], stdout=subprocess.PIPE, cwd=ROOT)
-    assert process.stdout is not None
-    process.stdout.readline()
-    killing = threading.Timer(seconds, process.kill)
-    killing.start()
-    told = process.stdout.read().split(b"\n")
-    process.wait()
-    process.stdout.close()
-    whole = [line for line in told[:-1] if line]
-    return int(whole[-1]) if whole else 0
+    with Process(path.parent, events_appended, path) as process:
+        told = process.lines()
+        first = next(told)
+        time.sleep(seconds)
+        process.send(signal.SIGKILL)
+        *_, last = first, *told
+        assert process.ended().code == -signal.SIGKILL
+    return int(last)
 
 
 def kill_and_check(folder: Path, times: int) -> None:
