@@ -284,9 +284,10 @@ class RowsFailed(UserError):
 
     def __init__(self, step: str, failed: Sequence[tuple[str, str]], rows: int) -> None:
         status, problem = failed[0]
+        mend = "look at these rows" if status == "error" else "run again to ask them again"  # what a row holds stays
         super().__init__(
             f"{step}: {len(failed)} of {rows} rows have no valid answer; the first is {status}: {problem}",
-            'run again to ask them again, or let them be null: on_error="null"',
+            f'{mend}, or let them be null: on_error="null"',
             exit_code=3,
             code="rows",
         )
