@@ -14,7 +14,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.compare.diff import Difference
 from rlm_dsl.compare.diff import diff as compare
-from rlm_dsl.compare.regression import Tested, tested, traces_in
+from rlm_dsl.compare.regression import Tested, run_test, traces_in
 from rlm_dsl.compare.regression import bless as accept
 from rlm_dsl.engine.evidence import LISTED
 from rlm_dsl.engine.inputs import Contexts, given_contexts
@@ -88,7 +88,7 @@ def diff(a: Given, b: Given) -> Difference:
 def test(folder: Given, contexts: Contexts | None = None) -> list[Tested]:
     """Each trace of a folder as a test: it verifies, and its program comes to the blessed answer on the data of today;
     no model is asked."""
-    return [tested(path, given_contexts(contexts or {}), os.environ) for path in traces_in(Path(folder))]
+    return [run_test(path, given_contexts(contexts or {}), os.environ) for path in traces_in(Path(folder))]
 
 
 def bless(trace: Given, contexts: Contexts | None = None) -> Path:

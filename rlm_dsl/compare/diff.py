@@ -14,10 +14,10 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.html import html_table
-from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, matched
-from rlm_dsl.compare.rows import Columns, Rows, columns_in, compared, text_of
+from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, match_steps
+from rlm_dsl.compare.rows import Columns, Rows, columns_of_rows, compare_rows, text_of
 from rlm_dsl.compare.runs import ANSWER, SHOWN, Run
-from rlm_dsl.compare.sides import Placed, Side, of_trace
+from rlm_dsl.compare.sides import NamedStep, Side, side_of_trace
 from rlm_dsl.language.program import steps_of
 from rlm_dsl.language.types import Table
 from rlm_dsl.trace.reader import Trace
@@ -185,10 +185,10 @@ class NotComparable(UserError):
 def diff(one: Trace, other: Trace) -> Difference:
     """Hold two finished traces beside each other. Raises NotComparable where nothing matches, UserError for what is no
     whole trace."""
-    a, b = opened(one), opened(other)
-    pairs = matched(a.side, b.side)
+    a, b = read_run(one), read_run(other)
+    pairs = match_steps(a.side, b.side)
     met = [p for p in pairs if p.before is not None and p.after is not None]
-    if not any(p.before and p.after and in_common(p.before, p.after) for p in met):
+    if not any(p.before and p.after and are_one_step(p.before, p.after) for p in met):
         raise NotComparable(f"{one.name} and {other.name} have no step in common")
     steps = tuple(step_diffs(a, b, pairs))
     prompts = {
@@ -198,7 +198,7 @@ def diff(one: Trace, other: Trace) -> Difference:
         for words in [(a.instruction(pair.before.name), b.instruction(pair.after.name))]
         if words[0] != words[1] and all(words)
     }
-    places_a, places_b = places(one.answer), places(other.answer)
+    places_a, places_b = evidence_places(one.answer), evidence_places(other.answer)
     gained, lost = (places_b - places_a).total(), (places_a - places_b).total()
     return Difference(
         a,
@@ -208,18 +208,18 @@ def diff(one: Trace, other: Trace) -> Difference:
         (gained, lost),
         prompts,
         (cost_of(a), cost_of(b)),
-        flaky(a, b),
+        count_flaky(a, b),
     )
 
 
-def in_common(a: Placed, b: Placed) -> bool:
+def are_one_step(a: NamedStep, b: NamedStep) -> bool:
     """Whether two steps are one by what they are or by name; that both have an operator says too little."""
     return a.name == b.name or a.node.identity == b.node.identity
 
 
-def opened(trace: Trace) -> Run:
+def read_run(trace: Trace) -> Run:
     try:
-        return Run(trace, of_trace(trace))
+        return Run(trace, side_of_trace(trace))
     except ProgramError as failure:
         first = failure.diagnostics[0].message
         raise NotComparable(f"the program of {trace.name} does not check: {first}", "see: rlm-dsl verify") from None
@@ -235,7 +235,7 @@ def step_diffs(a: Run, b: Run, pairs: tuple[Pair, ...]) -> Iterator[StepDiff]:
         found = cause(pair, by_name, data)
         live = b.live(pair.after.name) if pair.after else 0
         why = found[1] if found is not None else ""
-        causes, moves = changes_told(pair, by_name, data, rows, one, other)
+        causes, moves = row_causes(pair, by_name, data, rows, one, other)
         if not why and rows is not None and rows.differ:
             why = ANOTHER[1] if pair.after is not None and pair.after.asks else ""
         yield StepDiff(pair, before, after, rows, one, other, live, why, causes, moves)
@@ -257,10 +257,10 @@ def rows_of(
     if one is None or other is None or (one.names == (SHOWN, ANSWER)) != (other.names == (SHOWN, ANSWER)):
         return None, None, None
     answered = frozenset({ANSWER}) if one.names == (SHOWN, ANSWER) else pair.before.answered | pair.after.answered
-    return compared(one, other, answered), one, other
+    return compare_rows(one, other, answered), one, other
 
 
-def changes_told(
+def row_causes(
     pair: Pair,
     pairs: Mapping[str, Pair],
     data: frozenset[str],
@@ -292,7 +292,7 @@ def answers_cause(pair: Pair, pairs: Mapping[str, Pair]) -> str:
     for other in (pair, *pairs.values()):
         if other.after is not None and other.after.asks and other.after.node.identity in within and other.changes:
             change = other.changes[0]
-            return change.told if other is pair else f"{other.name}: {change.told}"
+            return change.message if other is pair else f"{other.name}: {change.message}"
     return ANOTHER[1]
 
 
@@ -302,13 +302,16 @@ def part_diffs(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -
     for name in dict.fromkeys([*one, *other]):
         before, after = one.get(name), other.get(name)
         if before and after and "columns" in before and "columns" in after:
-            tables = columns_in(before["columns"], before["value"]), columns_in(after["columns"], after["value"])
-            yield PartDiff(name, before["value"], after["value"], compared(*tables), *tables)
+            tables = (
+                columns_of_rows(before["columns"], before["value"]),
+                columns_of_rows(after["columns"], after["value"]),
+            )
+            yield PartDiff(name, before["value"], after["value"], compare_rows(*tables), *tables)
         else:
             yield PartDiff(name, before and before["value"], after and after["value"])
 
 
-def places(answer: Mapping[str, Any]) -> Counter[tuple[Any, ...]]:
+def evidence_places(answer: Mapping[str, Any]) -> Counter[tuple[Any, ...]]:
     """The listed places that an answer rests on."""
     return Counter(
         (tuple(one["part"]), span.get("context"), span.get("sha256"))
@@ -326,7 +329,7 @@ def cost_of(run: Run) -> dict[str, Any]:
     return {"calls": live, "known": known, "tokens": sum(tokens), "usd": None if usd is None else float(usd)}
 
 
-def flaky(a: Run, b: Run) -> int:
+def count_flaky(a: Run, b: Run) -> int:
     """How many requests that both runs made were answered differently: other texts, whatever the tokens."""
     known = dict(zip(a.calls["key"], a.calls["answer"], strict=True))
     found = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from rlm_dsl.compare.sides import Placed, Side
+from rlm_dsl.compare.sides import NamedStep, Side
 from rlm_dsl.language.operators.core.kinds import Words
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import argument_form
@@ -32,7 +32,7 @@ class Change:
     after: str
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         return f"{self.what} changed"
 
     def as_json(self) -> dict[str, str]:
@@ -43,8 +43,8 @@ class Change:
 class Pair:
     """A step on both sides, or on one alone, with its own changes."""
 
-    before: Placed | None
-    after: Placed | None
+    before: NamedStep | None
+    after: NamedStep | None
     changes: tuple[Change, ...] = ()
 
     @property
@@ -60,9 +60,9 @@ class Pair:
         return present.operator
 
 
-def matched(a: Side, b: Side) -> tuple[Pair, ...]:
+def match_steps(a: Side, b: Side) -> tuple[Pair, ...]:
     """Every step of both sides in a pair, in the order of the second program; those that went stand where they were."""
-    to = dict(matches(list(a.steps.values()), list(b.steps.values())))
+    to = dict(match_names(list(a.steps.values()), list(b.steps.values())))
     back = {after: before for before, after in to.items()}
     pairs = [
         Pair(a.steps.get(back.get(name, "")), step, changes_of(a.steps[back[name]], step, a, b) if name in back else ())
@@ -74,9 +74,9 @@ def matched(a: Side, b: Side) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def matches(a: Sequence[Placed], b: Sequence[Placed]) -> Iterator[tuple[str, str]]:
+def match_names(a: Sequence[NamedStep], b: Sequence[NamedStep]) -> Iterator[tuple[str, str]]:
     """Names of steps that are the same."""
-    ways: tuple[Callable[[Placed], str], ...] = (lambda step: step.node.identity, lambda step: step.name)
+    ways: tuple[Callable[[NamedStep], str], ...] = (lambda step: step.node.identity, lambda step: step.name)
     for way in ways:
         there = {way(step): step for step in reversed(b)}
         found = [(step, there[way(step)]) for step in a if way(step) in there]
@@ -90,7 +90,7 @@ def matches(a: Sequence[Placed], b: Sequence[Placed]) -> Iterator[tuple[str, str
             yield a[block.a + offset].name, b[block.b + offset].name
 
 
-def changes_of(a: Placed, b: Placed, of_a: Side, of_b: Side) -> tuple[Change, ...]:
+def changes_of(a: NamedStep, b: NamedStep, of_a: Side, of_b: Side) -> tuple[Change, ...]:
     """In what a step itself differs, the earliest kind first; what lies before it is no change of its own."""
     found = list(model_changes(a, b, of_a, of_b))
     if a.node.identity != b.node.identity:
@@ -98,7 +98,7 @@ def changes_of(a: Placed, b: Placed, of_a: Side, of_b: Side) -> tuple[Change, ..
     return tuple(sorted(found, key=lambda change: KINDS.index(change.kind)))
 
 
-def program_changes(a: Placed, b: Placed) -> Iterator[Change]:
+def program_changes(a: NamedStep, b: NamedStep) -> Iterator[Change]:
     if a.operator != b.operator:
         yield Change("program", "operator", a.operator, b.operator)
         return
@@ -107,20 +107,20 @@ def program_changes(a: Placed, b: Placed) -> Iterator[Change]:
     words = {p.name for p in table_operators()[a.operator].parameters if isinstance(p.kind, Words)}
     for name in dict.fromkeys([*a.written, *b.written]):
         before, after = a.written.get(name, ""), b.written.get(name, "")
-        if before != after and differ(a.node.arguments, b.node.arguments, name):
+        if before != after and argument_differs(a.node.arguments, b.node.arguments, name):
             yield Change("instruction" if name in words else "program", name or "condition", before, after)
     for name in dict.fromkeys([*a.params, *b.params]):
-        before, after = (spelled(params.get(name)) for params in (a.params, b.params))
+        before, after = (json_text(params.get(name)) for params in (a.params, b.params))
         if before != after and name in a.params and name in b.params:
             yield Change("parameters", f"param {name}", before, after)
 
 
-def differ(a: Mapping[str, Any], b: Mapping[str, Any], name: str) -> bool:
+def argument_differs(a: Mapping[str, Any], b: Mapping[str, Any], name: str) -> bool:
     """Whether an argument means something else. Words of one that takes names of its own are all there is to it."""
     return name not in a or name not in b or argument_form(a[name]) != argument_form(b[name])
 
 
-def model_changes(a: Placed, b: Placed, of_a: Side, of_b: Side) -> Iterator[Change]:
+def model_changes(a: NamedStep, b: NamedStep, of_a: Side, of_b: Side) -> Iterator[Change]:
     if not (a.asks and b.asks):
         return
     one, other = of_a.models.get(a.node.arguments["using"]), of_b.models.get(b.node.arguments["using"])
@@ -128,7 +128,7 @@ def model_changes(a: Placed, b: Placed, of_a: Side, of_b: Side) -> Iterator[Chan
         return
     if one.parameters != other.parameters:
         for name in sorted({*one.parameters, *other.parameters}):
-            before, after = (spelled(each.parameters.get(name)) for each in (one, other))
+            before, after = (json_text(each.parameters.get(name)) for each in (one, other))
             if before != after:
                 yield Change("parameters", name, before, after)
     together = [side.rows_per_call.get(step.name, 1) for side, step in ((of_a, a), (of_b, b))]
@@ -140,7 +140,7 @@ def model_changes(a: Placed, b: Placed, of_a: Side, of_b: Side) -> Iterator[Chan
         yield Change("model", what, before, after)
 
 
-def spelled(value: Any) -> str:
+def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -158,7 +158,7 @@ def cause(pair: Pair, pairs: Mapping[str, Pair], data: frozenset[str]) -> tuple[
     if pair.before is None or pair.after is None:
         return "program", "new step" if pair.before is None else "gone"
     if pair.changes:
-        return pair.changes[0].kind, pair.changes[0].told
+        return pair.changes[0].kind, pair.changes[0].message
     if pair.after.contexts & data:
         return "data", "new data"
     for name in pair.after.inputs:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, matched
+from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, match_steps
 from rlm_dsl.compare.sides import Side
 from rlm_dsl.engine.run_trace import CALLS
 from rlm_dsl.models.request import Request
@@ -48,7 +48,7 @@ class Reasons:
 
     @cached_property
     def pairs(self) -> Mapping[str, Pair]:
-        return {pair.after.name: pair for pair in matched(self.before, self.after) if pair.after is not None}
+        return {pair.after.name: pair for pair in match_steps(self.before, self.after) if pair.after is not None}
 
     @cached_property
     def data(self) -> frozenset[str]:
@@ -68,11 +68,11 @@ class Reasons:
         outer, within, inner = step.partition("/")
         pair = self.pairs.get(outer)
         name = pair.before.name if pair is not None and pair.before is not None else outer
-        known = Shown(self.recorded.get(f"{name}{within}{inner}", ()))
+        known = RecordedRequests(self.recorded.get(f"{name}{within}{inner}", ()))
         found = Counter(self.reason(pair, request, known) for request in requests)
         return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
 
-    def reason(self, pair: Pair | None, request: Request, known: Shown) -> Reason:
+    def reason(self, pair: Pair | None, request: Request, known: RecordedRequests) -> Reason:
         if pair is None or pair.before is None:
             return "program", "new step"
         old = known.request(request.messages[-1].content)
@@ -95,19 +95,21 @@ class Reasons:
             wanted: tuple[Kind, ...] = ("program", "instruction", "parameters")
             own = next((c for c in pair.changes if c.kind in wanted), None)
             return (
-                (own.kind, own.told) if own else (cause(pair, self.pairs, frozenset()) or ("program", "prompt's form"))
+                (own.kind, own.message)
+                if own
+                else (cause(pair, self.pairs, frozenset()) or ("program", "prompt's form"))
             )
         if old["parameters"] != now["parameters"] or old.get("sample") != now.get("sample"):
             own = next((c for c in pair.changes if c.kind == "parameters"), None)
-            return "parameters", own.told if own else "parameters changed"
+            return "parameters", own.message if own else "parameters changed"
         if (old["model"], old["base_url"]) != (now["model"], now["base_url"]):
             own = next((c for c in pair.changes if c.kind == "model"), None)
-            return "model", own.told if own else "model changed"
+            return "model", own.message if own else "model changed"
         return "parse", "no whole answer before"
 
 
 @dataclass(frozen=True)
-class Shown:
+class RecordedRequests:
     """The recorded requests of one step, to be found by the text that they show."""
 
     requests: Sequence[str]
@@ -122,7 +124,7 @@ class Shown:
         return self.found.get(text)
 
 
-def told_reasons(asked: Asked) -> str:
+def render_reasons(asked: Asked) -> str:
     """`topics: 312 of 41,000 requests are new: data 203, labels changed 109; at most $0.09`."""
     why = ", ".join(f"{told} {count:,}" for (_, told), count in asked.reasons.items())
     cost = f"; at most ${asked.most_usd:,.2f}" if asked.most_usd is not None else ""

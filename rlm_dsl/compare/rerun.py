@@ -58,7 +58,7 @@ class Different:
             return source
         return Source(source.name, with_settings(source, self.at, [Setting.read(text) for text in self.settings]))
 
-    def told(self) -> dict[str, Any]:
+    def as_header(self) -> dict[str, Any]:
         """For the child's header: what was set to something else."""
         models = {alias: model if isinstance(model, str) else model.model for alias, model in self.models.items()}
         found = {
@@ -107,11 +107,11 @@ def rerun(
     Raises UserError and ProgramError as a run does.
     """
     source = different.source(trace)
-    contexts = contexts_now(trace, different.contexts, source, memory)
+    contexts = current_contexts(trace, different.contexts, source, memory)
     params = {**trace.header.get("params", {}), **different.params}
     chosen = chosen_settings(trace, different, settings, limits, max_failed)
-    after = sides.of_program(source, contexts, params, chosen.by_alias(), chosen.rows_per_call)
-    reasons = Reasons(trace, sides.of_trace(trace), after)
+    after = sides.side_of_program(source, contexts, params, chosen.by_alias(), chosen.rows_per_call)
+    reasons = Reasons(trace, sides.side_of_trace(trace), after)
     asked: list[Asked] = []
 
     def with_reasons(estimate: Estimate) -> None:
@@ -141,7 +141,7 @@ def rerun(
 def lineage(trace: Trace, different: Different) -> dict[str, Any]:
     """What a child's header says of its parent; the question is the parent's too."""
     path = trace.folder.as_posix() if trace.held is None else trace.name
-    parent = {"name": trace.name, "path": path, "head": trace.head, "different": different.told()}
+    parent = {"name": trace.name, "path": path, "head": trace.head, "different": different.as_header()}
     again = ("question",) if different.program else ("question", "tuned")
     return {
         "parent": parent,
@@ -150,7 +150,7 @@ def lineage(trace: Trace, different: Different) -> dict[str, Any]:
     }
 
 
-def contexts_now(trace: Trace, given: Given, source: Source, memory: int | None) -> dict[str, Context]:
+def current_contexts(trace: Trace, given: Given, source: Source, memory: int | None) -> dict[str, Context]:
     """The data of a rerun: as given, else from where it was; typed as the program declares it."""
     declared = declared_types(source)
     recorded = {str(context["name"]): context for context in trace.header["contexts"]}

@@ -59,23 +59,23 @@ class Rows:
         return bool(self.changed or self.removed or self.added)
 
 
-def compared(a: Columns, b: Columns, answered: frozenset[str] = frozenset()) -> Rows:
+def compare_rows(a: Columns, b: Columns, answered: frozenset[str] = frozenset()) -> Rows:
     """The rows of two tables in pairs."""
     names = tuple(name for name in a.names if name in b.values)
     exact = tuple(name for name in names if name not in answered)
     rows_a, rows_b = a.rows(names), b.rows(names)
-    same, left_a, left_b = equal(rows_a, rows_b, range(a.count), range(b.count))
+    same, left_a, left_b = pair_equal(rows_a, rows_b, range(a.count), range(b.count))
     changed: list[Changed] = []
     if exact and len(exact) < len(names):
-        pairs, left_a, left_b = equal(a.rows(exact), b.rows(exact), left_a, left_b)
+        pairs, left_a, left_b = pair_equal(a.rows(exact), b.rows(exact), left_a, left_b)
         changed += (Changed(before, after, False) for before, after in pairs)
-    if left_a and left_b and (key := identifying(a, b, exact)) is not None:
-        pairs, left_a, left_b = equal(a.values[key], b.values[key], left_a, left_b)
+    if left_a and left_b and (key := identifying_column(a, b, exact)) is not None:
+        pairs, left_a, left_b = pair_equal(a.values[key], b.values[key], left_a, left_b)
         changed += (Changed(before, after, True) for before, after in pairs)
     return Rows(names, len(same), tuple(sorted(changed, key=lambda c: c.after)), tuple(left_a), tuple(left_b))
 
 
-def equal(
+def pair_equal(
     a: Sequence[Any], b: Sequence[Any], of_a: Sequence[int], of_b: Sequence[int]
 ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
     """Pairs of places with equal values, each place in one pair at most, the first with the first; and what is left."""
@@ -92,16 +92,16 @@ def equal(
     return pairs, left, sorted(place for places in there.values() for place in places)
 
 
-def identifying(a: Columns, b: Columns, exact: Sequence[str]) -> str | None:
+def identifying_column(a: Columns, b: Columns, exact: Sequence[str]) -> str | None:
     """The first column that tells rows apart on both sides."""
-    return next((name for name in exact if tells_apart(a.values[name]) and tells_apart(b.values[name])), None)
+    return next((name for name in exact if is_unique(a.values[name]) and is_unique(b.values[name])), None)
 
 
-def tells_apart(values: Sequence[Any]) -> bool:
+def is_unique(values: Sequence[Any]) -> bool:
     return None not in values and len(set(values)) == len(values)
 
 
-def columns_of(table: Any, names: Sequence[str]) -> Columns:
+def columns_of_table(table: Any, names: Sequence[str]) -> Columns:
     """An Arrow table's columns; lists and records as their JSON, so that they can be compared."""
     import pyarrow as pa
 
@@ -113,7 +113,7 @@ def columns_of(table: Any, names: Sequence[str]) -> Columns:
     return Columns(tuple(names), found, table.num_rows, FROM in table.column_names)
 
 
-def columns_in(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
+def columns_of_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
     """Rows of JSON by columns."""
     return Columns(
         tuple(names),
@@ -126,7 +126,7 @@ def text_of(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value
 
 
-def cells(rows: Rows, a: Columns, b: Columns, change: Changed) -> Iterator[tuple[str, Any, Any]]:
+def changed_cells(rows: Rows, a: Columns, b: Columns, change: Changed) -> Iterator[tuple[str, Any, Any]]:
     """The columns in which a changed row differs, with both values."""
     for name in rows.names:
         before, after = a.values[name][change.before], b.values[name][change.after]

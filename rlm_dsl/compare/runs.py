@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rlm_dsl.compare.rows import Columns, columns_of
+from rlm_dsl.compare.rows import Columns, columns_of_table
 from rlm_dsl.compare.sides import Side
 from rlm_dsl.engine.run_trace import CALLS, COLUMNS
 from rlm_dsl.replay.tables import payload_names
@@ -69,7 +69,7 @@ class Run:
     def rows(self, step: str, node: Any) -> Columns | None:
         """A step's rows: its own table, or of a model step what it was shown and answered."""
         if step in self.tables:
-            return columns_of(self.trace.table(self.tables[step]), node.type.names)
+            return columns_of_table(self.trace.table(self.tables[step]), node.type.names)
         return self.answers(step) if step in self.by_step else None
 
     def answers(self, step: str) -> Columns:
@@ -78,7 +78,7 @@ class Run:
         for place in self.by_step[step]:
             messages = json.loads(self.calls["request"][place])["messages"]
             if len(messages) == 2:
-                found[messages[-1]["content"]] = said(json.loads(self.calls["answer"][place])["text"])
+                found[messages[-1]["content"]] = answer_text(json.loads(self.calls["answer"][place])["text"])
         texts = sorted(found)
         return Columns((SHOWN, ANSWER), {SHOWN: texts, ANSWER: [found[text] for text in texts]}, len(found))
 
@@ -88,7 +88,7 @@ class Run:
         return json.loads(self.calls["request"][places[0]])["messages"][0]["content"] if places else ""
 
 
-def said(text: str) -> str:
+def answer_text(text: str) -> str:
     """An answer as people read it: the one value of a record."""
     try:
         value = json.loads(text)

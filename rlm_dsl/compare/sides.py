@@ -31,7 +31,7 @@ from rlm_dsl.trace.reader import Trace
 
 
 @dataclass(frozen=True)
-class Placed:
+class NamedStep:
     """A step as a program names it: its node, the words of its arguments, its line, the steps before it."""
 
     name: str
@@ -86,14 +86,14 @@ class Side:
 
     name: str
     text: str
-    steps: Mapping[str, Placed]
+    steps: Mapping[str, NamedStep]
     contexts: Mapping[str, Mapping[str, Any]]
     params: Mapping[str, Any]
     models: Mapping[str, ModelSettings]
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
 
 
-def of_trace(trace: Trace) -> Side:
+def side_of_trace(trace: Trace) -> Side:
     """The side of a finished run. Raises ProgramError for a program that this version does not take."""
     header = trace.header
     contexts = {str(context["name"]): context for context in header["contexts"]}
@@ -107,7 +107,7 @@ def of_trace(trace: Trace) -> Side:
     )
 
 
-def of_program(
+def side_of_program(
     source: Source,
     contexts: Mapping[str, Context],
     params: Mapping[str, Any],
@@ -135,11 +135,11 @@ def side(
     relations = {each: Relation(named(each), table, False) for each, table in types.items()}
     plan = build(program.statements, relations, {})
     written = argument_texts(tree, shown.text)
-    steps: dict[str, Placed] = {}
+    steps: dict[str, NamedStep] = {}
     for planned in (step for stage in plan.stages if isinstance(stage, QueryStage) for step in stage.steps):
         span = planned.step.span
         words = written.get((span.start, span.end), {})
         line = shown.place(span.start).line
-        steps[planned.name] = Placed(planned.name, planned.step, words, line, planned.inputs)
+        steps[planned.name] = NamedStep(planned.name, planned.step, words, line, planned.inputs)
     values = {param.name: param.value for param in program.params}
     return Side(name, shown.text, steps, contexts, values, models, rows_per_call)

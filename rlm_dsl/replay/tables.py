@@ -61,7 +61,7 @@ VIEWS: Mapping[str, str] = {
 
 
 @contextmanager
-def tables(trace: Trace) -> Iterator[Warehouse]:
+def open_tables(trace: Trace) -> Iterator[Warehouse]:
     """An engine of its own with the trace's views and steps. Raises UserError for a damaged file."""
     with Warehouse() as warehouse:
         warehouse.hold("#steps", steps_table(trace))
@@ -71,7 +71,7 @@ def tables(trace: Trace) -> Iterator[Warehouse]:
         for view, query in VIEWS.items():
             warehouse.run(Sql((f'CREATE VIEW "{view}" AS {query}',)))
         warehouse.run(sql("CREATE SCHEMA step"))
-        held = list(payload(trace))
+        held = list(payload_tables(trace))
         for number, (step, table) in enumerate(held):
             warehouse.hold(f"#payload {number}", table)
             warehouse.run(sql("CREATE VIEW step.{v} AS SELECT * FROM {t}", v=name(step), t=name(f"#payload {number}")))
@@ -95,7 +95,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def payload(trace: Trace) -> Iterator[tuple[str, pa.Table]]:
+def payload_tables(trace: Trace) -> Iterator[tuple[str, pa.Table]]:
     """The recorded rows of each step that is a table of its own, by its name."""
     return ((step, trace.table(name)) for step, name in payload_names(trace))
 
@@ -171,5 +171,5 @@ def evidence_table(trace: Trace) -> pa.Table:
 
 def query(trace: Trace, text: str, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """A query's columns and its first rows. Raises UserError for what is no query, or one that the engine refuses."""
-    with tables(trace) as warehouse:
+    with open_tables(trace) as warehouse:
         return warehouse.queried(text, limit)

@@ -64,9 +64,9 @@ class TraceItem(pytest.Item):
 
     def runtest(self) -> None:
         from rlm_dsl.cli.render.verdicts import told_test
-        from rlm_dsl.compare.regression import tested
+        from rlm_dsl.compare.regression import run_test
 
-        found = tested(self.trace, {}, os.environ)
+        found = run_test(self.trace, {}, os.environ)
         if not found.ok:
             raise TraceFailed(told_test(found))
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import rlm_dsl
 from rlm_dsl.cli import run as command
 from rlm_dsl.compare.diff import diff
-from rlm_dsl.compare.rows import Columns, compared
+from rlm_dsl.compare.rows import Columns, compare_rows
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.reader import Trace
 from tests.support import runs
@@ -123,16 +123,16 @@ def tables(draw: st.DrawFn) -> Columns:
 
 @given(tables(), tables(), st.randoms(use_true_random=False))
 def test_every_row_is_counted_once_whatever_the_order(a: Columns, b: Columns, chance: random.Random) -> None:
-    found = compared(a, b, frozenset("c"))
+    found = compare_rows(a, b, frozenset("c"))
     assert found.same + len(found.changed) + len(found.removed) == a.count
     assert found.same + len(found.changed) + len(found.added) == b.count
     assert len({c.before for c in found.changed} | set(found.removed)) == len(found.changed) + len(found.removed)
-    back = compared(b, a, frozenset("c"))
+    back = compare_rows(b, a, frozenset("c"))
     assert (back.same, len(back.changed)) == (found.same, len(found.changed))
     order = list(range(a.count))
     chance.shuffle(order)
     mixed = Columns(a.names, {name: [a.values[name][place] for place in order] for name in a.names}, a.count)
-    assert not compared(a, mixed, frozenset("c")).differ
+    assert not compare_rows(a, mixed, frozenset("c")).differ
 
 
 @pytest.mark.proof

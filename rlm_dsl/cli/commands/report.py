@@ -50,7 +50,7 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
 
     check_installed()
     from rlm_dsl.cli.approval import asking
-    from rlm_dsl.compare.reasons import told_reasons
+    from rlm_dsl.compare.reasons import render_reasons
     from rlm_dsl.engine.execution import declared_types
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.report.build import build_report
@@ -69,7 +69,7 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
         Keys(os.environ),
         lambda name, path: load_all((f"{name}={path}",), types, given["memory"])[name],
         Bar(),
-        lambda asked: note(safe(told_reasons(asked))),
+        lambda asked: note(safe(render_reasons(asked))),
         asking(given["confirm_over"], given["yes"]),
     )
     found = build_report(spec, chosen, options, os.environ)

@@ -28,7 +28,8 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
     from rlm_dsl.cli.render.junit import junit_report
     from rlm_dsl.cli.render.verdicts import told_flaky, told_test, told_tests
     from rlm_dsl.common.diagnostics import UserError
-    from rlm_dsl.compare.regression import flaky_in, tested, traces_in
+    from rlm_dsl.compare.flaky import find_flaky
+    from rlm_dsl.compare.regression import run_test, traces_in
 
     paths = [path for path in traces_in(Path(folder)) if only in path.name]
     if not paths:
@@ -36,10 +37,10 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
     given = {name: path for name, (path, _) in named_paths(contexts).items()}
     found = []
     for path in paths:
-        found.append(tested(path, given, os.environ))
+        found.append(run_test(path, given, os.environ))
         if not as_json:
             write(told_test(found[-1]))
-    flaky = flaky_in(paths)
+    flaky = find_flaky(paths)
     if junit:
         Path(junit).write_text(junit_report(found), encoding="utf-8")
     if as_json:

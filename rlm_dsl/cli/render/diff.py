@@ -195,10 +195,10 @@ def part_lines(part: PartDiff) -> Iterator[str]:
 
 def row_lines(rows: Rows, a: Columns, b: Columns, limit: int) -> Iterator[str]:
     """The rows that differ: changed ones by what is the same of them and what is not."""
-    from rlm_dsl.compare.rows import cells as differing
+    from rlm_dsl.compare.rows import changed_cells
 
     for change in rows.changed[:limit]:
-        differ = list(differing(rows, a, b, change))
+        differ = list(changed_cells(rows, a, b, change))
         names = {name for name, _, _ in differ}
         kept = [short(b.values[name][change.after], 30) for name in rows.names if name not in names]
         yield f"! {'  '.join(kept)}  " + ", ".join(f"{n} {short(x, 30)} -> {short(y, 30)}" for n, x, y in differ)

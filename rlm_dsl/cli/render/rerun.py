@@ -55,7 +55,7 @@ def made_anew(
     """Run a recorded program again with what is different, and tell of it."""
     from rlm_dsl.cli.approval import DryRun, asking, dry
     from rlm_dsl.cli.render.result import told_result
-    from rlm_dsl.compare.reasons import told_reasons
+    from rlm_dsl.compare.reasons import render_reasons
     from rlm_dsl.compare.rerun import Different, rerun
     from rlm_dsl.engine.warehouse import memory_bytes
     from rlm_dsl.models.server.servers import Keys
@@ -88,7 +88,7 @@ def made_anew(
                 keys=Keys(os.environ),
                 progress=Bar(),
                 to=None if dry_run else Path(given["to"]) if given["to"] else new_trace(),
-                told=lambda asked: note(safe(told_reasons(asked))),
+                told=lambda asked: note(safe(render_reasons(asked))),
                 approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
                 memory=memory_bytes(given["memory"]) if given["memory"] else None,
                 max_failed=given["max_failed"],

@@ -13,7 +13,8 @@ from rlm_dsl.cli.output import MARKS, indented, safe
 from rlm_dsl.cli.render.diff import part_lines, short
 
 if TYPE_CHECKING:
-    from rlm_dsl.compare.regression import Flaky, Tested
+    from rlm_dsl.compare.flaky import Flaky
+    from rlm_dsl.compare.regression import Tested
 
 FLAKY_SHOWN = 5
 
