@@ -18,6 +18,10 @@ from rlm_dsl.testing.wire import Json, Problem, Reply, estimated_tokens, text_of
 __all__ = ["Answering", "answer", "is_wrong", "result_schema", "row_shown", "within_limit"]
 
 
+SYSTEM = ("system", "developer")
+"""Roles of those who instruct."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answering:
     """What answers are made of. `error_rate` (0 to 1) is the share of gold answers made wrong on purpose, by `seed`.
@@ -49,7 +53,10 @@ def answer(body: Json, known: Answering) -> Reply | Problem:
     if schema is None:
         return script_reply(known.script, body["messages"])
     shown = row_shown(body["messages"])
-    return gold_reply(known.gold, shown, schema, known.fallback, known.error_rate, known.seed)
+    reply = gold_reply(known.gold, shown, schema, known.fallback, known.error_rate, known.seed)
+    if isinstance(reply, Problem) and (row := row_folded(body["messages"])):
+        return gold_reply(known.gold, row, schema, known.fallback, known.error_rate, known.seed)
+    return reply
 
 
 def result_schema(body: Json) -> Schema | None:
@@ -64,8 +71,23 @@ def result_schema(body: Json) -> Schema | None:
     if by_tool(body):
         asked: Schema = body["tools"][0]["function"].get("parameters") or {}
         return asked
-    told = "\n".join(text_of(each) for each in body["messages"] if each.get("role") in ("system", "developer"))
-    return schema_in(told) or ({} if form.get("type") == "json_object" else None)
+    return schema_told(body) or ({} if form.get("type") == "json_object" else None)
+
+
+def schema_told(body: Json) -> Schema | None:
+    """The schema that a request tells in words: in its system message, or in what is folded into the user's."""
+    messages = body["messages"]
+    told = "\n".join(text_of(each) for each in messages if each.get("role") in SYSTEM)
+    if not told and messages[0].get("role") == "user":
+        told = text_of(messages[0])
+    return schema_in(told)
+
+
+def row_folded(messages: Sequence[Json]) -> str:
+    """The row of a user's message that begins with the system's words: what follows its first blank line; "" where
+    there is a system message."""
+    folded = not any(message.get("role") in SYSTEM for message in messages)
+    return row_shown(messages).partition("\n\n")[2] if folded else ""
 
 
 def by_tool(body: Json) -> bool:

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -72,6 +72,13 @@ def busy(retry_after: float) -> Problem:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Router(Protocol):
+    """Where routes are added."""
+
+    def add_get(self, path: str, handler: Handler) -> Any: ...
+    def add_post(self, path: str, handler: Handler) -> Any: ...
+
+
 class Batches:
     """Owns the files and batches of one server."""
 
@@ -81,7 +88,7 @@ class Batches:
         self.batches: dict[str, Batch] = {}
         self.visits: Counter[str] = Counter()
 
-    def routes(self, router: web.UrlDispatcher) -> None:
+    def routes(self, router: Router) -> None:
         router.add_post("/v1/files", self.troubled("upload", self.upload))
         router.add_get("/v1/files/{id}/content", self.troubled("content", self.content))
         router.add_post("/v1/batches", self.troubled("create", self.create))

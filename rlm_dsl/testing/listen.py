@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from rlm_dsl.testing.routes import Endpoint, application
+from rlm_dsl.testing.settings import Settings
 
 
 class PortBusy(OSError):
@@ -24,12 +25,13 @@ async def running(endpoint: Endpoint) -> AsyncIterator[str]:
     runner = web.AppRunner(application(endpoint), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     try:
-        yield await listening(runner, endpoint.settings.host, endpoint.settings.port)
+        yield await listening(runner, endpoint.settings)
     finally:
         await runner.cleanup()
 
 
-async def listening(runner: web.AppRunner, host: str, port: int) -> str:
+async def listening(runner: web.AppRunner, settings: Settings) -> str:
+    host, port = settings.host, settings.port
     try:
         await web.TCPSite(runner, host, port, backlog=1024).start()
     except OSError as failure:
@@ -39,4 +41,4 @@ async def listening(runner: web.AppRunner, host: str, port: int) -> str:
             ) from None
         raise
     name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{runner.addresses[0][1]}/v1"
+    return f"http://{name}:{runner.addresses[0][1]}{settings.persona.path}"

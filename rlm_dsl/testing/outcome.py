@@ -7,11 +7,12 @@ Law: checks come in one order: connection, key, faults of the server, form of th
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rlm_dsl.testing.answers import answer, as_tool_call, result_schema, within_limit
+from rlm_dsl.testing.answers import answer, as_tool_call, result_schema, schema_told, within_limit
 from rlm_dsl.testing.faults import Fault, Faults, applied, fault_met, latency_of, spoiled
 from rlm_dsl.testing.persona import Persona
 from rlm_dsl.testing.settings import Settings
@@ -61,6 +62,8 @@ def outcome(arrival: Arrival, settings: Settings) -> Outcome:
         return Outcome(None, "drop")
     if problem := key_problem(arrival.authorization, settings, number):
         return Outcome(problem)
+    if (trouble := settings.persona.troubles.get(number)) is not None:
+        return Outcome(trouble)
     fault = fault_met(faults, number)
     if fault == "drop":
         return Outcome(None, fault)
@@ -73,14 +76,26 @@ def outcome(arrival: Arrival, settings: Settings) -> Outcome:
 
 
 def answered(body: Json, fault: Fault | None, number: int, settings: Settings) -> Outcome:
-    said = answer(body, settings.answering)
+    said, persona = answer(body, settings.answering), settings.persona
     delay = said.delay + latency_of(settings.faults, number)
     if isinstance(said, Problem):
         return Outcome(replace(said, delay=delay))
     schema = result_schema(body)
     fault = applied(fault, schema)
-    reply = as_tool_call(thought(within_limit(spoiled(said, fault, schema), body), settings.faults.think), body)
+    if not persona.heeds(body) and schema_told(body) is None and schema is not None:
+        said = strayed(said)
+    spoken = persona.said(thought(within_limit(spoiled(said, fault, schema), body), settings.faults.think), body)
+    reply = as_tool_call(spoken, body) if persona.heeds(body) else spoken
     return Outcome(replace(reply, delay=delay), fault, usage_of(body["messages"], reply))
+
+
+def strayed(reply: Reply) -> Reply:
+    """An answer by a model that was not told the properties: its own names for them."""
+    value = json.loads(reply.content or "null")
+    if not isinstance(value, dict):
+        return reply
+    names = ["answer"] if len(value) == 1 else [f"answer {number}" for number in range(1, len(value) + 1)]
+    return replace(reply, content=json.dumps(dict(zip(names, value.values(), strict=True)), ensure_ascii=False))
 
 
 def thought(reply: Reply, aloud: bool) -> Reply:

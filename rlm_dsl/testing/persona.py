@@ -12,17 +12,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from rlm_dsl.testing import personas
-from rlm_dsl.testing.wire import Json, Payload, Problem
+from rlm_dsl.testing.wire import Json, Payload, Problem, Reply
 
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """One family of servers: what it refuses, in what words, and the shape of what it says.
+    """One family of servers: what it refuses, in what words, the shape of what it says, and what it tells of itself.
 
     Which fields are refused and how long a prompt may be is a setting too (`Faults`); the words are the persona's.
     """
@@ -40,6 +40,25 @@ class Persona:
     """A whole completion as it is sent, made from OpenAI's."""
     event: Callable[[dict[str, Any]], dict[str, Any]]
     """One event of a stream as it is sent, made from OpenAI's."""
+    said: Callable[[Reply, Json], Reply] = lambda reply, body: reply
+    """A model's reply to a request as its template leaves it: with its thoughts, in a fence, with marks of its own."""
+    heeds: Callable[[Json], bool] = lambda body: True
+    """Whether it keeps to the form that a request asks for. Where it passes a form over and the schema is not told in
+    words, the answer has properties of its own."""
+    troubles: Mapping[int, Problem] = field(default_factory=dict)
+    """What single requests meet, by their numbers from 1, such as 503 while a model is loaded."""
+    tells: Mapping[str, Any] = field(default_factory=dict)
+    """What it tells of itself: JSON by the path from its root, such as `/props`."""
+    listed: Callable[[dict[str, Any]], dict[str, Any]] = lambda told: told
+    """A model in the list of models, made from OpenAI's."""
+    path: str = "/v1"
+    """Where its routes stand; the base URL ends so."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """What each request must have in its query."""
+    key_header: str = ""
+    """The header that carries the key, where it is not `Authorization`."""
+    batches: bool = False
+    """Whether it has OpenAI's Batch API."""
 
 
 @cache

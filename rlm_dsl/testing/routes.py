@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -23,6 +23,7 @@ from rlm_dsl.testing.settings import Settings
 from rlm_dsl.testing.traffic import DROPPED, Received, Traffic
 from rlm_dsl.testing.wire import Problem, json_payload, model, models
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -36,6 +37,8 @@ class Endpoint:
         self.batches = Batches(settings, self.traffic)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
+        if missing := [name for name in self.settings.persona.query if name not in request.query]:
+            return self.refusal(Problem(404, f"Resource not found: {', '.join(missing)} is missing.", "404"))
         with self.traffic.arriving() as number:
             in_flight = self.traffic.in_flight
             body, text = parsed(await request.read())
@@ -57,10 +60,15 @@ class Endpoint:
             return self.refusal(Problem(404, "Resource not found: api-version is missing.", "404"))
         return await self.chat(request)
 
+    async def told(self, request: web.Request) -> web.StreamResponse:
+        """What the persona tells of itself at a path."""
+        return response(json_payload(self.settings.persona.tells[request.path]))
+
     async def list_models(self, request: web.Request) -> web.StreamResponse:
         if problem := key_problem(authorization(request), self.settings, self.traffic.calls):
             return self.refusal(problem)
-        return response(json_payload(models(self.settings.served())))
+        told = models(self.settings.served())
+        return response(json_payload({**told, "data": [self.settings.persona.listed(each) for each in told["data"]]}))
 
     async def one_model(self, request: web.Request) -> web.StreamResponse:
         if problem := key_problem(authorization(request), self.settings, self.traffic.calls):
@@ -69,7 +77,7 @@ class Endpoint:
         if name not in self.settings.served():
             missing = Problem(404, f"The model {name!r} does not exist.", "model_not_found", "model")
             return self.refusal(missing)
-        return response(json_payload(model(name)))
+        return response(json_payload(self.settings.persona.listed(model(name))))
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         return response(json_payload({"status": "ok"}))
@@ -109,19 +117,35 @@ def parsed(content: bytes) -> tuple[object, str]:
         return None, text
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedRoutes:
+    """Routes of `/v1` on a router, where a persona has them."""
+
+    router: web.UrlDispatcher
+    path: str
+
+    def add_get(self, path: str, handler: Handler) -> None:
+        self.router.add_get(self.path + path.removeprefix("/v1"), handler)
+
+    def add_post(self, path: str, handler: Handler) -> None:
+        self.router.add_post(self.path + path.removeprefix("/v1"), handler)
+
+
 def application(endpoint: Endpoint) -> web.Application:
     app = web.Application(middlewares=[guarding(endpoint)], client_max_size=1 << 40)
-    app.router.add_post("/v1/chat/completions", endpoint.chat)
+    persona = endpoint.settings.persona
+    placed = PlacedRoutes(app.router, persona.path)
     app.router.add_post("/openai/deployments/{name}/chat/completions", endpoint.deployed)
-    app.router.add_get("/v1/models", endpoint.list_models)
-    endpoint.batches.routes(app.router)
-    app.router.add_get("/v1/models/{name:.+}", endpoint.one_model)
+    placed.add_post("/v1/chat/completions", endpoint.chat)
+    placed.add_get("/v1/models", endpoint.list_models)
+    if persona.batches:
+        endpoint.batches.routes(placed)
+    placed.add_get("/v1/models/{name:.+}", endpoint.one_model)
+    for path in persona.tells:
+        app.router.add_get(path, endpoint.told)
     app.router.add_get("/healthz", endpoint.health)
     app.router.add_get("/stats", endpoint.counted)
     return app
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def guarding(endpoint: Endpoint) -> Any:

@@ -91,7 +91,7 @@ class Server:
 
     @property
     def base_url(self) -> str:
-        """What an OpenAI client takes as its base URL; ends in /v1."""
+        """What an OpenAI client takes as its base URL; ends in /v1, or as the persona has it."""
         return self._base_url
 
     @property

@@ -29,4 +29,4 @@ def unchanged(told: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-OPENAI = Persona("openai", refuses_nothing, unsupported, too_long, error_payload, unchanged, unchanged)
+OPENAI = Persona("openai", refuses_nothing, unsupported, too_long, error_payload, unchanged, unchanged, batches=True)
