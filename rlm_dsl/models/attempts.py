@@ -29,16 +29,7 @@ class Announced:
         self.inner, self.log, self.clock, self.noted = inner, log, clock, noted
 
     async def answer(self, request: Request) -> Answer:
-        self.log(
-            "call.start",
-            {
-                "key": request.key,
-                "step": request.purpose,
-                "gen_ai.request.model": request.settings.model,
-                "server.address": request.settings.base_url,
-                "prompt_tokens_estimate": request.prompt_tokens,
-            },
-        )
+        self.log("call.start", announcement(request))
         started = self.clock()
         ended: dict[str, Any] = {"key": request.key, "outcome": "cancelled"}
         try:
@@ -51,6 +42,17 @@ class Announced:
             raise
         finally:
             self.log("call.end", {**ended, "seconds": round(self.clock() - started, 6)})
+
+
+def announcement(request: Request) -> dict[str, Any]:
+    """What is logged of a request before it is sent."""
+    return {
+        "key": request.key,
+        "step": request.purpose,
+        "gen_ai.request.model": request.settings.model,
+        "server.address": request.settings.base_url,
+        "prompt_tokens_estimate": request.prompt_tokens,
+    }
 
 
 def told(answer: Answer) -> dict[str, Any]:

@@ -206,6 +206,12 @@ class Spending:
             return
         await self.refuse(self.refusal)
 
+    async def pause(self, seconds: float, told: str = "") -> None:
+        """Wait with a reservation in hand, as batches do: what would outlast the budget is refused at once."""
+        if late := self.late(seconds):
+            raise BudgetExceeded(f"{late}{told}")
+        await asyncio.sleep(seconds)
+
     def learn(self, model: str, prompt_tokens: int, completion_tokens: int) -> None:
         """A server counted so many tokens more than may be; as many are reserved too from now on."""
         known = self.beyond.get(model, NOTHING)
@@ -246,7 +252,7 @@ class Budgeted:
             answer = await self.inner.answer(request)
             given, said, estimated = counted(request, answer)
             self.spending.learn(model, given - prompt, said - output)
-            spent = amount(min(given, reserved.prompt_tokens), min(said, reserved.completion_tokens), price)
+            spent = within(reserved, given, said, price)
             return answer
         except Attempt as failure:
             spent = spent if failure.billed else NOTHING
@@ -270,6 +276,16 @@ class Budgeted:
 def amount(prompt: int, completion: int, price: Price | None) -> Amount:
     """What one call of so many tokens takes."""
     return Amount(prompt, completion, 0.0 if price is None else dollars(price.of(prompt, completion)), 1)
+
+
+def within(reserved: Amount, given: int, said: int, price: Price | None) -> Amount:
+    """What one call of so many tokens counts for: no more than was reserved."""
+    return amount(min(given, reserved.prompt_tokens), min(said, reserved.completion_tokens), price)
+
+
+def most(request: Request, price: Price | None) -> Amount:
+    """The most that one call may take, as far as the request says."""
+    return amount(request.prompt_tokens, most_output(request), price)
 
 
 def counted(request: Request, answer: Answer) -> tuple[int, int, bool]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from rlm_dsl.models.attempts import Log
-from rlm_dsl.models.batch_api import Batches
+from rlm_dsl.models.batch_api.batches import Batches
+from rlm_dsl.models.batch_api.server import BatchServer
 from rlm_dsl.models.budget import Estimate, Spending, estimated
 from rlm_dsl.models.cache.store import AnswerStore, Stored, default_path
 from rlm_dsl.models.event_loop import EventLoop
@@ -24,7 +25,7 @@ from rlm_dsl.models.protocol import Model, ModelStack
 from rlm_dsl.models.recording import Call, Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
-from rlm_dsl.models.servers import Keys, Servers, check_servers
+from rlm_dsl.models.server.servers import Keys, Servers, check_servers
 from rlm_dsl.models.settings import Settings
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class LiveStack:
         self.stored = Stored(Retrying(self.servers, self.spending.sleep, random.random), self.store, known)
         self.exploring = Exploring(self.stored, self.explore)
         self.recording = Recording(self.exploring, self.origin, on_call)
+        self.batches: dict[str, Batches] = {}
         self.loop = EventLoop()
 
     @property
@@ -105,25 +107,37 @@ class LiveStack:
 
     def afford(self, step: str, requests: Iterable[Request]) -> None:
         """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where
-        batches are on, their answers are then in the store."""
+        batches are on, those under way are taken up first, and answers are then in the store as far as batches go."""
         asked = {request.key: request for request in requests if not request.explore}
-        held = self.stored.look_up(asked.values())
-        new = [request for key, request in asked.items() if key not in held]
+        new = self.unanswered(asked)
+        if self.batch and new:
+            self.wait(lambda: self.batched(new, lambda batches, some: batches.take_up(step, some)))
+            new = self.unanswered(asked)
         estimate = estimated(step, len(asked), new, self.price_of)
         self.spending.check(estimate)
         self.approve(estimate)
         if self.batch and len(new) > 1:
-            self.wait(lambda: self.batched(step, new))
+            self.wait(lambda: self.batched(new, lambda batches, some: batches.submit(step, some)))
 
-    async def batched(self, step: str, requests: Sequence[Request]) -> None:
-        """The requests of each server as batches there."""
+    def unanswered(self, asked: Mapping[str, Request]) -> list[Request]:
+        held = self.stored.look_up(asked.values())
+        return [request for key, request in asked.items() if key not in held]
+
+    async def batched(
+        self, requests: Iterable[Request], work: Callable[[Batches, list[Request]], Awaitable[None]]
+    ) -> None:
+        """The requests of each server handed to its batches."""
         by_server: dict[str, list[Request]] = {}
         for request in requests:
             by_server.setdefault(request.settings.base_url, []).append(request)
         for url, asked in by_server.items():
-            endpoint = self.servers.at(url)[0]
-            way = Batches(endpoint, self.store, self.spending, self.price_of, self.log, self.stored.live)
-            await way.answered(step, asked)
+            await work(self.batches_at(url), asked)
+
+    def batches_at(self, url: str) -> Batches:
+        if url not in self.batches:
+            server = BatchServer(self.servers.at(url)[0], self.spending.pause, random.random)
+            self.batches[url] = Batches(server, self.store, self.spending, self.price_of, self.log, self.stored.live)
+        return self.batches[url]
 
     def __enter__(self) -> LiveStack:
         return self
