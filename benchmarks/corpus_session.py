@@ -10,6 +10,7 @@ from typing import Any
 
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.loading import load
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
@@ -50,7 +51,7 @@ class Corpus:
     def __init__(self, path: str, warehouse: Warehouse | None = None, format: str = "lines") -> None:
         self.context: Context = load("log", path, format=format)
         self.warehouse = warehouse or Warehouse()
-        self.warehouse.load("log", self.context.schema, self.context.rows, self.context.own)
+        self.warehouse.load("log", self.context.schema, self.context.rows, own_column(self.context))
         self.types = {"log": self.context.schema}
 
     def __enter__(self) -> Corpus:

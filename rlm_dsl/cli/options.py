@@ -23,7 +23,7 @@ CONTEXT = click.option(
     "contexts",
     multiple=True,
     metavar="NAME=PATH",
-    help="Data by name: a file, folder or glob; NAME:documents=PATH says the format.",
+    help="Data by name: a file, folder or glob; NAME:FORMAT=PATH says the format (load --help lists them).",
 )
 THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
 MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")

@@ -75,15 +75,6 @@ class Context:
         return sum(part.past - part.first for part in self.rows) if isinstance(self.rows, tuple) else self.rows.num_rows
 
     @property
-    def own(self) -> str:
-        """The column that holds a row's very bytes: the text of a line, of a document or of a section of Markdown."""
-        return (
-            "text"
-            if self.format in ("lines", "documents", "markdown") and self.schema.column("text") is not None
-            else ""
-        )
-
-    @property
     def digest(self) -> str:
         """Identity of what was read: format, schema, and each file's size and sha256 (and `path`, where shown)."""
         named = self.schema.column("path") is not None

@@ -1,75 +1,27 @@
 """Loading: from what a user gives to a context, by the loader of its format.
 
 In: a name and a path, folder or glob. Out: a context. Law: a format is chosen by the name's ending or said, never
-guessed from the content; adding a loader is adding a file and a line to LOADERS.
+guessed from the content.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.files.find import file_and_table, is_many
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.streams import plain_name
-from rlm_dsl.context.formats.arrow import load_arrow
-from rlm_dsl.context.formats.csv.rows import load_csv
-from rlm_dsl.context.formats.documents import load_documents
-from rlm_dsl.context.formats.duckdb import load_duckdb
-from rlm_dsl.context.formats.html.blocks import load_html
-from rlm_dsl.context.formats.json.lines import load_json_lines
-from rlm_dsl.context.formats.json.list import load_json
-from rlm_dsl.context.formats.lines import load_lines
-from rlm_dsl.context.formats.mail import load_mail
-from rlm_dsl.context.formats.markdown import load_markdown
-from rlm_dsl.context.formats.parquet import load_parquet
-from rlm_dsl.context.formats.pdf import load_pdf
-from rlm_dsl.context.formats.sqlite import load_sqlite
+from rlm_dsl.context.format_registry import format_named, format_of_ending
 from rlm_dsl.context.stored_context import is_stored, open_stored
 from rlm_dsl.language.types import INT, TEXT, Field, Table, fits
 
-Loader = Callable[[str, Progress | None], Loaded]
-
-LOADERS: Mapping[str, Loader] = {
-    "lines": load_lines,
-    "documents": load_documents,
-    "csv": load_csv,
-    "tsv": partial(load_csv, delimiter="\t"),
-    "jsonl": load_json_lines,
-    "json": load_json,
-    "parquet": load_parquet,
-    "markdown": load_markdown,
-    "html": load_html,
-    "pdf": load_pdf,
-    "mail": load_mail,
-    "arrow": load_arrow,
-    "sqlite": load_sqlite,
-    "duckdb": load_duckdb,
-}
-ENDINGS: Mapping[str, str] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".parquet": "parquet",
-    ".pdf": "pdf",
-    ".mbox": "mail",
-    ".eml": "mail",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-    ".sqlite": "sqlite",
-    ".sqlite3": "sqlite",
-    ".db": "sqlite",
-    ".duckdb": "duckdb",
-}
+LINES, DOCUMENTS = "lines", "documents"
+"""What text is read as, whatever its file's ending."""
 
 
 def load(
@@ -77,7 +29,6 @@ def load(
     given: str,
     *,
     format: str | None = None,
-    first_row: int = 0,
     declared: Table | None = None,
     progress: Progress | None = None,
 ) -> Context:
@@ -86,13 +37,13 @@ def load(
     Raises UserError with one clear message for anything that cannot be read.
     """
     if is_stored(given):
-        context = of_format(open_stored(name, Path(given)), format)
+        context = require_format(open_stored(name, Path(given)), format)
     else:
-        context = held(name, given, load_rows(given, chosen_format(given, format, declared), progress), first_row)
+        context = memory_context(name, given, load_rows(given, choose_format(given, format, declared), progress))
     return context if declared is None else as_declared(context, declared)
 
 
-def of_format(context: Context, format: str | None) -> Context:
+def require_format(context: Context, format: str | None) -> Context:
     if format not in (None, context.format):
         raise UserError(f"{context.given} holds {context.format}, not {format}", f"say NAME:{context.format}=PATH")
     return context
@@ -100,30 +51,28 @@ def of_format(context: Context, format: str | None) -> Context:
 
 def load_rows(given: str, format: str, progress: Progress | None) -> Loaded:
     """What the loader of a format makes of what was given. Raises UserError for a format that there is not."""
-    if format not in LOADERS:
-        raise UserError(f"no format is called {format!r}", *did_you_mean(format, list(LOADERS), what="formats"))
-    return LOADERS[format](given, progress)
+    return format_named(format).load(given, progress)
 
 
-def held(name: str, given: str, loaded: Loaded, first_row: int = 0) -> Context:
+def memory_context(name: str, given: str, loaded: Loaded) -> Context:
     """What was loaded as a context in memory, its rows numbered."""
     import numpy as np
     import pyarrow as pa
 
     rows = pa.concat_tables(loaded.batches)
-    rows = rows.add_column(0, ROW, pa.array(np.arange(first_row, first_row + rows.num_rows, dtype=np.int64)))
+    rows = rows.add_column(0, ROW, pa.array(np.arange(rows.num_rows, dtype=np.int64)))
     return Context(name, loaded.format, given, loaded.schema, rows, tuple(loaded.sources), tuple(loaded.notes))
 
 
-def chosen_format(given: str, format: str | None, declared: Table | None) -> str:
+def choose_format(given: str, format: str | None, declared: Table | None) -> str:
     """The format said, or that of the ending; other text is lines, or whole if the program has `text` and no `line`."""
     if format is not None:
         return format
-    ending = ENDINGS.get(Path(plain_name(file_and_table(given)[0])).suffix.lower())
-    if ending and not is_many(given):
-        return ending
+    known = format_of_ending(Path(plain_name(file_and_table(given)[0])).suffix)
+    if known is not None and not is_many(given):
+        return known.name
     whole = declared is not None and declared.column("text") is not None and declared.column("line") is None
-    return "documents" if whole else "lines"
+    return DOCUMENTS if whole else LINES
 
 
 def as_declared(context: Context, declared: Table) -> Context:

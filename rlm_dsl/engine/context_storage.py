@@ -26,9 +26,8 @@ from rlm_dsl.context.files.find import STANDARD_INPUT as DASH
 from rlm_dsl.context.files.find import files_of, is_many
 from rlm_dsl.context.files.read import Progress, size_of
 from rlm_dsl.context.files.streams import DECOMPRESSORS
-from rlm_dsl.context.formats.documents import documents_of
-from rlm_dsl.context.formats.lines import lines_of, notes_of, split
-from rlm_dsl.context.loading import as_declared, chosen_format, load, load_rows
+from rlm_dsl.context.format_registry import formats
+from rlm_dsl.context.loading import as_declared, choose_format, load, load_rows
 from rlm_dsl.context.stored_context import (
     ENDING,
     STANDARD_INPUT,
@@ -123,7 +122,7 @@ def store(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         source = kept_input(folder) if given == DASH else given
-        loaded = load_rows(source, chosen_format(given, format, declared), progress)
+        loaded = load_rows(source, choose_format(given, format, declared), progress)
         part = write_part(folder, loaded, 0, memory)
         written = STANDARD_INPUT if given == DASH else given
         describe(folder, written, loaded, [part], ())
@@ -245,30 +244,33 @@ def grown(held: Described, folder: Path, progress: Progress | None) -> Grown | N
     given, old = placed(held.given, held, folder), len(held.sources)
     others = set(held.others)
     now = [file for file in files_of(given) if (file.shown, *size_and_stamp(file.path)) not in others]
-    if held.format not in ("lines", "documents") or [f.shown for f in now[:old]] != [s.shown for s in held.sources]:
+    format = formats().get(held.format)
+    append = format.append if format is not None else None
+    if append is None or [f.shown for f in now[:old]] != [s.shown for s in held.sources]:
         return None
     same = [unchanged(f.path, source, stamp) for f, source, stamp in zip(now, held.sources, held.stamps, strict=False)]
     if not all(same[:-1]):
         return None
     many = is_many(given)
     if same[-1]:
-        files = Files(now[old:], progress, held.format == "documents", many, sources=list(held.sources))
-        return (documents_of(files) if held.format == "documents" else lines_of(files, many)), list(held.parts), ()
+        files = Files(now[old:], progress, append.whole, many, sources=list(held.sources))
+        return append.rows_of(files, many, Counter()), list(held.parts), ()
     last = held.sources[-1]
     packed = Path(last.path).suffix in DECOMPRESSORS
-    if held.format == "documents" or packed or Path(now[old - 1].path).stat().st_size <= last.size:
+    if append.notes_of is None or packed or Path(now[old - 1].path).stat().st_size <= last.size:
         return None
     at, line, parts = end_of_lines(held, folder)
     checkpoint = Checkpoint(at, last.size, last.sha256)
     files = Files(now[old - 1 :], progress, text_only=many, checkpoint=checkpoint, sources=list(held.sources[:-1]))
-    return lines_of(files, many, Counter({last.index: line})), parts, notes_on(now[old - 1].path, at, last)
+    again = append.notes_of(known_end(now[old - 1].path, at, last))
+    return append.rows_of(files, many, Counter({last.index: line})), parts, again
 
 
-def notes_on(path: str, at: int, source: SourceFile) -> Sequence[str]:
-    """The notes that the end of a source gave as it was, from a byte on."""
+def known_end(path: str, at: int, source: SourceFile) -> Block:
+    """The end of a source as it was, from a byte on."""
     with open(path, "rb") as file:  # noqa: PTH123 - as elsewhere
         file.seek(at)
-        return notes_of(split(Block(as_bytes(file.read(source.size - at)), [Piece(0, "", at, source.size - at, True)])))
+        return Block(as_bytes(file.read(source.size - at)), [Piece(0, "", at, source.size - at, True)])
 
 
 def unchanged(path: str, source: SourceFile, stamp: int) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.context.context import Context, StoredPart
+from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.trigram_index import Index, open_index, write_index
 from rlm_dsl.engine.context_file import text_size, texts
 from rlm_dsl.language.operators.core.relation import Relation
@@ -43,7 +44,7 @@ def index_path(part: StoredPart) -> Path:
 
 def indexes(context: Context) -> list[Index] | None:
     """The indexes of a context's parts, if it has one for each."""
-    if not isinstance(context.rows, tuple) or not context.own:
+    if not isinstance(context.rows, tuple) or not own_column(context):
         return None
     try:
         return [open_index(index_path(part)) for part in context.rows]
@@ -55,13 +56,13 @@ def build_indexes(context: Context, progress: Callable[[int, int], None] | None 
     """Make the indexes that a stored context lacks, each put in its place when it is whole."""
     done = 0
     total = sum(source.size for source in context.sources)
-    for part in context.rows if isinstance(context.rows, tuple) and context.own else ():
+    for part in context.rows if isinstance(context.rows, tuple) and own_column(context) else ():
         path = index_path(part)
-        size = text_size(Path(part.path), context.own)
+        size = text_size(Path(part.path), own_column(context))
         if not path.exists():
             made = path.with_name(f".rows.{os.getpid()}.trigrams")
             try:
-                counted = told_of(texts(Path(part.path), context.own), done, total, progress)
+                counted = told_of(texts(Path(part.path), own_column(context)), done, total, progress)
                 write_index(made, part.first, part.past - part.first, size, counted)
                 made.replace(path)
             finally:

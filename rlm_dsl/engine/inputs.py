@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.loading import as_declared, held
+from rlm_dsl.context.loading import as_declared, memory_context
 from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
 from rlm_dsl.engine.calls.sub_runs import text_context
 from rlm_dsl.engine.context_storage import obtain
@@ -41,7 +41,7 @@ def context_of(name: str, given: Any, declared: Table | None = None, memory: str
 
 
 def table_context(name: str, given: Any) -> Context:
-    return held(name, GIVEN, table_loaded(given))
+    return memory_context(name, GIVEN, table_loaded(given))
 
 
 def text(content: str, name: str = "data") -> Context:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import tagged
 from rlm_dsl.context.context import Context, StoredPart
+from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.language.operators.core.relation import FROM, HI, LO, ORD, ROW, SOURCE_BITS, VALUE, Relation
 from rlm_dsl.language.sql import Sql, bound, joined, name, names, render, sql
 from rlm_dsl.language.types import TEXT, Field, Table, Type, bare, is_text
@@ -73,7 +74,7 @@ class Warehouse:
         self.connection.execute("SET lock_configuration = true")
         self.contexts: dict[str, Relation] = {}
         for context in held:
-            self.load(context.name, context.schema, context.rows, context.own)
+            self.load(context.name, context.schema, context.rows, own_column(context))
 
     def _attach(self, context: Context) -> None:
         """Open the files of a context's stored rows for reading; a file twice named is opened once."""

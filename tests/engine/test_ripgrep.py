@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.loading import load
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
@@ -185,7 +186,7 @@ class Loaded:
         self.path = path
         self.warehouse = Warehouse(threads=1)
         context = load("log", str(path))
-        self.warehouse.load("log", context.schema, context.rows, context.own)
+        self.warehouse.load("log", context.schema, context.rows, own_column(context))
         self.types = {"log": context.schema}
         lines = content.split(b"\n")
         self.broken = {number for number, line in enumerate(lines, 1) if not is_utf8(line)}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.loading import load
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
@@ -230,7 +231,7 @@ def narrowed_as_re2_says(folder: Path, pattern: str) -> None:
     (folder / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
     context = load("log", str(folder / "log.txt"))
     with Warehouse(threads=1) as held:
-        held.load("log", context.schema, context.rows, context.own)
+        held.load("log", context.schema, context.rows, own_column(context))
         plan = planned(f'answer log | extract(r"{pattern}")', {"log": context.schema}, held)
         Runner(held, calls_of(), NoProgress(), digests=False).run(plan)
         (relation,) = plan.made.values()

@@ -11,7 +11,17 @@ from rlm_dsl.cli.output import safe, write
 from rlm_dsl.common.diagnostics import UserError
 
 
-@click.command("load")
+class WithFormats(click.Command):
+    """A command whose help lists the formats there are."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        from rlm_dsl.context.format_list import format_rows
+
+        with formatter.section("Formats"):
+            formatter.write_dl(format_rows())
+
+
+@click.command("load", cls=WithFormats)
 @click.argument("sources", nargs=-1, required=True, metavar="NAME=PATH...")
 @click.option("--to", metavar="FOLDER", help="Where the loaded context goes; else NAME.rlmctx here.")
 @click.option("--index", is_flag=True, help="Make the index of trigrams now; else it is made when it has been earned.")
@@ -20,8 +30,8 @@ from rlm_dsl.common.diagnostics import UserError
 def command(sources: tuple[str, ...], to: str | None, index: bool, as_json: bool, memory: str | None) -> None:
     """Load data once and keep it: later runs open NAME.rlmctx at once.
 
-    NAME:FORMAT=PATH says the format, - is standard input. An argument that is a .rlmctx folder is brought up to its
-    sources: only what was appended is read where nothing else changed.
+    NAME:FORMAT=PATH says the format where the ending does not, - is standard input. An argument that is a .rlmctx
+    folder is brought up to its sources: only what was appended is read where nothing else changed.
 
     Example: rlm-dsl load tickets=tickets.csv
     """

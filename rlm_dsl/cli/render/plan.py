@@ -12,6 +12,7 @@ from typing import Any
 from rlm_dsl.cli.output import indented, safe
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.engine.indexes import told_looks
 from rlm_dsl.engine.warehouse import VAST
 from rlm_dsl.language.check import Environment, check_program
@@ -33,7 +34,7 @@ def planned(source: Source, contexts: Mapping[str, Context], params: Mapping[str
     """A program, its plan over the contexts, and their relations; nothing is run."""
     types = {known: context.schema for known, context in contexts.items()}
     program = check_program(parse(source), source, Environment(types, {}, params))
-    owns = {known: context.own for known, context in contexts.items()}
+    owns = {known: own_column(context) for known, context in contexts.items()}
     vast = {known for known, context in contexts.items() if context.count > VAST}
     relations = {
         field.name: Relation(name(field.name), field.type, False, owns.get(field.name, ""), field.name in vast)

@@ -13,6 +13,7 @@ from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.stored_context import ENDING, is_stored, open_stored
 from rlm_dsl.engine.context_storage import refresh, store
 from rlm_dsl.engine.indexes import build_indexes
@@ -46,7 +47,7 @@ def kept(given: str, to: str | None, memory: str | None, index: bool = False) ->
 
 
 def indexed(context: Context) -> None:
-    if not context.own:
+    if not own_column(context):
         raise UserError(f"{context.given} holds {context.format}", "an index is of the text of lines and documents")
     with loading_bar("for the index") as progress:
         build_indexes(context, progress)

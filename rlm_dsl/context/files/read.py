@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import SourceFile
-from rlm_dsl.context.files.find import STANDARD_INPUT, Found
+from rlm_dsl.context.files.find import STANDARD_INPUT, Found, find
 from rlm_dsl.context.files.streams import open_stream
 
 Progress = Callable[[int, int], None]
@@ -37,6 +38,14 @@ def read_all(found: Iterable[Found], progress: Progress | None = None) -> Iterat
         if progress:
             progress(done, total)
         yield Read(source, content)
+
+
+def read_one(given: str, progress: Progress | None, hint: str) -> Read:
+    """The one file that was given, whole. Raises UserError, with the hint, where these are several."""
+    found = find(given)
+    if len(found) != 1:
+        raise UserError(f"{given} is not one file", hint)
+    return next(read_all(found, progress))
 
 
 def size_of(files: Sequence[Found]) -> int:

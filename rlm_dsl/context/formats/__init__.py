@@ -1,1 +1,1 @@
-"""One file or folder a format: files to rows."""
+"""The file formats, one file or folder each, and nothing else: files to rows."""

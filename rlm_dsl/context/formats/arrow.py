@@ -7,8 +7,8 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.find import find
-from rlm_dsl.context.files.read import Progress, read_all
+from rlm_dsl.context.files.read import Progress, read_one
+from rlm_dsl.context.format import Format
 from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 FILE, FEATHER_1 = b"ARROW1", b"FEA1"
@@ -16,10 +16,7 @@ FILE, FEATHER_1 = b"ARROW1", b"FEA1"
 
 def load_arrow(given: str, progress: Progress | None) -> Loaded:
     """One Arrow file. Raises UserError naming a column whose type the language has not."""
-    found = find(given)
-    if len(found) != 1:
-        raise UserError(f"{given} is not one file", "give one Arrow file")
-    read = next(read_all(found, progress))
+    read = read_one(given, progress, "give one Arrow file")
     if read.content.startswith(FEATHER_1):
         raise UserError(f"{given} is Feather of version 1", "write it again: pyarrow.feather.write_feather")
     schema, noted = schema_of(arrow_schema(read.content, given), batches(read.content, given), given)
@@ -59,3 +56,11 @@ def batches(content: bytes, given: str) -> Iterator[Any]:
                 yield batch.slice(begin, BATCH)
     except (pa.ArrowException, OSError, ValueError) as failure:
         raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None
+
+
+FORMAT = Format(
+    name="arrow",
+    summary="the rows of an Arrow or Feather file",
+    load=load_arrow,
+    endings=(".arrow", ".feather", ".ipc"),
+)

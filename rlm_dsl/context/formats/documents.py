@@ -9,6 +9,7 @@ from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.blocks import Block, Files, map_blocks
 from rlm_dsl.context.files.find import find, is_many
 from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.format import Append, Format
 from rlm_dsl.context.formats.lines import texts_of
 from rlm_dsl.language.types import TEXT, Field, Table
 
@@ -52,3 +53,13 @@ def table(block: Block) -> tuple[Any, int]:
         "text": texts,
     }
     return pa.table(columns), bad
+
+
+FORMAT = Format(
+    name="documents",
+    summary="a row a file of text",
+    load=load_documents,
+    many=True,
+    own="text",
+    append=Append(lambda files, many, passed: documents_of(files)),
+)

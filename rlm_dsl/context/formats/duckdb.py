@@ -22,6 +22,7 @@ from rlm_dsl.context.files.database import (
 )
 from rlm_dsl.context.files.find import file_and_table
 from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.format import Format
 from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 if TYPE_CHECKING:
@@ -91,3 +92,11 @@ def batches(path: str, given: str, query: str, before: tuple[int, int]) -> Itera
     with opened(path, given) as connection:
         yield from connection.sql(query).to_arrow_reader(BATCH)
     refuse_changed(path, before)
+
+
+FORMAT = Format(
+    name="duckdb",
+    summary="the rows of a table or view of a DuckDB file: `shop.duckdb::orders`",
+    load=load_duckdb,
+    endings=(".duckdb",),
+)

@@ -15,6 +15,7 @@ from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.blocks import LINE_FEED, Block, Files, Piece, as_bytes, map_blocks
 from rlm_dsl.context.files.find import find, is_many
 from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.format import Append, Format
 from rlm_dsl.language.types import INT, TEXT, Field, Table
 
 CARRIAGE_RETURN = 13
@@ -63,8 +64,8 @@ def told_odd(odd: Mapping[str, int]) -> list[str]:
     return [told.format(odd[what]) for what, told in NOTES if odd[what]]
 
 
-def notes_of(lines: Lines) -> list[str]:
-    return told_odd(lines.odd)
+def notes_of(block: Block) -> list[str]:
+    return told_odd(split(block).odd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +244,13 @@ def shown_paths(lines: Lines) -> Any:
 
     paths = pa.array([piece.shown for piece in lines.block.pieces], pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(lines.piece.astype(np.int32)), paths)
+
+
+FORMAT = Format(
+    name="lines",
+    summary="a row a line of text",
+    load=load_lines,
+    many=True,
+    own="text",
+    append=Append(lines_of, notes_of),
+)

@@ -24,6 +24,7 @@ from itertools import pairwise
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import decode, encoding_of
 from rlm_dsl.context.files.read import Progress, Read
+from rlm_dsl.context.format import Format
 from rlm_dsl.context.formats.html.blocks import blocks
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows
 from rlm_dsl.language.types import INT, TEXT, TIMESTAMP, Field, ListOf, Table, nullable
@@ -199,3 +200,8 @@ def moment(message: Message, wrong: Counter[str]) -> datetime.datetime | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         wrong[DATE] += 1
         return None
+
+
+FORMAT = Format(
+    name="mail", summary="a row a message of a mailbox or of one message", load=load_mail, endings=ENDINGS, many=True
+)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.read import Progress, Read
+from rlm_dsl.context.format import Format
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows, title
 from rlm_dsl.language.types import INT, TEXT, Table, table
 
@@ -102,3 +103,15 @@ def shown(token: Token) -> str:
             return " "
         case _:
             return ""
+
+
+FORMAT = Format(
+    name="markdown",
+    summary="a row a section of Markdown",
+    load=load_markdown,
+    endings=ENDINGS,
+    by_ending=False,
+    many=True,
+    extra="markdown",
+    own="text",
+)

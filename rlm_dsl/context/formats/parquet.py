@@ -10,8 +10,8 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.find import find
-from rlm_dsl.context.files.read import Progress, read_all
+from rlm_dsl.context.files.read import Progress, read_one
+from rlm_dsl.context.format import Format
 from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 
@@ -20,10 +20,7 @@ def load_parquet(given: str, progress: Progress | None) -> Loaded:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found = find(given)
-    if len(found) != 1:
-        raise UserError(f"{given} is not one file", "give one Parquet file")
-    read = next(read_all(found, progress))
+    read = read_one(given, progress, "give one Parquet file")
     try:
         file = pq.ParquetFile(pa.BufferReader(read.content))
         list(map(str, file.schema_arrow))  # names that are no UTF-8 show themselves here
@@ -40,3 +37,6 @@ def batches(file: Any, given: str) -> Iterator[Any]:
         yield from file.iter_batches(BATCH)
     except (pa.ArrowException, OSError, ValueError) as failure:
         raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None
+
+
+FORMAT = Format(name="parquet", summary="the rows of a Parquet file", load=load_parquet, endings=(".parquet",))

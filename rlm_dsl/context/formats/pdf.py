@@ -18,6 +18,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.find import is_many
 from rlm_dsl.context.files.read import Progress, Read
+from rlm_dsl.context.format import Format
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows
 from rlm_dsl.language.types import INT, TEXT, Table, table
 
@@ -86,3 +87,6 @@ def page_text(document: PdfDocument, index: int, counts: Counter[str]) -> str:
         counts["pages cannot be read"] += 1
         return ""
     return str(text).replace("\r\n", "\n").replace("\r", " ").replace(HYPHEN, "")
+
+
+FORMAT = Format(name="pdf", summary="a row a page of PDF", load=load_pdf, endings=ENDINGS, many=True, extra="pdf")

@@ -26,6 +26,7 @@ from rlm_dsl.context.files.database import (
 )
 from rlm_dsl.context.files.find import file_and_table
 from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.format import Format
 from rlm_dsl.context.rows.value_rows import Part, load_values
 
 MAGIC = (0, b"SQLite format 3\x00")
@@ -165,3 +166,11 @@ def authorizer(refused: list[str]) -> Callable[..., int]:
         return sqlite3.SQLITE_DENY
 
     return allowed
+
+
+FORMAT = Format(
+    name="sqlite",
+    summary="the rows of a table or view of an SQLite file: `shop.sqlite::orders`",
+    load=load_sqlite,
+    endings=(".sqlite", ".sqlite3", ".db"),
+)

@@ -17,7 +17,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.formats.lines import text_lines
-from rlm_dsl.context.loading import held
+from rlm_dsl.context.loading import memory_context
 from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.execution import execute
 from rlm_dsl.engine.progress import NoProgress
@@ -40,7 +40,7 @@ def text_context(text: str, name: str = NAME) -> Context:
     """A text as lines, as a file of it would be."""
     content = text.encode("utf-8")
     source = SourceFile(0, name, len(content), sha256(content).hexdigest(), name, content)
-    return held(name, name, text_lines(source, content))
+    return memory_context(name, name, text_lines(source, content))
 
 
 def sub_run_question(request: Request) -> str:

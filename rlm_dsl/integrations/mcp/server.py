@@ -14,6 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.version import version
+from rlm_dsl.context.format_registry import formats
 from rlm_dsl.integrations.mcp.workspace import Workspace, bounded, failed
 
 INSTRUCTIONS = (
@@ -35,9 +36,12 @@ def server(workspace: Workspace) -> MCPServer:
                 raise ToolError(failed(failure)) from None
 
     def load(name: str, path: str, format: str | None = None) -> str:
-        """Load a file, folder or glob under a name; shows its type, size and first rows. `format` says lines,
-        documents, csv, jsonl, parquet, ... where the path's ending does not."""
         return told(lambda: workspace.load(name, path, format))
+
+    load.__doc__ = (
+        "Load a file, folder or glob under a name; shows its type, size and first rows. `format` says "
+        f"{', '.join(formats())} where the path's ending does not."
+    )
 
     def look() -> str:
         """Show every loaded table with its first rows, all names bound so far, and how many model calls are left."""

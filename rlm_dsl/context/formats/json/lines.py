@@ -12,8 +12,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.find import find
-from rlm_dsl.context.files.read import Progress, read_all
+from rlm_dsl.context.files.read import Progress, read_one
 from rlm_dsl.context.formats.json.values import HALF, WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
 from rlm_dsl.context.rows.value_rows import Part, load_values, too_deep
 
@@ -22,10 +21,7 @@ BLANK = b" \t\r"
 
 def load_json_lines(given: str, progress: Progress | None) -> Loaded:
     """One file of JSON objects. Raises UserError with line and column for anything else."""
-    found = find(given)
-    if len(found) != 1:
-        raise UserError(f"{given} is not one file", "give one file, or load texts: NAME:documents=FOLDER")
-    read = next(read_all(found, progress))
+    read = read_one(given, progress, "give one file, or load texts: NAME:documents=FOLDER")
     loaded = load_values("jsonl", read.source, lambda: json_lines(read.content, given))
     if not loaded.schema.columns:
         raise UserError(f"{given} holds no object with a field", "a JSON Lines file has an object a line")

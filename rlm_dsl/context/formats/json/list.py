@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import BOM
-from rlm_dsl.context.files.find import find
-from rlm_dsl.context.files.read import Progress, read_all
+from rlm_dsl.context.files.read import Progress, read_one
 from rlm_dsl.context.formats.json.values import WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
 from rlm_dsl.context.rows.value_rows import Part, load_values, too_deep
 
@@ -29,10 +28,7 @@ NEAR = 16
 
 def load_json(given: str, progress: Progress | None) -> Loaded:
     """One JSON file. Raises UserError with line and column for anything else than one list or object."""
-    found = find(given)
-    if len(found) != 1:
-        raise UserError(f"{given} is not one file", "give one file, or load texts: NAME:documents=FOLDER")
-    read = next(read_all(found, progress))
+    read = read_one(given, progress, "give one file, or load texts: NAME:documents=FOLDER")
     loaded = load_values("json", read.source, lambda: elements(read.content, given))
     if not loaded.schema.columns:
         raise UserError(f"{given} holds no object with a field", HINT)

@@ -1,0 +1,55 @@
+"""What a file format is: its name, how it is known, how it is loaded, what its rows are.
+
+In: what the modules of `formats/` say of themselves. Out: values that loading, stored contexts, help and docs read.
+Law: what is not said here of a format is known of it nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rlm_dsl.context.context import Loaded
+from rlm_dsl.context.files.blocks import Block, Files
+from rlm_dsl.context.files.read import Progress
+
+Loader = Callable[[str, Progress | None], Loaded]
+"""From what a user gives to its rows. Raises UserError for what cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """How rows are read behind those that were read before, from files that came and a last one that has grown.
+
+    `rows_of` takes the files, whether what was given names several, and the lines of each source that were read before.
+    """
+
+    rows_of: Callable[[Files, bool, Counter[int]], Loaded]
+    notes_of: Callable[[Block], Sequence[str]] | None = None
+    """The notes on a part of a file, which are taken back where it is read again; None where a row is a whole file,
+    so that one that has grown is another row."""
+
+    @property
+    def whole(self) -> bool:
+        return self.notes_of is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A file format, said as `NAME:format=PATH`; `summary` tells what its rows are."""
+
+    name: str
+    summary: str
+    load: Loader
+    endings: tuple[str, ...] = ()
+    """Of its files, in lower case."""
+    by_ending: bool = True
+    """Whether an ending is enough to know it by; otherwise it is said, and is text where it is not."""
+    many: bool = False
+    """Whether the files of a folder or glob are loaded as one."""
+    extra: str = ""
+    """What of `pip install 'rlm-dsl[...]'` it needs."""
+    own: str = ""
+    """The column that holds a row's very bytes, if there is one."""
+    append: Append | None = None
