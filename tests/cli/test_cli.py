@@ -20,30 +20,9 @@ import pytest
 
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
+from tests.support import runs
 from tests.support.commands import Ran, command
 from tests.support.processes import command_run, command_started
-
-ROWS = "id,user,body\n" + "".join(
-    f'{n},u{n % 3},"{"my card was charged twice" if n % 4 == 0 else "how do I log in"} ({n})"\n' for n in range(1, 41)
-)
-GOLD = [
-    {
-        "text": f"{'my card was charged twice' if n % 4 == 0 else 'how do I log in'} ({n})",
-        "label": "billing" if n % 4 == 0 else "other",
-    }
-    for n in range(1, 41)
-]
-PROGRAM = """\
-mine = tickets | where(user == "u1")
-topics = mine | classify(on=body, labels=["billing", "other"], into=topic)
-answer topics | where(topic == "billing") | count()
-"""
-TURNS = [
-    "Let me look.\n```\nshow tickets | take(2)\n```",
-    "```\nmine = tickets | where(user == 'u1')\n"
-    "topics = mine | classify(on=body, labels=['billing', 'other'], into=topic)\n```",
-    "answer topics | where(topic == 'billing') | count()",
-]
 
 
 class Shell:
@@ -51,8 +30,8 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "tickets.csv").write_text(ROWS)
-        (folder / "p.rlm").write_text(PROGRAM)
+        (folder / "tickets.csv").write_text(runs.csv(40))
+        (folder / "p.rlm").write_text(runs.OF_ONE)
 
     def __call__(self, *arguments: str, stdin: str = "", **env: str) -> Ran:
         return command(self.folder, *arguments, stdin=stdin, **env)
@@ -65,7 +44,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serve(gold=GOLD, script=TURNS) as started:
+    with serve(gold=runs.gold(40), script=runs.TURNS_OF_ONE) as started:
         yield started
 
 
@@ -164,7 +143,7 @@ def test_a_wrong_program_is_told_with_its_place(shell: Shell, program: str, says
 
 def test_a_wrong_key_and_an_unreachable_server(shell: Shell) -> None:
     arguments = ("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m")
-    with serve(gold=GOLD, key="right-key") as server:
+    with serve(gold=runs.gold(40), key="right-key") as server:
         ran = shell(*arguments, "--base-url", server.base_url, OPENAI_API_KEY="wrong-key-12345678")
     assert ran.code == 2 and "refuses the key (401)" in ran.err and "wrong-key" not in ran.err
     ran = shell(*arguments, "--base-url", server.base_url, "--timeout", "2")
@@ -227,7 +206,7 @@ def test_explain_shows_program_sql_and_bounds(shell: Shell) -> None:
 
 
 def test_interrupted_a_run_ends_with_130_and_goes_on_where_it_was(shell: Shell) -> None:
-    with serve(gold=GOLD, latency=0.3) as server:
+    with serve(gold=runs.gold(40), latency=0.3) as server:
         given = ("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m", "--base-url", server.base_url)
         with command_started(shell.folder, *given, "--concurrency", "4") as process:
             while server.calls < 6:

@@ -23,7 +23,7 @@ from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.settings import DEFAULT_URL, Settings
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.testing import serve
-from tests.cli.test_cli import GOLD, PROGRAM, ROWS, TURNS
+from tests.support import runs
 from tests.support.commands import Ran, command
 
 REPORT = """\
@@ -70,14 +70,14 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         pytest.importorskip(needed)
     mcp_server = importlib.import_module("rlm_dsl.integrations.mcp.server")
     folder = tmp_path_factory.mktemp("defaults")
-    texts = {"tickets.csv": ROWS, "p.rlm": PROGRAM, "report.yaml": REPORT, "rlm-dsl.yaml": FILE}
-    texts["labels.jsonl"] = "".join(json.dumps(each) + "\n" for each in GOLD[:10])
+    texts = {"tickets.csv": runs.csv(40), "p.rlm": runs.OF_ONE, "report.yaml": REPORT, "rlm-dsl.yaml": FILE}
+    texts["labels.jsonl"] = "".join(json.dumps(each) + "\n" for each in runs.gold(40)[:10])
     task = {"question": "How many?", "context": "tickets.csv", "answer": 3}
     texts["tasks.jsonl"] = json.dumps(task) + "\n"
     texts["other.yaml"] = "budget: {calls: 6000, tokens: 7000000}\nprices: {m: 1/2}\n"
     for name, text in texts.items():
         (folder / name).write_text(text)
-    with serve(gold=GOLD, script=TURNS) as server, pytest.MonkeyPatch.context() as patched:
+    with serve(gold=runs.gold(40), script=runs.TURNS_OF_ONE) as server, pytest.MonkeyPatch.context() as patched:
         found = Session(folder, server.base_url, {}, {}, {})
         ready = LiveStack.__init__
         seen: list[Settings] = []
@@ -114,7 +114,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         guide = ("--at", "topics", "--set", 'classify.guide="Which?"')
         ran("what-if", "what-if", "run.trace", *guide)
         few = ("--budget", "calls=3,tokens=88000", "--max-failed", RECORDED_FAILED)
-        (folder / "new.rlm").write_text(PROGRAM.replace("u1", "u2"))
+        (folder / "new.rlm").write_text(runs.OF_ONE.replace("u1", "u2"))
         ran("stopped", "run", "new.rlm", *data, *model, *few, "--trace", "stopped.trace", codes=(3,))
         ran("resume", "resume", "stopped.trace", codes=(3,))
         ran("rerun of more failures", "rerun", "run.trace", "--max-failed", "0.9")

@@ -18,14 +18,8 @@ from rlm_dsl.cli.shell.terminal import wants_more
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.language.check import Environment
 from rlm_dsl.testing import serve
+from tests.support import runs
 from tests.support.processes import Process, command_started
-
-ROWS = "id,user,body\n" + "".join(
-    f'{n},u{n % 3},"{"my card was charged twice" if n % 4 == 0 else "how do I log in"} ({n})"\n' for n in range(1, 41)
-)
-LABELS = [
-    {"text": line.split('"')[1], "label": "billing" if "card" in line else "other"} for line in ROWS.split("\n")[1:-1]
-]
 
 
 class Folder:
@@ -33,7 +27,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        (path / "tickets.csv").write_text(ROWS)
+        (path / "tickets.csv").write_text(runs.csv(40))
         self.env = {
             "XDG_DATA_HOME": str(path / "data"),
             "HOME": str(path),
@@ -145,7 +139,7 @@ def test_a_model_step_says_its_bound_and_keeps_to_the_budget(folder: Folder) -> 
     labels = "classify(on=body, labels=['billing', 'other'])"
     refused = f"topics = tickets | where(id > 0) | {labels}\n"
     program = f"topics = tickets | where(user == 'u1') | {labels}\ntopics | where(label == 'billing') | count()\n"
-    with serve(gold=LABELS) as server:
+    with serve(gold=runs.gold(40)) as server:
         model = ("--model", "m", "--base-url", server.base_url)
         code, out, err = folder.piped(refused + refused + program, *model, "--budget", "calls=20")
         assert (code, server.calls) == (2, 14) and "14 calls, " in err
@@ -235,7 +229,7 @@ def terminal(folder: Folder) -> Iterator[Terminal]:
     pytest.importorskip("termios")
     many = "id,body\n" + "".join(f"{n},x\n" for n in range(20_000))
     (folder.path / "many.csv").write_text(many)
-    with serve(gold=LABELS, latency=20.0) as server:
+    with serve(gold=runs.gold(40), latency=20.0) as server:
         started = Terminal(folder, "--context", "many=many.csv", "--model", "m", "--base-url", server.base_url)
         with started.process:
             yield started

@@ -14,21 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.context import Context, context_line
+from rlm_dsl.context.context import context_line
 from rlm_dsl.context.files import blocks
 from rlm_dsl.context.loading import load
 from rlm_dsl.language.types import INT, TEXT, Field, Table
-
-
-def written(folder: Path, name: str, content: bytes | str) -> str:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return str(path)
-
-
-def column(context: Context, name: str) -> list[object]:
-    return context.rows[name].to_pylist()
+from tests.support.contexts import column, written
 
 
 @settings(deadline=None, max_examples=60)

@@ -24,8 +24,7 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import formats
 from rlm_dsl.context.loading import load
 from rlm_dsl.context.rows import document_rows
-from tests.context.test_context import column, written
-from tests.context.test_torture import cells, raw_rows, told
+from tests.support.contexts import cells, column, notes, raw_rows, written
 
 Folders = pytest.TempPathFactory
 
@@ -227,7 +226,7 @@ def test_no_visible_word_is_lost_and_places_are_where_they_stand(
 )
 def test_pages_are_read_in_their_encoding(tmp_path: Path, content: bytes, text: str, noted: str) -> None:
     context = loaded(tmp_path, "html", content)
-    assert column(context, "text") == [text] and noted in told(context)
+    assert column(context, "text") == [text] and noted in notes(context)
     (raw,) = raw_rows(context, content)
     assert content.endswith(raw) and len(raw) < len(content)
 
@@ -235,7 +234,7 @@ def test_pages_are_read_in_their_encoding(tmp_path: Path, content: bytes, text: 
 def test_an_encoding_with_states_has_no_places(tmp_path: Path) -> None:
     context = loaded(tmp_path, "html", b"\n<meta charset=iso-2022-jp>" + "<p>日本".encode("iso2022_jp"))
     assert column(context, "text") == ["日本"] and column(context, "#lo") == [None] and column(context, "#line") == [2]
-    assert "no places" in told(context)
+    assert "no places" in notes(context)
 
 
 # PDF
@@ -274,7 +273,7 @@ def test_pages_and_their_evidence(tmp_path: Path) -> None:
         {"page": 2, "text": ""},
         {"page": 3, "text": "the code is E42"},
     ]
-    assert told(context) == "1 pages have no text (they may be pictures)"
+    assert notes(context) == "1 pages have no text (they may be pictures)"
     (evidence,) = run(
         'context d: table(page: int, text: text)\nanswer d | grep("E42", on=text)', {"d": context}
     ).evidence
@@ -301,9 +300,9 @@ def test_a_pdf_that_cannot_be_opened_is_refused_alone_and_noted_in_a_folder(
     written(tmp_path, "other.txt", "x")
     context = load("d", str(tmp_path), format="pdf")
     assert [row["path"] for row in cells(context)] == ["good.PDF"] and len(context.sources) == 2
-    assert "1 files that do not end in .pdf were passed over" in told(
+    assert "1 files that do not end in .pdf were passed over" in notes(
         context
-    ) and "1 files are left out: each is " in told(context)
+    ) and "1 files are left out: each is " in notes(context)
 
 
 @pytest.mark.parametrize(("form", "library"), [("pdf", "pypdfium2"), ("markdown", "markdown_it")])
@@ -417,7 +416,7 @@ def test_the_standard_library_s_mailboxes_are_read(tmp_path: Path) -> None:
 )
 def test_broken_mail_is_a_row_and_noted(tmp_path: Path, content: bytes, text: str | None, noted: str) -> None:
     context = loaded(tmp_path, "mail", content)
-    assert context.rows.num_rows == bool(content) and noted in told(context)
+    assert context.rows.num_rows == bool(content) and noted in notes(context)
     if text is not None and content:
         assert text in str(column(context, "text")[0])
 

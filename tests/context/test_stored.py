@@ -25,6 +25,7 @@ from rlm_dsl.engine import indexes as indexing
 from rlm_dsl.engine.context_storage import obtain, refresh, store
 from rlm_dsl.engine.execution import Warehouse
 from tests.support.commands import command
+from tests.support.contexts import written
 from tests.support.processes import command_run, command_started
 
 
@@ -42,13 +43,6 @@ def same(kept: Context, loaded: Context) -> None:
     ]
 
 
-def file(folder: Path, name: str, content: bytes | str) -> str:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return str(path)
-
-
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -61,7 +55,7 @@ def file(folder: Path, name: str, content: bytes | str) -> str:
     ids=["odd lines", "csv", "jsonl", "compressed", "empty"],
 )
 def test_what_is_kept_is_what_a_load_gives(tmp_path: Path, name: str, content: bytes | str) -> None:
-    path = file(tmp_path, name, content)
+    path = written(tmp_path, name, content)
     kept = store("a", path, tmp_path / "a.rlmctx")
     same(kept, load("a", path))
     same(load("a", str(tmp_path / "a.rlmctx")), load("a", path))
@@ -77,8 +71,8 @@ def test_what_has_grown_is_what_a_load_gives(
 ) -> None:
     """Files of a folder grow, or come, one after the other; each time the context is brought up to them."""
     folder = tmp_path_factory.mktemp("grown") / "logs"
-    file(folder, "0.log", b"first\nsecond")
-    file(folder, "picture.bin", b"\x00")
+    written(folder, "0.log", b"first\nsecond")
+    written(folder, "picture.bin", b"\x00")
     kept = folder.parent / "x.rlmctx"
     store("x", str(folder), kept)
     with pytest.MonkeyPatch.context() as patch:
@@ -91,15 +85,15 @@ def test_what_has_grown_is_what_a_load_gives(
 
 
 def test_only_what_was_appended_is_read(tmp_path: Path) -> None:
-    path = file(tmp_path, "a.log", "one\ntwo\n")
+    path = written(tmp_path, "a.log", "one\ntwo\n")
     store("a", path, tmp_path / "a.rlmctx")
     assert refresh(tmp_path / "a.rlmctx") == ("nothing changed", 0)
-    file(tmp_path, "a.log", "one\ntwo\nthree")
+    written(tmp_path, "a.log", "one\ntwo\nthree")
     told, rows = refresh(tmp_path / "a.rlmctx")
     assert told.startswith("grown") and rows == 1
-    file(tmp_path, "a.log", "one\ntwo\nthree and more")
+    written(tmp_path, "a.log", "one\ntwo\nthree and more")
     assert refresh(tmp_path / "a.rlmctx")[1] == 1
-    file(tmp_path, "a.log", "ONE\ntwo\nthree and more!")
+    written(tmp_path, "a.log", "ONE\ntwo\nthree and more!")
     told, rows = refresh(tmp_path / "a.rlmctx")
     assert told.startswith("read again") and rows == 3
     same(open_stored("a", tmp_path / "a.rlmctx"), load("a", path))
@@ -107,12 +101,12 @@ def test_only_what_was_appended_is_read(tmp_path: Path) -> None:
 
 
 def test_a_stale_context_is_refused(tmp_path: Path) -> None:
-    path = file(tmp_path, "logs/a.log", "one\ntwo\n")
+    path = written(tmp_path, "logs/a.log", "one\ntwo\n")
     kept = tmp_path / "a.rlmctx"
     store("a", path, kept)
     os.utime(path, ns=(1, 1))
     assert open_stored("a", kept).count == 2, "other times and the same bytes are no change"
-    file(tmp_path, "logs/a.log", "one\nTWO\n")
+    written(tmp_path, "logs/a.log", "one\nTWO\n")
     with pytest.raises(UserError, match=r"a.rlmctx is stale: .*a.log has other bytes"):
         load("a", str(kept))
     Path(path).unlink()
@@ -121,7 +115,7 @@ def test_a_stale_context_is_refused(tmp_path: Path) -> None:
     store("a", str(tmp_path / "logs") + "/", kept) if list((tmp_path / "logs").iterdir()) else None
     with pytest.raises(UserError, match="no loaded context"):
         load("a", str(tmp_path / "b.rlmctx"))
-    file(tmp_path, "broken.rlmctx/context.json", "{")
+    written(tmp_path, "broken.rlmctx/context.json", "{")
     with pytest.raises(UserError, match="cannot be read"):
         load("a", str(tmp_path / "broken.rlmctx"))
 
@@ -129,11 +123,11 @@ def test_a_stale_context_is_refused(tmp_path: Path) -> None:
 def test_a_source_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     whole = gzip.compress(os.urandom(200_000))
     for content in (whole[:-20], b"no gzip at all", whole[:100_000] + b"x" + whole[100_001:]):
-        path = file(tmp_path, "a.log.gz", content)
+        path = written(tmp_path, "a.log.gz", content)
         with pytest.raises(UserError, match=r"a\.log\.gz cannot be"):
             store("a", path, tmp_path / "a.rlmctx")
         assert not (tmp_path / "a.rlmctx").exists()
-    kept = store("a", file(tmp_path, "b.log", "x\n"), tmp_path / "b.rlmctx")
+    kept = store("a", written(tmp_path, "b.log", "x\n"), tmp_path / "b.rlmctx")
     before = rows_of(kept)
     with pytest.raises(UserError):
         store("a", path, tmp_path / "b.rlmctx")
@@ -142,7 +136,7 @@ def test_a_source_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_large_context_lies_on_disk_while_it_is_used(tmp_path: Path) -> None:
-    path = file(tmp_path, "a.log", "a line of some words\n" * 10_000)
+    path = written(tmp_path, "a.log", "a line of some words\n" * 10_000)
     kept, notes = obtain("a", path, memory=100_000)
     assert isinstance(kept.rows, tuple) and "rlm-dsl load a=" in notes[0]
     assert obtain("a", path, memory=10_000_000)[0].given == kept.given
@@ -166,7 +160,7 @@ LONG = 500_000
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_ended_load_leaves_nothing_half_made(tmp_path: Path, sent: signal.Signals) -> None:
     """Ctrl-C takes back what was made; kill -9 leaves a folder that is no context yet; the next load makes it whole."""
-    path = file(tmp_path, "a.log", b"a line of a log that is a little longer than the others\n" * LONG)
+    path = written(tmp_path, "a.log", b"a line of a log that is a little longer than the others\n" * LONG)
     kept = tmp_path / "a.rlmctx"
     with command_started(tmp_path, "load", "a=a.log") as process:
         while not list(kept.glob(".rows*")):
@@ -203,9 +197,9 @@ def test_an_index_leaves_out_no_row_that_matches(
     """Blocks of a few bytes, over a context that has grown; queries that look for one pattern, or for two."""
     folder = tmp_path_factory.mktemp("indexed")
     half = len(lines) // 2
-    path = file(folder, "a.log", "\n".join(lines[:half]))
+    path = written(folder, "a.log", "\n".join(lines[:half]))
     store("a", path, folder / "a.rlmctx")
-    file(folder, "a.log", "\n".join(lines))
+    written(folder, "a.log", "\n".join(lines))
     refresh(folder / "a.rlmctx")
     greps = [f'(a | grep(r"{pattern}"))' for pattern in patterns]
     program = f"answer {greps[0]} | union({greps[1]})" if len(greps) == 2 else f"answer {greps[0]}"
@@ -222,7 +216,7 @@ def test_an_index_leaves_out_no_row_that_matches(
 
 
 def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:
-    path = file(tmp_path, "a.log", "".join(f"line {n} of many\n" for n in range(20_000)) + "a needle\n")
+    path = written(tmp_path, "a.log", "".join(f"line {n} of many\n" for n in range(20_000)) + "a needle\n")
     kept = store("a", path, tmp_path / "a.rlmctx")
     program = 'context a: table(line: int, text: text)\nanswer a | grep(r"needle")\n'
     source = Source("p", program)
@@ -237,7 +231,7 @@ def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:
     assert run(both, {"a": opened}).value == {"n": 20_001, "hits": 1}
     common = Source("p", program.replace("needle", "of many"))
     assert "too many blocks may have it" in told_plan(common, {"a": opened}, {})
-    file(tmp_path, "a.log", "all is new\n")
+    written(tmp_path, "a.log", "all is new\n")
     refresh(tmp_path / "a.rlmctx")
     assert not list((tmp_path / "a.rlmctx").glob("*.trigrams"))
 

@@ -41,8 +41,8 @@ from rlm_dsl.context.formats.json import lines as json_lines
 from rlm_dsl.context.formats.json import list as json_list
 from rlm_dsl.context.loading import load
 from rlm_dsl.language.types import TEXT, Field, Table, Type, nullable
-from tests.context.test_context import column, written
-from tests.context.test_torture import VALUES, cells, halved, json_files, raw_rows, same, told
+from tests.support.contexts import cells, column, notes, raw_rows, written
+from tests.support.json_values import VALUES, halved, json_files, same
 from tests.support.real import needs_real_data
 
 
@@ -531,7 +531,7 @@ def test_a_table_has_one_digest_whichever_library_holds_it() -> None:
     }
     assert len({context.digest for context in made.values()}) == 1
     assert all(repr(cells(context)) == repr(cells(made["arrow"])) for context in made.values())
-    assert ["key" in told(context) for context in made.values()].count(True) == 1
+    assert ["key" in notes(context) for context in made.values()].count(True) == 1
 
 
 @settings(deadline=None, max_examples=30)

@@ -24,24 +24,10 @@ from hypothesis import strategies as st
 
 from rlm_dsl.api import run
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load
-from tests.context.test_context import column, written
+from tests.support.contexts import cells, column, notes, raw_rows, written
+from tests.support.json_values import VALUES, halved, json_files, same
 from tests.support.real import REAL, needs_real_data
-
-
-def cells(context: Context) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = context.rows.select(list(context.schema.names)).to_pylist()
-    return rows
-
-
-def raw_rows(context: Context, content: bytes) -> list[bytes]:
-    return [content[lo:hi] for lo, hi in zip(column(context, "#lo"), column(context, "#hi"), strict=True)]  # type: ignore[misc]
-
-
-def told(context: Context) -> str:
-    return "; ".join(context.notes)
-
 
 # CSV
 
@@ -64,7 +50,7 @@ def test_csv_files_mean_what_their_authors_say() -> None:
         for row, raw in zip(meaning, raw_rows(context, content), strict=True):
             fields = next(csv.reader(io.StringIO(raw.decode(), newline="")))
             assert dict(zip(row, fields, strict=True)) | {left_out: ""} == row | {left_out: ""}, path.name
-        assert "U+FFFD" not in told(context)
+        assert "U+FFFD" not in notes(context)
 
 
 def as_csv_text(value: Any) -> str:
@@ -147,7 +133,7 @@ def test_a_tricky_csv_file_is_read_exactly(tmp_path: Path, case: str) -> None:
     content, rows, note = CSV_READ[case]
     context = load("t", written(tmp_path, "t.csv", content))
     assert cells(context) == rows
-    assert note in told(context) if note else not context.notes
+    assert note in notes(context) if note else not context.notes
     # the rows' bytes are the file's last bytes but for line ends, and begin and end at line ends
     ends = re.compile(rb"[\r\n]+")
     assert ends.sub(b"", content).endswith(ends.sub(b"", b"".join(raw_rows(context, content))))
@@ -208,30 +194,10 @@ def test_very_many_stray_quotes_are_read_in_linear_time(tmp_path: Path, line: st
     context = load("t", written(tmp_path, "t.csv", "a,b\n" + f"{line}\n" * 100_000 + "z"))
     assert time.perf_counter() - started < 20
     assert context.rows["#hi"][-1].as_py() == 4 + (len(line) + 1) * 100_000 + 1
-    assert "stray quotes" in told(context)
+    assert "stray quotes" in notes(context)
 
 
 # JSON
-
-
-def json_files(kinds: str) -> Iterator[tuple[str, bytes]]:
-    for path in sorted((REAL / "json-test-suite" / "test_parsing").glob("*.json")):
-        if path.name[0] in kinds:
-            yield path.name, path.read_bytes()
-
-
-def same(loaded: Any, meant: Any) -> bool:
-    """Whether a loaded value is the JSON value, held in the column's type: itself, a float, or its JSON text."""
-    if isinstance(meant, str):
-        whole = meant.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return bool(loaded == whole)
-    if isinstance(meant, list) and isinstance(loaded, list):
-        return len(meant) == len(loaded) and all(map(same, loaded, meant))
-    if isinstance(meant, dict) and isinstance(loaded, dict):
-        return all(same(loaded.get(key), value) for key, value in meant.items())
-    if isinstance(loaded, str) and meant is not None:
-        return bool(json.loads(loaded) == meant)
-    return type(loaded) in (type(meant), float) and loaded == meant
 
 
 def test_the_comparison_tells_values_apart() -> None:
@@ -295,16 +261,10 @@ def test_json_that_may_parse_is_right_or_refused(tmp_path: Path) -> None:
         [row] = cells(context)
         expected = meant if isinstance(meant, dict) else {"value": meant}
         assert all(map(same, row.values(), (halved(value) for value in expected.values()))), (name, row, meant)
-        assert ("surrogate" in told(context)) == (halved(meant) != meant)
+        assert ("surrogate" in notes(context)) == (halved(meant) != meant)
         assert all(math.isfinite(n) for value in row.values() for n in ([value] if isinstance(value, float) else []))
         counts["read"] += 1
     assert counts == {"read": 15, "refused": 20}
-
-
-def halved(value: Any) -> Any:
-    """A value with halves of surrogate pairs as U+FFFD, by another way than the loader's."""
-    text = json.dumps(value, ensure_ascii=False)
-    return json.loads("".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text))
 
 
 @needs_real_data
@@ -393,7 +353,7 @@ def test_tricky_json_lines_are_read_exactly(tmp_path: Path, case: str) -> None:
     context = load("t", written(tmp_path, "t.jsonl", content))
     assert cells(context) == rows
     assert [list(map(type, row.values())) for row in cells(context)] == [list(map(type, row.values())) for row in rows]
-    assert note in told(context) if note else not context.notes
+    assert note in notes(context) if note else not context.notes
 
 
 @pytest.mark.parametrize("case", JSON_REFUSED)
@@ -401,13 +361,6 @@ def test_broken_json_lines_are_refused_with_their_place(tmp_path: Path, case: st
     content, says = JSON_REFUSED[case]
     with pytest.raises(UserError, match=says):
         load("t", written(tmp_path, "t.jsonl", content))
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 @settings(deadline=None, max_examples=100)
@@ -464,10 +417,10 @@ def test_invalid_utf8_is_replaced_as_its_authors_say(tmp_path: Path) -> None:
         path = written(tmp_path, "one.txt", raw)
         whole = load("u", path, format="documents")
         assert column(whole, "text") == [text], number
-        assert ("not UTF-8" in told(whole)) == noted, number
+        assert ("not UTF-8" in notes(whole)) == noted, number
         table = load("u", written(tmp_path, "one.csv", b'x,y\n"' + raw.replace(b'"', b'""') + b'",1\n'))
         assert column(table, "x") == [text] or text.isdigit(), number
-        assert ("not UTF-8" in told(table)) == noted, number
+        assert ("not UTF-8" in notes(table)) == noted, number
         if noted:
             with pytest.raises(UserError, match=r"one\.jsonl:1:\d+: bytes that are not UTF-8"):
                 load("u", written(tmp_path, "one.jsonl", b'{"x": "' + raw + b'"}'))

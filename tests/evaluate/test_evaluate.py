@@ -23,8 +23,8 @@ from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.gold import with_error
-from tests.project.test_examples_data import OOLONG_SQL, json_lines
 from tests.support.commands import Ran, command
+from tests.support.examples import OOLONG_SQL, json_lines
 from tests.support.processes import command_started
 from tests.support.real import REAL, needs_real_data
 from tests.support.solving import turns

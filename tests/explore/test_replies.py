@@ -13,9 +13,9 @@ from rlm_dsl.explore.loop import Told, explore
 from rlm_dsl.explore.session import Session
 from rlm_dsl.language.check import Environment
 from rlm_dsl.models.request import Answer, Request
-from tests.explore.test_explore import TICKETS, Root
 from tests.support.cases import accept, corpus_cases
 from tests.support.paths import CORPUS
+from tests.support.roots import TICKETS, Root
 from tests.support.small import calls_of, loaded
 
 REPLIES = CORPUS / "replies.txt"

@@ -19,7 +19,9 @@ import rlm_dsl  # noqa: E402
 from rlm_dsl.dspy import RLM  # noqa: E402
 from rlm_dsl.testing import serve  # noqa: E402
 from rlm_dsl.testing.server import Server  # noqa: E402
-from tests.integrations.test_rlms import GOLD, TEXTS  # noqa: E402
+from tests.support.runs import body, gold  # noqa: E402
+
+TEXTS = [body(n) for n in range(1, 41)]
 
 KEY = "sk-never-to-be-seen-0123456789abcdef"
 COUNT = "answer context_rows | count()"
@@ -36,7 +38,7 @@ SCRIPT = {
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serve(gold=GOLD, script=SCRIPT, key=KEY) as running:
+    with serve(gold=gold(40), script=SCRIPT, key=KEY) as running:
         yield running
 
 

@@ -17,9 +17,10 @@ from rlm_dsl.integrations.rlms import RLM
 from rlm_dsl.models.protocol import BudgetExceeded
 from rlm_dsl.testing import serve
 from tests.support.paths import DOCS
+from tests.support.runs import body, gold
 
-TEXTS = [f"{'my card was charged twice' if n % 4 == 0 else 'how do I log in'} ({n})" for n in range(1, 41)]
-GOLD = [{"text": text, "label": "billing" if "charged" in text else "other"} for text in TEXTS]
+TEXTS = [body(n) for n in range(1, 41)]
+
 COUNT = "answer prompt | count()"
 LABELS = "topics = prompt | classify(on=text, labels=['billing', 'other'], into=topic)"
 
@@ -28,7 +29,7 @@ class Bench:
     """An endpoint with scripted turns, and an RLM that asks it."""
 
     def __init__(self, store: Path, script: list[Any], **faults: Any) -> None:
-        self.server = serve(gold=GOLD, script=script, **faults)
+        self.server = serve(gold=gold(40), script=script, **faults)
         self.given = {"base_url": self.server.base_url, "api_key": "none", "store": str(store)}
 
     def rlm(self, **more: Any) -> RLM:
@@ -192,17 +193,17 @@ def test_without_a_question_the_prompt_is_asked_itself(bench: Any) -> None:
 def test_answers_of_rows_come_back_in_the_rows_own_order(bench: Any) -> None:
     held = bench(LABELS + "\nanswer topics | values(topic)", latency=0.002, jitter=1.0)
     labels = held.rlm().completion(TEXTS, "Label them.").value
-    assert labels == [row["label"] for row in GOLD] and held.server.max_in_flight > 4
+    assert labels == [row["label"] for row in gold(40)] and held.server.max_in_flight > 4
 
 
 def test_one_failed_row_fails_its_step_or_is_null_where_that_is_said(bench: Any) -> None:
     texts = [*TEXTS[:5], "nobody knows this one"]
     asked = "l = prompt | classify(on=text, labels=['billing', 'other'], into=topic{})\nanswer l | values(topic)"
-    gold = [*GOLD[:5], {"text": texts[-1], "label": "neither", "topic": 7}]
-    with serve(gold=gold, script=[asked.format(", on_error='null'")]) as server:
+    known = [*gold(40)[:5], {"text": texts[-1], "label": "neither", "topic": 7}]
+    with serve(gold=known, script=[asked.format(", on_error='null'")]) as server:
         rlm = RLM("m", base_url=server.base_url, api_key="none", store=bench(COUNT).given["store"])
-        assert rlm.completion(texts, "Label them.").value == [*(row["label"] for row in GOLD[:5]), None]
-    with serve(gold=gold, script=[asked.format("")]) as server:
+        assert rlm.completion(texts, "Label them.").value == [*(row["label"] for row in gold(40)[:5]), None]
+    with serve(gold=known, script=[asked.format("")]) as server:
         rlm = RLM("m", base_url=server.base_url, api_key="none", max_iterations=1, store=bench(COUNT).given["store"])
         with pytest.raises(rlm_dsl.UserError):
             rlm.completion(texts, "Label them.")

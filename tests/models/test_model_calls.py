@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rlm_dsl.models.client import Endpoint
+from rlm_dsl.models.rate_limit import Pace, Paced
 
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.language.answer_schema import json_schema, read_answer
@@ -22,9 +24,7 @@ from rlm_dsl.language.types import INT, TEXT, Enum, Field, ListOf, Nullable, Rec
 from rlm_dsl.models.attempts import Announced
 from rlm_dsl.models.budget import Budgeted, Spending
 from rlm_dsl.models.cache.store import AnswerStore, Stored
-from rlm_dsl.models.client import Endpoint
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, ModelUnavailable, RequestRefused
-from rlm_dsl.models.rate_limit import Pace, Paced
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
 from rlm_dsl.models.settings import Limits

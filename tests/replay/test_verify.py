@@ -29,30 +29,13 @@ from rlm_dsl.trace.events import check_chain, event_hash, read_events, written
 from rlm_dsl.trace.layout import EVENTS, SEAL
 from rlm_dsl.trace.seal import write_seal
 from tests.support.processes import Process
+from tests.support.runs import OF_ONE, csv, gold
 
-
-def body(number: int) -> str:
-    return f"{'my card was charged twice' if number % 4 == 0 else 'how do I log in'} ({number})"
-
-
-def csv(count: int) -> str:
-    return "id,user,body\n" + "".join(f'{n},u{n % 3},"{body(n)}"\n' for n in range(1, count + 1))
-
-
-def gold(count: int) -> list[dict[str, str]]:
-    return [{"text": body(n), "label": "billing" if n % 4 == 0 else "other"} for n in range(1, count + 1)]
-
-
-PROGRAM = """\
-mine = tickets | where(user == "u1")
-topics = mine | classify(on=body, labels=["billing", "other"], into=topic)
-answer topics | where(topic == "billing") | count()
-"""
 ALL = """\
 topics = tickets | classify(on=body, labels=["billing", "other"], into=topic)
 answer topics | where(topic == "billing") | count()
 """
-TURNS = ["```\nshow tickets | take(2)\n```", f"```\n{PROGRAM}```"]
+TURNS = ["```\nshow tickets | take(2)\n```", f"```\n{OF_ONE}```"]
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +53,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "tickets.csv").write_text(csv(30))
     with serve(gold=gold(30)) as server:
-        run(PROGRAM, folder, server, "run.trace", store=str(folder / "s.sqlite"), price=Price(1.0, 2.0))
+        run(OF_ONE, folder, server, "run.trace", store=str(folder / "s.sqlite"), price=Price(1.0, 2.0))
     return folder
 
 
@@ -148,7 +131,7 @@ def test_verify_opens_no_socket(copied: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_run_on_recorded_answers_is_the_same_run(copied: Path, recorded: Path) -> None:
     contexts = {"tickets": str(copied / "tickets.csv")}
-    api.run(PROGRAM, contexts, answers=copied / "run.trace", trace=copied / "again.trace")
+    api.run(OF_ONE, contexts, answers=copied / "run.trace", trace=copied / "again.trace")
     for name in ("steps.jsonl", "answer.json", "plan.sql", "program.rlm"):
         again, before = ((copied / trace / name).read_text() for trace in ("again.trace", "run.trace"))
         assert again.replace(str(copied), str(recorded)) == before, name
@@ -156,8 +139,8 @@ def test_a_run_on_recorded_answers_is_the_same_run(copied: Path, recorded: Path)
 
 def test_layout_threads_and_the_order_of_answers_change_no_byte(recorded: Path, tmp_path: Path) -> None:
     (tmp_path / "tickets.csv").write_text(csv(30))
-    layout = PROGRAM.replace(" | ", "\n    | ").replace("mine =", "\n\nmine  =")
-    kinds = {"one": (PROGRAM, 1), "two": (layout, 2), "four": (PROGRAM, 4)}
+    layout = OF_ONE.replace(" | ", "\n    | ").replace("mine =", "\n\nmine  =")
+    kinds = {"one": (OF_ONE, 1), "two": (layout, 2), "four": (OF_ONE, 4)}
     traces = []
     for seed, (name, (program, threads)) in enumerate(kinds.items()):
         with serve(gold=gold(30), latency=0.004, jitter=1.5, seed=seed) as server:
@@ -181,7 +164,7 @@ def test_one_server_threads_one_two_four_give_the_same_bytes(tmp_path: Path) -> 
     with serve(gold=gold(30), latency=0.004, jitter=1.5) as server:
         for threads in (1, 2, 4):
             own = str(tmp_path / f"{threads}.sqlite")
-            run(PROGRAM, tmp_path, server, f"{threads}.trace", threads=threads, store=own)
+            run(OF_ONE, tmp_path, server, f"{threads}.trace", threads=threads, store=own)
     for name in ("steps.jsonl", "answer.json"):
         assert len({(tmp_path / f"{threads}.trace" / name).read_bytes() for threads in (1, 2, 4)}) == 1, name
 

@@ -12,6 +12,18 @@ from rlm_dsl import api
 from rlm_dsl.testing import serve
 
 BILLING = "my card was charged twice"
+OF_ONE = """\
+mine = tickets | where(user == "u1")
+topics = mine | classify(on=body, labels=["billing", "other"], into=topic)
+answer topics | where(topic == "billing") | count()
+"""
+"""Over one user's tickets alone: 14 of 40."""
+TURNS_OF_ONE = [
+    "Let me look.\n```\nshow tickets | take(2)\n```",
+    "```\nmine = tickets | where(user == 'u1')\n"
+    "topics = mine | classify(on=body, labels=['billing', 'other'], into=topic)\n```",
+    "answer topics | where(topic == 'billing') | count()",
+]
 QUESTION = "How many billing tickets does each user have?"
 PROGRAM = """\
 mine = tickets | where(user != "u0")
