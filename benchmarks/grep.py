@@ -1,6 +1,6 @@
 """Patterns over a loaded log, through the language, beside ripgrep on the same file and Python's `re` on its lines.
 
-The rules of rlm_dsl/prefilters.py were made with the first patterns; how the second group is looked for was seen while
+The rules in language/patterns/ were made with the first patterns; how the second group is looked for was seen while
 they were made; those held out were written after the rules. ripgrep counts on the file in the page cache; `re` is timed
 on a tenth of the lines, times ten.
 """

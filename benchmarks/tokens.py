@@ -1,6 +1,6 @@
 """Tokens as they are estimated, beside those of real tokenizers, over texts of several kinds.
 
-Two estimates: that which bounds are reckoned with (rlm_dsl/request.py; it should be no less than the tokens that there
+Two estimates: that which bounds are reckoned with (models/request.py; it should be no less than the tokens that there
 are), and the unit of `partition(by="tokens")`, which must be the same on every machine. tiktoken is asked where it is
 installed and TIKTOKEN_CACHE_DIR holds its vocabularies, so that nothing is fetched here.
 """

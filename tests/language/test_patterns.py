@@ -689,7 +689,7 @@ def explained(counts: Counter[tuple[str, str]]) -> bool:
 
 
 NAMES = {
-    "own": "patterns and texts of tests/test_patterns.py",
+    "own": "patterns and texts of tests/language/test_patterns.py",
     "regex-suites": "the Rust regex suite",
     "re2": "re2-search.txt, whose own results RE2 and the engine give on every case",
     "structured-regex": "StructuredRegex: what descriptions mean, on their examples",

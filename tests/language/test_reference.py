@@ -28,7 +28,7 @@ def test_the_generated_parts_are_the_registrys(request: pytest.FixtureRequest) -
     if request.config.getoption("--accept"):
         PAGE.write_text(with_parts(page), encoding="utf-8")
     else:
-        assert page == with_parts(page), "write it anew: pytest tests/test_reference.py --accept"
+        assert page == with_parts(page), "write it anew: pytest tests/language/test_reference.py --accept"
 
 
 def test_everything_stands_in_it() -> None:
