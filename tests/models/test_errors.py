@@ -112,3 +112,32 @@ JSON = st.recursive(
 def test_any_body_is_read(status: int, body: str, sent: list[str]) -> None:
     error = read_error(status, body, sent)
     assert len(error.words) <= LONGEST and error.kind() and error.kind(proven=True)
+
+
+def test_the_parameter_may_be_named_by_its_place() -> None:
+    """As Mistral's validator does."""
+    detail = [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]
+    body = {"object": "error", "message": {"detail": detail}, "type": "invalid_request_error", "param": None}
+    assert read_error(422, json.dumps(body)).parameter == "max_completion_tokens"
+    assert read_error(400, json.dumps({"error": {"message": "x", "param": "None"}})).parameter == ""
+    assert read_error(422, json.dumps({"detail": [{"loc": [], "msg": "x"}, {"loc": "body"}]})).parameter == ""
+
+
+def test_a_template_that_fails_refuses_the_request_whatever_its_status() -> None:
+    """As llama.cpp's server tells it (anomalyco/opencode #5034), and vLLM."""
+    for words in (
+        "Conversation roles must alternate user/assistant/user/assistant/... at row 189, column 164",
+        "Only user, assistant and tool roles are supported, got system",
+        'Grammar error: Unimplemented keys: ["propertyNames"]',
+    ):
+        body = {"error": {"code": 500, "message": words, "type": "server_error"}}
+        error = read_error(500, json.dumps(body))
+        assert (error.kind(), error.status) == ("refused", 400)
+    assert read_error(500, json.dumps({"error": {"message": "CUDA out of memory"}})).kind() == "broken"
+
+
+def test_what_a_model_generated_wrong_is_the_forms_fault_until_the_form_is_proven() -> None:
+    """As Groq tells it (thepersonalaicompany/amurex-backend #38)."""
+    for code in ("json_validate_failed", "tool_use_failed"):
+        error = read_error(400, json.dumps({"error": {"message": "Failed to generate JSON.", "code": code}}))
+        assert error.kind() == "refused" and error.kind(proven=True) == "broken"

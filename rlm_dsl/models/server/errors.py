@@ -33,6 +33,8 @@ class ServerError:
     def kind(self, proven: bool = False) -> str:
         """key, credit, model, too_long, filtered, busy, broken, redirect, or refused where nothing else is said. Of a
         server that is `proven` to take such requests, words say no more than that a row is at fault."""
+        if self.codes & GENERATION:
+            return "broken" if proven else "refused"
         for kind, codes, pattern in KINDS:
             worded = self.status in WORDY and pattern is not None and (not proven or kind in OF_A_ROW)
             if self.codes & codes or (worded and pattern is not None and pattern.search(self.words)):
@@ -40,6 +42,12 @@ class ServerError:
         return STATUSES.get(self.status) or ("broken" if self.status == 0 or self.status >= 500 else "refused")
 
 
+GENERATION = frozenset({"json_validate_failed", "tool_use_failed"})
+"""Codes of servers that check what a model generated: its next answer in the same form may well do, where one did."""
+TEMPLATE = re.compile(
+    r"roles? must alternate|(only|no) .{0,40}roles? (are|is) supported|system role|grammar error", re.IGNORECASE
+)
+"""Words of a template or a grammar that a request does not suit, which some servers tell as a failure of their own."""
 OF_A_ROW = ("too_long", "filtered")
 """Kinds for which the row that was shown is to blame, and no other."""
 WORDY = frozenset({0, 400, 403, 404, 422, 429})
@@ -114,9 +122,27 @@ def read_error(status: int, body: str, sent: Sequence[str] = ()) -> ServerError:
     words = " ".join(dict.fromkeys(filter(None, map(str.strip, messages_of(value)))))
     said = sorted(code for code in codes if re.fullmatch(r"[a-z]\w*_\w+", code) and code not in words.lower())
     words = without_echo(words or json.dumps(value, ensure_ascii=False), sent)
-    parameter = next(texts_of(value, ("param", "parameter")), "")
     told = f"{words} ({', '.join(said[:2])})" if said else words
-    return ServerError(own or status, clipped(told), frozenset(codes), parameter)
+    if (own or status) == 500 and TEMPLATE.search(words):
+        own, codes = 400, codes - {"server_error", "internalservererror", "internal_server_error", "500"}
+    return ServerError(own or status, clipped(told), frozenset(codes), parameter_of(value))
+
+
+def parameter_of(value: Any) -> str:
+    """The parameter that an error names by itself, or by its place in the body."""
+    named = next(texts_of(value, ("param", "parameter")), "")
+    return named if named not in ("", "None") else ".".join(place_of(value))
+
+
+def place_of(value: Any, depth: int = 0) -> list[str]:
+    """The first `loc` of a validator's errors, below the body."""
+    if isinstance(value, Mapping):
+        if isinstance(at := value.get("loc"), list):
+            return [str(part) for part in at if part != "body"]
+        value = list(value.values())
+    if not isinstance(value, list) or depth > 6:
+        return []
+    return next(filter(None, (place_of(item, depth + 1) for item in value[:5])), [])
 
 
 def error_within(value: Any) -> Mapping[str, Any] | Sequence[Any] | str | None:
