@@ -198,3 +198,18 @@ def test_what_keeps_to_a_form() -> None:
     assert not any(
         conforms(text, SCHEMA) for text in ("", "a", "[]", "{}", '{"label": 1, "x": 2}', '{"labels": "a"}', "[" * 9**6)
     )
+
+
+def test_a_later_form_is_learned_only_from_an_answer_that_fits() -> None:
+    dialects = Dialects()
+    dialects.succeeded(request(), Dialect("words", folded=True), "I cannot say.", True)
+    assert dialects.of(request()) == USUAL
+    dialects.succeeded(request(), Dialect("words"), '<think>{"label": "a"}</think>\n```json\n{"label": "b"}\n```', True)
+    assert dialects.of(request()) == Dialect("words"), "a thought and a fence are no misfit"
+
+
+def test_a_parameter_may_be_named_in_another_spelling() -> None:
+    """As xAI names it (BerriAI/litellm #14056)."""
+    server = refuses("presence_penalty", words="Argument not supported on this model: presencePenalty")
+    body, sent = asked(Dialects(), request(presence_penalty=0.5), server)
+    assert sent == 2 and "presence_penalty" not in body and "response_format" in body

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rlm_dsl.language.lenient_json import Unreadable
+from rlm_dsl.language.said_json import said_values
 from rlm_dsl.models.request import Request, shared
 from rlm_dsl.models.server.errors import ServerError
+from rlm_dsl.models.server.gbnf import grammar
 
-FORMS = ("schema", "tool", "json", "words")
-"""How a result's type is asked for: by strict schema, as a tool's arguments, by JSON mode with the schema in words, by
-words alone."""
+FORMS = ("grammar", "schema", "tool", "json", "words")
+"""How a result's type is asked for: by a grammar without white space (llama.cpp alone), by strict schema, as a tool's
+arguments, by JSON mode with the schema in words, by words alone."""
 TOOL = "result"
 OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 ROLE = re.compile(
@@ -40,7 +43,7 @@ class Dialect:
     form and passes it over; `old_limit` is the older name of the output's limit; with `folded` the system's words stand
     in the user's message; `without` names parameters that the server refuses."""
 
-    form: str = FORMS[0]
+    form: str = "schema"
     words: bool = False
     old_limit: bool = False
     folded: bool = False
@@ -55,15 +58,21 @@ class Dialect:
     def read(text: str, old_limit: bool) -> Dialect:
         form, *more = text.split(";")
         without = frozenset(name[1:] for name in more if name.startswith("-"))
-        known = form if form in FORMS else FORMS[0]
+        known = form if form in FORMS else "schema"
         return Dialect(known, "words" in more, old_limit, "folded" in more, without)
 
     def told(self) -> str:
         """For people: what is not as usual."""
-        forms = {"schema": "", "tool": "as a tool's call", "json": "in JSON mode", "words": "in words alone"}
+        forms = {
+            "grammar": "by a grammar",
+            "schema": "",
+            "tool": "as a tool's call",
+            "json": "in JSON mode",
+            "words": "in words alone",
+        }
         said = [
             forms[self.form],
-            "the schema in words too" if self.words and self.form in ("schema", "tool") else "",
+            "the schema in words too" if self.words and self.form in ("grammar", "schema", "tool") else "",
             f"with {OLD_LIMIT}" if self.old_limit else "",
             "the system's words in the user's message" if self.folded else "",
             f"without {', '.join(sorted(self.without))}" if self.without else "",
@@ -107,6 +116,8 @@ def asked_as(schema: Mapping[str, Any] | None, form: str) -> dict[str, Any]:
     """The parameters by which a result's type is asked for."""
     if schema is None or form == "words":
         return {}
+    if form == "grammar":
+        return {"grammar": grammar(schema)}
     if form == "json":
         return {"response_format": {"type": "json_object"}}
     if form == "tool":
@@ -137,10 +148,11 @@ def folded(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def conforms(text: str, schema: Mapping[str, Any]) -> bool:
-    """Whether an answer is JSON with the very properties asked for: what a server that keeps to the form would give."""
+    """Whether an answer holds the very properties asked for, after its thoughts and in a fence or not: what a server
+    that keeps to the form would give."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = said_values(text, list(schema.get("properties", ())))[-1]
+    except Unreadable:
         return False
     return isinstance(value, dict) and set(value) == set(schema.get("properties", value))
 
@@ -152,10 +164,11 @@ def schema_text(request: Request) -> str:
 @dataclass(slots=True)
 class Dialects:
     """What was found out about the models of one server. `known` is of earlier runs; `learnt` is told of what holds
-    for a model whatever it is asked."""
+    for a model whatever it is asked; `usual` is how a model is asked of which nothing is known."""
 
     known: dict[str, Dialect] = field(default_factory=dict)
     learnt: Callable[[str, Dialect], None] = lambda model, dialect: None
+    usual: Dialect = USUAL
     of_schema: dict[tuple[str, str], Dialect] = field(default_factory=dict)
     """Dialects for one schema alone, where a server refuses that one, such as for its size."""
     proven: set[tuple[str, str, str]] = field(default_factory=set)
@@ -167,15 +180,15 @@ class Dialects:
         """How a request is written as far as is known."""
         model = request.settings.model
         own = self.of_schema.get((model, schema_text(request))) if self.of_schema and request.schema else None
-        return own or self.known.get(model, USUAL)
+        return own or self.known.get(model, self.usual)
 
     def is_proven(self, request: Request, dialect: Dialect) -> bool:
         """Whether the same was asked in the same way with success: then a refusal is about the row."""
         return (request.settings.model, dialect.form, schema_text(request)) in self.proven
 
     def succeeded(self, request: Request, dialect: Dialect, text: str, whole: bool) -> None:
-        """An answer came. Where the dialect is another than was known, that is learned; a form that was passed over is
-        asked for in words too from then on."""
+        """An answer came. Where the dialect is another than was known, that is learned, another form only from an
+        answer that fits; a form that was passed over is asked for in words too from then on."""
         model, schema = request.settings.model, schema_text(request)
         key = (model, dialect.form, schema)
         fits = request.schema is None or not whole or conforms(text, request.schema)
@@ -186,13 +199,13 @@ class Dialects:
             dialect = replace(dialect, words=True)
         usual = self.of(request)
         later = FORMS.index(dialect.form) > FORMS.index(usual.form)
-        if dialect != usual and not (later and (model, usual.form, schema) in self.proven):
+        if dialect != usual and not (later and (not fits or (model, usual.form, schema) in self.proven)):
             self.learn(request, dialect)
 
     def learn(self, request: Request, dialect: Dialect) -> None:
         """For the model, or where only the form differs and the schema is large, for that schema."""
         model, schema = request.settings.model, schema_text(request)
-        usual = self.known.get(model, USUAL)
+        usual = self.known.get(model, self.usual)
         if dialect.form != usual.form and len(schema) > SMALL:
             self.of_schema[model, schema] = dialect
             dialect = replace(dialect, form=usual.form, words=usual.words)
@@ -259,5 +272,15 @@ def parameters_named(request: Request, error: ServerError, dialect: Dialect) -> 
     field_ = error.parameter.partition(".")[0].partition("[")[0]
     if field_ in sent:
         return frozenset({field_})
-    found = {name for name in sent if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", error.words)}
+    found = {name for name in sent if any(is_word(form, error.words) for form in (name, joined_name(name)))}
     return frozenset(found)
+
+
+def is_word(name: str, words: str) -> bool:
+    return re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", words) is not None
+
+
+def joined_name(name: str) -> str:
+    """`presence_penalty` as some servers spell it: presencePenalty."""
+    head, *more = name.split("_")
+    return head + "".join(part.capitalize() for part in more)
