@@ -103,7 +103,8 @@ class Settings:
     the server's Batch API, and only what that leaves unanswered is asked one by one. `rows_per_call` says by step how
     many rows go into one request; it is off unless labelled rows prove that it changes no answers for the worse.
     `proxies` are those of cascades, as JSON by their digests. `concurrency` is how many requests may be in flight at a
-    server; where it is not said, as many as the server's `slots`, which local servers tell, else 16.
+    server; where it is not said, as many as the server's `slots`, which local servers tell, else 16. `grammars` are
+    the servers that are asked by grammars.
     """
 
     models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
@@ -125,6 +126,7 @@ class Settings:
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
     proxies: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
+    grammars: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", server_address(self.base_url))

@@ -18,7 +18,7 @@ from rlm_dsl.models.budget import most_output
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.completion import NoCompletion, completion_of
-from rlm_dsl.models.server.dialects import Dialect, Dialects, body_of
+from rlm_dsl.models.server.dialects import USUAL, Dialect, Dialects, body_of
 from rlm_dsl.models.server.errors import ServerError, clipped, parsed, plain_text, read_error
 from rlm_dsl.models.settings import DEFAULT_URL, KEY
 
@@ -36,8 +36,9 @@ TOO_LONG = (
 
 class Endpoint:
     """Owns one client for one server. `now` gives seconds since the epoch, for Retry-After dates; `known` is how its
-    models are asked, as far as that was found out before, and `learnt` is told of more; `heard` is told of the headers
-    of each reply. Headers and query are sent with each request; `key_header` carries the key in Authorization's stead.
+    models are asked, as far as that was found out before, `usual` how others are, and `learnt` is told of more; `heard`
+    is told of the headers of each reply. Headers and query are sent with each request; `key_header` carries the key in
+    Authorization's stead.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Endpoint:
         key_header: str = "",
         key_name: str = KEY,
         known: Mapping[str, Dialect] | None = None,
+        usual: Dialect = USUAL,
         learnt: Callable[[str, Dialect], None] = lambda model, dialect: None,
         heard: Callable[[Mapping[str, str]], None] = lambda headers: None,
     ) -> None:
@@ -60,7 +62,7 @@ class Endpoint:
         self.api_key, self.timeout = api_key, timeout_seconds
         self.headers, self.query, self.key_header, self.key_name = headers or {}, query or {}, key_header, key_name
         self.client: AsyncOpenAI | None = None
-        self.dialects = Dialects(dict(known or {}), learnt)
+        self.dialects = Dialects(dict(known or {}), learnt, usual)
         self.heard = heard
 
     def opened(self) -> AsyncOpenAI:

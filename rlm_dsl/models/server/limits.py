@@ -27,10 +27,12 @@ SHARE = 4
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """None for what a server does not tell: `slots` are requests at once, `windows` tokens by model ("" for any)."""
+    """None for what a server does not tell: `slots` are requests at once, `windows` tokens by model ("" for any); with
+    `grammar` it is llama.cpp's, which takes grammars."""
 
     slots: int | None = None
     windows: Mapping[str, int] | None = None
+    grammar: bool = False
 
     def window(self, model: str) -> int | None:
         held = self.windows or {}
@@ -53,7 +55,7 @@ def limits_of(endpoint: Endpoint) -> ServerLimits:
     if isinstance(generation, Mapping) and (window := count(generation.get("n_ctx"))):
         windows = {"": window}
     listed = len(slots) if isinstance(slots, list) and all(isinstance(slot, Mapping) for slot in slots) else None
-    return ServerLimits(count(told.get("total_slots")) or listed or None, windows)
+    return ServerLimits(count(told.get("total_slots")) or listed or None, windows, isinstance(generation, Mapping))
 
 
 def windows_of(models: Any) -> dict[str, int]:
@@ -86,7 +88,8 @@ def within_limits(settings: Settings, keys: Keys) -> Settings:
         for model in chosen.values()
         if model.base_url in found and (window := found[model.base_url].window(model.model))
     ]
-    settings = replace(settings, slots=slots)
+    grammars = frozenset(url for url, limits in found.items() if limits.grammar)
+    settings = replace(settings, slots=slots, grammars=grammars)
     return settings if not windows else within_window(settings, min(windows))
 
 

@@ -20,7 +20,7 @@ from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.client import Endpoint
-from rlm_dsl.models.server.dialects import Dialect
+from rlm_dsl.models.server.dialects import USUAL, Dialect
 from rlm_dsl.models.server.rate_limit import Pace, Paced
 from rlm_dsl.models.settings import KEY, Server, Settings
 from rlm_dsl.models.settings_file import VARIABLE, filled
@@ -87,6 +87,7 @@ class Servers:
                 url,
                 self.redact,
                 known=self.store.dialects(url),
+                usual=Dialect("grammar") if url in settings.grammars else USUAL,
                 learnt=lambda model, dialect: self.learn(url, model, dialect),
                 heard=pace.heard,
             )

@@ -1,0 +1,69 @@
+"""A result's schema as a grammar for llama.cpp, without white space.
+
+In: a strict JSON Schema, of the kinds that the language's types have. Out: GBNF, llama.cpp's notation. Law: the grammar
+takes exactly the compact JSON of the schema's values, each property once and in its order; there is no room in it for
+white space, which small models write without end and which is paid for like words.
+
+The first line is a comment with the schema, for whoever reads the request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+BASIC: Mapping[str, str] = {
+    "char": r'[^"\\\x7F\x00-\x1F] | [\\] (["\\bfnrt/] | "u" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F])',
+    "string": r'"\"" char* "\""',
+    "integer": r'"-"? ("0" | [1-9] [0-9]{0,17})',
+    "number": r'integer ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,3})?',
+    "boolean": '"true" | "false"',
+    "null": '"null"',
+    "date": r'"\"" [0-9] [0-9] [0-9] [0-9] "-" [0-1] [0-9] "-" [0-3] [0-9] "\""',
+    "datetime": r'"\"" [0-9] [0-9] [0-9] [0-9] "-" [0-1] [0-9] "-" [0-3] [0-9] "T" [0-2] [0-9] ":" [0-5] [0-9]'
+    r' ":" [0-5] [0-9] ("Z" | [-+] [0-1] [0-9] ":" [0-5] [0-9])? "\""',
+}
+"""Rules by name; those that a schema needs are written."""
+NEEDS: Mapping[str, tuple[str, ...]] = {"string": ("char",), "number": ("integer",)}
+FORMATS = {"date": "date", "date-time": "datetime"}
+
+
+def grammar(schema: Mapping[str, Any]) -> str:
+    """The grammar of a schema. Raises KeyError for a schema of a kind that no type of the language has."""
+    used: dict[str, None] = {}
+    root = rule(schema, used)
+    for name in list(used):
+        used |= dict.fromkeys(NEEDS.get(name, ()))
+    rules = [f"root ::= {root}", *(f"{name} ::= {BASIC[name]}" for name in used)]
+    return "\n".join([f"# {json.dumps(schema, ensure_ascii=True)}", *rules]) + "\n"
+
+
+def rule(schema: Mapping[str, Any], used: dict[str, None]) -> str:
+    """The right side for one schema; `used` collects the basic rules that it names."""
+    if "anyOf" in schema:
+        return "(" + " | ".join(rule(each, used) for each in schema["anyOf"]) + ")"
+    if "enum" in schema:
+        return "(" + " | ".join(literal(json.dumps(value, ensure_ascii=False)) for value in schema["enum"]) + ")"
+    match schema["type"]:
+        case "object":
+            members = [
+                f"{literal(json.dumps(name, ensure_ascii=False) + ':')} {rule(inner, used)}"
+                for name, inner in schema["properties"].items()
+            ]
+            inside = f" {literal(',')} ".join(members)
+            return f"{literal('{')} {inside} {literal('}')}"
+        case "array":
+            item = rule(schema["items"], used)
+            return f"{literal('[')} ({item} ({literal(',')} {item})*)? {literal(']')}"
+        case kind:
+            name = FORMATS.get(schema.get("format", ""), kind) if kind == "string" else kind
+            used[name] = None
+            BASIC[name]
+            return str(name)
+
+
+def literal(text: str) -> str:
+    """A text as GBNF writes it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in escaped) + '"'
