@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rlm_dsl.models.client import Endpoint
-from rlm_dsl.models.rate_limit import Pace, Paced
 
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.language.answer_schema import json_schema, read_answer
@@ -27,6 +25,8 @@ from rlm_dsl.models.cache.store import AnswerStore, Stored
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
+from rlm_dsl.models.server.client import Endpoint
+from rlm_dsl.models.server.rate_limit import Pace, Paced
 from rlm_dsl.models.settings import Limits
 from rlm_dsl.models.typed_retry import ask_typed
 from rlm_dsl.testing import serve
