@@ -35,10 +35,10 @@ def command(sources: tuple[str, ...], to: str | None, index: bool, as_json: bool
 
     Example: rlm-dsl load tickets=tickets.csv
     """
-    from rlm_dsl.cli.render.stored_contexts import kept
+    from rlm_dsl.cli.stored_contexts import load_context
 
     if to and len(sources) > 1:
         raise UserError("--to names one folder, and there are several sources", "load them one by one")
     for given in sources:
-        told = kept(given, to, memory, index)
+        told = load_context(given, to, memory, index)
         write(json.dumps({"source": given, "told": told.split("\n")}, ensure_ascii=False) if as_json else safe(told))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.render.rerun import made_anew, rerun_options
+from rlm_dsl.cli.rerun import rerun_options, run_again
 
 
 @click.command("rerun")
@@ -20,4 +20,4 @@ def command(trace: str, program: str | None, **given: Any) -> None:
 
     Example: rlm-dsl rerun october.trace --context tickets=november.csv --trace november.trace
     """
-    made_anew(trace, given, program)
+    run_again(trace, given, program)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.render.rerun import made_anew, rerun_options
+from rlm_dsl.cli.rerun import rerun_options, run_again
 from rlm_dsl.common.diagnostics import UserError
 
 
@@ -28,4 +28,4 @@ def command(trace: str, at: str, sets: tuple[str, ...], **given: Any) -> None:
         raise UserError("--at and --set belong together", """write --at topics --set 'classify.labels=["a", "b"]'""")
     if not (sets or given["params"] or given["models"] or given["parameters"]):
         raise UserError("nothing is set otherwise", "name it with --at and --set, --param, --model or --parameter")
-    made_anew(trace, given, at=at, sets=sets)
+    run_again(trace, given, at=at, sets=sets)

@@ -1,114 +1,18 @@
-"""What `rerun` and `what-if` share: a recorded run made anew, told before and after.
+"""A rerun, afterwards: what was asked anew and why, in all.
 
-In: words of the command line. Out: text. Law: what is asked anew and why is told before it is asked.
+In: a rerun, the name of the trace that it goes back to. Out: a line of text.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import click
-
-from rlm_dsl.cli.options import (
-    CONTEXT,
-    MEMORY,
-    RECORDED,
-    THREADS,
-    json_value,
-    model_options,
-    named_paths,
-    new_trace,
-    pairs,
-    program_source,
-    settings,
-    spending_options,
-    tuned,
-    with_options,
-)
-from rlm_dsl.cli.output import note, safe, write
-from rlm_dsl.cli.progress import Bar
+from rlm_dsl.compare.matching import KINDS
+from rlm_dsl.compare.rerun import Rerun
 
 
-def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What may be different, and how it is told."""
-    options = (
-        CONTEXT,
-        click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run."),
-        click.option("--trace", "to", metavar="FOLDER", help="Where the new trace goes; else runs/TIME.trace."),
-        click.option("--json", "as_json", is_flag=True, help="Print answer, trace and reasons as JSON."),
-        click.option("--dry-run", is_flag=True, help="Say what would be asked first and why; ask nothing."),
-        THREADS,
-        MEMORY,
-    )
-    spends = spending_options(budget=RECORDED, max_failed=RECORDED, from_file="Servers, prices, pace")
-    return with_options(options, model_options(model=RECORDED, base_url=RECORDED, parameters=RECORDED)(spends(command)))
-
-
-def made_anew(
-    trace: str, given: dict[str, Any], path: str | None = None, at: str = "", sets: tuple[str, ...] = ()
-) -> None:
-    """Run a recorded program again with what is different, and tell of it."""
-    from rlm_dsl.cli.approval import DryRun, asking, dry
-    from rlm_dsl.cli.render.result import told_result
-    from rlm_dsl.compare.reasons import render_reasons
-    from rlm_dsl.compare.rerun import Different, rerun
-    from rlm_dsl.engine.warehouse import memory_bytes
-    from rlm_dsl.models.server.servers import Keys
-    from rlm_dsl.models.settings import Limits, read_models
-    from rlm_dsl.trace.reader import open_trace
-
-    chosen = settings({**given, "parameters": ()})
-    source, with_tuned, extra = tuned(path, program_source(path), None, chosen) if path else (None, chosen, {})
-    different = Different(
-        named_paths(given["contexts"]),
-        {name: json_value(name, text) for name, text in pairs(given["params"])},
-        read_models(given["models"]),
-        given["base_url"] or "",
-        {name: json_value(name, text) for name, text in pairs(given["parameters"])},
-        source,
-        at,
-        sets,
-        with_tuned.rows_per_call,
-        with_tuned.proxies,
-        extra,
-    )
-    dry_run = given["dry_run"]
-    with open_trace(trace) as held:
-        try:
-            found = rerun(
-                held,
-                different,
-                chosen,
-                Limits.read(given["budget"]) if given["budget"] else None,
-                keys=Keys(os.environ),
-                progress=Bar(),
-                to=None if dry_run else Path(given["to"]) if given["to"] else new_trace(),
-                told=lambda asked: note(safe(render_reasons(asked))),
-                approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
-                memory=memory_bytes(given["memory"]) if given["memory"] else None,
-                max_failed=given["max_failed"],
-            )
-        except DryRun:
-            write("nothing was asked")
-            return
-    if given["as_json"]:
-        asked = [each.as_json() for each in found.asked]
-        told = {"answer": found.result.value, "trace": str(found.result.trace), "asked": asked, "followed": found.again}
-        write(json.dumps(told, ensure_ascii=False))
-        return
-    write(told_result(found.result))
-    write(safe(told_again(found, trace)))
-
-
-def told_again(found: Any, trace: str) -> str:
+def rerun_text(found: Rerun, trace: str) -> str:
     """Afterwards: what was asked anew and why, in all."""
-    from rlm_dsl.compare.matching import KINDS
-
     compare = f"compare: rlm-dsl diff {trace} {found.result.trace}"
     kinds: Counter[str] = Counter()
     for asked in found.asked:

@@ -1,6 +1,6 @@
-"""`load`: contexts kept on disk, and what a person is told of it.
+"""`load`: contexts kept on disk, made or brought up to their sources.
 
-In: NAME=PATH or a `.rlmctx` folder. Out: a line of words. Law: words alone; the work is done below.
+In: NAME=PATH or a `.rlmctx` folder. Out: a line of words. Law: the work is done in `engine/context_storage`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from rlm_dsl.cli.options import named_paths
 from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
+from rlm_dsl.cli.render.context import context_text
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
@@ -20,7 +21,7 @@ from rlm_dsl.engine.indexes import build_indexes
 from rlm_dsl.engine.warehouse import memory_bytes
 
 
-def kept(given: str, to: str | None, memory: str | None, index: bool = False) -> str:
+def load_context(given: str, to: str | None, memory: str | None, index: bool = False) -> str:
     """Load one source, or bring a folder up to its sources; tells what was done."""
     started = time.perf_counter()
     limit = memory_bytes(memory) if memory else None
@@ -29,8 +30,8 @@ def kept(given: str, to: str | None, memory: str | None, index: bool = False) ->
             what, rows = refresh(Path(given), progress, limit)
         context = open_stored("data", Path(given))
         if index:
-            indexed(context)
-        return f"{what}; {rows:,} rows read\n{told(context, time.perf_counter() - started)}"
+            index_context(context)
+        return f"{what}; {rows:,} rows read\n{context_text(context, time.perf_counter() - started)}"
     ((name, (path, form)),) = named_paths((given,)).items()
     folder = Path(to or f"{name}{ENDING}")
     if not is_stored(folder.as_posix()):
@@ -40,20 +41,14 @@ def kept(given: str, to: str | None, memory: str | None, index: bool = False) ->
     with loading_bar(name) as progress:
         context = store(name, path, folder, form, None, progress, limit)
     if index:
-        indexed(context)
+        index_context(context)
     for noted in context.notes:
         note(f"note: {name}: {safe(noted)}")
-    return told(context, time.perf_counter() - started)
+    return context_text(context, time.perf_counter() - started)
 
 
-def indexed(context: Context) -> None:
+def index_context(context: Context) -> None:
     if not own_column(context):
         raise UserError(f"{context.given} holds {context.format}", "an index is of the text of lines and documents")
     with loading_bar("for the index") as progress:
         build_indexes(context, progress)
-
-
-def told(context: Context, seconds: float) -> str:
-    size = sum(source.size for source in context.sources)
-    files = f"{len(context.sources):,} file{'s' * (len(context.sources) != 1)}, {size:,} bytes"
-    return f"{context.given}: {context.count:,} rows of {context.schema} from {files}, {seconds:.1f} s"
