@@ -11,7 +11,7 @@ import sys
 import click
 
 from rlm_dsl.cli.output import note
-from rlm_dsl.cli.render.estimate import told_estimate
+from rlm_dsl.cli.render.estimate import estimate_text
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.budget import Estimate
 from rlm_dsl.models.stack import Approve, approve_all
@@ -40,7 +40,7 @@ def asking(over: float | None, yes: bool) -> Approve:
         if estimate.most_usd is None and estimate.new:
             told = f"{estimate.step} asks a model whose price is not known"
         elif (estimate.most_usd or 0.0) > over:
-            told = told_estimate(estimate)
+            told = estimate_text(estimate)
         else:
             return
         if not sys.stdin.isatty():

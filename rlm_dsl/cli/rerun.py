@@ -54,7 +54,7 @@ def run_again(
     """Run a recorded program again with what is different, and tell of it."""
     from rlm_dsl.cli.approval import DryRun, asking, dry
     from rlm_dsl.cli.render.rerun import rerun_text
-    from rlm_dsl.cli.render.result import told_result
+    from rlm_dsl.cli.render.result import result_text
     from rlm_dsl.compare.reasons import render_reasons
     from rlm_dsl.compare.rerun import Different, rerun
     from rlm_dsl.engine.warehouse import memory_bytes
@@ -101,5 +101,5 @@ def run_again(
         told = {"answer": found.result.value, "trace": str(found.result.trace), "asked": asked, "followed": found.again}
         write(json.dumps(told, ensure_ascii=False))
         return
-    write(told_result(found.result))
+    write(result_text(found.result))
     write(safe(rerun_text(found, trace)))

@@ -63,12 +63,12 @@ class TraceItem(pytest.Item):
         self.trace = trace
 
     def runtest(self) -> None:
-        from rlm_dsl.cli.render.verdicts import told_test
+        from rlm_dsl.cli.render.verdicts import verdict_text
         from rlm_dsl.compare.regression import run_test
 
         found = run_test(self.trace, {}, os.environ)
         if not found.ok:
-            raise TraceFailed(told_test(found))
+            raise TraceFailed(verdict_text(found))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, TraceFailed):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_dsl.api import run
-from rlm_dsl.cli.render.plan import told_plan
+from rlm_dsl.cli.render.plan import plan_text
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context import trigram_index
@@ -222,15 +222,15 @@ def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:
     source = Source("p", program)
     for _ in range(3):
         assert [row["line"] for row in run(program, {"a": kept}).value] == [20_001]
-    assert "no index of trigrams yet; 3 looks of the 40" in told_plan(source, {"a": kept}, {})
+    assert "no index of trigrams yet; 3 looks of the 40" in plan_text(source, {"a": kept}, {})
     (tmp_path / "a.rlmctx" / "looks").write_bytes(b"." * 40)
     opened, _ = obtain("a", str(tmp_path / "a.rlmctx"))
-    assert "1 of 10 blocks may have it, by the index of trigrams" in told_plan(source, {"a": opened}, {})
+    assert "1 of 10 blocks may have it, by the index of trigrams" in plan_text(source, {"a": opened}, {})
     assert [row["line"] for row in run(program, {"a": opened}).value] == [20_001]
     both = 'context a: table(line: int, text: text)\nanswer {n: count(a), hits: count(a | grep(r"needle"))}\n'
     assert run(both, {"a": opened}).value == {"n": 20_001, "hits": 1}
     common = Source("p", program.replace("needle", "of many"))
-    assert "too many blocks may have it" in told_plan(common, {"a": opened}, {})
+    assert "too many blocks may have it" in plan_text(common, {"a": opened}, {})
     written(tmp_path, "a.log", "all is new\n")
     refresh(tmp_path / "a.rlmctx")
     assert not list((tmp_path / "a.rlmctx").glob("*.trigrams"))

@@ -113,19 +113,19 @@ def test_sub_runs_go_as_deep_as_they_may(docs: str) -> None:
 
 
 def test_a_person_sees_each_sub_run_by_itself_and_the_bound(docs: str, tmp_path: Path) -> None:
-    from rlm_dsl.cli.render.plan import told_plan
-    from rlm_dsl.cli.render.story import told_story
+    from rlm_dsl.cli.render.plan import plan_text
+    from rlm_dsl.cli.render.story import story_text
     from rlm_dsl.common.source import Source
     from rlm_dsl.context.loading import load
     from rlm_dsl.trace.story import story
 
     with serve(script={QUESTION: TURNS}) as server:
         run(PROGRAM, {"docs": docs}, model="m", base_url=server.base_url, trace=tmp_path / "t.trace")
-    told = told_story(story(Trace.open(tmp_path / "t.trace")))
+    told = story_text(story(Trace.open(tmp_path / "t.trace")))
     first, second = told.index("sub-run 1 of 2, in found"), told.index("sub-run 2 of 2, in found")
     assert told[first:second].count("\nturn ") == 2 == told[second:].count("\nturn ")
     source = Source("p", PROGRAM)
-    assert "at most 360 calls for 3 rows" in told_plan(source, {"docs": load("docs", docs, format="documents")}, {})
+    assert "at most 360 calls for 3 rows" in plan_text(source, {"docs": load("docs", docs, format="documents")}, {})
 
 
 SHARED = PROGRAM.replace("returns=int", 'returns=int, share="program"')

@@ -65,9 +65,9 @@ def command(
     Example: rlm-dsl ask "Which user was charged most often?" --context tickets=tickets.csv --model gpt-5-mini
     """
     from rlm_dsl.cli.approval import DryRun, asking, dry
-    from rlm_dsl.cli.render.estimate import told_estimate
-    from rlm_dsl.cli.render.result import told_result
-    from rlm_dsl.cli.render.turn import told_turn
+    from rlm_dsl.cli.render.estimate import estimate_text
+    from rlm_dsl.cli.render.result import result_text
+    from rlm_dsl.cli.render.turn import turn_text
     from rlm_dsl.explore.ask import ExploreOptions
     from rlm_dsl.explore.modes import answer_by_mode
     from rlm_dsl.models.server.servers import Keys
@@ -84,13 +84,13 @@ def command(
             wishes,
             keys=Keys(os.environ),
             progress=Bar(),
-            shown=lambda told: note(told_turn(told)),
+            shown=lambda told: note(turn_text(told)),
             trace=folder,
             approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
         )
     except DryRun as ended:
         limits = chosen.limits
-        write(f"first turn of at most {turns}: {told_estimate(ended.estimate)}")
+        write(f"first turn of at most {turns}: {estimate_text(ended.estimate)}")
         write(
             f"the whole exploration: at most {limits.calls:,} calls and {limits.tokens:,} tokens, which --budget says"
         )
@@ -102,4 +102,4 @@ def command(
     for way, result in results.items():
         if len(results) > 1:
             write(f"=== {way}")
-        write(told_result(result))
+        write(result_text(result))

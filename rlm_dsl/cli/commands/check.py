@@ -27,13 +27,13 @@ def command(
 
     Example: rlm-dsl check program.rlm --context tickets=tickets.csv
     """
-    from rlm_dsl.cli.render.problems import checked, told
+    from rlm_dsl.cli.render.problems import check_source, problems_text
 
     values = {name: json_value(name, text) for name, text in pairs(params)}
-    found = [checked(program_source(program), contexts, values, load_all) for program in programs]
+    found = [check_source(program_source(program), contexts, values, load_all) for program in programs]
     form = "json" if as_json else "github" if github else "text"
     problems = [problem for one in found for problem in one.problems]
     failed = any(problem.severity == "error" for problem in problems)
-    text = told(found, form)
+    text = problems_text(found, form)
     (write if form != "text" else note)(text) if text else None
     return 2 if failed else int(strict and bool(problems))

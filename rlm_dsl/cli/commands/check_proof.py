@@ -20,7 +20,7 @@ def command(proof: str, head: str | None, root: str | None, as_json: bool) -> in
 
     Example: rlm-dsl check-proof call.json --head 85a3af4e...
     """
-    from rlm_dsl.cli.render.proof import told_proof
+    from rlm_dsl.cli.render.proof import proof_text
     from rlm_dsl.trace.proof import faults, read_proof
 
     made = read_proof(file_bytes(proof))
@@ -29,5 +29,5 @@ def command(proof: str, head: str | None, root: str | None, as_json: bool) -> in
     if as_json:
         write(json.dumps({"holds": not found, "anchored": anchored, "faults": list(found)}, ensure_ascii=False))
     else:
-        write(safe(told_proof(made, found, anchored=anchored)))
+        write(safe(proof_text(made, found, anchored=anchored)))
     return 1 if found else 0

@@ -23,7 +23,7 @@ def command(trace: str, value: str | None, contexts: tuple[str, ...], every: boo
 
     Example: rlm-dsl cite traces/tickets.trace 'per_user[2]'
     """
-    from rlm_dsl.cli.render.citations import SHOWN, told_citations
+    from rlm_dsl.cli.render.citations import SHOWN, citations_text
     from rlm_dsl.engine.evidence import LISTED
     from rlm_dsl.trace.secrets import Redaction
     from rlm_dsl.traces import cite
@@ -35,5 +35,5 @@ def command(trace: str, value: str | None, contexts: tuple[str, ...], every: boo
         told = secrets.redact_json([citation.as_json() for citation in found])
         write(json.dumps(told, ensure_ascii=False, indent=1))
     else:
-        write(safe(secrets.redact(told_citations(found))))
+        write(safe(secrets.redact(citations_text(found))))
     return 0 if all(citation.holds for citation in found) else 1

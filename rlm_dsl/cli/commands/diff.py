@@ -30,7 +30,7 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None,
 
     Example: rlm-dsl diff october.trace november.trace --html diff.html
     """
-    from rlm_dsl.cli.render.diff import told_diff, told_markdown
+    from rlm_dsl.cli.render.diff import diff_markdown, diff_text
     from rlm_dsl.common.diagnostics import did_you_mean
     from rlm_dsl.compare.diff import diff
     from rlm_dsl.trace.reader import open_trace
@@ -48,10 +48,10 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None,
             case "json":
                 write(json.dumps(found.as_json(), ensure_ascii=False, indent=1, default=str))
             case "md":
-                write(told_markdown(found))
+                write(diff_markdown(found))
             case _:
                 width = shutil.get_terminal_size((100, 24)).columns
-                write(told_diff(found, width, step=step, rows=rows, limit=limit))
+                write(diff_text(found, width, step=step, rows=rows, limit=limit))
         return 0 if found.same else 1
 
 

@@ -29,8 +29,8 @@ def command(
 
     Example: rlm-dsl explain program.rlm --context tickets=tickets.csv
     """
-    from rlm_dsl.cli.render.plan import plan_json, told_plan
-    from rlm_dsl.cli.render.prompts import told_prompts
+    from rlm_dsl.cli.render.plan import plan_json, plan_text
+    from rlm_dsl.cli.render.prompts import prompts_text
     from rlm_dsl.models.settings import Settings
 
     source, _, _ = tuned(program, program_source(program), tuned_file, Settings())
@@ -39,4 +39,4 @@ def command(
     if as_json:
         write(json.dumps(plan_json(source, data, values), ensure_ascii=False, indent=1))
     else:
-        write(told_prompts(source, data, values) if prompts else told_plan(source, data, values))
+        write(prompts_text(source, data, values) if prompts else plan_text(source, data, values))

@@ -84,7 +84,7 @@ def command(
     Example: rlm-dsl optimize program.rlm --context tickets=tickets.csv --examples labels.jsonl --model gpt-5-mini
     """
     from rlm_dsl.cli.approval import asking
-    from rlm_dsl.cli.render.optimization import told_report
+    from rlm_dsl.cli.render.optimization import optimization_text
     from rlm_dsl.context.loading import load
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.optimize import check_installed
@@ -127,5 +127,5 @@ def command(
     kept = found.proved or (unproved and found.report["diff"])
     files = write_tuned(path, found.tuned) if kept else []
     report = {**found.report, "written": files}
-    write(json.dumps(report, ensure_ascii=False, indent=1) if as_json else safe(told_report(report)))
+    write(json.dumps(report, ensure_ascii=False, indent=1) if as_json else safe(optimization_text(report)))
     return 0 if found.proved or kept else 1

@@ -35,8 +35,8 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
     Example: rlm-dsl resume runs/20261101-120000.trace
     """
     from rlm_dsl.cli.approval import asking
-    from rlm_dsl.cli.render.result import told_result
-    from rlm_dsl.cli.render.turn import told_turn
+    from rlm_dsl.cli.render.result import result_text
+    from rlm_dsl.cli.render.turn import turn_text
     from rlm_dsl.explore.resume import resume
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.models.settings import Limits
@@ -48,9 +48,9 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
         Limits.read(given["budget"]) if given["budget"] else None,
         keys=Keys(os.environ),
         progress=Bar(),
-        shown=lambda told: note(told_turn(told)),
+        shown=lambda told: note(turn_text(told)),
         approve=asking(given["confirm_over"], given["yes"]),
         max_failed=given["max_failed"],
         given={name: path for name, (path, _) in named_paths(contexts).items()},
     )
-    write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))
+    write(json.dumps(result.value, ensure_ascii=False) if as_json else result_text(result))

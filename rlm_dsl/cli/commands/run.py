@@ -57,8 +57,8 @@ def command(
     Example: rlm-dsl run program.rlm --context tickets=tickets.csv --model gpt-5-mini --trace run.trace
     """
     from rlm_dsl.cli.approval import DryRun, asking, dry
-    from rlm_dsl.cli.render.dry_run import told_dry_run
-    from rlm_dsl.cli.render.result import told_result
+    from rlm_dsl.cli.render.dry_run import dry_run_text
+    from rlm_dsl.cli.render.result import result_text
     from rlm_dsl.engine.run import run_program
     from rlm_dsl.explore.sub_run import explore_text
     from rlm_dsl.models.server.servers import Keys
@@ -84,8 +84,8 @@ def command(
             approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
         )
     except DryRun as ended:
-        write(told_dry_run(ended.estimate, source, data, values))
+        write(dry_run_text(ended.estimate, source, data, values))
         return
     for warning in result.execution.warnings:
         note(warning)
-    write(json.dumps(result.value, ensure_ascii=False) if as_json else told_result(result))
+    write(json.dumps(result.value, ensure_ascii=False) if as_json else result_text(result))

@@ -17,10 +17,10 @@ def command(trace: str, as_json: bool) -> None:
 
     Example: rlm-dsl show traces/tickets.trace
     """
-    from rlm_dsl.cli.render.story import told_trace
+    from rlm_dsl.cli.render.story import trace_text
     from rlm_dsl.trace.reader import open_trace
     from rlm_dsl.trace.story import story
 
     with open_trace(trace, unfinished=True) as held:
         told = story(held)
-        write(json.dumps(told.as_json(), ensure_ascii=False, indent=1) if as_json else told_trace(told))
+        write(json.dumps(told.as_json(), ensure_ascii=False, indent=1) if as_json else trace_text(told))

@@ -26,7 +26,7 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
     Example: rlm-dsl test traces --junit report.xml
     """
     from rlm_dsl.cli.render.junit import junit_report
-    from rlm_dsl.cli.render.verdicts import told_flaky, told_test, told_tests
+    from rlm_dsl.cli.render.verdicts import flaky_text, summary_text, verdict_text
     from rlm_dsl.common.diagnostics import UserError
     from rlm_dsl.compare.flaky import find_flaky
     from rlm_dsl.compare.regression import run_test, traces_in
@@ -39,7 +39,7 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
     for path in paths:
         found.append(run_test(path, given, os.environ))
         if not as_json:
-            write(told_test(found[-1]))
+            write(verdict_text(found[-1]))
     flaky = find_flaky(paths)
     if junit:
         Path(junit).write_text(junit_report(found), encoding="utf-8")
@@ -47,5 +47,5 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
         held = {"tests": [each.as_json() for each in found], "flaky": [each.as_json() for each in flaky]}
         write(json.dumps(held, ensure_ascii=False, indent=1, default=str))
     else:
-        write(told_flaky(flaky) + told_tests(found))
+        write(flaky_text(flaky) + summary_text(found))
     return 0 if all(each.ok for each in found) else 1

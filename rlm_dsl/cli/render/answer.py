@@ -13,12 +13,12 @@ from rlm_dsl.cli.output import indented
 from rlm_dsl.cli.render.table import table_text
 
 
-def told_answer(parts: Sequence[Mapping[str, Any]]) -> str:
+def answer_text(parts: Sequence[Mapping[str, Any]]) -> str:
     """The answer: a value on one line, a table as rows, several parts each under its name."""
-    return "\n".join(["answer", *(line for part in parts for line in told_part(part))])
+    return "\n".join(["answer", *(line for part in parts for line in part_lines(part))])
 
 
-def told_part(part: Mapping[str, Any]) -> list[str]:
+def part_lines(part: Mapping[str, Any]) -> list[str]:
     label = ".".join(part["part"])
     if "columns" not in part:
         value = json.dumps(part["value"], ensure_ascii=False)

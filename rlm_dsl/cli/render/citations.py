@@ -21,27 +21,27 @@ VALUE, TEXT = 200, 400
 MARKS = {True: "✓", False: "✗", None: "-"}
 
 
-def told_citations(citations: Sequence[Citation]) -> str:
-    lines = [line for citation in citations for line in told_citation(citation)]
+def citations_text(citations: Sequence[Citation]) -> str:
+    lines = [line for citation in citations for line in citation_lines(citation)]
     return "\n".join([*lines, *verdict(citations)])
 
 
-def told_citation(citation: Citation) -> Iterator[str]:
+def citation_lines(citation: Citation) -> Iterator[str]:
     """A part with its value, then its places, then its quotes'."""
     value = cut(json.dumps(citation.value, ensure_ascii=False), VALUE)
     yield f"{citation.name or 'answer'} = {value}"
     yield f"rests on {citation.count:,} {'place' if citation.count == 1 else 'places'}"
     for cited in citation.places:
-        yield from told_place(cited)
+        yield from place_lines(cited)
     if citation.count > len(citation.places):
         yield f"  ... {citation.count - len(citation.places):,} more: cite --all"
     for at, cited in citation.quotes:
         yield f"  quote {at}"
-        yield from told_place(cited)
+        yield from place_lines(cited)
     yield ""
 
 
-def told_place(cited: Cited) -> Iterator[str]:
+def place_lines(cited: Cited) -> Iterator[str]:
     problem = f"  {cited.problem}" if cited.problem else ""
     yield f"{MARKS[cited.holds]} {whole_place(cited.span)}{problem}"
     if cited.span.text:

@@ -26,7 +26,7 @@ SHARED = 2
 """Words that a change of prompts shows around it."""
 
 
-def told_diff(d: Difference, width: int, *, step: str = "", rows: bool = False, limit: int = ROWS_SHOWN) -> str:
+def diff_text(d: Difference, width: int, *, step: str = "", rows: bool = False, limit: int = ROWS_SHOWN) -> str:
     """All of it, or one step; with `rows` the rows that differ too, so many of each kind."""
     if step:
         found = next(one for one in d.steps if one.pair.name == step)
@@ -264,7 +264,7 @@ MARKDOWN = 60_000
 """Characters that a comment on a pull request may have, with room to spare."""
 
 
-def told_markdown(d: Difference) -> str:
+def diff_markdown(d: Difference) -> str:
     """The same as Markdown, short enough for a comment."""
     lines = [f"### {escaped(d.a.trace.name)} → {escaped(d.b.trace.name)}", "", *map(listed, opening(d))]
     lines += [*map(listed, program_lines(d)), "", *markdown_table(STEPS, steps_rows(d)), ""]

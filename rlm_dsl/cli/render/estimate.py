@@ -8,7 +8,7 @@ from __future__ import annotations
 from rlm_dsl.models.budget import Estimate
 
 
-def told_estimate(estimate: Estimate) -> str:
+def estimate_text(estimate: Estimate) -> str:
     """What a round asks, in a line."""
     known = estimate.requests - estimate.new
     calls = f"{estimate.step}: {estimate.new:,} model calls" + (f" ({known:,} answers are known)" if known else "")

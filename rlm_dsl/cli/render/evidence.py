@@ -17,7 +17,7 @@ EVIDENCE_SHOWN = 6
 """Places of a part that are shown."""
 
 
-def told_evidence(evidence: Sequence[Evidence]) -> str:
+def evidence_text(evidence: Sequence[Evidence]) -> str:
     """The first places that each part of the answer rests on, and how many there are."""
     lines = []
     before: dict[tuple[object, ...], str] = {}

@@ -16,7 +16,7 @@ VERDICTS = {
 }
 
 
-def told_report(report: Mapping[str, Any]) -> str:
+def optimization_text(report: Mapping[str, Any]) -> str:
     """The report as text."""
     files = report["written"]
     unit = "$" if report["cost"]["unit"].startswith("usd") else "tokens"

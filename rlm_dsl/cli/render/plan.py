@@ -30,7 +30,7 @@ from rlm_dsl.plan.stages import Plan
 Planned = tuple[Program, Plan, dict[str, Relation]]
 
 
-def planned(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> Planned:
+def plan_of(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> Planned:
     """A program, its plan over the contexts, and their relations; nothing is run."""
     types = {known: context.schema for known, context in contexts.items()}
     program = check_program(parse(source), source, Environment(types, {}, params))
@@ -44,9 +44,9 @@ def planned(source: Source, contexts: Mapping[str, Context], params: Mapping[str
     return program, build(program.statements, relations, {}), relations
 
 
-def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+def plan_text(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
     """A program's canonical form, stages, bounds and SQL."""
-    program, plan, relations = planned(source, contexts, params)
+    program, plan, relations = plan_of(source, contexts, params)
     counts = {known: context.count for known, context in contexts.items()}
     return safe(
         "\n".join(
@@ -73,7 +73,7 @@ def told_plan(source: Source, contexts: Mapping[str, Context], params: Mapping[s
 
 def plan_json(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> dict[str, Any]:
     """The same as values."""
-    program, plan, _ = planned(source, contexts, params)
+    program, plan, _ = plan_of(source, contexts, params)
     counts = {known: context.count for known, context in contexts.items()}
     return {
         "program": show(parse(source)),

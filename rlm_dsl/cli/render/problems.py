@@ -26,7 +26,7 @@ class CheckedSource:
     problems: tuple[Diagnostic, ...]
 
 
-def checked(
+def check_source(
     source: Source, contexts: tuple[str, ...], params: Mapping[str, Any], load: Callable[..., dict[str, Any]]
 ) -> CheckedSource:
     """What is wrong with one program; `load` loads contexts as a program declares them."""
@@ -39,7 +39,7 @@ def checked(
         return CheckedSource(failure.source, failure.diagnostics)
 
 
-def told(found: Sequence[CheckedSource], form: str) -> str:
+def problems_text(found: Sequence[CheckedSource], form: str) -> str:
     if form == "json":
         problems = [problem.as_json(one.source) for one in found for problem in one.problems]
         return json.dumps(problems, ensure_ascii=False, indent=1)

@@ -17,7 +17,7 @@ from rlm_dsl.explore.view import cut
 from rlm_dsl.models.settings import Settings
 
 
-def told_prompts(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+def prompts_text(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
     """What the first model step says to a model about its first rows; the steps before it are run, nothing is asked."""
     step, requests, count = first_prompts(source, contexts, params, Settings())
     if not step:

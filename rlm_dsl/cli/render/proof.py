@@ -15,7 +15,7 @@ SHOWN = 2_000
 """Characters of a request or answer that are shown; the proof's file has all."""
 
 
-def told_proof(proof: Mapping[str, Any], faults: Sequence[str], anchored: bool) -> str:
+def proof_text(proof: Mapping[str, Any], faults: Sequence[str], anchored: bool) -> str:
     """What it proves, and of which trace."""
     if faults:
         return "\n".join(["the proof does NOT hold", *(f"  {fault}" for fault in faults)])
@@ -24,14 +24,14 @@ def told_proof(proof: Mapping[str, Any], faults: Sequence[str], anchored: bool) 
     return "\n".join(
         [
             "the proof holds",
-            indented("\n".join(told_leaf(proof["leaf"]))),
+            indented("\n".join(leaf_lines(proof["leaf"]))),
             f"head         {head}",
             f"merkle root  {proof['merkle_root']}{known}",
         ]
     )
 
 
-def told_leaf(leaf: Mapping[str, Any] | None) -> list[str]:
+def leaf_lines(leaf: Mapping[str, Any] | None) -> list[str]:
     """The proven line: a call with what was asked and answered, or an event."""
     if leaf is None:
         return ["the last event of the trace"]
@@ -39,12 +39,12 @@ def told_leaf(leaf: Mapping[str, Any] | None) -> list[str]:
         return [f"event {leaf['index']} of the trace", leaf["line"][:SHOWN]]
     row = leaf["row"]
     try:
-        return told_call(row, json.loads(row["request"]), json.loads(row["answer"]))
+        return call_lines(row, json.loads(row["request"]), json.loads(row["answer"]))
     except (ValueError, LookupError, TypeError):
         return [f"call {row['key']}: its request and answer are not of their form"]
 
 
-def told_call(row: Mapping[str, Any], request: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
+def call_lines(row: Mapping[str, Any], request: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
     return [
         f"call {row['key']} of step {row['step']} ({row['origin']})",
         f"model   {request['model']}; served by {answer['model'] or 'an unnamed one'}",

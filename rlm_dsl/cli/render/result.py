@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlm_dsl.cli.output import indented, safe
-from rlm_dsl.cli.render.answer import told_answer, told_part
-from rlm_dsl.cli.render.evidence import told_evidence
+from rlm_dsl.cli.render.answer import answer_text, part_lines
+from rlm_dsl.cli.render.evidence import evidence_text
 from rlm_dsl.cli.render.steps import steps_table
 from rlm_dsl.explore.view import cut
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rlm_dsl.engine.result import Result
 
 
-def told_result(result: Result) -> str:
+def result_text(result: Result) -> str:
     """Question, program, steps with their rows, answer, evidence, cost."""
     execution = result.execution
     parts = [f"question  {result.question}\n"] if result.question else []
@@ -30,8 +30,8 @@ def told_result(result: Result) -> str:
         "",
     ]
     for statement, part in execution.shown:
-        parts += [cut(" ".join(statement.split()), 100), *told_part(part.as_json()), ""]
-    parts += [told_answer(execution.answer_json()["parts"]), told_evidence(result.evidence)]
+        parts += [cut(" ".join(statement.split()), 100), *part_lines(part.as_json()), ""]
+    parts += [answer_text(execution.answer_json()["parts"]), evidence_text(result.evidence)]
     if result.agreement is not None:
         agree, explored = result.agreement
         parts.append(f"agreement: {agree} of {explored} explorations came to this answer")

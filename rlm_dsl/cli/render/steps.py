@@ -38,10 +38,10 @@ def asked_words(asked: Mapping[str, int] | None) -> str:
     if asked is None:
         return ""
     bad = ", ".join(f"{asked[s]:,} {s}" for s in ("invalid", "refused", "error") if asked.get(s))
-    return f"{asked['requests']:,} requests" + (f", {bad}" if bad else "") + told_cascade(asked)
+    return f"{asked['requests']:,} requests" + (f", {bad}" if bad else "") + cascade_words(asked)
 
 
-def told_cascade(asked: Mapping[str, Any]) -> str:
+def cascade_words(asked: Mapping[str, Any]) -> str:
     """What a proxy did in the model's stead."""
     if asked.get("proxy_withdrawn"):
         return f", proxy withdrawn ({asked['rechecked_wrong']} of {asked['rechecked']} rechecked wrong)"

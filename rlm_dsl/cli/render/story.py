@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.cli.output import indented, safe
-from rlm_dsl.cli.render.answer import told_answer
+from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place
 from rlm_dsl.cli.render.steps import steps_table
 from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
@@ -27,17 +27,17 @@ STEPS = 60
 USES = {"problems": "  ✗ refused", "dead end": "  ✗ a dead end", "look": "  a look", "answer": "  the answer"}
 
 
-def told_story(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
+def story_text(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
     """The whole story. The program stands in full: it is what is run again."""
     before, after = safe("\n".join(opening(story))), safe("\n".join(ending(story)))
     program = safe(indented(story.program.rstrip("\n")))
     middle = f"\n\nprogram\n{program}\n\n" if story.program else "\n"
     if untuned := story.header.get("tuned", {}).get("before"):
-        middle += f"tuning changed\n{safe(indented(changed(untuned, story.program)))}\n\n"
+        middle += f"tuning changed\n{safe(indented(program_changes(untuned, story.program)))}\n\n"
     return fitted(before, columns) + middle + fitted(after, columns)
 
 
-def told_making(tuned: Mapping[str, Any]) -> str:
+def tuning_words(tuned: Mapping[str, Any]) -> str:
     """How a tuned file came about, and what it was worth on rows it was not made from."""
     made, scores = tuned["made"], tuned["scores"]
     by = f" ({made['optimizer']})" if isinstance(made.get("optimizer"), str) else ""
@@ -49,7 +49,7 @@ def told_making(tuned: Mapping[str, Any]) -> str:
     return f"{by}: {told} on {test['examples']} examples that no search saw{verdict}"
 
 
-def changed(before: str, after: str) -> str:
+def program_changes(before: str, after: str) -> str:
     """Two programs as a unified diff, its heads left out."""
     lines = difflib.unified_diff(canonical(before).splitlines(), after.splitlines(), lineterm="", n=1)
     return "\n".join(list(lines)[2:])
@@ -73,7 +73,7 @@ def opening(story: Story) -> Iterator[str]:
     if agreed := header.get("agreement"):
         yield f"agreed    {agreed['agree']} of {agreed['explored']} explorations came to the answer"
     if tuned := header.get("tuned"):
-        yield f"tuned     by {tuned['file']}{told_making(tuned)}"
+        yield f"tuned     by {tuned['file']}{tuning_words(tuned)}"
     if parent := header.get("parent"):
         other = ", ".join(
             f"{name} {json.dumps(each, ensure_ascii=False)}" for name, each in parent["different"].items()
@@ -85,35 +85,35 @@ def opening(story: Story) -> Iterator[str]:
         yield f"model     {alias}: {m['model']} at {m['base_url']}"
     for s in header.get("served", ()):
         yield f"served by {s['model']}" + (f" ({s['fingerprint']})" if s["fingerprint"] else "")
-    yield from told_turns(story)
+    yield from turns_lines(story)
     if story.stopped:
         yield from ("", f"stopped: {story.stopped}")
 
 
-def told_turns(story: Story) -> Iterator[str]:
+def turns_lines(story: Story) -> Iterator[str]:
     """The exploration's own turns, those in the middle left out where there are many; then those of sub-runs."""
     own = [turn for turn in story.turns if not turn.sub_run]
-    yield from told_some(own)
+    yield from some_turns(own)
     runs: dict[str, list[Turn]] = {}
     for turn in story.turns:
         if turn.sub_run:
             runs.setdefault(turn.sub_run, []).append(turn)
     for number, turns in enumerate(runs.values(), 1):
         yield from ("", f"sub-run {number} of {story.sub_runs}, in {turns[0].within}")
-        yield from told_some(turns)
+        yield from some_turns(turns)
     if story.sub_runs > len(runs):
         yield from ("", f"... {story.sub_runs - len(runs):,} more sub-runs")
 
 
-def told_some(turns: Sequence[Turn]) -> Iterator[str]:
+def some_turns(turns: Sequence[Turn]) -> Iterator[str]:
     for index, turn in enumerate(turns):
         if index < TURNS or index >= len(turns) - TURNS:
-            yield from told_turn(turn)
+            yield from turn_lines(turn)
         elif index == TURNS:
             yield from ("", f"... {len(turns) - 2 * TURNS:,} more turns")
 
 
-def told_turn(turn: Turn) -> Iterator[str]:
+def turn_lines(turn: Turn) -> Iterator[str]:
     yield from ("", f"turn {turn.number}{USES.get(turn.use, '')}")
     yield indented(first_lines(turn.program or "(no statement)", WRITTEN), "  > ")
     yield indented(first_lines(turn.observation, OBSERVED), "    ")
@@ -131,16 +131,16 @@ def ending(story: Story) -> Iterator[str]:
             yield f"  ... {len(story.steps) - STEPS:,} more steps"
         yield ""
     if story.answer:
-        yield told_answer(story.answer["parts"])
-        yield from told_evidence(story.answer["evidence"])
+        yield answer_text(story.answer["parts"])
+        yield from evidence_lines(story.answer["evidence"])
         yield ""
-    yield from told_calls(story)
+    yield from calls_lines(story)
     if story.finished:
         yield f"sealed  {story.seal['events']:,} events; head, to be kept elsewhere:"
         yield f"        {story.seal['head']}"
 
 
-def told_evidence(evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def evidence_lines(evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The first places of each part; parts that rest on the same ones are told once."""
     before: dict[str, str] = {}
     for one in evidence:
@@ -155,7 +155,7 @@ def told_evidence(evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from (f"  {place(s['source'], *s['lines'])}" for s in one["spans"][:EVIDENCE_SHOWN])
 
 
-def told_calls(story: Story) -> Iterator[str]:
+def calls_lines(story: Story) -> Iterator[str]:
     """What left, how it ended, what it cost."""
     calls = story.calls
     bad = ", ".join(f"{count:,} {kind}" for kind, count in sorted(calls.outcomes.items()) if kind != "answered")
@@ -167,9 +167,9 @@ def told_calls(story: Story) -> Iterator[str]:
         yield f"        {calls.started - calls.ended:,} left and have no end: they may have been billed"
 
 
-def told_trace(story: Story) -> str:
+def trace_text(story: Story) -> str:
     """For a terminal."""
-    return cut(told_story(story, terminal_width()), LONGEST)
+    return cut(story_text(story, terminal_width()), LONGEST)
 
 
 LONGEST = 60_000

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rlm_dsl.explore.loop import Told
 
 
-def told_turn(told: Told) -> str:
+def turn_text(told: Told) -> str:
     """One turn as it happens: what the root model wrote and what came of it."""
     program = told.program or "(no statement in the reply)"
     return safe(f"turn {told.number}\n{indented(program, '  > ')}\n{indented(cut(told.observation, 2_000), '    ')}\n")

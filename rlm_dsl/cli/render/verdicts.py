@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FLAKY_SHOWN = 5
 
 
-def told_test(one: Tested) -> str:
+def verdict_text(one: Tested) -> str:
     """A line, and what is wrong below it."""
     mark = MARKS["ok" if one.ok else "failed"]
     line = f"{mark} {one.name}  {one.problem or one.told}  ({one.seconds:.1f} s)"
@@ -31,7 +31,7 @@ def below(one: Tested) -> list[str]:
     return [*lines, *one.detail.splitlines()]
 
 
-def told_flaky(flaky: Sequence[Flaky]) -> str:
+def flaky_text(flaky: Sequence[Flaky]) -> str:
     """How many same requests were answered differently, and the first of them; nothing where none was."""
     if not flaky:
         return ""
@@ -43,7 +43,7 @@ def told_flaky(flaky: Sequence[Flaky]) -> str:
     return safe("\n".join(lines)) + "\n"
 
 
-def told_tests(found: Sequence[Tested]) -> str:
+def summary_text(found: Sequence[Tested]) -> str:
     failed = sum(not one.ok for one in found)
     seconds = sum(one.seconds for one in found)
     traces = "1 trace" if len(found) == 1 else f"{len(found):,} traces"
