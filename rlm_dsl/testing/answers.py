@@ -6,6 +6,7 @@ Law: the answer is a function of the request and of `Answering`; asking again ch
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -64,6 +65,8 @@ def result_schema(body: Json) -> Schema | None:
 
     A `json_object` request without any schema gives the empty one: its answer is all that gold knows.
     """
+    if isinstance(body.get("grammar"), str):
+        return schema_of_grammar(body["grammar"])
     form = body.get("response_format") or {}
     if form.get("type") == "json_schema":
         schema: Schema = form["json_schema"]["schema"]
@@ -72,6 +75,16 @@ def result_schema(body: Json) -> Schema | None:
         asked: Schema = body["tools"][0]["function"].get("parameters") or {}
         return asked
     return schema_told(body) or ({} if form.get("type") == "json_object" else None)
+
+
+def schema_of_grammar(text: str) -> Schema:
+    """The schema that a grammar was made from, which our client's tell in a comment at their head; else the empty one."""
+    head = text.partition("\n")[0].removeprefix("#")
+    try:
+        found = json.loads(head)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def schema_told(body: Json) -> Schema | None:

@@ -28,7 +28,7 @@ def no_grammar(body: Json) -> Problem | None:
 
 
 def said(reply: Reply, body: Json) -> Reply:
-    return spaced(reply)
+    return reply if "grammar" in body else spaced(reply)
 
 
 def error(problem: Problem) -> Payload:
