@@ -97,7 +97,10 @@ def spending_options(
         ),
         PRICE,
         click.option(
-            "--concurrency", type=click.IntRange(1), show_default="16", help=f"Requests in flight at most{in_flight}."
+            "--concurrency",
+            type=click.IntRange(1),
+            show_default="16; of a local server its slots",
+            help=f"Requests in flight at most{in_flight}.",
         ),
         TIMEOUT,
         *([] if max_failed is None else [failed]),

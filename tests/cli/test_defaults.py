@@ -20,6 +20,7 @@ import pytest
 from rlm_dsl.cli.commands import group
 from rlm_dsl.cli.shell import run as shell_run
 from rlm_dsl.language.operators.recurse import DEEPEST
+from rlm_dsl.models.server.servers import USUAL_CONCURRENCY
 from rlm_dsl.models.settings import DEFAULT_URL, Settings
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.testing import serve
@@ -145,7 +146,10 @@ def spent(settings: Settings) -> str:
 
 IN_FORCE: dict[str, Callable[[Settings], str]] = {
     "budget": spent,
-    "concurrency": lambda settings: str(settings.concurrency),
+    "concurrency": lambda settings: (
+        f"{settings.concurrency or settings.slots.get(settings.base_url) or USUAL_CONCURRENCY}"
+        "; of a local server its slots"
+    ),
     "timeout": lambda settings: f"{settings.timeout_seconds:g}",
     "max_failed": lambda settings: f"{settings.max_failed:g}",
     "window": lambda settings: str(settings.window),

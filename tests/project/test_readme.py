@@ -11,7 +11,7 @@ import pytest
 
 from rlm_dsl.cli.commands import group
 from rlm_dsl.common.source import Source
-from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
 
@@ -58,7 +58,8 @@ def test_every_command_stands_in_its_table() -> None:
 
 
 def test_the_number_of_operators_is_right() -> None:
-    assert f"{len(table_operators())} operators" in README
+    counts = f"{len(table_operators())} operators on tables ({len(aggregates())} of them aggregates)"
+    assert f"{counts} and {len(function_names())} functions" in README
 
 
 @pytest.mark.parametrize(
