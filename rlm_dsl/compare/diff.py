@@ -149,8 +149,8 @@ class Difference:
             (s.pair.name, s.pair.operator, (s.before or {}).get("rows"), (s.after or {}).get("rows"), s.live, s.why)
             for s in self.steps
         ]
-        told = html_table(("answer", "before", "after"), parts)
-        return f"<div>{told}{html_table(('step', 'operator', 'before', 'after', 'calls', 'why'), steps)}</div>"
+        answers = html_table(("answer", "before", "after"), parts)
+        return f"<div>{answers}{html_table(('step', 'operator', 'before', 'after', 'calls', 'why'), steps)}</div>"
 
     def as_json(self) -> dict[str, Any]:
         def context(side: Side, name: str) -> dict[str, Any] | None:
@@ -271,18 +271,18 @@ def row_causes(
     """Why the rows that changed did, each for one cause, and what their answers became."""
     if rows is None or a is None or b is None or pair.after is None:
         return {}, {}
-    told: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
     moves: Counter[tuple[str, str]] = Counter()
     own = (cause(pair, pairs, data) or ANOTHER)[1]
     if pair.after.contexts & data and not b.united:
         own = OWN_TEXT
     answers = answers_cause(pair, pairs)
     for change in rows.changed:
-        told[own if change.exact else answers] += 1
+        causes[own if change.exact else answers] += 1
         differ = [n for n in rows.names if a.values[n][change.before] != b.values[n][change.after]]
         if not change.exact and len(differ) == 1:
             moves[str(a.values[differ[0]][change.before]), str(b.values[differ[0]][change.after])] += 1
-    return dict(told.most_common()), dict(moves.most_common())
+    return dict(causes.most_common()), dict(moves.most_common())
 
 
 def answers_cause(pair: Pair, pairs: Mapping[str, Pair]) -> str:

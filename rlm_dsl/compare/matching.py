@@ -163,8 +163,8 @@ def cause(pair: Pair, pairs: Mapping[str, Pair], data: frozenset[str]) -> tuple[
         return "data", "new data"
     for name in pair.after.inputs:
         if name in pairs and (found := cause(pairs[name], pairs, data)) is not None:
-            kind, told = found
-            return kind, told if ": " in told else f"{name}: {told}"
+            kind, message = found
+            return kind, message if ": " in message else f"{name}: {message}"
     if pair.after.node.identity != pair.before.node.identity:
         return "program", "inputs changed"
     return None

@@ -34,7 +34,7 @@ class Asked:
     most_usd: float | None
 
     def as_json(self) -> dict[str, Any]:
-        reasons = [{"reason": kind, "told": told, "requests": n} for (kind, told), n in self.reasons.items()]
+        reasons = [{"reason": kind, "told": message, "requests": n} for (kind, message), n in self.reasons.items()]
         return {"step": self.step, "requests": self.requests, "new": self.new, "reasons": reasons}
 
 
@@ -126,6 +126,6 @@ class RecordedRequests:
 
 def render_reasons(asked: Asked) -> str:
     """`topics: 312 of 41,000 requests are new: data 203, labels changed 109; at most $0.09`."""
-    why = ", ".join(f"{told} {count:,}" for (_, told), count in asked.reasons.items())
+    why = ", ".join(f"{message} {count:,}" for (_, message), count in asked.reasons.items())
     cost = f"; at most ${asked.most_usd:,.2f}" if asked.most_usd is not None else ""
     return f"{asked.step}: {asked.new:,} of {asked.requests:,} requests are new: {why}{cost}"

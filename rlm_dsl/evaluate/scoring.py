@@ -90,8 +90,8 @@ def member(item: Any) -> Any:
 
 def comparison(value: Any) -> str | None:
     """Which comparison a text makes, if it makes just one."""
-    told = [phrase for phrase in COMPARISONS if phrase in str(value).casefold()]
-    return told[0] if len(told) == 1 else None
+    made = [phrase for phrase in COMPARISONS if phrase in str(value).casefold()]
+    return made[0] if len(made) == 1 else None
 
 
 def canonical(value: Any) -> str:

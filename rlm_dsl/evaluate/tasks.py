@@ -110,8 +110,8 @@ def problems(given: Any, defaults: Defaults) -> Iterator[tuple[str, tuple[str, .
     metric = given.get("metric") or defaults.metric or "exact"
     if metric not in METRICS:
         yield f"no metric is called {metric!r}", did_you_mean(str(metric), list(METRICS), what="metrics")
-    elif "answer" in given and (told := METRICS[metric].misfit(given["answer"], str(given.get("answer_type", "")))):
-        yield told, (NO_ANSWER,)
+    elif "answer" in given and (misfit := METRICS[metric].misfit(given["answer"], str(given.get("answer_type", "")))):
+        yield misfit, (NO_ANSWER,)
     if not isinstance(given.get("text", ""), str):
         yield "`text` is data as one text", ('a file is named by "context"',)
 

@@ -78,8 +78,8 @@ def read_example(line: str, at: str, steps: Mapping[str, Tunable], folder: Path)
         raise UserError(f"{at}: the program has no step that asks about rows one by one", "label final answers")
     name = value.get("step", next(iter(steps)))
     if name not in steps or ("step" not in value and len(steps) > 1):
-        told = "which step is this a row of?" if name in steps else f"no step `{name}` can be tuned"
-        raise UserError(f"{at}: {told}", *did_you_mean(str(name), list(steps), what="steps")[:1])
+        problem = "which step is this a row of?" if name in steps else f"no step `{name}` can be tuned"
+        raise UserError(f"{at}: {problem}", *did_you_mean(str(name), list(steps), what="steps")[:1])
     return Labelled(name, shown(value, steps[name], at), right_answer(value, steps[name], at))
 
 

@@ -15,7 +15,7 @@ WIDTH, HEIGHT, GAP_X, GAP_Y = 164, 52, 30, 16
 @dataclass(frozen=True, slots=True)
 class Box:
     name: str
-    told: str
+    label: str
     kind: str
     x: int
     y: int
@@ -35,13 +35,13 @@ def graph(contexts: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, An
     depth = {context["name"]: 0 for context in contexts}
     for step in steps:
         depth[step["step"]] = 1 + max((depth.get(name, 0) for name in inputs[step["step"]]), default=0)
-    told = {context["name"]: (f"{context['rows']:,} rows", "context") for context in contexts}
-    told |= {step["step"]: (words(step), "asks" if step.get("asked") else "exact") for step in steps}
+    labels = {context["name"]: (f"{context['rows']:,} rows", "context") for context in contexts}
+    labels |= {step["step"]: (label_of(step), "asks" if step.get("asked") else "exact") for step in steps}
     rows: dict[int, int] = {}
     boxes: dict[str, Box] = {}
     for name, column in depth.items():
         at = rows[column] = rows.get(column, -1) + 1
-        boxes[name] = Box(name, *told[name], 4 + column * (WIDTH + GAP_X), 4 + at * (HEIGHT + GAP_Y))
+        boxes[name] = Box(name, *labels[name], 4 + column * (WIDTH + GAP_X), 4 + at * (HEIGHT + GAP_Y))
     lines = []
     for name, before in inputs.items():
         for other in before:
@@ -54,6 +54,6 @@ def graph(contexts: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, An
     return Graph(tuple(boxes.values()), tuple(lines), width, 8 + (max(rows.values(), default=0) + 1) * (HEIGHT + GAP_Y))
 
 
-def words(step: Mapping[str, Any]) -> str:
+def label_of(step: Mapping[str, Any]) -> str:
     rows = f"{step['rows']:,} rows" if "rows" in step else ""
     return ", ".join(filter(None, [step["operator"], rows]))

@@ -101,8 +101,8 @@ def run_page(view: RunView, command: str = "") -> str:
     return page("run.html", view.story.header.get("question") or view.story.name, command, run=view)
 
 
-def diff_page(difference: Difference, told: str, command: str = "", names: tuple[str, str] = ("", "")) -> str:
-    """Two runs beside each other; `told` says in a sentence what is different."""
+def diff_page(difference: Difference, summary: str, command: str = "", names: tuple[str, str] = ("", "")) -> str:
+    """Two runs beside each other; `summary` says in a sentence what is different."""
     found = difference.as_json()
     programs = difference.a.trace.program, difference.b.trace.program
     return page(
@@ -110,7 +110,7 @@ def diff_page(difference: Difference, told: str, command: str = "", names: tuple
         f"{names[0] or found['a']} and {names[1] or found['b']}",
         command,
         d=found,
-        told=told,
+        summary=summary,
         answer=[answer_part(part) for part in difference.answer],
         program=program_diff(*programs) if programs[0] != programs[1] else [],
     )
@@ -136,8 +136,8 @@ def answer_part(part: Any) -> dict[str, Any]:
         (len(rows.added), "new"),
         (len(rows.removed), "gone"),
     )
-    told = "Rows: " + ", ".join(f"{n:,} {what}" for n, what in counts)
-    return {"name": part.name, "columns": rows.names, "rows": shown_rows, "told": told}
+    counted = "Rows: " + ", ".join(f"{n:,} {what}" for n, what in counts)
+    return {"name": part.name, "columns": rows.names, "rows": shown_rows, "caption": counted}
 
 
 def brief(value: Any, rows: Any) -> str:

@@ -40,13 +40,13 @@ def summary(name: str, path: Path) -> dict[str, Any]:
     try:
         with open_trace(path, unfinished=True) as trace:
             header = trace.header
-            told = {**blank, "created": str(header.get("created", ""))[:19], "finished": trace.finished}
-            told["question"] = header.get("question") or first_line(trace)
+            line = {**blank, "created": str(header.get("created", ""))[:19], "finished": trace.finished}
+            line["question"] = header.get("question") or first_line(trace)
             if trace.finished:
                 values = [as_text(p["value"])[:60] for p in trace.answer["parts"] if "columns" not in p]
-                told["answer"] = ", ".join(values)[:120] or "a table"
-                told["calls"] = sum((step.get("asked") or {}).get("requests", 0) for step in trace.steps)
-            return told
+                line["answer"] = ", ".join(values)[:120] or "a table"
+                line["calls"] = sum((step.get("asked") or {}).get("requests", 0) for step in trace.steps)
+            return line
     except (UserError, OSError) as failure:
         return {**blank, "question": f"cannot be read: {str(failure).splitlines()[0]}"}
 
@@ -91,9 +91,9 @@ class Serving(ThreadingHTTPServer):
                         found = diff(a, b)
                     return 200, diff_page(found, summarize_difference(found), "rlm-dsl serve", (given["a"], given["b"]))
                 case _:
-                    return 404, page("message.html", "There is no such page", told="The list has what there is.")
+                    return 404, page("message.html", "There is no such page", message="The list has what there is.")
         except (UserError, ProgramError) as failure:
-            return 422, page("message.html", "This cannot be shown", told=str(failure))
+            return 422, page("message.html", "This cannot be shown", message=str(failure))
 
     def listed(self, known: Mapping[str, Path]) -> str:
         traces = [summary(name, path) for name, path in list(known.items())[:MOST]]

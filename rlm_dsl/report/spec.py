@@ -115,8 +115,8 @@ class _Reader(YamlReader):
         try:
             return Source(str(path), path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as failure:
-            told = getattr(failure, "strerror", None) or "it is no UTF-8 text"
-            self.report(node, f"{text} cannot be read: {told}", "a path from this file's folder")
+            reason = getattr(failure, "strerror", None) or "it is no UTF-8 text"
+            self.report(node, f"{text} cannot be read: {reason}", "a path from this file's folder")
             return Source(text, "")
 
     def inline(self, node: Node) -> Source:

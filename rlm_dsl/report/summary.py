@@ -25,8 +25,8 @@ def part_change(part: PartDiff) -> str:
     name = part.name or "it"
     if part.rows is not None:
         counts = ((len(part.rows.changed), "changed"), (len(part.rows.added), "new"), (len(part.rows.removed), "gone"))
-        told = ", ".join(f"{n:,} {'row' if n == 1 else 'rows'} {what}" for n, what in counts if n)
-        return f"{name}: {told or 'in another order'}"
+        counted = ", ".join(f"{n:,} {'row' if n == 1 else 'rows'} {what}" for n, what in counts if n)
+        return f"{name}: {counted or 'in another order'}"
     before, after = part.before, part.after
     if isinstance(before, int | float) and isinstance(after, int | float) and not isinstance(before, bool):
         share = f", {(after - before) / before:+.1%}" if before else ""
@@ -35,8 +35,8 @@ def part_change(part: PartDiff) -> str:
 
 
 def brief(value: Any) -> str:
-    told = "nothing" if value is None else as_text(value)
-    return told if len(told) <= 60 else told[:57] + "..."
+    text = "nothing" if value is None else as_text(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def reasons(found: Difference) -> Iterator[str]:
