@@ -1,6 +1,6 @@
-"""What the commands print: plain text on stdout for results, stderr for progress and problems.
+"""Where the commands print: results on stdout, notes and problems on stderr.
 
-In: results, diagnostics, progress. Out: text. Law: nothing of the data reaches a terminal as a control character.
+In: text. Out: lines on a stream. Law: nothing of the data reaches a terminal as a control character.
 """
 
 from __future__ import annotations

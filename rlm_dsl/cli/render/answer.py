@@ -1,6 +1,6 @@
 """An answer: a value on one line, a table as rows, several parts each under its name.
 
-In: an answer's parts, as traces hold them. Out: text.
+In: an answer's parts, as traces hold them. Out: text. Law: values stand as JSON writes them; tables are bounded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where an answer comes from, told: each part or row with its places and their text.
 
-In: citations. Out: text.
+In: citations. Out: text. Law: a place that is not as it was recorded is marked and counted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A context in a line: its rows, their type, the files they came from.
 
-In: a context, the seconds that loading took. Out: text.
+In: a context, the seconds that loading took. Out: a line of text. Law: words alone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An optimization: a table of what was tried, what the test says, the program's changes.
 
-In: a report. Out: text.
+In: a report. Out: text. Law: what is not proved is said to be so.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a proof says, in words.
 
-In: a proof and what is wrong with it. Out: text.
+In: a proof and what is wrong with it. Out: text. Law: a proof with any fault does not hold.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A rerun, afterwards: what was asked anew and why, in all.
 
-In: a rerun, the name of the trace that it goes back to. Out: a line of text.
+In: a rerun, the name of the trace that it goes back to. Out: a line of text. Law: words alone.
 """
 
 from __future__ import annotations

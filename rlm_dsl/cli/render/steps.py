@@ -1,6 +1,6 @@
 """The steps of a run, a line each: name, operator, rows or value, what it asked, time.
 
-In: steps as traces hold them. Out: text.
+In: steps as traces hold them. Out: text. Law: a live step and a recorded one look the same.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What may be written next: of a statement as in editors, of a command by its name.
 
-In: an entry's text, a place in it. Out: candidates, and where the word begins that they stand for.
+In: an entry's text, a place in it. Out: candidates, and where the word begins that they stand for. Law: nothing
+is run.
 """
 
 from __future__ import annotations
