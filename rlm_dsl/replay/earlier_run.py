@@ -1,7 +1,7 @@
 """What runs left: the answers of a finished one, and of a stopped one what it takes to go on.
 
-In: a trace, finished or not. Out: `Before`. Law: of a run that was stopped every recorded answer counts, so that it
-ends as if it had not been; of an earlier run only whole answers do, as in the store.
+In: a trace, finished or not. Out: `KnownAnswers`. Law: of a run that was stopped every recorded answer counts, so
+that it ends as if it had not been; of an earlier run only whole answers do, as in the store.
 """
 
 from __future__ import annotations
