@@ -148,7 +148,7 @@ def load_all(
 ) -> dict[str, Any]:
     """The contexts loaded, with notes on what a person should know of them."""
     from rlm_dsl.engine.context_storage import obtain
-    from rlm_dsl.engine.warehouse import memory_bytes
+    from rlm_dsl.engine.warehouse.memory import memory_bytes
 
     if not contexts:
         raise UserError("no data is named", "name some: --context tickets=tickets.csv")

@@ -18,7 +18,7 @@ from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.stored_context import ENDING, is_stored, open_stored
 from rlm_dsl.engine.context_storage import refresh, store
 from rlm_dsl.engine.indexes import build_indexes
-from rlm_dsl.engine.warehouse import memory_bytes
+from rlm_dsl.engine.warehouse.memory import memory_bytes
 
 
 def load_context(given: str, to: str | None, memory: str | None, index: bool = False) -> str:

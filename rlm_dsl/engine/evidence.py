@@ -13,7 +13,9 @@ from typing import Any
 
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.files.spans import feeds_between, read_spans
-from rlm_dsl.engine.warehouse import CONTEXT_BITS, Warehouse
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.engine.warehouse.context_rows import CONTEXT_BITS
+from rlm_dsl.engine.warehouse.origins import count_origins, find_origins, find_places
 from rlm_dsl.language.answer_schema import quotes
 from rlm_dsl.language.operators.core.relation import SOURCE_BITS, Relation
 from rlm_dsl.language.types import ListOf, Record, Scalar, Table, Type, bare
@@ -85,8 +87,8 @@ def evidence(
     found: dict[tuple[int, int | None, int | None], None] = {}
     count = 0
     for relation in leaf.evidence:
-        count += warehouse.origin_count(relation, leaf.chosen)
-        found |= dict.fromkeys(warehouse.origins(relation, leaf.chosen, listed))
+        count += count_origins(warehouse, relation, leaf.chosen)
+        found |= dict.fromkeys(find_origins(warehouse, relation, leaf.chosen, listed))
     places = spans(sorted(found, key=repr_key)[:listed], warehouse, contexts)
     return Evidence(leaf.path, count, tuple(places), tuple(quoted(leaf, warehouse, contexts, relation, listed)))
 
@@ -131,7 +133,9 @@ def leaf_rows(
     """A leaf's rows, as far as they may hold quotes: number, values with name and type, and the context rows behind."""
     if relation is None or not isinstance(leaf.type, Table):
         if holds_quote(leaf.type):
-            origins = [origin for held in leaf.evidence for origin in warehouse.origins(held, leaf.chosen, listed)]
+            origins = [
+                origin for held in leaf.evidence for origin in find_origins(warehouse, held, leaf.chosen, listed)
+            ]
             yield 1, [("answer", leaf.type, warehouse.value(leaf.table))], list(origins)
         return
     columns = leaf.type.columns
@@ -175,7 +179,7 @@ def spans(
 ) -> list[Span]:
     """The places of rows' bytes; lines are counted in the source itself where the bytes were narrowed."""
     held = list(contexts.values())
-    rows = warehouse.places({row for row, _, _ in origins})
+    rows = find_places(warehouse, {row for row, _, _ in origins})
     wanted: dict[SourceFile, set[tuple[int, int]]] = {}
     before: dict[SourceFile, set[tuple[int, int]]] = {}
     for row, start, end in origins:

@@ -16,7 +16,7 @@ from rlm_dsl.context.loading import as_declared, memory_context
 from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
 from rlm_dsl.engine.calls.sub_runs import text_context
 from rlm_dsl.engine.context_storage import obtain
-from rlm_dsl.engine.warehouse import memory_bytes
+from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.language.types import Table
 
 Contexts = Mapping[str, Any]

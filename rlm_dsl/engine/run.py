@@ -37,6 +37,7 @@ from rlm_dsl.engine.run_trace import (
     write_execution,
 )
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.engine.warehouse.database import engine_version
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.recorded import Recorded, RecordedStack
@@ -268,6 +269,4 @@ def header_of(
 
 def versions() -> dict[str, str]:
     """Of what a run's bytes depend on."""
-    import duckdb
-
-    return {"rlm_dsl": version(), "duckdb": duckdb.__version__}
+    return {"rlm_dsl": version(), "duckdb": engine_version()}

@@ -33,6 +33,7 @@ from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.engine.warehouse.digests import table_digest
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import KEY, Relation
 from rlm_dsl.language.program import Instruction, Literal, Node, Param, resolved, steps_of
@@ -169,7 +170,7 @@ class Runner:
 
     def digest(self, stage: QueryStage) -> str:
         columns = stage.type.columns if isinstance(stage.type, Table) else (Field("value", stage.type),)
-        return self.warehouse.digest(stage.name, columns)
+        return table_digest(self.warehouse, stage.name, columns)
 
     def record(
         self,

@@ -172,4 +172,4 @@ def evidence_table(trace: Trace) -> pa.Table:
 def query(trace: Trace, text: str, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """A query's columns and its first rows. Raises UserError for what is no query, or one that the engine refuses."""
     with open_tables(trace) as warehouse:
-        return warehouse.queried(text, limit)
+        return warehouse.query(text, limit)

@@ -251,7 +251,7 @@ def test_groups_of_vast_contexts_name_one_place_and_count_the_others(
     path = tmp_path / "log"
     path.write_text("".join(f"{'ab'[n % 2]}={n}\n" for n in range(60)))
     usual = run(program, {"log": path})
-    monkeypatch.setattr("rlm_dsl.engine.warehouse.VAST", 50)
+    monkeypatch.setattr("rlm_dsl.engine.warehouse.context_rows.VAST", 50)
     assert run(program, {"log": path}).evidence == usual.evidence
     monkeypatch.setattr("rlm_dsl.language.operators.core.provenance.MOST_PLACES", 3 if "join" in program else 20)
     vast = run(program, {"log": path})

@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 
 from rlm_dsl.api import run
 from rlm_dsl.common.diagnostics import ProgramError
-from rlm_dsl.engine.warehouse import EngineError, Warehouse
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.engine.warehouse.errors import EngineError
 from rlm_dsl.language.patterns.validate import (
     IN_CLASS,
     LACKING,

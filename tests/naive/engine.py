@@ -17,7 +17,9 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
-from rlm_dsl.engine.warehouse import EngineError, Warehouse
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.engine.warehouse.errors import EngineError
+from rlm_dsl.engine.warehouse.origins import find_origins
 from rlm_dsl.language.check import Environment, check_program
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.types import SCALARS, Field, ListOf, Nullable, Record, Scalar, Type, bare, is_nullable, nullable
@@ -155,7 +157,7 @@ class Engine:
         try:
             Runner(self.warehouse, calls_of(), NoProgress(), digests=False).run(plan)
             (leaf,) = plan.targets[-1].leaves
-            return set(self.warehouse.origins(leaf.evidence[0], leaf.chosen))
+            return set(find_origins(self.warehouse, leaf.evidence[0], leaf.chosen))
         except EngineError:
             return None
         finally:

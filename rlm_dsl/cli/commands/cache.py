@@ -84,7 +84,7 @@ def gc_command(
 
     Example: rlm-dsl cache gc --older 90d --dry-run
     """
-    from rlm_dsl.engine.warehouse import memory_bytes
+    from rlm_dsl.engine.warehouse.memory import memory_bytes
     from rlm_dsl.models.cache.maintenance import remove, seconds
 
     if not (older or model or keep):

@@ -14,7 +14,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.engine.indexes import told_looks
-from rlm_dsl.engine.warehouse import VAST
+from rlm_dsl.engine.warehouse.context_rows import is_vast
 from rlm_dsl.language.check import Environment, check_program
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import Program
@@ -35,7 +35,7 @@ def plan_of(source: Source, contexts: Mapping[str, Context], params: Mapping[str
     types = {known: context.schema for known, context in contexts.items()}
     program = check_program(parse(source), source, Environment(types, {}, params))
     owns = {known: own_column(context) for known, context in contexts.items()}
-    vast = {known for known, context in contexts.items() if context.count > VAST}
+    vast = {known for known, context in contexts.items() if is_vast(context.rows)}
     relations = {
         field.name: Relation(name(field.name), field.type, False, owns.get(field.name, ""), field.name in vast)
         for field in program.contexts

@@ -25,7 +25,8 @@ from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.run import redaction_of, run_program
 from rlm_dsl.engine.runner import Runner, ignore_event
-from rlm_dsl.engine.warehouse import Warehouse, memory_bytes
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.explore.session import Session
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.explore.view import cut

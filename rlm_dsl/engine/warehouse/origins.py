@@ -1,0 +1,79 @@
+"""Where a table's rows come from: the rows of contexts behind them, and the places of these.
+
+In: a table that knows its origins. Out: context rows by their ids, with bytes or lines. Law: each once, in their order;
+where places were left out, as many are counted as were united.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rlm_dsl.engine.warehouse.context_rows import CONTEXT_BITS, row_id
+from rlm_dsl.engine.warehouse.warehouse import Warehouse
+from rlm_dsl.language.operators.core.relation import FROM, HI, LO, ORD, ROW, Relation
+from rlm_dsl.language.sql import Sql, bound, name, sql
+from rlm_dsl.language.types import TEXT
+
+
+def find_origins(
+    warehouse: Warehouse, relation: Relation, chosen: str = "", limit: int | None = None
+) -> list[tuple[int, int, int]]:
+    """(row id, first byte, one past the last byte) of the context rows that a table's rows come from, each once,
+    in their order; `chosen` (first, last) takes the table's first or last row alone."""
+    inner = origin_rows(relation, chosen)
+    last = sql(" LIMIT {n}", n=bound(limit, "rows")) if limit is not None else sql("")
+    return [
+        (row, lo, hi)
+        for row, lo, hi in warehouse.rows(
+            sql(
+                "SELECT DISTINCT r, lo, hi FROM ({inner}) WHERE r IS NOT NULL ORDER BY r, lo, hi{last}",
+                inner=inner,
+                last=last,
+            )
+        )
+    ]
+
+
+def count_origins(warehouse: Warehouse, relation: Relation, chosen: str = "") -> int:
+    """How many context rows a table's rows come from; where places are left out, as many as were united."""
+    listed = sql("SELECT DISTINCT r, lo, hi FROM ({i}) WHERE r IS NOT NULL", i=origin_rows(relation, chosen))
+    left_out = sql("SELECT lo FROM ({i}) WHERE r IS NULL", i=origin_rows(relation, chosen))
+    query = sql("SELECT (SELECT count(*) FROM ({l})) + (SELECT coalesce(sum(lo), 0) FROM ({o}))", l=listed, o=left_out)
+    return int(warehouse.rows(query)[0][0])
+
+
+def origin_rows(relation: Relation, chosen: str) -> Sql:
+    """Each context row behind a table's rows, as r, lo, hi."""
+    order = {"first": "", "last": " DESC"}.get(chosen)
+    source = relation.sql
+    if order is not None:
+        source = sql(f"(SELECT * FROM {{t}} ORDER BY {{o}}{order} LIMIT 1)", t=relation.sql, o=name(ORD))
+    if relation.united:
+        return sql(
+            'SELECT u."row" AS r, u.lo AS lo, u.hi AS hi FROM (SELECT unnest({f}) AS u FROM {t})',
+            f=name(FROM),
+            t=source,
+        )
+    return sql("SELECT {r} AS r, {lo} AS lo, {hi} AS hi FROM {t}", r=name(ROW), lo=name(LO), hi=name(HI), t=source)
+
+
+def find_places(warehouse: Warehouse, rows: Iterable[int]) -> dict[int, tuple[int, int | None, str]]:
+    """The first line and first byte of context rows, by their ids, and the text of one that has no bytes."""
+    by_context: dict[int, list[int]] = {}
+    for row in rows:
+        by_context.setdefault(row >> CONTEXT_BITS, []).append(row)
+    found: dict[int, tuple[int, int | None, str]] = {}
+    for number, wanted in by_context.items():
+        held, relation = list(warehouse.contexts.items())[number]
+        shown = name("text") if relation.type.column("text") == TEXT else sql("''")
+        query = sql(
+            'SELECT {row}, "#line", {lo}, CASE WHEN {lo} IS NULL THEN {shown} END FROM {t} '
+            "WHERE {row} IN (SELECT unnest({wanted}::BIGINT[]))",
+            row=row_id(number),
+            lo=name(LO),
+            shown=shown,
+            t=name(f"#rows {held}"),
+            wanted=bound(sorted(wanted), "rows"),
+        )
+        found |= {row: (line, lo, text or "") for row, line, lo, text in warehouse.rows(query)}
+    return found

@@ -1,0 +1,91 @@
+"""The warehouse: a database in which contexts lie as tables beside the steps and answers made of them.
+
+In: contexts, and tables of steps. Out: their rows, in their order. Law: contexts are read where they lie, in memory or
+in files of the engine; nothing is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rlm_dsl.context.context import Context, StoredPart
+from rlm_dsl.context.format_registry import own_column
+from rlm_dsl.engine.warehouse.context_rows import context_rows, is_vast, stored_rows
+from rlm_dsl.engine.warehouse.database import Database
+from rlm_dsl.language.operators.core.relation import ORD, ROW, Relation
+from rlm_dsl.language.sql import Sql, bound, name, names, sql
+from rlm_dsl.language.types import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Warehouse(Database):
+    """A database with the rows of `contexts`, to which more can be loaded."""
+
+    def __init__(self, threads: int | None = None, memory: str | None = None, contexts: Iterable[Context] = ()) -> None:
+        held = list(contexts)
+        stored = [context.rows for context in held if isinstance(context.rows, tuple)]
+        super().__init__(threads, memory, (part.path for parts in stored for part in parts))
+        self.given = {context.name: context for context in held}
+        self.contexts: dict[str, Relation] = {}
+        for context in held:
+            self.load(context.name, context.schema, context.rows, own_column(context))
+
+    def load(self, context: str, schema: Table, rows: pa.Table | tuple[StoredPart, ...], own: str = "") -> Relation:
+        """A context's rows as a table. Each row's id is unique over contexts and tells its source. `own` is the column
+        that holds a row's own bytes."""
+        number = len(self.contexts)
+        held = f"#rows {context}"
+        if isinstance(rows, tuple):
+            self.run(sql("CREATE VIEW {v} AS {parts}", v=name(held), parts=stored_rows(rows, self.attached)))
+        else:
+            self.connection.register(held, rows)
+        self.run(sql("CREATE VIEW {v} AS {q}", v=name(context), q=context_rows(number, schema, name(held))))
+        self.contexts[context] = Relation(name(context), Table(schema.columns), False, own, is_vast(rows))
+        return self.contexts[context]
+
+    @contextmanager
+    def only(self, context: str, rows: Any) -> Iterator[None]:
+        """While open, a context has none but the rows of these numbers (an array): what reads it reads them alone."""
+        import pyarrow as pa
+
+        numbers = f"#numbers {context}"
+        self.connection.register(numbers, pa.table({"number": rows}))
+        number, relation = list(self.contexts).index(context), self.contexts[context]
+        try:
+            held = sql(
+                "(SELECT * FROM {t} WHERE {r} IN (SELECT number FROM {n}))",
+                t=name(f"#rows {context}"),
+                r=name(ROW),
+                n=name(numbers),
+            )
+            rows_alone = context_rows(number, relation.type, held)
+            self.run(sql("CREATE TEMP VIEW {v} AS {q}", v=name(context), q=rows_alone))
+            yield
+        finally:
+            self.run(sql("DROP VIEW IF EXISTS temp.{v}", v=name(context)))
+            self.connection.unregister(numbers)
+
+    def table(self, relation: Relation, limit: int | None = None, *, hidden: bool = False) -> list[tuple[Any, ...]]:
+        """A table's rows in its order: its typed columns, and the hidden ones too if asked for."""
+        return self.rows(self.ordered(relation, limit, hidden=hidden))
+
+    def ordered(self, relation: Relation, limit: int | None = None, *, hidden: bool = False) -> Sql:
+        columns = relation.columns() if hidden else names(relation.type.names)
+        last = sql(" LIMIT {n}", n=bound(limit, "rows")) if limit is not None else sql("")
+        return sql("SELECT {c} FROM {t} ORDER BY {o}{last}", c=columns, t=relation.sql, o=name(ORD), last=last)
+
+    def around(self, relation: Relation, limit: int) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """So many rows of a table from its middle on, and its last ones, both in its order. The middle is that of its
+        places, which may have gaps."""
+        ends = self.rows(sql("SELECT min({o}), max({o}) FROM {t}", o=name(ORD), t=relation.sql))[0]
+        if ends[0] is None:
+            return [], []
+        parts = {"c": names(relation.type.names), "t": relation.sql, "o": name(ORD), "n": bound(limit, "rows")}
+        half = bound((int(ends[0]) + int(ends[1])) // 2, "middle")
+        middle = self.rows(sql("SELECT {c} FROM {t} WHERE {o} >= {half} ORDER BY {o} LIMIT {n}", half=half, **parts))
+        last = self.rows(sql("SELECT {c} FROM {t} ORDER BY {o} DESC LIMIT {n}", **parts))
+        return middle, last[::-1]
