@@ -57,7 +57,7 @@ def run_again(
     from rlm_dsl.cli.render.result import result_text
     from rlm_dsl.compare.reasons import render_reasons
     from rlm_dsl.compare.rerun import Different, rerun
-    from rlm_dsl.engine.warehouse import memory_bytes
+    from rlm_dsl.engine.warehouse.memory import memory_bytes
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.models.settings import Limits, read_models
     from rlm_dsl.trace.reader import open_trace
