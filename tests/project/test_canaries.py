@@ -24,6 +24,7 @@ from rlm_dsl.models.settings import Server as Address
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
 from rlm_dsl.trace.seal import write_seal
+from tests.support.scripted_server import Reply, ScriptedServer, Sent
 
 OPENAI = "sk-proj-" + "c4N" * 12
 GITHUB = "ghp_" + "n1Ry" * 9
@@ -31,8 +32,15 @@ VALUE = "canary-of-the-environment"
 QUOTED = 'can"ary\\of\\quotes'
 HEADER = "canary-of-a-header-0001"
 IN_USE = "canary-key-in-use-0001"
-CANARIES = (OPENAI, GITHUB, VALUE, QUOTED, HEADER, IN_USE)
-ENVIRONMENT = {"MY_SECRET_TOKEN": VALUE, "DB_PASSWORD": QUOTED, "GATEWAY_KEY": HEADER}
+TENANT, IN_QUERY = "canary-of-a-tenant-0001", "canary-in-the-query-0001"
+CANARIES = (OPENAI, GITHUB, VALUE, QUOTED, HEADER, IN_USE, TENANT, IN_QUERY)
+ENVIRONMENT = {
+    "MY_SECRET_TOKEN": VALUE,
+    "DB_PASSWORD": QUOTED,
+    "GATEWAY_KEY": HEADER,
+    "TENANT": TENANT,
+    "REGION": IN_QUERY,
+}
 
 
 def forms(secret: str) -> list[bytes]:
@@ -110,6 +118,7 @@ def told_all(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ],
         *[("export", f"--{form}", "--content") for form in ("otlp", "openinference", "openlineage")],
         *[("prove", key), ("verify", *where), ("verify", *where, "--json")],
+        ("view", *where, "--out", str(out / "page.html")),
     ]
     for number, (command, *more) in enumerate(commands):
         capsys.readouterr()
@@ -282,4 +291,118 @@ def test_no_canary_is_in_a_stopped_run_a_rerun_or_a_diff(place: Path, capsys: py
     for words in (["--rows"], ["--json"], ["--md"], ["--step", "found"]):
         cli.run(["diff", str(out / "run.trace"), str(out / "again.trace"), *words])
         (out / f"diff{words[0]}.txt").write_text(capsys.readouterr().out)
+    assert leaks(out) == []
+
+
+# --- a server that repeats what it was sent
+
+
+HEADERS, PARTS = {"X-Auth": "${TENANT}"}, {"region": "${REGION}"}
+
+
+def secrets_of(sent: Sent) -> str:
+    """Every secret that a request carries, as a server may repeat them."""
+    query = dict(part.split("=", 1) for part in sent.query.split("&") if part)
+    return f"{sent.headers['authorization'].removeprefix('Bearer ')} {sent.headers['x-auth']} {query['region']}"
+
+
+def repeated(sent: Sent, content: str) -> Reply:
+    """A completion with the secrets in every field and in fields' names, and in its headers."""
+    told = secrets_of(sent)
+    message = {"role": "assistant", "content": content, told: told, "reasoning_content": told}
+    choice = {"index": 0, "finish_reason": "stop", "message": message, "native_finish_reason": told}
+    usage = {"prompt_tokens": told, "completion_tokens": 5, told: 3, "details": {told: [told]}}
+    held = {
+        "id": told,
+        "object": "chat.completion",
+        "created": 0,
+        "model": told,
+        "system_fingerprint": told,
+        told: told,
+    }
+    return Reply({**held, "choices": [choice], "usage": usage}, 200, repeated_headers(sent))
+
+
+def repeated_headers(sent: Sent) -> dict[str, str]:
+    told = secrets_of(sent)
+    return {"X-Request-Id": told, "Set-Cookie": f"key={told}", "x-ratelimit-reset-requests": told, "Retry-After": told}
+
+
+def problem(sent: Sent, status: int) -> Reply:
+    told = secrets_of(sent)
+    error = {"message": f"no: {told}", "code": told, "type": told, "param": told, told: told, "metadata": {"raw": told}}
+    return Reply({"error": error, told: told}, status, repeated_headers(sent))
+
+
+def echoing(server: ScriptedServer, place: Path) -> dict[str, Any]:
+    """Options of a run against it."""
+    return {
+        "model": "m",
+        "base_url": server.base_url,
+        "api_key": IN_USE,
+        "store": str(place / "out" / "s.sqlite"),
+        "trace": place / "out" / "run.trace",
+        "servers": (Address(server.base_url, headers=HEADERS, query=PARTS),),
+        "concurrency": 1,
+    }
+
+
+def test_no_canary_that_a_server_repeats_is_written_anywhere(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In each field of a completion, in names of fields, in headers, and in errors that are tried again."""
+
+    def answer(sent: Sent) -> Reply:
+        if len(server.sent) in (2, 3):
+            return problem(sent, {2: 429, 3: 502}[len(server.sent)])
+        return repeated(sent, json.dumps({"said": f"it is {secrets_of(sent)}"}))
+
+    with ScriptedServer(answer) as server:
+        result = api.run(ASKED, data(place), **echoing(server, place))
+        assert secrets_of(server.sent[0]) == f"{IN_USE} {TENANT} {IN_QUERY}", "the secrets are sent"
+    (place / "out" / "said.txt").write_text(repr([row["said"] for row in result.value]))
+    told_all(place, capsys)
+    assert len(result.value) == 6 and leaks(place / "out") == []
+    assert codes(place / "out" / "run.trace", place) == []
+
+
+def test_no_canary_that_a_server_repeats_to_a_root_is_written_anywhere(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(sent: Sent) -> Reply:
+        fenced = "```\nanswer tickets | where(id > 1) | count()\n```"
+        return repeated(sent, f"I saw {secrets_of(sent)}.\n{fenced}")
+
+    with ScriptedServer(answer) as server:
+        assert api.ask("How many?", data(place), **{**echoing(server, place), "concurrency": None}).value == 4
+    told_all(place, capsys)
+    assert leaks(place / "out") == [] and codes(place / "out" / "run.trace", place) == []
+
+
+@pytest.mark.parametrize("status", [200, 301, 307, 400, 401, 402, 404, 413, 422])
+def test_no_canary_that_a_server_repeats_in_a_refusal_is_written_or_said(
+    place: Path, status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By the command line, which takes the key from the environment and the rest from a file of settings."""
+
+    def answer(sent: Sent) -> Reply:
+        told = problem(sent, status)
+        to = f"http://127.0.0.1:9/{secrets_of(sent)}/v1?key={secrets_of(sent)}".replace(" ", "/")
+        return Reply(told.body, status, {**told.headers, "Location": to})
+
+    out = place / "out"
+    (place / "p.rlm").write_text(ASKED)
+    with ScriptedServer(answer) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_API_KEY", IN_USE)
+        patch.setenv("RLM_DSL_STORE", str(out / "s.sqlite"))
+        address = f"{{url: '{server.base_url}', headers: {{X-Auth: '${{TENANT}}'}}, query: {{region: '${{REGION}}'}}}}"
+        (place / "rlm-dsl.yaml").write_text(
+            f"servers: {{one: {address}}}\nmodels: {{sub: {{model: m, server: one}}}}\n"
+        )
+        given = ["run", str(place / "p.rlm"), "--context", f"tickets={data(place)['tickets']}"]
+        given += ["--settings", str(place / "rlm-dsl.yaml"), "--trace", str(out / "run.trace"), "--max-failed", "1"]
+        if status == 200:
+            given += ["--budget", "seconds=3"]
+        assert cli.run(given) != 0 and server.chats
+    said = capfd.readouterr()
+    (out / "terminal.txt").write_text(said.out + said.err)
+    assert "refuse" in said.err or "redirect" in said.err or "no: " in said.err or "answer" in said.err
     assert leaks(out) == []
