@@ -12,6 +12,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.loading import load
+from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
@@ -25,24 +26,20 @@ from rlm_dsl.plan.explain import query
 from rlm_dsl.plan.stages import Plan, QueryStage
 
 
-class NoModel:
-    """A caller for programs that ask no model."""
+class NoModels:
+    """A stack of models for programs that ask none."""
 
     settings: Mapping[str, ModelSettings] = {}
-    window = 32_000
-    depth = 3
-    max_failed = 1.0
-    rows_per_call: Mapping[str, int] = {}
     model: Any = None
-
-    def redact(self, text: str) -> str:
-        return text
 
     def wait(self, work: Callable[[], Any]) -> Any:
         raise AssertionError("no model is asked here")
 
     def afford(self, step: str, requests: Any) -> None:
         assert not list(requests) and not isinstance(requests, Request)
+
+
+NO_CALLS = Calls(NoModels(), CallOptions())
 
 
 class Corpus:
@@ -62,7 +59,7 @@ class Corpus:
 
     def session(self) -> Session:
         """An exploration that knows nothing yet."""
-        return Session(Runner(self.warehouse, NoModel(), NoProgress(), digests=False), Environment(self.types))
+        return Session(Runner(self.warehouse, NO_CALLS, NoProgress(), digests=False), Environment(self.types))
 
     def explored(self, text: str) -> Session:
         """Statements run as an exploration runs them, each made a table and looked at; the tables are dropped again."""
@@ -81,7 +78,7 @@ class Corpus:
     def ran(self, text: str, *, digests: bool = False) -> None:
         """A whole program through the runner, as `run` does; its tables are dropped again."""
         plan = self.plan(text, whole=True)
-        runner = Runner(self.warehouse, NoModel(), NoProgress(), digests=digests)
+        runner = Runner(self.warehouse, NO_CALLS, NoProgress(), digests=digests)
         runner.run(plan)
         for stage in plan.stages:
             self.warehouse.drop(stage.name)

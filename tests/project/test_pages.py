@@ -78,7 +78,7 @@ def test_the_commands_and_options_that_sentences_name_are_some_commands() -> Non
         sentences = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
         named = {
             name
-            for quoted in re.findall(r"`([^`]+)`", sentences)
+            for quoted in re.findall(r"`(?!python )([^`]+)`", sentences)
             for name in re.findall(r"(?<!\S)--[a-z][a-z-]+", quoted)
         }
         assert named <= options | others, page.name
