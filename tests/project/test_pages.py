@@ -31,6 +31,8 @@ MADE = re.compile(r"traces/(run\.trace|blessed\.yaml)|[A-Z]{3,}")
 def test_the_files_that_a_page_names_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = [name for name in PATH.findall(text) if not MADE.search(name)]
+    within = re.findall(rf"`(?!{ROOMS})((?:[a-z_]+/)+[a-z_]+\.py)", text)
+    named += [f"rlm_dsl/{name}" for name in within]
     linked = [name.partition("#")[0] for name in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in name]
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert [name for name in linked if name and not (page.parent / name).exists()] == []
