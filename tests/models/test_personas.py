@@ -124,7 +124,7 @@ CLASSIFY = f'answer log | classify(on=text, {list(LABELS)}, into=topic, guide="W
 def test_200_rows_are_classified_right_to_the_row(name: str, tmp_path: Path) -> None:
     context = log(tmp_path, ROWS)
     with served(name) as server:
-        found = rlm_dsl.run(CLASSIFY, context, trace=tmp_path / "t", **options(name, server, tmp_path))
+        found = rlm_dsl.run(CLASSIFY, context, **options(name, server, tmp_path))
         topics = [row["topic"] for row in found.value]
         assert topics == [LABELS[n % 3] for n in range(ROWS)]
         assert server.calls <= ROWS + extra(name), server.stats()
@@ -132,7 +132,6 @@ def test_200_rows_are_classified_right_to_the_row(name: str, tmp_path: Path) -> 
         before = server.calls
         again = rlm_dsl.run(CLASSIFY, context, **options(name, server, tmp_path))
         assert again.value == found.value and server.calls == before
-    assert rlm_dsl.verify(tmp_path / "t", context).ok
 
 
 @pytest.mark.parametrize("name", personas_by_name())
@@ -161,6 +160,13 @@ def test_a_batch_comes_to_the_same(name: str, tmp_path: Path) -> None:
         used = server.calls
         rlm_dsl.run(CLASSIFY, context, batch=True, **options(name, server, tmp_path))
         assert server.calls == used
+    assert rlm_dsl.verify(tmp_path / "t", context).ok
+
+
+def test_a_trace_of_such_servers_verifies(tmp_path: Path) -> None:
+    context = log(tmp_path, FEW)
+    with served("openrouter") as server:
+        rlm_dsl.run(PROGRAM, context, trace=tmp_path / "t", **options("openrouter", server, tmp_path))
     assert rlm_dsl.verify(tmp_path / "t", context).ok
 
 
