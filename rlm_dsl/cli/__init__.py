@@ -35,7 +35,7 @@ def run(arguments: list[str] | None = None) -> int:
         return 2
     except (click.Abort, KeyboardInterrupt) as failure:
         sys.stderr.write("\ninterrupted; answers so far are kept, and a batch under way is taken up again\n")
-        sys.stderr.write(noted(failure))
+        sys.stderr.write(notes_of(failure))
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,7 +46,7 @@ def run(arguments: list[str] | None = None) -> int:
     except UserError as failure:
         from rlm_dsl.cli.output import safe
 
-        sys.stderr.write(f"error: {safe(str(failure))}\n{noted(failure)}")
+        sys.stderr.write(f"error: {safe(str(failure))}\n{notes_of(failure)}")
         return failure.exit_code
     except Exception as failure:
         if os.environ.get("RLM_DSL_DEBUG"):
@@ -58,7 +58,7 @@ def run(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def noted(failure: BaseException) -> str:
+def notes_of(failure: BaseException) -> str:
     """What was added to a failure on its way, such as how to go on; click's own interrupt has it from its cause."""
     from rlm_dsl.cli.output import safe
 

@@ -234,7 +234,7 @@ def new_trace() -> Path:
     return folder
 
 
-def declared(source: Any) -> dict[str, Any]:
+def declared_contexts(source: Any) -> dict[str, Any]:
     """The types of a program's `context` lines, which say how its data is to be loaded."""
     from rlm_dsl.engine.execution import declared_types
 

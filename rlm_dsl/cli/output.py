@@ -29,5 +29,5 @@ def safe(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
-def indented(text: str, by: str = "  ") -> str:
+def indent(text: str, by: str = "  ") -> str:
     return "\n".join(f"{by}{line}" if line else "" for line in text.split("\n"))

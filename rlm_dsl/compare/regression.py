@@ -25,7 +25,7 @@ from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import recorded_calls, recorded_settings
 from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.replay.verify import loaded, verify
+from rlm_dsl.replay.verify import load_context, verify
 from rlm_dsl.replay.verify_calls import Tolerant
 from rlm_dsl.trace.divergence import Report, render_report
 from rlm_dsl.trace.layout import HEADER
@@ -102,7 +102,7 @@ def answer_today(trace: Trace, given: Mapping[str, str | Context]) -> list[dict[
     """The answer of a recorded program on the data of today, by recorded answers alone. Raises UserError where some
     are missing."""
     header = trace.header
-    contexts = {str(c["name"]): loaded(c, given, trace.folder) for c in header["contexts"]}
+    contexts = {str(c["name"]): load_context(c, given, trace.folder) for c in header["contexts"]}
     recorded = Tolerant(recorded_calls(trace).answer)
     redact = recorded_redaction(header, contexts)[0].redact
     calls = replayed_calls(recorded_settings(trace), recorded, CallOptions.recorded(header, redact))

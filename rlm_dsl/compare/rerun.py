@@ -28,7 +28,7 @@ from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier
-from rlm_dsl.replay.verify import found_near, loaded
+from rlm_dsl.replay.verify import found_near, load_context
 from rlm_dsl.trace.reader import Trace
 
 Given = Mapping[str, str | Context | tuple[str, str | None]]
@@ -158,13 +158,13 @@ def current_contexts(trace: Trace, given: Given, source: Source, memory: int | N
     for name in dict.fromkeys([*recorded, *given]):
         here = given.get(name)
         if isinstance(here, Context):
-            found[name] = loaded(recorded[name], {name: here}, trace.folder) if name in recorded else here
+            found[name] = load_context(recorded[name], {name: here}, trace.folder) if name in recorded else here
             continue
         path, form = here if isinstance(here, tuple) else (here, None)
         if path is None:
             old = recorded[name]
             if not old["sources"]:
-                found[name] = loaded(old, {}, trace.folder)
+                found[name] = load_context(old, {}, trace.folder)
                 continue
             path, form = found_near(old["given"], trace.folder), old["format"]
         found[name] = obtain(name, path, format=form, declared=declared.get(name), memory=memory)[0]

@@ -48,7 +48,7 @@ def write(path: Path, schema: Table, batches: Iterable[pa.Table], memory: int | 
     kept = [sql(f"{{c}} {kind}{UNPACKED if c in texts else ''}", c=name(c)) for c, kind in types.items()]
     cast = [sql(f"CAST({{c}} AS {kind})", c=name(c)) for c, kind in types.items()]
     failures: list[BaseException] = []
-    groups = told(grouped(batches), failures)
+    groups = told(row_groups(batches), failures)
     first = next(groups, None)
     try:
         with duckdb.connect(str(path), config=settings) as connection, interruptible(connection.interrupt):
@@ -87,7 +87,7 @@ def told(batches: Iterator[pa.RecordBatch], failures: list[BaseException]) -> It
         raise
 
 
-def grouped(batches: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+def row_groups(batches: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
     """The same rows by groups of the engine's size."""
     import pyarrow as pa
 

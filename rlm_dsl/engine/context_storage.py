@@ -43,7 +43,7 @@ from rlm_dsl.context.stored_context import (
     write_description,
 )
 from rlm_dsl.engine.context_file import last_row, write
-from rlm_dsl.engine.indexes import EARNED, build_indexes, indexes, looked
+from rlm_dsl.engine.indexes import EARNED, build_indexes, indexes, look_count
 from rlm_dsl.language.types import Table
 
 SHARE = 4
@@ -65,7 +65,7 @@ def obtain(
     `memory` is what the run may take, in bytes."""
     if is_stored(given) or not too_large(given, memory):
         context = load(name, given, format=format, declared=declared, progress=progress)
-        if is_stored(given) and looked(context) >= EARNED and indexes(context) is None:
+        if is_stored(given) and look_count(context) >= EARNED and indexes(context) is None:
             build_indexes(context, progress)
         return context, ()
     folder = scratch() / f"{token_hex(4)}{ENDING}"
@@ -248,7 +248,9 @@ def grown(held: Described, folder: Path, progress: Progress | None) -> Grown | N
     append = format.append if format is not None else None
     if append is None or [f.shown for f in now[:old]] != [s.shown for s in held.sources]:
         return None
-    same = [unchanged(f.path, source, stamp) for f, source, stamp in zip(now, held.sources, held.stamps, strict=False)]
+    same = [
+        is_unchanged(f.path, source, stamp) for f, source, stamp in zip(now, held.sources, held.stamps, strict=False)
+    ]
     if not all(same[:-1]):
         return None
     many = is_many(given)
@@ -273,7 +275,7 @@ def known_end(path: str, at: int, source: SourceFile) -> Block:
         return Block(as_bytes(file.read(source.size - at)), [Piece(0, "", at, source.size - at, True)])
 
 
-def unchanged(path: str, source: SourceFile, stamp: int) -> bool:
+def is_unchanged(path: str, source: SourceFile, stamp: int) -> bool:
     size, changed = size_and_stamp(path)
     return size == source.size and (changed == stamp or digest_of(path) == source.sha256)
 

@@ -90,14 +90,14 @@ def evidence(
         count += count_origins(warehouse, relation, leaf.chosen)
         found |= dict.fromkeys(find_origins(warehouse, relation, leaf.chosen, listed))
     places = spans(sorted(found, key=repr_key)[:listed], warehouse, contexts)
-    return Evidence(leaf.path, count, tuple(places), tuple(quoted(leaf, warehouse, contexts, relation, listed)))
+    return Evidence(leaf.path, count, tuple(places), tuple(quote_spans(leaf, warehouse, contexts, relation, listed)))
 
 
 Origin = tuple[int, int | None, int | None]
 """A context row's id, and the bytes of it that are meant."""
 
 
-def quoted(
+def quote_spans(
     leaf: Leaf, warehouse: Warehouse, contexts: Mapping[str, Context], relation: Relation | None, listed: int
 ) -> list[Quoted]:
     """Where the quotes of a leaf's first rows stand, each at its first place."""

@@ -72,10 +72,10 @@ class Execution:
     @property
     def answer(self) -> Any:
         """The answer as plain Python: a value, a list of records for a table, a dict for a record of parts."""
-        return assembled(self.parts)
+        return assemble_answer(self.parts)
 
 
-def assembled(parts: Sequence[Part]) -> Any:
+def assemble_answer(parts: Sequence[Part]) -> Any:
     """The parts of an answer as one value."""
     if len(parts) == 1 and not parts[0].path:
         return part_value(parts[0])

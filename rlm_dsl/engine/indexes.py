@@ -95,7 +95,7 @@ def narrowed(context: Context, wanted: Looks) -> Narrowed | None:
     return Narrowed(np.concatenate(rows), taken, blocks) if taken <= MOST * blocks else None
 
 
-def looked(context: Context) -> int:
+def look_count(context: Context) -> int:
     """How many looks at a stored context an index would have served so far."""
     with suppress(OSError):
         return looks_path(context).stat().st_size
@@ -129,5 +129,5 @@ def told_look(context: Context, wanted: Looks) -> str:
     if found is not None:
         return f"{found.found:,} of {found.blocks:,} blocks may have it, by the index of trigrams"
     if indexes(context) is None:
-        return f"no index of trigrams yet; {looked(context):,} looks of the {EARNED} that earn it"
+        return f"no index of trigrams yet; {look_count(context):,} looks of the {EARNED} that earn it"
     return "too many blocks may have it, by the index of trigrams: all rows are read"

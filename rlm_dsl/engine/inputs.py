@@ -33,7 +33,7 @@ def open_contexts(
 def context_of(name: str, given: Any, declared: Table | None = None, memory: str | None = None) -> Context:
     """A context as it is, or made from a table or a path."""
     if isinstance(given, Context):
-        return renamed(given, name)
+        return rename_context(given, name)
     if is_table(given):
         context = table_context(name, given)
         return context if declared is None else as_declared(context, declared)
@@ -49,7 +49,7 @@ def text(content: str, name: str = "data") -> Context:
     return text_context(content, name)
 
 
-def renamed(context: Context, name: str) -> Context:
+def rename_context(context: Context, name: str) -> Context:
     return context if context.name == name else replace(context, name=name)
 
 

@@ -33,7 +33,7 @@ from rlm_dsl.engine.run_trace import (
     header_contexts,
     recorded_calls,
     recorded_settings,
-    served,
+    served_models,
     write_execution,
 )
 from rlm_dsl.engine.warehouse import Warehouse
@@ -208,7 +208,7 @@ def record_run(
         with writing(log.writer):
             rows = call_rows(recording.calls.values())
             log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)
-            last = {"served": served(recording.calls.values()), "redaction": log.redaction.names()}
+            last = {"served": served_models(recording.calls.values()), "redaction": log.redaction.names()}
             write_execution(log.writer, execution, warehouse, rows, {**header, **last}, log.redaction)
             head = log.writer.seal()
     return Result(

@@ -46,7 +46,7 @@ def header_contexts(contexts: Mapping[str, Context]) -> list[dict[str, Any]]:
     ]
 
 
-def served(calls: Iterable[Call]) -> list[dict[str, str]]:
+def served_models(calls: Iterable[Call]) -> list[dict[str, str]]:
     """Who answered: each model name and fingerprint that servers gave, once."""
     found = sorted({(call.answer.model, call.answer.fingerprint) for call in calls})
     return [{"model": model, "fingerprint": fingerprint} for model, fingerprint in found]

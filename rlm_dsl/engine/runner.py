@@ -140,7 +140,7 @@ class Runner:
         value = (
             None
             if stage.relation is not None
-            else shortened(self.warehouse.value(stage.name), self.calls.options.redact)
+            else shorten_value(self.warehouse.value(stage.name), self.calls.options.redact)
         )
         seconds = time.perf_counter() - started
         records = [self.record(step, stage, counts, digest, value, seconds) for step in stage.steps]
@@ -240,7 +240,7 @@ class Runner:
     def argument(self, value: Any) -> Any:
         """An argument of a model step as a plain value of this run."""
         if isinstance(value, Instruction):
-            return "".join(p if isinstance(p, str) else inserted(self.value(p)) for p in value.parts)
+            return "".join(p if isinstance(p, str) else as_instruction_text(self.value(p)) for p in value.parts)
         if isinstance(value, Node):
             return self.value(value)
         return value
@@ -256,14 +256,14 @@ LONGEST = 300
 """Characters of a step's value that its record shows; the digest is of the whole."""
 
 
-def shortened(value: Any, redact: Callable[[str], str]) -> Any:
+def shorten_value(value: Any, redact: Callable[[str], str]) -> Any:
     """A value for a step's record: as JSON has it, a long one cut."""
     told = json_ready(value)
     text = redact(json.dumps(told, ensure_ascii=False))
     return told if len(text) <= LONGEST else text[:LONGEST] + "..."
 
 
-def inserted(value: Any) -> str:
+def as_instruction_text(value: Any) -> str:
     """A value inside an instruction, as JSON: its text stays a quoted text and cannot pass for an instruction."""
     return json.dumps(json_ready(value), ensure_ascii=False)
 

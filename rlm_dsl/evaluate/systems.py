@@ -20,7 +20,7 @@ from rlm_dsl.engine.run import redaction_of, run_log
 from rlm_dsl.evaluate.scoring import number
 from rlm_dsl.evaluate.tasks import Task
 from rlm_dsl.explore.typed_answers import WrongType, asked_for, of_type, without_tables
-from rlm_dsl.explore.typed_question import answered
+from rlm_dsl.explore.typed_question import answer_typed
 from rlm_dsl.language.answer_schema import json_schema, read_answer
 from rlm_dsl.language.types import INT, Field, Record, Type, is_numeric
 from rlm_dsl.models.recording import Usage, usage_of
@@ -57,7 +57,7 @@ System = Callable[[SystemInput], SystemAnswer]
 
 def exploration(given: SystemInput) -> SystemAnswer:
     """Our own exploration; its trace stays."""
-    found = answered(
+    found = answer_typed(
         given.task.question,
         given.contexts,
         given.settings,

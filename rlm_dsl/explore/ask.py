@@ -120,7 +120,7 @@ def answer_question(
                 explore_once(wanted, contexts, settings, options, calls, progress, log, shown, sample)
                 for sample in range(options.times)
             ]
-            found, agree = agreed(explorations)
+            found, agree = most_agreed(explorations)
             if found.tree is None:
                 raise found.failure or NoAnswer(settings.turns)
             agreement = (agree, len(explorations))
@@ -167,7 +167,7 @@ def explore_once(
         )
 
 
-def agreed(tried: Sequence[Exploration]) -> tuple[Exploration, int]:
+def most_agreed(tried: Sequence[Exploration]) -> tuple[Exploration, int]:
     """The exploration whose answer most came to, the one that asks least among them and then the shortest; and how many
     came to it. Where none has an answer, the first."""
     by_answer: dict[str, list[Exploration]] = {}

@@ -109,12 +109,12 @@ def share(count: int, texts: Sequence[str]) -> str:
 def templates_of(texts: Sequence[str]) -> Iterator[str]:
     """Each text's beginning with what differs from row to row masked: dates, times, addresses and numbers by their
     kind, words that few rows have by `*`."""
-    words = [masked(text[:LONGEST]).split() for text in texts]
+    words = [mask_variables(text[:LONGEST]).split() for text in texts]
     rows = Counter(word for each in words for word in set(each))
     for each in words:
         kept = [word if rows[word] >= KEPT * len(texts) else "*" for word in each]
         yield " ".join(word for place, word in enumerate(kept) if word != "*" or kept[place - 1 : place] != ["*"])
 
 
-def masked(text: str) -> str:
+def mask_variables(text: str) -> str:
     return MASK.sub(lambda found: MASKS[int((found.lastgroup or "m0")[1:])][0], text)

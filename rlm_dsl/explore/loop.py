@@ -124,7 +124,7 @@ def explore(
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
         answer = root.ask(request)
         reply = answer.text or (answer.refusal or "")
-        turn = checked(session, taken(session, answer, number), checks)
+        turn = check_answer(session, taken(session, answer, number), checks)
         told.append(Told(number, reply, program_text(reply), turn.observation, turn.errors, request.prompt_tokens))
         tell(
             "turn.end",
@@ -138,7 +138,7 @@ def explore(
         )
         shown(told[-1])
         if turn.answered is not None:
-            tree, asked = sliced(session, turn), session.asked_below(turn.answered)
+            tree, asked = backward_slice(session, turn), session.asked_below(turn.answered)
             return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked)
         exchanges.append(Exchange(reply or "(nothing)", turn.observation, in_a_line(turn, told[-1].program)))
     return Exploration("turns", tuple(told), failure=session.failure)
@@ -180,7 +180,7 @@ def nothing_in(answer: Answer) -> str:
     return NO_TOOLS if TOOL_CALL.search(answer.text) else NOTHING
 
 
-def checked(session: Session, turn: Turn, checks: Checks) -> Turn:
+def check_answer(session: Session, turn: Turn, checks: Checks) -> Turn:
     """An answer that passes, or one that is held back with what is wrong. What may be meant so is told once."""
     if turn.answered is None:
         return turn
@@ -191,7 +191,7 @@ def checked(session: Session, turn: Turn, checks: Checks) -> Turn:
     if statement in session.doubted:
         return turn
     doubts = [*doubts_of(session, turn)]
-    if not doubts and (said := checks.judged(turn, sliced(session, turn), session.answer)):
+    if not doubts and (said := checks.judged(turn, backward_slice(session, turn), session.answer)):
         doubts = [JUDGED.format(said=said)]
     if not doubts:
         return turn
@@ -212,7 +212,7 @@ def held_back(turn: Turn, why: str) -> Turn:
     return Turn(f"{turn.observation}\n\n{why}", turn.accepted, turn.errors)
 
 
-def sliced(session: Session, turn: Turn) -> t.Tree:
+def backward_slice(session: Session, turn: Turn) -> t.Tree:
     assert turn.answered is not None
     answer = next(s for s in reversed(turn.statements) if isinstance(s, t.Answer))
     return session.sliced(turn.answered, answer, session.environment.contexts)

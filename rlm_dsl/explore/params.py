@@ -68,7 +68,7 @@ def with_param(tree: t.Tree, name: str, constant: Constant) -> t.Tree:
     """The tree in which a param stands for a constant, wherever it is compared."""
     param = t.ParamStatement(name, type_of(constant), constant)
     first = next(n for n, s in enumerate(tree.statements) if not isinstance(s, t.ContextStatement | t.ParamStatement))
-    rest = [swapped(s, constant, t.Name(name)) for s in tree.statements[first:]]
+    rest = [replace_constant(s, constant, t.Name(name)) for s in tree.statements[first:]]
     return replace(tree, statements=(*tree.statements[:first], param, *rest))
 
 
@@ -82,7 +82,7 @@ def type_of(constant: Constant) -> t.Expression:
     return t.Name("float" if isinstance(constant.value, float) else "int")
 
 
-def swapped(node: Any, constant: Constant, name: t.Name) -> Any:
+def replace_constant(node: Any, constant: Constant, name: t.Name) -> Any:
     """A part of a tree with the constant replaced where it is compared or says how many rows are taken."""
     match node:
         case t.ParamStatement():
@@ -92,12 +92,14 @@ def swapped(node: Any, constant: Constant, name: t.Name) -> Any:
         case t.Call("take", (t.Argument(None, value),)) if value == constant:
             return replace(node, arguments=(t.Argument(None, name),))
         case tuple():
-            return tuple(swapped(item, constant, name) for item in node)
+            return tuple(replace_constant(item, constant, name) for item in node)
         case t.Text() | t.Number() | t.Name() | t.Constant() | t.Moment():
             return node
         case _ if is_dataclass(node) and not isinstance(node, type):
             found = {
-                f.name: swapped(getattr(node, f.name), constant, name) for f in fields(node) if "span" not in f.name
+                f.name: replace_constant(getattr(node, f.name), constant, name)
+                for f in fields(node)
+                if "span" not in f.name
             }
             return replace(node, **found)
         case _:

@@ -28,7 +28,7 @@ from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier, of_stopped
-from rlm_dsl.replay.verify import differences, found_near, loaded
+from rlm_dsl.replay.verify import differences, found_near, load_context
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
@@ -149,7 +149,7 @@ def contexts_again(trace: Trace, given: Mapping[str, str | Context]) -> dict[str
     """The run's data, as it was. Raises UserError where it is not."""
     contexts: dict[str, Context] = {}
     for recorded in in_order(trace.header):
-        context = contexts[recorded["name"]] = loaded(recorded, given, trace.folder)
+        context = contexts[recorded["name"]] = load_context(recorded, given, trace.folder)
         if found := differences(recorded, context):
             one = found[0]
             raise UserError(

@@ -12,7 +12,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import Diagnostic, UserError, render
 from rlm_dsl.common.source import Source
-from rlm_dsl.engine.execution import assembled, part_of
+from rlm_dsl.engine.execution import assemble_answer, part_of
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.explore.first_look import first_look
 from rlm_dsl.explore.view import Limits, view_table, view_value
@@ -148,7 +148,7 @@ class Session:
             self.idle.add(bound.name or bound.kind)
         if bound.kind == "answer":
             leaves = plan.targets[0].leaves
-            self.answer = assembled([part_of(leaf, plan, self.runner.warehouse) for leaf in leaves])
+            self.answer = assemble_answer([part_of(leaf, plan, self.runner.warehouse) for leaf in leaves])
         notes = [NO_ROWS] if idle else []
         notes += [BY_PATTERN.format(column=column) for column in labelled_by_pattern(bound.node)]
         return "\n".join([*(self.view(plan.targets[0], leaf) for leaf in plan.targets[0].leaves), *notes])

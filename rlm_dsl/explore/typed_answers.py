@@ -55,7 +55,7 @@ def of_type(value: Any, type_: Type) -> Any:
     """The value as the type has it, JSON-ready. Raises WrongType."""
     wanted = without_tables(type_)
     try:
-        return json_ready(typed(reshaped(value, wanted), wanted, "answer"))
+        return json_ready(typed(reshape(value, wanted), wanted, "answer"))
     except NotOfType as failure:
         raise WrongType(str(failure), value) from None
 
@@ -64,7 +64,7 @@ def misfit(value: Any, type_: Type) -> str:
     """What is wrong with a value in a type; "" if nothing."""
     wanted = without_tables(type_)
     try:
-        typed(reshaped(value, wanted), wanted, "answer")
+        typed(reshape(value, wanted), wanted, "answer")
         return ""
     except NotOfType as failure:
         return str(failure)
@@ -85,24 +85,24 @@ def without_tables(type_: Type) -> Type:
             return type_
 
 
-def reshaped(value: Any, wanted: Type) -> Any:
+def reshape(value: Any, wanted: Type) -> Any:
     """The same value in the shape that is wanted, where that loses nothing: a record or row of one, rows of one column,
     a whole float."""
     match wanted, value:
         case Nullable(of), _:
-            return None if value is None else reshaped(value, of)
+            return None if value is None else reshape(value, of)
         case Record(), dict():
             return {name: reshaped_field(inner, wanted, name) for name, inner in value.items()}
         case Record((field,)), _ if not isinstance(value, list) or isinstance(field.type, ListOf):
-            return {field.name: reshaped(value, field.type)}
+            return {field.name: reshape(value, field.type)}
         case Record(), [row]:
-            return reshaped(row, wanted)
+            return reshape(row, wanted)
         case ListOf(of), list():
-            return [reshaped(item, of) for item in value]
+            return [reshape(item, of) for item in value]
         case _, dict() if len(value) == 1 and not isinstance(wanted, Record):
-            return reshaped(next(iter(value.values())), wanted)
+            return reshape(next(iter(value.values())), wanted)
         case _, [row] if isinstance(row, dict):
-            return reshaped(row, wanted)
+            return reshape(row, wanted)
         case Scalar("int"), float() if value.is_integer():
             return int(value)
         case _ if wanted == TEXT and isinstance(value, bool | int | float):
@@ -113,4 +113,4 @@ def reshaped(value: Any, wanted: Type) -> Any:
 
 def reshaped_field(value: Any, wanted: Record, name: str) -> Any:
     type_ = wanted.field(name)
-    return value if type_ is None else reshaped(value, type_)
+    return value if type_ is None else reshape(value, type_)

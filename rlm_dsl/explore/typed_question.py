@@ -33,7 +33,7 @@ class Answered:
     turns: tuple[Told, ...]
 
 
-def answered(
+def answer_typed(
     question: str,
     contexts: Mapping[str, Context],
     settings: Settings,

@@ -18,7 +18,7 @@ RESERVED = ("context", "param", "show", "answer")
 """Words of the language that would have to be written in backticks as names."""
 
 
-def named(name: str) -> str:
+def table_name(name: str) -> str:
     """The name of a table for data that Python calls so."""
     return f"{name}_rows" if name in RESERVED else name
 
@@ -49,10 +49,10 @@ def given_context(name: str, given: Any) -> Context:
 
 def given_contexts(given: Mapping[str, Any]) -> dict[str, Context]:
     """Contexts by the names that programs know them by."""
-    return {named(name): given_context(named(name), value) for name, value in given.items()}
+    return {table_name(name): given_context(table_name(name), value) for name, value in given.items()}
 
 
-def refused(given: Mapping[str, Any], reasons: Mapping[str, str], of: str) -> None:
+def refuse_arguments(given: Mapping[str, Any], reasons: Mapping[str, str], of: str) -> None:
     """Raise UserError for an argument that a peer takes and that makes no sense here, with the reason."""
     for name, value in given.items():
         if name not in reasons:

@@ -21,8 +21,8 @@ from rlm_dsl.common.diagnostics import UserError, printable_lines
 from rlm_dsl.context.context import Context
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.typed_answers import read_type
-from rlm_dsl.explore.typed_question import Answered, answered
-from rlm_dsl.integrations.python_data import given_contexts, refused
+from rlm_dsl.explore.typed_question import Answered, answer_typed
+from rlm_dsl.integrations.python_data import given_contexts, refuse_arguments
 from rlm_dsl.language.types import Type
 from rlm_dsl.models.recording import Usage
 from rlm_dsl.models.server.servers import Keys
@@ -134,7 +134,7 @@ class RLM:
         **more: Any,
     ) -> None:
         peers = {name: more.pop(name) for name in list(more) if name in REFUSED}
-        refused(peers, REFUSED, "RLM")
+        refuse_arguments(peers, REFUSED, "RLM")
         server = server_of(backend, backend_kwargs or {}, model, base_url, api_key)
         limits = {**dict(budget or {}), **({} if max_tokens is None else {"tokens": max_tokens})}
         parameters = {**more.pop("parameters", {}), **server.parameters, **dict(sampling_args or {})}
@@ -162,7 +162,7 @@ class RLM:
         type_ = read_type(returns) if isinstance(returns, str) else returns
         contexts = contexts_of(prompt)
         question = root_prompt if root_prompt is not None else own_question(prompt)
-        found = answered(
+        found = answer_typed(
             question,
             contexts,
             self.settings,

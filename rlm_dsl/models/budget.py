@@ -73,7 +73,7 @@ class Estimate:
     """The new ones."""
 
 
-def estimated(step: str, requests: int, new: Iterable[Request], price_of: PriceOf) -> Estimate:
+def estimate_round(step: str, requests: int, new: Iterable[Request], price_of: PriceOf) -> Estimate:
     count = given = answered = 0
     usd: list[tuple[float, float] | None] = []
     new = tuple(new)

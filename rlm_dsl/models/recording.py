@@ -58,11 +58,11 @@ def request_text(request: Request) -> str:
         *((f'"explore": {request.explore}',) if request.explore else ()),
         f'"messages": [{messages}]',
         f'"model": {quoted(settings.model)}',
-        f'"parameters": {spelled(settings.parameters)}',
+        f'"parameters": {json_text(settings.parameters)}',
         *((f'"program": {quoted(request.program)}',) if request.program else ()),
         f'"provider": {quoted(settings.provider)}',
         f'"sample": {request.sample}',
-        f'"schema": {"null" if request.schema is None else spelled(request.schema)}',
+        f'"schema": {"null" if request.schema is None else json_text(request.schema)}',
     ]
     return "{" + ", ".join(parts) + "}"
 
@@ -71,7 +71,7 @@ SHARED: dict[int, tuple[object, str]] = {}
 MOST_SHARED = 256
 
 
-def spelled(value: Mapping[str, Any]) -> str:
+def json_text(value: Mapping[str, Any]) -> str:
     """The text of a value that is never changed and stands in many requests."""
     held = SHARED.get(id(value))
     if held is None or held[0] is not value:

@@ -55,7 +55,7 @@ SHARED: dict[int, tuple[object, str]] = {}
 MOST_SHARED = 256
 
 
-def shared(value: Mapping[str, Any]) -> str:
+def canonical_text(value: Mapping[str, Any]) -> str:
     """The canonical text of a value that is never changed and stands in many requests."""
     held = SHARED.get(id(value))
     if held is None or held[0] is not value:
@@ -92,9 +92,9 @@ class Request:
             "provider": quoted(settings.provider),
             "model": quoted(settings.model),
             "base_url": quoted(settings.base_url),
-            "parameters": shared(settings.parameters),
+            "parameters": canonical_text(settings.parameters),
             "messages": f"[{','.join(messages)}]",
-            "schema": "null" if self.schema is None else shared(self.schema),
+            "schema": "null" if self.schema is None else canonical_text(self.schema),
             "sample": str(self.sample),
         }
         if self.explore:

@@ -58,11 +58,11 @@ def read_settings(source: Source) -> FileSettings:
     reader = _Reader(source)
     found = reader.file()
     if reader.problems:
-        raise ProgramError(reader.problems, masked(source, reader.secrets))
+        raise ProgramError(reader.problems, mask_secrets(source, reader.secrets))
     return found
 
 
-def masked(source: Source, spans: Sequence[Span]) -> Source:
+def mask_secrets(source: Source, spans: Sequence[Span]) -> Source:
     """The text with what may be secret made unreadable, every character in its place."""
     text = source.text
     for span in spans:
@@ -70,7 +70,7 @@ def masked(source: Source, spans: Sequence[Span]) -> Source:
     return Source(source.name, text)
 
 
-def filled(text: str, environment: Mapping[str, str]) -> str:
+def fill_variables(text: str, environment: Mapping[str, str]) -> str:
     """A header's value with its ${VARIABLES}. Raises UserError for one that is not set."""
 
     def value(match: re.Match[str]) -> str:

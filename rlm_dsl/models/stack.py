@@ -16,7 +16,7 @@ from typing import TypeVar
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.batch_api.batches import Batches
 from rlm_dsl.models.batch_api.server import BatchServer
-from rlm_dsl.models.budget import Estimate, Spending, estimated
+from rlm_dsl.models.budget import Estimate, Spending, estimate_round
 from rlm_dsl.models.cache.store import AnswerStore, Stored, default_path
 from rlm_dsl.models.event_loop import EventLoop
 from rlm_dsl.models.exploring import Exploring
@@ -113,7 +113,7 @@ class LiveStack:
         if self.batch and new:
             self.wait(lambda: self.batched(new, lambda batches, some: batches.take_up(step, some)))
             new = self.unanswered(asked)
-        estimate = estimated(step, len(asked), new, self.price_of)
+        estimate = estimate_round(step, len(asked), new, self.price_of)
         self.spending.check(estimate)
         self.approve(estimate)
         if self.batch and len(new) > 1:

@@ -21,7 +21,7 @@ from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.recording import Call, call_rows
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult
-from rlm_dsl.trace.journal import journaled
+from rlm_dsl.trace.journal import read_journal
 
 SCHEMA = "rlm-optimization/1"
 REPORT = "report.json"
@@ -44,7 +44,7 @@ def record_header(job: OptimizationJob) -> dict[str, Any]:
 
 def answers_of_stopped(folder: Path, header: Mapping[str, Any]) -> KnownAnswers:
     """The answers of an optimization that was stopped, to go on with."""
-    rows = journaled(folder)
+    rows = read_journal(folder)
     if not rows:
         return NONE_KNOWN
     live = [Call.from_json(row).answer for row in rows if row["origin"] == "live"]

@@ -29,7 +29,7 @@ from rlm_dsl.language.sql import bound, name, sql
 from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Plan
-from rlm_dsl.replay.verify import differences, loaded
+from rlm_dsl.replay.verify import differences, load_context
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import changed_files
 from rlm_dsl.trace.secrets import Redaction
@@ -96,7 +96,7 @@ def cite(
     Raises UserError where there is no such part or row, a context is not there, or the trace was changed.
     """
     as_sealed(trace)
-    return cited(trace, given, chosen(trace.answer["parts"], wanted), limit)
+    return cite_part(trace, given, chosen(trace.answer["parts"], wanted), limit)
 
 
 def as_sealed(trace: Trace) -> None:
@@ -105,7 +105,7 @@ def as_sealed(trace: Trace) -> None:
         raise UserError(f"{trace.name} is not as it was sealed: {changed_since[0].message}", "see: rlm-dsl verify")
 
 
-def cited(
+def cite_part(
     trace: Trace,
     given: Mapping[str, str | Context],
     parts: Sequence[Chosen],
@@ -113,7 +113,7 @@ def cited(
     more: Sequence[Chosen] = (),
 ) -> tuple[Citation, ...]:
     """The places behind parts; behind `more` of them too where every source is as it was."""
-    contexts = {c["name"]: loaded(c, given, trace.folder) for c in trace.header["contexts"]}
+    contexts = {c["name"]: load_context(c, given, trace.folder) for c in trace.header["contexts"]}
     changed = [d for c in trace.header["contexts"] for d in differences(c, contexts[c["name"]])]
     secrets, _, _ = recorded_redaction(trace.header, contexts)
     if not changed:
@@ -135,7 +135,7 @@ def cite_all(
     as_sealed(trace)
     parts = chosen(trace.answer["parts"], "")
     each = [(part, n) for part, _ in parts if "columns" in part for n in range(1, min(rows, len(part["value"])) + 1)]
-    return cited(trace, given, parts, limit, each)
+    return cite_part(trace, given, parts, limit, each)
 
 
 def without_secrets(citation: Citation, secrets: Redaction) -> Citation:

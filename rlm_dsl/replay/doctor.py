@@ -81,7 +81,7 @@ def of_models(models: Mapping[str, ModelSettings], served: Iterable[str] = ()) -
 
 def of_places(places: Mapping[str, Path]) -> Iterator[Finding]:
     """What lies on a file system of another machine."""
-    mounts = mounted()
+    mounts = mount_points()
     for what, path in places.items():
         kind = file_system(path, mounts)
         if NETWORKED.search(kind):
@@ -89,7 +89,7 @@ def of_places(places: Mapping[str, Path]) -> Iterator[Finding]:
             yield Finding("network-files", message, "keep it on a disk of this machine")
 
 
-def mounted(table: Path = Path("/proc/self/mounts")) -> dict[str, str]:
+def mount_points(table: Path = Path("/proc/self/mounts")) -> dict[str, str]:
     """File systems by where they are mounted; nothing where the system does not say."""
     try:
         lines = table.read_text(encoding="utf-8", errors="replace").splitlines()

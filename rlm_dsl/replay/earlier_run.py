@@ -16,7 +16,7 @@ from rlm_dsl.models.cache.earlier_keys import spelled_as_now
 from rlm_dsl.models.known_answers import KnownAnswers
 from rlm_dsl.models.request import Answer, ModelSettings
 from rlm_dsl.trace.events import read_events
-from rlm_dsl.trace.journal import journaled
+from rlm_dsl.trace.journal import read_journal
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
@@ -26,10 +26,10 @@ def of_earlier(trace: Trace) -> KnownAnswers:
     table = trace.table(CALLS, ("key", "answer"))
     keys, answers = table.column("key").to_pylist(), table.column("answer").to_pylist()
     found = {key: text for key, text in zip(keys, answers, strict=True) if whole(text)}
-    return KnownAnswers(found, respelled=respelled(trace.header))
+    return KnownAnswers(found, respelled=is_respelled(trace.header))
 
 
-def respelled(header: Mapping[str, Any]) -> bool:
+def is_respelled(header: Mapping[str, Any]) -> bool:
     """Whether a run's models are spelled otherwise than this version spells them, and its keys with them."""
     models = (ModelSettings.from_json(value) for value in header.get("models", {}).values())
     return not all(map(spelled_as_now, models))
@@ -45,7 +45,7 @@ def whole(text: str) -> bool:
 def of_stopped(trace: Trace, price_of: PriceOf) -> KnownAnswers:
     """Everything that a stopped run was given, and what it has spent: attempts that have no end may have been billed,
     and count as what they were announced to take."""
-    rows = journaled(trace.folder)
+    rows = read_journal(trace.folder)
     if not rows and (trace.folder / "payload" / f"{CALLS}.parquet").is_file():
         rows = trace.table(CALLS).to_pylist()
     events = (event.content for event in read_events(trace.folder / EVENTS) if event.sound)
@@ -53,7 +53,7 @@ def of_stopped(trace: Trace, price_of: PriceOf) -> KnownAnswers:
     answers = {row["key"]: row["answer"] for row in rows}
     origins = {row["key"]: row["origin"] for row in rows}
     return KnownAnswers(
-        answers, origins, calls, spent, trace.header["budget"]["calls"], trace.header, respelled(trace.header)
+        answers, origins, calls, spent, trace.header["budget"]["calls"], trace.header, is_respelled(trace.header)
     )
 
 

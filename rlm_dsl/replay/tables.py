@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.engine.run_trace import CALLS, file_name
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.sql import Sql, name, sql
-from rlm_dsl.trace.events import parsed, whole_lines
+from rlm_dsl.trace.events import parse_line, whole_lines
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
@@ -145,7 +145,7 @@ def events_table(trace: Trace) -> pa.Table:
     schema = pa.schema([("seq", pa.int64()), ("time", pa.string()), ("type", pa.string()), ("json", pa.string())])
     rows = []
     for line in whole_lines(trace.folder / EVENTS):
-        content = parsed(line) or {}
+        content = parse_line(line) or {}
         own = {key: content.get(key) for key in ("seq", "time", "type")}
         rows.append({**own, "json": line.decode("utf-8", "replace")})
     return pa.Table.from_pylist(rows, schema=schema)

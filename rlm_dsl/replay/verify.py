@@ -114,12 +114,12 @@ def verify(
     whose signature the seal must have; `level` is the last one that is checked."""
     started = time.perf_counter()
     with collected_seldom():
-        check = checked(trace, given, environment, public_key, level)
+        check = check_levels(trace, given, environment, public_key, level)
     head = check.log[0] if check.log else ""
     return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
 
 
-def checked(
+def check_levels(
     trace: Trace,
     given: Mapping[str, str | Context],
     environment: Mapping[str, str],
@@ -174,7 +174,7 @@ def _context(check: _Check) -> None:
     for recorded in header["contexts"]:
         count += len(recorded["sources"])
         try:
-            context = loaded(recorded, check.given, check.trace.folder)
+            context = load_context(recorded, check.given, check.trace.folder)
         except UserError as failure:
             found.append(
                 Divergence(
@@ -199,7 +199,7 @@ def _context(check: _Check) -> None:
     return check.add("context", count, "source files", found)
 
 
-def loaded(recorded: Mapping[str, Any], all_given: Mapping[str, str | Context], folder: Path) -> Context:
+def load_context(recorded: Mapping[str, Any], all_given: Mapping[str, str | Context], folder: Path) -> Context:
     """A recorded context from where it lies now: as given, as recorded, or beside the trace in `folder`."""
     name = recorded["name"]
     given = all_given.get(name)
@@ -227,12 +227,14 @@ def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergenc
     by_order = list(context.sources)
     found = []
     if len(by_order) != len(recorded["sources"]):
-        found.append(changed(context.name, "the number of files", str(len(recorded["sources"])), str(len(by_order))))
+        found.append(
+            context_changed(context.name, "the number of files", str(len(recorded["sources"])), str(len(by_order)))
+        )
     for index, source in enumerate(recorded["sources"]):
         other = now.get(source["path"]) or (by_order[index] if index < len(by_order) else None)
         if other is not None and other.sha256 != source["sha256"]:
             found.append(
-                changed(
+                context_changed(
                     context.name,
                     source["path"],
                     f"{source['size']:,} bytes, sha256 {source['sha256']}",
@@ -240,11 +242,11 @@ def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergenc
                 )
             )
     if not found and context.digest != recorded["digest"]:
-        found.append(changed(context.name, "what was read", recorded["digest"], context.digest))
+        found.append(context_changed(context.name, "what was read", recorded["digest"], context.digest))
     return found
 
 
-def changed(name: str, what: str, recorded: str, now: str) -> Divergence:
+def context_changed(name: str, what: str, recorded: str, now: str) -> Divergence:
     return Divergence("D03", "context", f"{name}: {what} is not as it was", recorded, now)
 
 

@@ -22,7 +22,7 @@ from rlm_dsl.models.request import ERROR, Answer, Request
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.commitment import call_leaf
 from rlm_dsl.trace.divergence import Divergence
-from rlm_dsl.trace.events import parsed, whole_lines
+from rlm_dsl.trace.events import parse_line, whole_lines
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
@@ -55,13 +55,13 @@ def missing(
     own = [calls[key].request for key in calls.of_step(step)]
     near = Nearest(own)
     return [
-        unmarked(request, own, unknown) or unanswered(request, near, calls, lines.get(step))
+        without_unknown_marks(request, own, unknown) or no_answer(request, near, calls, lines.get(step))
         for request in requests
         if request.purpose == step
     ]
 
 
-def unmarked(request: Request, own: Sequence[Request], unknown: Sequence[str]) -> Divergence | None:
+def without_unknown_marks(request: Request, own: Sequence[Request], unknown: Sequence[str]) -> Divergence | None:
     """The recorded request that is this one but for a secret that cannot be taken out of it as it was, if there is."""
     for mark in unknown:
         for other in own:
@@ -92,7 +92,7 @@ PARTS = (
 )
 
 
-def unanswered(request: Request, near: Nearest, calls: RecordedCalls, line: int | None) -> Divergence:
+def no_answer(request: Request, near: Nearest, calls: RecordedCalls, line: int | None) -> Divergence:
     """A request without a recorded answer: why, beside the nearest one of its step and the first part that differs."""
     row = request.key[:KEY_DIGITS]
     if (again := fault_before(request, calls)) is not None:
@@ -165,7 +165,7 @@ def last_event(trace: Trace) -> Mapping[str, Any]:
         return {}
     for line in whole_lines(trace.folder / EVENTS):
         last = line
-    return parsed(last) or {}
+    return parse_line(last) or {}
 
 
 def other_requests(calls: RecordedCalls, asked: Mapping[str, Request]) -> Iterator[Divergence]:

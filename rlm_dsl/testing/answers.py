@@ -78,7 +78,7 @@ def result_schema(body: Json) -> Schema | None:
 
 
 def schema_of_grammar(text: str) -> Schema:
-    """The schema that a grammar was made from, which our client's tell in a comment at their head; else the empty one."""
+    """The schema that a grammar was made from, which those of our client tell at their head; else the empty one."""
     head = text.partition("\n")[0].removeprefix("#")
     try:
         found = json.loads(head)

@@ -77,7 +77,7 @@ def unpack(path: Path, target: Path | None = None) -> Path:
 
 def folder_of(path: Path) -> tuple[Path, Any]:
     """The folder of a trace, and what keeps it if a zip was unpacked to it. Raises UserError for what is no trace."""
-    folder, held = unpacked(path) if path.is_file() else (path, None)
+    folder, held = unpack_to_temporary(path) if path.is_file() else (path, None)
     if not path.exists():
         raise UserError(f"there is no trace {path}", "traces are folders that end in .trace, or zips of them")
     if not (folder / HEADER).is_file() and not (folder / EVENTS).is_file():
@@ -89,20 +89,20 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, V
 """What zipfile raises for bytes that are no whole zip."""
 
 
-def unpacked(path: Path) -> tuple[Path, Any]:
+def unpack_to_temporary(path: Path) -> tuple[Path, Any]:
     """A zip's files in a folder of their own, which goes when it is no longer held. No name may leave that folder."""
     held = tempfile.TemporaryDirectory(prefix="rlm-trace-")
     folder = Path(held.name).resolve()
     try:
         with zipfile.ZipFile(path) as archive:
-            for entry in admitted(path, archive.infolist()):
+            for entry in admitted_entries(path, archive.infolist()):
                 take(archive, entry, path, folder)
     except UNREADABLE:
         raise UserError(f"{path} is no trace", "a trace is a folder, or a zip of one") from None
     return folder, held
 
 
-def admitted(path: Path, entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+def admitted_entries(path: Path, entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     """A zip's entries if they may be unpacked: not too many or too large for the disk, each name once."""
     if len(entries) > MOST or sum(entry.file_size for entry in entries) > LARGEST:
         raise UserError(f"{path} unpacks to more than {MOST:,} files or {LARGEST:,} bytes")

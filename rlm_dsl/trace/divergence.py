@@ -119,11 +119,11 @@ def render(divergence: Divergence) -> str:
         ("next", divergence.next_command),
     )
     lines = [printable(head + (f" ({', '.join(where)})" if where else ""))]
-    lines += [f"  {name:<9}{printable(shortened(side))}" for name, side in sides if side is not None]
+    lines += [f"  {name:<9}{printable(shorten(side))}" for name, side in sides if side is not None]
     return "\n".join(lines)
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
 
 
@@ -155,7 +155,7 @@ class Level:
             "skipped": self.skipped,
             "found": len(self.divergences),
             "found_by_code": self.found,
-            "divergences": [divergence.as_json() for divergence in capped(self.divergences)],
+            "divergences": [divergence.as_json() for divergence in cap_per_code(self.divergences)],
         }
 
 
@@ -199,7 +199,7 @@ class Report:
         }
 
 
-def capped(divergences: Sequence[Divergence]) -> list[Divergence]:
+def cap_per_code(divergences: Sequence[Divergence]) -> list[Divergence]:
     """The first `CAP` of each code, in order."""
     seen: Counter[str] = Counter()
     kept = []
@@ -217,7 +217,7 @@ def render_report(report: Report) -> str:
     """A line a level, then what was found, then one line of verdict."""
     lines = [level_line(level) for level in report.levels]
     for level in report.levels:
-        lines += [f"\n{render(divergence)}" for divergence in capped(level.divergences)]
+        lines += [f"\n{render(divergence)}" for divergence in cap_per_code(level.divergences)]
         lines += [
             f"... {count - CAP:,} more {code} in {level.name}" for code, count in level.found.items() if count > CAP
         ]

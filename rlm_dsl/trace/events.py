@@ -60,12 +60,12 @@ class Inexact(ValueError):
     """A float, where only what is spelled in one way may stand."""
 
 
-def refused(text: str) -> Any:
+def refuse_constant(text: str) -> Any:
     raise Inexact(text)
 
 
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-EXACT = json.JSONDecoder(parse_float=refused, parse_constant=refused)
+EXACT = json.JSONDecoder(parse_float=refuse_constant, parse_constant=refuse_constant)
 WRITTEN = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -194,12 +194,12 @@ def whole_lines(path: Path) -> Iterator[bytes]:
 def read_events(path: Path) -> Iterator[Event]:
     """Every line as an event, in order. One that cannot be read is empty and unsound, a torn one says so."""
     for line in lines(path):
-        content = parsed(line)
+        content = parse_line(line)
         torn = not line.endswith(b"\n")
         yield Event(content or {}, content is not None and has_own_hash(content), torn)
 
 
-def parsed(line: bytes) -> Mapping[str, Any] | None:
+def parse_line(line: bytes) -> Mapping[str, Any] | None:
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):
@@ -215,7 +215,7 @@ def parsed_plain(line: bytes) -> tuple[Mapping[str, Any] | None, bool]:
             return (content, True) if isinstance(content, dict) else (None, False)
         except (ValueError, RecursionError):
             pass
-    return parsed(line), False
+    return parse_line(line), False
 
 
 def has_own_hash(content: Mapping[str, Any], *, plain: bool = False) -> bool:

@@ -19,7 +19,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.path, self.lock = folder / JOURNAL, threading.Lock()
-        self.keys = {row["key"] for row in journaled(folder)}
+        self.keys = {row["key"] for row in read_journal(folder)}
         whole = whole_size(self.path)
         self.file = self.path.open("ab")
         self.file.truncate(whole)
@@ -46,7 +46,7 @@ def whole_size(path: Path) -> int:
     return content.rfind(b"\n") + 1
 
 
-def journaled(folder: Path) -> list[dict[str, str]]:
+def read_journal(folder: Path) -> list[dict[str, str]]:
     """The rows that a journal holds; none where there is none. A line that is no row is left out."""
     path = folder / JOURNAL
     if not path.exists():

@@ -28,11 +28,11 @@ def top(level: Sequence[bytes]) -> bytes:
     if not level:
         return sha256(b"").digest()
     while len(level) > 1:
-        level = raised(level)
+        level = next_level(level)
     return level[0]
 
 
-def raised(level: Sequence[bytes]) -> list[bytes]:
+def next_level(level: Sequence[bytes]) -> list[bytes]:
     paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
     return [*paired, level[-1]] if len(level) % 2 else paired
 
@@ -47,7 +47,7 @@ def prove(leaves: Sequence[bytes], index: int) -> list[bytes]:
         beside = index ^ 1
         if beside < len(level):
             proof.append(level[beside])
-        level, index = raised(level), index // 2
+        level, index = next_level(level), index // 2
     return proof
 
 

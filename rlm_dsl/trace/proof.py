@@ -17,7 +17,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.commitment import call_leaf
-from rlm_dsl.trace.events import has_own_hash, parsed, whole_lines
+from rlm_dsl.trace.events import has_own_hash, parse_line, whole_lines
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import SEE, Trace
 
@@ -35,7 +35,7 @@ def prove_event(trace: Trace, number: int) -> dict[str, Any]:
     if number == len(lines) - 1:
         return proof(lines, None)
     path = merkle.prove(lines[:-1], number)
-    return proof(lines, {"kind": "event", "index": number, "line": text(lines[number]), "path": hexed(path)})
+    return proof(lines, {"kind": "event", "index": number, "line": text(lines[number]), "path": to_hex(path)})
 
 
 def prove_call(trace: Trace, key: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def prove_call(trace: Trace, key: str) -> dict[str, Any]:
     leaves = [call_leaf(row) for row in rows]
     if merkle.root(leaves).hex() != closing_of(lines).get("calls_root"):
         raise UserError(f"{trace.name}: the recorded calls are not those that its last event commits to", SEE)
-    path = hexed(merkle.prove(leaves, found[0]))
+    path = to_hex(merkle.prove(leaves, found[0]))
     row = {column: rows[found[0]][column] for column in COLUMNS}
     return proof(lines, {"kind": "call", "index": found[0], "row": row, "path": path})
 
@@ -67,15 +67,15 @@ def log_of(trace: Trace) -> list[bytes]:
 
 
 def closing_of(lines: Sequence[bytes]) -> Mapping[str, Any]:
-    return (parsed(lines[-1]) if lines else None) or {}
+    return (parse_line(lines[-1]) if lines else None) or {}
 
 
 def proof(lines: Sequence[bytes], leaf: dict[str, Any] | None) -> dict[str, Any]:
-    closing = {"line": text(lines[-1]), "path": hexed(merkle.prove(lines, len(lines) - 1))}
+    closing = {"line": text(lines[-1]), "path": to_hex(merkle.prove(lines, len(lines) - 1))}
     return {"schema": SCHEMA, "leaf": leaf, "closing": closing, "merkle_root": merkle.root(lines).hex()}
 
 
-def hexed(path: Sequence[bytes]) -> list[str]:
+def to_hex(path: Sequence[bytes]) -> list[str]:
     return [digest.hex() for digest in path]
 
 
@@ -117,7 +117,7 @@ def faults(made: Mapping[str, Any], head: str | None = None, root: str | None = 
 
 def found_faults(made: Mapping[str, Any], head: str | None, root: str | None) -> list[str]:
     line = made["closing"]["line"].encode("utf-8", "surrogatepass")
-    closing, leaf = parsed(line) or {}, made["leaf"]
+    closing, leaf = parse_line(line) or {}, made["leaf"]
     count = int(closing["seq"]) + 1
     path = [raw(digest) for digest in made["closing"]["path"]]
     checks = {

@@ -28,10 +28,10 @@ PREDICATE = "urn:rlm-dsl:trace:v1"
 
 def statement(folder: Path) -> dict[str, Any]:
     """The statement over what lies in a folder now. Raises OSError for what cannot be read."""
-    return formed({name: file_digest(folder / name) for name in file_names(folder)}, log_now(folder))
+    return statement_of({name: file_digest(folder / name) for name in file_names(folder)}, log_now(folder))
 
 
-def formed(subjects: Mapping[str, str], log: Mapping[str, Any]) -> dict[str, Any]:
+def statement_of(subjects: Mapping[str, str], log: Mapping[str, Any]) -> dict[str, Any]:
     """The one form of a statement over files with their sha256 and a log with its head, count and root."""
     content = {
         "_type": "https://in-toto.io/Statement/v1",
@@ -112,7 +112,7 @@ def read_seal(path: Path) -> tuple[bool, dict[str, str], dict[str, Any]]:
     sealed = json.loads(text)
     subjects = {str(subject["name"]): str(subject["digest"]["sha256"]) for subject in sealed["subject"]}
     log = dict(sealed["predicate"])
-    return text == sealed_form(formed(subjects, log)), subjects, log
+    return text == sealed_form(statement_of(subjects, log)), subjects, log
 
 
 def sealed_form(sealed: dict[str, Any]) -> bytes:

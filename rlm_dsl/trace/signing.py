@@ -21,7 +21,7 @@ EXTRA = "pip install 'rlm-dsl[sign]'"
 MAKE = "make one: openssl genpkey -algorithm ed25519 -out key.pem; openssl pkey -in key.pem -pubout -out key.pub"
 
 
-def encoded(payload: bytes) -> bytes:
+def pre_authentication_encoding(payload: bytes) -> bytes:
     """What is signed: DSSE's pre-authentication encoding."""
     kind = PAYLOAD_TYPE.encode("ascii")
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
@@ -35,7 +35,12 @@ def sign(folder: Path, key: bytes) -> str:
     envelope = {
         "payload": base64.b64encode(payload).decode("ascii"),
         "payloadType": PAYLOAD_TYPE,
-        "signatures": [{"keyid": keyid, "sig": base64.b64encode(private.sign(encoded(payload))).decode("ascii")}],
+        "signatures": [
+            {
+                "keyid": keyid,
+                "sig": base64.b64encode(private.sign(pre_authentication_encoding(payload))).decode("ascii"),
+            }
+        ],
     }
     partial = folder / f"{SIGNATURE}.partial"
     partial.write_text(json.dumps(envelope, indent=1) + "\n", encoding="utf-8")
@@ -60,7 +65,7 @@ def signature_fault(folder: Path, key: bytes) -> str | None:
         return "the signature cannot be read"
     for signature in signatures:
         try:
-            public.verify(signature, encoded(payload))
+            public.verify(signature, pre_authentication_encoding(payload))
             return None
         except InvalidSignature:
             continue

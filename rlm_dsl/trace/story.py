@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.html import escaped, html_table
-from rlm_dsl.trace.events import lines, parsed
+from rlm_dsl.trace.events import lines, parse_line
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
 from rlm_dsl.trace.reader import Trace
 
@@ -150,7 +150,7 @@ def story(trace: Trace) -> Story:
     """The story of a trace. Raises UserError where a file of it is missing or damaged."""
     calls, turns, ends = Calls(), list[Mapping[str, Any]](), dict[str, Mapping[str, Any]]()
     sub_runs: dict[bytes, None] = {}
-    for kind, run, line in headed(trace):
+    for kind, run, line in lines_with_heads(trace):
         if run:
             sub_runs.setdefault(run)
         match kind:
@@ -159,9 +159,9 @@ def story(trace: Trace) -> Story:
             case "call.end":
                 calls.end(line)
             case "turn.end" if not run or run in list(sub_runs)[:SUB_RUNS]:
-                turns.append(parsed(line) or {})
+                turns.append(parse_line(line) or {})
             case "run.start" | "run.end" | "run.stop":
-                ends[kind] = parsed(line) or {}
+                ends[kind] = parse_line(line) or {}
             case "run.resume":  # which goes through the turns before it again
                 turns, sub_runs = [], {}
                 ends.pop("run.stop", None)
@@ -184,7 +184,7 @@ def story(trace: Trace) -> Story:
     )
 
 
-def headed(trace: Trace) -> Iterator[tuple[str, bytes, bytes]]:
+def lines_with_heads(trace: Trace) -> Iterator[tuple[str, bytes, bytes]]:
     """Each line of the log with its type, and its sub-run if it is of one."""
     for line in lines(trace.folder / EVENTS):
         found = HEAD.match(line)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rlm_dsl.common.source import Source
-from rlm_dsl.engine.execution import assembled, part_of
+from rlm_dsl.engine.execution import assemble_answer, part_of
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
@@ -258,7 +258,7 @@ def outcome(text: str, name: str) -> str:
         program = check_program(parse(source), source, Environment(types, {}, PARAMS.get(name, {})))
         plan = build(program.statements, warehouse.contexts, {})
         Runner(warehouse, calls_of(StandIn()), NoProgress()).run(plan)
-        value = assembled([part_of(leaf, plan, warehouse) for leaf in plan.targets[-1].leaves])
+        value = assemble_answer([part_of(leaf, plan, warehouse) for leaf in plan.targets[-1].leaves])
     return "\n".join(told(value))
 
 

@@ -15,7 +15,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.loading import load
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.explore.ask import ExploreOptions, agreed
+from rlm_dsl.explore.ask import ExploreOptions, most_agreed
 from rlm_dsl.explore.first_look import first_look, templates_of
 from rlm_dsl.explore.loop import Exploration, NoAnswer
 from rlm_dsl.explore.modes import answer_by_mode
@@ -106,8 +106,8 @@ def test_several_explorations_agree_and_the_cheapest_program_is_kept(tmp_path: P
         explored(6, 3, "answer 6 + 0"),
         Exploration("turns", ()),
     ]
-    best, agree = agreed(tried)
-    assert best is tried[2] and agree == 2 and agreed(tried[3:]) == (tried[3], 0)
+    best, agree = most_agreed(tried)
+    assert best is tried[2] and agree == 2 and most_agreed(tried[3:]) == (tried[3], 0)
 
 
 def test_a_judge_sees_the_evidence_before_an_answer_is_taken(tmp_path: Path) -> None:

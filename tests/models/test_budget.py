@@ -19,7 +19,7 @@ from rlm_dsl.models.budget import (
     amount,
     counted,
     dollars,
-    estimated,
+    estimate_round,
     most_output,
 )
 from rlm_dsl.models.prices import Price
@@ -181,7 +181,7 @@ def test_a_refusal_ends_whatever_waits_until_the_next_round() -> None:
     assert isinstance(result, BudgetExceeded) and took == 2.5 and way.spending.calls == 2 == len(way.answered)
     assert way.spending.refusal and way.spending.refused.is_set()
     with pytest.raises(TooDear):
-        way.spending.check(estimated("s", 1, [request(9)], lambda model: None))
+        way.spending.check(estimate_round("s", 1, [request(9)], lambda model: None))
     assert not way.spending.refusal and not way.spending.refused.is_set()
 
 
@@ -278,17 +278,17 @@ def test_a_round_is_estimated_before_it_leaves() -> None:
     asked = [request(0, 10, 100), request(1, 20, 200)]
     prompt = sum(each.prompt_tokens for each in asked)
     price = Price(1, 10)
-    found = estimated("s", 5, iter(asked), lambda model: price)
+    found = estimate_round("s", 5, iter(asked), lambda model: price)
     assert found == Estimate(
         "s", 5, 2, prompt, prompt + 300, sum(price.of(r.prompt_tokens, 0) for r in asked),
         sum(price.of(r.prompt_tokens, most_output(r)) for r in asked), tuple(asked),
     )  # fmt: skip
-    unknown = estimated("s", 5, asked, lambda model: None)
+    unknown = estimate_round("s", 5, asked, lambda model: None)
     assert unknown == replace(found, least_usd=None, most_usd=None)
     other = replace(asked[1], settings=replace(asked[1].settings, model="n"))
-    some = estimated("s", 5, [asked[0], other], lambda model: price if model == "m" else None)
+    some = estimate_round("s", 5, [asked[0], other], lambda model: price if model == "m" else None)
     assert (some.least_usd, some.most_usd) == (None, None)
-    nothing = estimated("s", 5, [], lambda model: None)
+    nothing = estimate_round("s", 5, [], lambda model: None)
     assert (nothing.new, nothing.least_usd, nothing.most_usd) == (0, 0, 0)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rlm_dsl.common.diagnostics import ProgramError
 from rlm_dsl.common.source import Source
-from rlm_dsl.engine.execution import assembled, part_of
+from rlm_dsl.engine.execution import assemble_answer, part_of
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
@@ -57,7 +57,7 @@ def outcome(program: str, *, rules: bool) -> tuple[Any, list[str], int]:
                 patch.setattr(building, "rewritten", lambda statements, targets: (tuple(statements), ()))
                 plan = build(checked.statements, warehouse.contexts, {})
         Runner(warehouse, calls_of(judge), NoProgress()).run(plan)
-        value = assembled([part_of(leaf, plan, warehouse) for leaf in plan.targets[-1].leaves])
+        value = assemble_answer([part_of(leaf, plan, warehouse) for leaf in plan.targets[-1].leaves])
     return value, sorted(judge.asked), len(plan.rewrites)
 
 

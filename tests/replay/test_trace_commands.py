@@ -267,11 +267,11 @@ def test_answers_that_are_drawn_are_found(parameters: dict[str, Any], drawn: boo
 def test_network_file_systems_are_found(tmp_path: Path) -> None:
     table = tmp_path / "mounts"
     table.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {tmp_path.resolve()}/far nfs4 rw 0 0\n")
-    mounts = doctor.mounted(table)
+    mounts = doctor.mount_points(table)
     assert doctor.file_system(tmp_path / "far" / "new" / "s.sqlite", mounts) == "nfs4"
     assert doctor.file_system(tmp_path / "near", mounts) == "ext4"
     assert doctor.NETWORKED.search("nfs4") and not doctor.NETWORKED.search("ext4")
-    assert doctor.mounted(tmp_path / "none") == {}
+    assert doctor.mount_points(tmp_path / "none") == {}
 
 
 def test_data_that_changes_is_found(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ STORE = click.option("--store", metavar="PATH", help="The store; else RLM_DSL_ST
 
 
 @contextmanager
-def opened(store: str | None) -> Iterator[Any]:
+def open_store(store: str | None) -> Iterator[Any]:
     from rlm_dsl.models.cache.store import AnswerStore, default_path
 
     path = Path(store) if store else default_path()
@@ -50,7 +50,7 @@ def stats_command(store: str | None, as_json: bool) -> None:
     """
     from rlm_dsl.models.cache.maintenance import stats
 
-    with opened(store) as held:
+    with open_store(store) as held:
         found = stats(held)
     if as_json:
         write(json.dumps(found.as_json(), ensure_ascii=False))
@@ -89,7 +89,7 @@ def gc_command(
 
     if not (older or model or keep):
         raise UserError("what shall go is not said", "name --older 30d, --model NAME or --keep 1GB")
-    with opened(store) as held:
+    with open_store(store) as held:
         count = remove(
             held, seconds(older) if older else None, model, memory_bytes(keep) if keep else None, dry=dry_run
         )
@@ -109,7 +109,7 @@ def export_command(store: str | None, to: str | None) -> None:
     """
     from rlm_dsl.models.cache.maintenance import lines
 
-    with opened(store) as held:
+    with open_store(store) as held:
         if to is None:
             for line in lines(held):
                 write(line)

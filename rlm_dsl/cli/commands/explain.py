@@ -6,7 +6,7 @@ import json
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, TUNED, declared, json_value, load_all, pairs, program_source, tuned
+from rlm_dsl.cli.options import CONTEXT, TUNED, declared_contexts, json_value, load_all, pairs, program_source, tuned
 from rlm_dsl.cli.output import write
 
 
@@ -34,7 +34,7 @@ def command(
     from rlm_dsl.models.settings import Settings
 
     source, _, _ = tuned(program, program_source(program), tuned_file, Settings())
-    data = load_all(contexts, declared(source)) if contexts or prompts else {}
+    data = load_all(contexts, declared_contexts(source)) if contexts or prompts else {}
     values = {name: json_value(name, text) for name, text in pairs(params)}
     if as_json:
         write(json.dumps(plan_json(source, data, values), ensure_ascii=False, indent=1))

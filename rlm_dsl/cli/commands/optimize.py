@@ -13,7 +13,7 @@ from rlm_dsl.cli.options import (
     CONTEXT,
     MEMORY,
     THREADS,
-    declared,
+    declared_contexts,
     json_value,
     load_all,
     model_options,
@@ -104,7 +104,7 @@ def command(
     found = optimize(
         OptimizationJob(
             source,
-            load_all(contexts, declared(source), given["memory"]),
+            load_all(contexts, declared_contexts(source), given["memory"]),
             {name: json_value(name, text) for name, text in pairs(params)},
             Path(examples),
             chosen,

@@ -14,7 +14,7 @@ from rlm_dsl.cli.options import (
     MEMORY,
     THREADS,
     TUNED,
-    declared,
+    declared_contexts,
     json_value,
     load_all,
     model_options,
@@ -67,7 +67,7 @@ def command(
     source = program_source(program)
     recorded = Trace.open(Path(answers)) if answers else None
     source, chosen, extra = tuned(program, source, tuned_file, settings(given))
-    data = load_all(contexts, declared(source), given["memory"])
+    data = load_all(contexts, declared_contexts(source), given["memory"])
     values = {name: json_value(name, text) for name, text in pairs(params)}
     try:
         result = run_program(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlm_dsl.cli.output import indented
+from rlm_dsl.cli.output import indent
 from rlm_dsl.cli.render.table import table_text
 
 
@@ -24,4 +24,4 @@ def part_lines(part: Mapping[str, Any]) -> list[str]:
         value = json.dumps(part["value"], ensure_ascii=False)
         return [f"  {label} = {value}" if label else f"  {value}"]
     rows = table_text(tuple(part["columns"]), part["value"])
-    return [f"  {label}", indented(rows, "    ")] if label else [indented(rows)]
+    return [f"  {label}", indent(rows, "    ")] if label else [indent(rows)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from rlm_dsl.cli.output import indented
+from rlm_dsl.cli.output import indent
 from rlm_dsl.cli.render.evidence import place
 from rlm_dsl.engine.evidence import Span
 from rlm_dsl.explore.view import cut
@@ -45,7 +45,7 @@ def place_lines(cited: Cited) -> Iterator[str]:
     problem = f"  {cited.problem}" if cited.problem else ""
     yield f"{MARKS[cited.holds]} {whole_place(cited.span)}{problem}"
     if cited.span.text:
-        yield indented(cut(cited.span.text.rstrip("\n"), TEXT), "    ")
+        yield indent(cut(cited.span.text.rstrip("\n"), TEXT), "    ")
 
 
 def whole_place(span: Span) -> str:

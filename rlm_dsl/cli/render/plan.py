@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
@@ -52,7 +52,7 @@ def plan_text(source: Source, contexts: Mapping[str, Context], params: Mapping[s
         "\n".join(
             [
                 "program",
-                indented(show(parse(source)).rstrip("\n")),
+                indent(show(parse(source)).rstrip("\n")),
                 "",
                 "stages",
                 *(f"  {line}" for line in step_lines(plan)),
@@ -65,7 +65,7 @@ def plan_text(source: Source, contexts: Mapping[str, Context], params: Mapping[s
                 *(f"  {line}" for line in bound_lines(bounds(plan, counts))),
                 "",
                 "sql",
-                indented(plan_sql(plan)),
+                indent(plan_sql(plan)),
             ]
         )
     )

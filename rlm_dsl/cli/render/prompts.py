@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.prompts import first_prompts
@@ -26,5 +26,5 @@ def prompts_text(source: Source, contexts: Mapping[str, Context], params: Mappin
     for request in requests:
         lines += ["", f"about {request.prompt_tokens:,} tokens, answers of {json.dumps(request.schema)}"]
         for message in request.messages:
-            lines += [f"--- {message.role}", indented(cut(message.content, 2_000))]
+            lines += [f"--- {message.role}", indent(cut(message.content, 2_000))]
     return safe("\n".join(lines))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlm_dsl.cli.output import indented
+from rlm_dsl.cli.output import indent
 
 SHOWN = 2_000
 """Characters of a request or answer that are shown; the proof's file has all."""
@@ -24,7 +24,7 @@ def proof_text(proof: Mapping[str, Any], faults: Sequence[str], anchored: bool) 
     return "\n".join(
         [
             "the proof holds",
-            indented("\n".join(leaf_lines(proof["leaf"]))),
+            indent("\n".join(leaf_lines(proof["leaf"]))),
             f"head         {head}",
             f"merkle root  {proof['merkle_root']}{known}",
         ]

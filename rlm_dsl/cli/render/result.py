@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.cli.render.answer import answer_text, part_lines
 from rlm_dsl.cli.render.evidence import evidence_text
 from rlm_dsl.cli.render.steps import steps_table
@@ -23,10 +23,10 @@ def result_text(result: Result) -> str:
     parts = [f"question  {result.question}\n"] if result.question else []
     parts += [
         "program",
-        indented(result.program.rstrip("\n")),
+        indent(result.program.rstrip("\n")),
         "",
         "steps",
-        indented(steps_table([record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})),
+        indent(steps_table([record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})),
         "",
     ]
     for statement, part in execution.shown:

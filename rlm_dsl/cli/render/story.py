@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place
 from rlm_dsl.cli.render.steps import steps_table
@@ -30,10 +30,10 @@ USES = {"problems": "  ✗ refused", "dead end": "  ✗ a dead end", "look": "  
 def story_text(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
     """The whole story. The program stands in full: it is what is run again."""
     before, after = safe("\n".join(opening(story))), safe("\n".join(ending(story)))
-    program = safe(indented(story.program.rstrip("\n")))
+    program = safe(indent(story.program.rstrip("\n")))
     middle = f"\n\nprogram\n{program}\n\n" if story.program else "\n"
     if untuned := story.header.get("tuned", {}).get("before"):
-        middle += f"tuning changed\n{safe(indented(program_changes(untuned, story.program)))}\n\n"
+        middle += f"tuning changed\n{safe(indent(program_changes(untuned, story.program)))}\n\n"
     return fitted(before, columns) + middle + fitted(after, columns)
 
 
@@ -115,8 +115,8 @@ def some_turns(turns: Sequence[Turn]) -> Iterator[str]:
 
 def turn_lines(turn: Turn) -> Iterator[str]:
     yield from ("", f"turn {turn.number}{USES.get(turn.use, '')}")
-    yield indented(first_lines(turn.program or "(no statement)", WRITTEN), "  > ")
-    yield indented(first_lines(turn.observation, OBSERVED), "    ")
+    yield indent(first_lines(turn.program or "(no statement)", WRITTEN), "  > ")
+    yield indent(first_lines(turn.observation, OBSERVED), "    ")
 
 
 def first_lines(text: str, most: int) -> str:
@@ -126,7 +126,7 @@ def first_lines(text: str, most: int) -> str:
 
 def ending(story: Story) -> Iterator[str]:
     if story.steps:
-        yield from ("steps", indented(steps_table(story.steps[:STEPS])))
+        yield from ("steps", indent(steps_table(story.steps[:STEPS])))
         if len(story.steps) > STEPS:
             yield f"  ... {len(story.steps) - STEPS:,} more steps"
         yield ""

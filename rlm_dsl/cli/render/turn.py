@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rlm_dsl.cli.output import indented, safe
+from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.explore.view import cut
 
 if TYPE_CHECKING:
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 def turn_text(told: Told) -> str:
     """One turn as it happens: what the root model wrote and what came of it."""
     program = told.program or "(no statement in the reply)"
-    return safe(f"turn {told.number}\n{indented(program, '  > ')}\n{indented(cut(told.observation, 2_000), '    ')}\n")
+    return safe(f"turn {told.number}\n{indent(program, '  > ')}\n{indent(cut(told.observation, 2_000), '    ')}\n")

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rlm_dsl.cli.output import MARKS, indented, safe
+from rlm_dsl.cli.output import MARKS, indent, safe
 from rlm_dsl.cli.render.diff import part_lines, short
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def verdict_text(one: Tested) -> str:
     """A line, and what is wrong below it."""
     mark = MARKS["ok" if one.ok else "failed"]
     line = f"{mark} {one.name}  {one.problem or one.told}  ({one.seconds:.1f} s)"
-    return safe("\n".join([line, *(indented(each, "    ") for each in below(one))]))
+    return safe("\n".join([line, *(indent(each, "    ") for each in below(one))]))
 
 
 def below(one: Tested) -> list[str]:

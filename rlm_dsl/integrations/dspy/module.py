@@ -18,12 +18,12 @@ import dspy
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.explore.loop import Told
-from rlm_dsl.explore.typed_question import Answered, answered
+from rlm_dsl.explore.typed_question import Answered, answer_typed
 from rlm_dsl.explore.view import cut
 from rlm_dsl.integrations.dspy.models import note_usage, settings_of
 from rlm_dsl.integrations.dspy.program import Program
 from rlm_dsl.integrations.dspy.types import field_type, field_value
-from rlm_dsl.integrations.python_data import given_contexts, named, refused
+from rlm_dsl.integrations.python_data import given_contexts, refuse_arguments, table_name
 from rlm_dsl.integrations.rlms import free_trace, tell
 from rlm_dsl.language.types import Field, Record, Type
 from rlm_dsl.models.settings import Limits, Settings
@@ -66,7 +66,7 @@ class RLM(dspy.Module):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         peers = {"tools": tools, "interpreter_factory": interpreter_factory, "max_output_chars": max_output_chars}
-        refused(peers, REFUSED, "RLM")
+        refuse_arguments(peers, REFUSED, "RLM")
         self.signature = dspy.ensure_signature(signature)
         self.max_iters, self.max_llm_calls, self.max_tokens = max_iters, max_llm_calls, max_tokens
         self.verbose, self.sub_lm, self.asking = verbose, sub_lm, tuple(asking)
@@ -88,7 +88,7 @@ class RLM(dspy.Module):  # type: ignore[misc]
         asked = {name: value for name, value in inputs.items() if self.asks(name, value)}
         if len(asked) == len(inputs):
             raise UserError("no input is data to explore", "name one that is no question, or say asking=() for all")
-        found = answered(
+        found = answer_typed(
             question_of(self.explore.signature, asked, self.explore.demos),
             given_contexts({name: value for name, value in inputs.items() if name not in asked}),
             settings,
@@ -126,7 +126,7 @@ def returned_type(signature: Any) -> Type:
 
 def question_of(signature: Any, asked: Mapping[str, Any], demos: Sequence[Any]) -> str:
     """What the root model is asked: the signature's instructions, the inputs that ask, what is wanted, examples."""
-    tables = [f"`{named(name)}`" for name in signature.input_fields if name not in asked]
+    tables = [f"`{table_name(name)}`" for name in signature.input_fields if name not in asked]
     parts = [signature.instructions, *(f"{name}: {value}" for name, value in asked.items())]
     if tables:
         parts.append(f"The data stands in {', '.join(tables)}.")

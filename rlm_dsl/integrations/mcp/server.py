@@ -15,7 +15,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.version import version
 from rlm_dsl.context.format_registry import formats
-from rlm_dsl.integrations.mcp.workspace import Workspace, bounded, failed
+from rlm_dsl.integrations.mcp.workspace import Workspace, bound_text, failed
 
 INSTRUCTIONS = (
     "Explore tables far too large to read, by small programs: `load` data, `look` at it, `run` statements a few at a "
@@ -31,7 +31,7 @@ def server(workspace: Workspace) -> MCPServer:
     def told(work: Callable[[], str]) -> str:
         with workspace.lock:
             try:
-                return bounded(work())
+                return bound_text(work())
             except (UserError, ProgramError) as failure:
                 raise ToolError(failed(failure)) from None
 

@@ -198,10 +198,10 @@ def real_folder(folder: Path) -> Path:
     return real
 
 
-def bounded(text: str) -> str:
+def bound_text(text: str) -> str:
     """What a tool says: no more than LONGEST characters, none that steers a terminal."""
     return cut(printable_lines(text), LONGEST)
 
 
 def failed(failure: Any) -> str:
-    return bounded(f"error: {failure}")
+    return bound_text(f"error: {failure}")

@@ -16,7 +16,7 @@ from rlm_dsl.models.protocol import Attempt, ModelUnavailable
 from rlm_dsl.models.request import ModelSettings, Request
 from rlm_dsl.models.retry import first_success
 from rlm_dsl.models.server.client import Endpoint
-from rlm_dsl.models.server.errors import ServerError, parsed
+from rlm_dsl.models.server.errors import ServerError, parse_body
 
 T = TypeVar("T")
 Batch = Mapping[str, Any]
@@ -151,7 +151,7 @@ class BatchServer:
     async def said(self, sent: Awaitable[Any], name: str = "id", *, large: bool = False) -> Batch:
         """A reply's object, with a field that it must have; what is large may take more than a call's time."""
         reply = await self.once(sent, None if large else self.endpoint.timeout)
-        value = parsed(reply.text)
+        value = parse_body(reply.text)
         if not isinstance(value, Mapping) or not isinstance(value.get(name), str | list):
             error = ModelUnavailable(f"{self.endpoint.base_url} answered what is no batch")
             raise Attempt(error, again=True, billed=True)

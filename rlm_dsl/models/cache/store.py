@@ -118,7 +118,7 @@ class AnswerStore:
                 connection.execute("INSERT OR IGNORE INTO upgraded VALUES (?)", (version,))
             return connection
         except (sqlite3.Error, OSError) as failure:
-            if damaged(failure):
+            if is_damage(failure):
                 raise Damaged(str(failure)) from None
             raise store_error(self.path, failure) from None
 
@@ -231,7 +231,7 @@ class Damaged(Exception):
     """The file is no whole database."""
 
 
-def damaged(failure: Exception) -> bool:
+def is_damage(failure: Exception) -> bool:
     return isinstance(failure, sqlite3.DatabaseError) and any(
         word in str(failure) for word in ("malformed", "not a database", "encrypted")
     )

@@ -19,7 +19,7 @@ from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.completion import NoCompletion, completion_of
 from rlm_dsl.models.server.dialects import USUAL, Dialect, Dialects, body_of
-from rlm_dsl.models.server.errors import ServerError, clipped, parsed, plain_text, read_error
+from rlm_dsl.models.server.errors import ServerError, clip, parse_body, plain_text, read_error
 from rlm_dsl.models.settings import DEFAULT_URL, KEY
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Endpoint:
 
     def read(self, text: str, request: Request, body: Mapping[str, Any]) -> Answer | ServerError:
         """What a reply of status 200 says, without secrets. Raises Attempt for what is no completion."""
-        value = parsed(text)
+        value = parse_body(text)
         sent = [message.content for message in request.messages]
         size = sum(len(content.encode("utf-8", "replace")) for content in sent) + len(json.dumps(body))
         try:
@@ -186,9 +186,9 @@ class Endpoint:
                 return value
 
     def no_completion(self, text: str, request: Request) -> Attempt:
-        told = clipped(self.redact(plain_text(text)))
+        told = clip(self.redact(plain_text(text)))
         if told.startswith("a page of HTML") and self.strange(request):
-            return refused(
+            return refusal(
                 f"{self.base_url} answers with {told}", f"does the address lack /v1? try {self.base_url}/v1", "address"
             )
         error = ModelUnavailable(f"{self.base_url} answered what is no completion: {told!r}")
@@ -208,12 +208,12 @@ class Endpoint:
         sent = [message.content for message in request.messages]
         if response.is_redirect or response.status_code in (301, 302, 303, 307, 308):
             to = self.redact(str(response.headers.get("location", "")).partition("?")[0])
-            return ServerError(response.status_code, clipped(to))
+            return ServerError(response.status_code, clip(to))
         try:
             text = response.text
         except Exception:
             text = str(failure)
-        value = parsed(text)
+        value = parse_body(text)
         cleaned = self.redact(text) if value is None else json.dumps(self.cleaned(value), ensure_ascii=False)
         return read_error(response.status_code, cleaned, sent)
 
@@ -223,25 +223,25 @@ class Endpoint:
         proven = bool(self.dialects.answered)
         match error.kind(proven):
             case "redirect":
-                return refused(
+                return refusal(
                     f"{url} redirects to {words or 'another address'}, and no redirect is followed: the key and the "
                     "rows would go there",
                     "if that is the server, name its address",
                     "redirect",
                 )
             case "key":
-                return refused(f"{url} refuses the key ({error.status}): {words}", f"check {self.key_name}", "key")
+                return refusal(f"{url} refuses the key ({error.status}): {words}", f"check {self.key_name}", "key")
             case "credit":
                 told = f"{url} is out of credits or quota ({error.status}): {words}"
                 return Attempt(ModelUnavailable(told, "add some, then run the same command again"), again=False)
             case "model":
                 lacks = error.status == 404 and self.strange(request)
                 hint = f"does the address lack /v1? try {url}/v1" if lacks else "check --model and --base-url"
-                return refused(f"{url} does not know the model `{model}`: {words}", hint, "model")
+                return refusal(f"{url} does not know the model `{model}`: {words}", hint, "model")
             case "too_long":
-                return refused(f"{url}: the request is too long ({error.status}): {words}", TOO_LONG, "row")
+                return refusal(f"{url}: the request is too long ({error.status}): {words}", TOO_LONG, "row")
             case "filtered":
-                return refused(f"{url} refuses the row ({error.status}): {words}", "", "row")
+                return refusal(f"{url} refuses the row ({error.status}): {words}", "", "row")
             case "busy" | "broken" as kind:
                 headers = getattr(getattr(failure, "response", None), "headers", {})
                 self.heard(headers)
@@ -249,13 +249,13 @@ class Endpoint:
                 wait, slow = waiting(headers, self.now()), kind == "busy" and error.status in SLOW
                 return Attempt(gone, again=True, billed=kind == "broken", wait=wait, slow=slow)
             case _:
-                return refused(f"{url} refuses the request ({error.status}): {words}", "", "request")
+                return refusal(f"{url} refuses the request ({error.status}): {words}", "", "request")
 
     def attempt(self, failure: Exception) -> Attempt:
         """What a failure of the client or the connection means."""
         import openai
 
-        told = clipped(self.redact(own_words(failure)))
+        told = clip(self.redact(own_words(failure)))
         match failure:
             case TimeoutError():
                 return self.late()
@@ -289,9 +289,9 @@ class Endpoint:
             headers["Authorization"] = f"Bearer {self.api_key}"
         url = f"{path}?{urlencode(self.query)}" if self.query else path
         try:
-            opener = build_opener(ProxyHandler({}), unredirected())
+            opener = build_opener(ProxyHandler({}), no_redirects())
             with opener.open(Request(url, headers=headers), timeout=seconds) as reply:
-                return self.cleaned(parsed(reply.read(MOST_TOLD).decode("utf-8", "replace")))
+                return self.cleaned(parse_body(reply.read(MOST_TOLD).decode("utf-8", "replace")))
         except HTTPError:
             return None
         except (OSError, ValueError) as failure:
@@ -306,7 +306,7 @@ SLOW = (429, 503, 529)
 """Statuses by which a server says that it is asked too much."""
 
 
-def unredirected() -> Any:
+def no_redirects() -> Any:
     """What makes a redirect an answer like any other."""
     from urllib.request import HTTPRedirectHandler
 
@@ -344,7 +344,7 @@ def causes(failure: BaseException | None) -> set[str]:
     return names
 
 
-def refused(message: str, hint: str, code: str) -> Attempt:
+def refusal(message: str, hint: str, code: str) -> Attempt:
     return Attempt(RequestRefused(message, hint, code=code), again=False)
 
 

@@ -84,8 +84,8 @@ def completion_of(value: Any, *, sent: Sequence[str] = (), sent_bytes: int = 0, 
         refusal=refusal if isinstance(refusal, str) and refusal else None,
         model=text_of(value.get("model")),
         fingerprint=text_of(value.get("system_fingerprint")),
-        prompt_tokens=believed(prompt, sent_bytes + OVERHEAD) if sent_bytes else prompt,
-        completion_tokens=believed(completion, bound) if most else completion,
+        prompt_tokens=within_bound(prompt, sent_bytes + OVERHEAD) if sent_bytes else prompt,
+        completion_tokens=within_bound(completion, bound) if most else completion,
         thought=finish == LENGTH and not content.strip() and thought_of(message, usage),
     )
 
@@ -108,7 +108,7 @@ def count_of(value: Any) -> int | None:
     return int(value) if value < 2**53 and value == int(value) else None
 
 
-def believed(count: int | None, most: int) -> int | None:
+def within_bound(count: int | None, most: int) -> int | None:
     return count if count is not None and count <= most else None
 
 

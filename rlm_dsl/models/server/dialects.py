@@ -15,7 +15,7 @@ from typing import Any
 
 from rlm_dsl.language.lenient_json import Unreadable
 from rlm_dsl.language.said_json import said_values
-from rlm_dsl.models.request import Request, shared
+from rlm_dsl.models.request import Request, canonical_text
 from rlm_dsl.models.server.errors import ServerError
 from rlm_dsl.models.server.gbnf import grammar
 
@@ -92,7 +92,7 @@ def body_of(request: Request, dialect: Dialect) -> dict[str, Any]:
     if schema is not None and (form in ("json", "words") or dialect.words or again):
         messages = in_words(messages, schema)
     if dialect.folded:
-        messages = folded(messages)
+        messages = fold_system(messages)
     parameters = limits_named(dict(request.settings.parameters), dialect.old_limit)
     kept = {name: value for name, value in parameters.items() if name not in dialect.without}
     return {"model": request.settings.model, "messages": messages, **kept, **asked_as(schema, form)}
@@ -137,7 +137,7 @@ def in_words(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[
     return [{"role": "system", "content": told}, *messages]
 
 
-def folded(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+def fold_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
     """The system's words at the head of the first message of the user's."""
     if messages[0]["role"] != "system":
         return messages
@@ -158,7 +158,7 @@ def conforms(text: str, schema: Mapping[str, Any]) -> bool:
 
 
 def schema_text(request: Request) -> str:
-    return "" if request.schema is None else shared(request.schema)
+    return "" if request.schema is None else canonical_text(request.schema)
 
 
 @dataclass(slots=True)

@@ -114,9 +114,9 @@ KINDS: Sequence[tuple[str, frozenset[str], re.Pattern[str] | None]] = (
 
 def read_error(status: int, body: str, sent: Sequence[str] = ()) -> ServerError:
     """A refusal from its reply. `sent` are the request's texts, which a server may repeat."""
-    value = parsed(body)
+    value = parse_body(body)
     if value is None:
-        return ServerError(status, clipped(without_echo(plain_text(body), sent)))
+        return ServerError(status, clip(without_echo(plain_text(body), sent)))
     codes = {code.lower() for code in texts_of(value, CODES)}
     own = next((int(code) for code in sorted(codes) if code.isdigit() and 400 <= int(code) < 600), 0)
     words = " ".join(dict.fromkeys(filter(None, map(str.strip, messages_of(value)))))
@@ -125,7 +125,7 @@ def read_error(status: int, body: str, sent: Sequence[str] = ()) -> ServerError:
     told = f"{words} ({', '.join(said[:2])})" if said else words
     if (own or status) == 500 and TEMPLATE.search(words):
         own, codes = 400, codes - {"server_error", "internalservererror", "internal_server_error", "500"}
-    return ServerError(own or status, clipped(told), frozenset(codes), parameter_of(value))
+    return ServerError(own or status, clip(told), frozenset(codes), parameter_of(value))
 
 
 def parameter_of(value: Any) -> str:
@@ -161,7 +161,7 @@ def error_within(value: Any) -> Mapping[str, Any] | Sequence[Any] | str | None:
     return None
 
 
-def parsed(body: str) -> Any:
+def parse_body(body: str) -> Any:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -174,7 +174,7 @@ def messages_of(value: Any, depth: int = 0) -> Iterator[str]:
     if depth > 6:
         return
     if isinstance(value, str):
-        inner = parsed(value) if value.lstrip().startswith(("{", "[")) else None
+        inner = parse_body(value) if value.lstrip().startswith(("{", "[")) else None
         if inner is None:
             yield value
         else:
@@ -227,5 +227,5 @@ def plain_text(body: str) -> str:
     return " ".join(body.split())
 
 
-def clipped(text: str) -> str:
+def clip(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -23,7 +23,7 @@ from rlm_dsl.models.server.client import Endpoint
 from rlm_dsl.models.server.dialects import USUAL, Dialect
 from rlm_dsl.models.server.rate_limit import Pace, Paced
 from rlm_dsl.models.settings import KEY, Server, Settings
-from rlm_dsl.models.settings_file import VARIABLE, filled
+from rlm_dsl.models.settings_file import VARIABLE, fill_variables
 from rlm_dsl.trace.secrets import TELLING
 
 USUAL_CONCURRENCY = 16
@@ -114,8 +114,8 @@ def endpoint_of(settings: Settings, keys: Keys, url: str, redact: Callable[[str]
         server.timeout_seconds or settings.timeout_seconds,
         redact,
         time.time,
-        headers={name: filled(value, keys.environment) for name, value in server.headers.items()},
-        query={name: filled(value, keys.environment) for name, value in server.query.items()},
+        headers={name: fill_variables(value, keys.environment) for name, value in server.headers.items()},
+        query={name: fill_variables(value, keys.environment) for name, value in server.query.items()},
         key_header=server.key_header,
         key_name=server.key,
         **more,
@@ -128,6 +128,6 @@ def check_servers(settings: Settings, environment: Mapping[str, str]) -> None:
     for server in settings.servers:
         if server.url in used:
             for value in (*server.headers.values(), *server.query.values()):
-                filled(value, environment)
+                fill_variables(value, environment)
             if server.key != KEY and server.key and server.key not in environment:
                 raise UserError(f"the environment has no {server.key}", f"{server.url} takes its key from there")

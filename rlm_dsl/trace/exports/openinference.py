@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rlm_dsl.trace.exports.otlp import Attributes, Models, decimal, exported, models_of, settings_of
+from rlm_dsl.trace.exports.otlp import Attributes, Models, decimal, export_spans, models_of, settings_of
 from rlm_dsl.trace.exports.spans import Span
 from rlm_dsl.trace.reader import Trace
 
@@ -17,7 +17,7 @@ KINDS = {"run": "AGENT", "turn": "CHAIN", "step": "CHAIN", "call": "LLM"}
 
 def openinference(trace: Trace, *, content: bool = False) -> dict[str, Any]:
     models = models_of(trace)
-    return exported(trace, lambda span: attributes(span, models, content), "", content=content)
+    return export_spans(trace, lambda span: attributes(span, models, content), "", content=content)
 
 
 def attributes(span: Span, models: Models, content: bool) -> Attributes:
@@ -34,10 +34,10 @@ def attributes(span: Span, models: Models, content: bool) -> Attributes:
             parts = ("step", "operator", "key", "rows", "digest", "line")
             return kind | {"metadata": as_json({part: span.first.get(part) for part in parts})}
         case "call":
-            return kind | called(span, models)
+            return kind | call_attributes(span, models)
 
 
-def called(span: Span, models: Models) -> dict[str, Any]:
+def call_attributes(span: Span, models: Models) -> dict[str, Any]:
     """One attempt at a model call."""
     settings = settings_of(span, models)
     given, said = (span.last.get(f"gen_ai.usage.{side}_tokens") for side in ("input", "output"))

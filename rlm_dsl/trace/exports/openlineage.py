@@ -15,7 +15,7 @@ from typing import Any
 
 from rlm_dsl.common.version import version
 from rlm_dsl.language.check.type_expressions import parse_table_type
-from rlm_dsl.trace.events import parsed, whole_lines
+from rlm_dsl.trace.events import parse_line, whole_lines
 from rlm_dsl.trace.exports.spans import taken, trace_id
 from rlm_dsl.trace.layout import EVENTS, SEAL
 from rlm_dsl.trace.reader import Trace
@@ -29,7 +29,7 @@ RUN_EVENT = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 def openlineage(trace: Trace) -> list[dict[str, Any]]:
     """The events in order: the run's start, each step's start and end, the run's end."""
     identity = trace_id(trace.json(SEAL)["predicate"]["head"])
-    log = [told for line in whole_lines(trace.folder / EVENTS) if (told := parsed(line))]
+    log = [told for line in whole_lines(trace.folder / EVENTS) if (told := parse_line(line))]
     run = {"runId": run_id(identity, ""), "facets": {"processing_engine": engine(trace)}}
     job = {
         "namespace": NAMESPACE,

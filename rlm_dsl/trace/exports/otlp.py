@@ -34,15 +34,15 @@ Models = Mapping[str, Mapping[str, Any]]
 
 def otlp(trace: Trace, *, content: bool = False) -> dict[str, Any]:
     models = models_of(trace)
-    return exported(trace, lambda span: attributes(span, models), SCHEMA_URL, content=content)
+    return export_spans(trace, lambda span: attributes(span, models), SCHEMA_URL, content=content)
 
 
-def exported(trace: Trace, told: Callable[[Span], Attributes], schema: str, *, content: bool) -> dict[str, Any]:
+def export_spans(trace: Trace, told: Callable[[Span], Attributes], schema: str, *, content: bool) -> dict[str, Any]:
     """All spans with the attributes that a convention gives them."""
     identity = trace_id(trace.json(SEAL)["predicate"]["head"])
     spans = [span_json(span, identity, told(span)) for span in spans_of(trace, content=content)]
     scope = {"scope": {"name": "rlm-dsl", "version": version()}, "spans": spans, "schemaUrl": schema}
-    resource = {"attributes": listed({"service.name": "rlm-dsl", "service.version": recorded_version(trace)})}
+    resource = {"attributes": attribute_list({"service.name": "rlm-dsl", "service.version": recorded_version(trace)})}
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope], "schemaUrl": schema}]}
 
 
@@ -63,7 +63,7 @@ def span_json(span: Span, identity: str, attributes: Attributes) -> dict[str, An
         "kind": CLIENT if span.kind == "call" else INTERNAL,
         "startTimeUnixNano": str(span.start),
         "endTimeUnixNano": str(max(span.start, span.end)),
-        "attributes": listed(attributes),
+        "attributes": attribute_list(attributes),
         "status": status,
     }
 
@@ -97,10 +97,10 @@ def attributes(span: Span, models: Models) -> Attributes:
             told = ("step", "operator", "key", "rows", "digest", "line")
             return {f"rlm_dsl.step.{part}": span.first.get(part) for part in told}
         case "call":
-            return called(span, models)
+            return call_attributes(span, models)
 
 
-def called(span: Span, models: Models) -> Attributes:
+def call_attributes(span: Span, models: Models) -> Attributes:
     """One attempt at a model call."""
     settings = settings_of(span, models)
     parameters = settings.get("parameters", {})
@@ -152,7 +152,7 @@ def decimal(text: object) -> float | None:
     return None if text is None else float(str(text))
 
 
-def listed(attributes: Attributes) -> list[dict[str, Any]]:
+def attribute_list(attributes: Attributes) -> list[dict[str, Any]]:
     """Attributes as OTLP has them; what is not known is left out."""
     return [{"key": key, "value": value_json(value)} for key, value in attributes.items() if value is not None]
 

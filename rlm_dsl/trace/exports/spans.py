@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rlm_dsl.common.hashing import tagged
-from rlm_dsl.trace.events import parsed, whole_lines
+from rlm_dsl.trace.events import parse_line, whole_lines
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
@@ -39,26 +39,26 @@ class Span:
 
 def spans_of(trace: Trace, *, content: bool = False) -> Iterator[Span]:
     """The run's span first, then the others as they ended."""
-    events = [event for line in whole_lines(trace.folder / EVENTS) if (event := parsed(line))]
+    events = [event for line in whole_lines(trace.folder / EVENTS) if (event := parse_line(line))]
     root, last = events[0], events[-1]
     top = span_id(root)
     yield Span("run", top, "", nanoseconds(root), nanoseconds(last), root, last)
-    calls = recorded(trace) if content else {}
+    calls = calls_by_key(trace) if content else {}
     started: dict[str, list[Content]] = {}
     turn: Content | None = None
     for event in events[1:]:
         around = top if turn is None else span_id(turn)
         match event["type"]:
             case "turn.start" | "call.start":
-                started.setdefault(named(event), []).append(event)
+                started.setdefault(span_name(event), []).append(event)
                 turn = event if is_own_turn(event) else turn
-            case "turn.end" if opened := started.pop(named(event), None):
+            case "turn.end" if opened := started.pop(span_name(event), None):
                 turn = None if is_own_turn(event) else turn
                 over = top if turn is None else span_id(turn)
                 yield Span(
                     "turn", span_id(opened[0]), over, nanoseconds(opened[0]), nanoseconds(event), opened[0], event
                 )
-            case "call.end" if opened := started.get(named(event)):
+            case "call.end" if opened := started.get(span_name(event)):
                 first = opened.pop(0)
                 request, answer = calls.get(str(event["key"]), ({}, {}))
                 yield Span(
@@ -87,14 +87,14 @@ def is_own_turn(event: Content) -> bool:
     return str(event["type"]).startswith("turn.") and "sub_run" not in event
 
 
-def named(event: Content) -> str:
+def span_name(event: Content) -> str:
     """What the two ends of a stretch have in common."""
     if "key" in event:
         return f"call {event['key']}"
     return f"turn {event.get('sub_run', '')} {event.get('turn')}"
 
 
-def recorded(trace: Trace) -> dict[str, tuple[Content, Content]]:
+def calls_by_key(trace: Trace) -> dict[str, tuple[Content, Content]]:
     """Requests and answers by key."""
     rows = trace.table("calls").to_pylist()
     return {row["key"]: (json.loads(row["request"]), json.loads(row["answer"])) for row in rows}
