@@ -20,12 +20,12 @@ from rlm_dsl.compare.rerun import rerun as run_again
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load as load_context
 from rlm_dsl.context.python_table import is_table
-from rlm_dsl.engine.context_storage import store
 from rlm_dsl.engine.execution import declared_types
 from rlm_dsl.engine.inputs import Contexts, given_contexts, open_contexts, table_context, text
 from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
+from rlm_dsl.engine.storage.store import store_context
 from rlm_dsl.explore.ask import ExploreOptions
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.modes import answer_by_mode
@@ -77,7 +77,7 @@ def load(
             raise UserError("a table in Python is not kept on disk", "write it as Parquet, and load that file")
         return table_context(name, path)
     if to is not None:
-        return store(name, os.fspath(path), Path(to), format)
+        return store_context(name, os.fspath(path), Path(to), format)
     return load_context(name, os.fspath(path), format=format)
 
 

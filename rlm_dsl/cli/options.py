@@ -147,7 +147,7 @@ def load_all(
     contexts: tuple[str, ...], declared: dict[str, Any] | None = None, memory: str | None = None
 ) -> dict[str, Any]:
     """The contexts loaded, with notes on what a person should know of them."""
-    from rlm_dsl.engine.context_storage import obtain
+    from rlm_dsl.engine.storage.open import open_context
     from rlm_dsl.engine.warehouse.memory import memory_bytes
 
     if not contexts:
@@ -155,7 +155,7 @@ def load_all(
     found = {}
     for name, (path, form) in named_paths(contexts).items():
         with loading_bar(name) as progress:
-            found[name], notes = obtain(
+            found[name], notes = open_context(
                 name,
                 path,
                 format=form,

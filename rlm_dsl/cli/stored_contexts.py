@@ -1,6 +1,6 @@
 """`load`: contexts kept on disk, made or brought up to their sources.
 
-In: NAME=PATH or a `.rlmctx` folder. Out: a line of words. Law: the work is done in `engine/context_storage`.
+In: NAME=PATH or a `.rlmctx` folder. Out: a line of words. Law: the work is done in `engine/storage/`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.stored_context import ENDING, is_stored, open_stored
-from rlm_dsl.engine.context_storage import refresh, store
 from rlm_dsl.engine.indexes import build_indexes
+from rlm_dsl.engine.storage.refresh import refresh_context
+from rlm_dsl.engine.storage.store import store_context
 from rlm_dsl.engine.warehouse.memory import memory_bytes
 
 
@@ -27,7 +28,7 @@ def load_context(given: str, to: str | None, memory: str | None, index: bool = F
     limit = memory_bytes(memory) if memory else None
     if is_stored(given) and "=" not in given:
         with loading_bar(given) as progress:
-            what, rows = refresh(Path(given), progress, limit)
+            what, rows = refresh_context(Path(given), progress, limit)
         context = open_stored("data", Path(given))
         if index:
             index_context(context)
@@ -39,7 +40,7 @@ def load_context(given: str, to: str | None, memory: str | None, index: bool = F
     if is_stored(path):
         raise UserError(f"{path} is loaded already", f"use it as it is: --context {name}={path}")
     with loading_bar(name) as progress:
-        context = store(name, path, folder, form, None, progress, limit)
+        context = store_context(name, path, folder, form, None, progress, limit)
     if index:
         index_context(context)
     for noted in context.notes:

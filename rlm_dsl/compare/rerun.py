@@ -15,11 +15,11 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.compare import sides
 from rlm_dsl.compare.reasons import Asked, Reasons
 from rlm_dsl.context.context import Context
-from rlm_dsl.engine.context_storage import obtain
 from rlm_dsl.engine.execution import declared_types
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
+from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.explore.resume import settings_again
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.edit.set_arguments import Setting, with_settings
@@ -167,7 +167,7 @@ def current_contexts(trace: Trace, given: Given, source: Source, memory: int | N
                 found[name] = load_context(old, {}, trace.folder)
                 continue
             path, form = found_near(old["given"], trace.folder), old["format"]
-        found[name] = obtain(name, path, format=form, declared=declared.get(name), memory=memory)[0]
+        found[name] = open_context(name, path, format=form, declared=declared.get(name), memory=memory)[0]
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from rlm_dsl.context.context import Context, StoredPart
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.trigram_index import Index, open_index, write_index
-from rlm_dsl.engine.context_file import text_size, texts
+from rlm_dsl.engine.storage.rows_file import read_texts, text_size
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.plan.index_lookups import Looks, looks
 from rlm_dsl.plan.stages import Plan, QueryStage
@@ -62,7 +62,7 @@ def build_indexes(context: Context, progress: Callable[[int, int], None] | None 
         if not path.exists():
             made = path.with_name(f".rows.{os.getpid()}.trigrams")
             try:
-                counted = told_of(texts(Path(part.path), own_column(context)), done, total, progress)
+                counted = told_of(read_texts(Path(part.path), own_column(context)), done, total, progress)
                 write_index(made, part.first, part.past - part.first, size, counted)
                 made.replace(path)
             finally:

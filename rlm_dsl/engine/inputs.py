@@ -13,9 +13,9 @@ from typing import Any
 
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import as_declared, memory_context
-from rlm_dsl.context.python_table import GIVEN, is_table, table_loaded
+from rlm_dsl.context.python_table import GIVEN, is_table, load_table
 from rlm_dsl.engine.calls.sub_runs import text_context
-from rlm_dsl.engine.context_storage import obtain
+from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.language.types import Table
 
@@ -37,11 +37,11 @@ def context_of(name: str, given: Any, declared: Table | None = None, memory: str
     if is_table(given):
         context = table_context(name, given)
         return context if declared is None else as_declared(context, declared)
-    return obtain(name, os.fspath(given), declared=declared, memory=memory_bytes(memory) if memory else None)[0]
+    return open_context(name, os.fspath(given), declared=declared, memory=memory_bytes(memory) if memory else None)[0]
 
 
 def table_context(name: str, given: Any) -> Context:
-    return memory_context(name, GIVEN, table_loaded(given))
+    return memory_context(name, GIVEN, load_table(given))
 
 
 def text(content: str, name: str = "data") -> Context:

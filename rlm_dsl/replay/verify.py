@@ -20,13 +20,13 @@ from rlm_dsl.context.loading import as_declared
 from rlm_dsl.context.python_table import FORMAT as TABLE
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.sub_runs import replayed_calls
-from rlm_dsl.engine.context_storage import obtain
 from rlm_dsl.engine.execution import Execution, execute
 from rlm_dsl.engine.garbage_collection import collected_seldom
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import SCHEMA, RecordedCalls, program_digest, recorded_calls, recorded_settings
 from rlm_dsl.engine.runner import ignore_event
+from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.models.request import Request
@@ -209,7 +209,7 @@ def load_context(recorded: Mapping[str, Any], all_given: Mapping[str, str | Cont
     if given is None and recorded["format"] == TABLE:
         raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
     given = given or found_near(recorded["given"], folder)
-    return obtain(name, given, format=recorded["format"], declared=declared)[0]
+    return open_context(name, given, format=recorded["format"], declared=declared)[0]
 
 
 def found_near(given: str, folder: Path) -> str:

@@ -22,7 +22,8 @@ from rlm_dsl.context.format import Format
 from rlm_dsl.context.format_list import format_rows, with_formats
 from rlm_dsl.context.format_registry import formats, own_column
 from rlm_dsl.context.loading import load
-from rlm_dsl.engine.context_storage import refresh, store
+from rlm_dsl.engine.storage.refresh import refresh_context
+from rlm_dsl.engine.storage.store import store_context
 from tests.context.test_context import written
 from tests.support.paths import DOCS
 
@@ -112,12 +113,12 @@ def test_a_format_that_appends_reads_what_came_alone(tmp_path: Path, name: str) 
         return
     ending = (*form.endings, ".txt")[0]
     written(tmp_path, f"data/a{ending}", "Subject: a\n\nx\n")
-    store("d", str(tmp_path / "data"), tmp_path / "d.rlmctx", name)
+    store_context("d", str(tmp_path / "data"), tmp_path / "d.rlmctx", name)
     written(tmp_path, f"data/b{ending}", "Subject: b\n\nx\n")
-    assert refresh(tmp_path / "d.rlmctx")[0].startswith("grown: " if form.append else "read again: ")
+    assert refresh_context(tmp_path / "d.rlmctx")[0].startswith("grown: " if form.append else "read again: ")
     written(tmp_path, f"data/b{ending}", "Subject: b\n\nx\ny\n")
     appends = form.append is not None and form.append.notes_of is not None
-    assert refresh(tmp_path / "d.rlmctx")[0].startswith("grown: " if appends else "read again: ")
+    assert refresh_context(tmp_path / "d.rlmctx")[0].startswith("grown: " if appends else "read again: ")
 
 
 def test_the_list_of_formats_is_the_registrys(request: pytest.FixtureRequest) -> None:

@@ -22,8 +22,10 @@ from rlm_dsl.context.files import blocks
 from rlm_dsl.context.loading import load
 from rlm_dsl.context.stored_context import open_stored
 from rlm_dsl.engine import indexes as indexing
-from rlm_dsl.engine.context_storage import obtain, refresh, store
 from rlm_dsl.engine.execution import Warehouse
+from rlm_dsl.engine.storage.open import open_context
+from rlm_dsl.engine.storage.refresh import refresh_context
+from rlm_dsl.engine.storage.store import store_context
 from tests.support.commands import command
 from tests.support.contexts import written
 from tests.support.processes import command_run, command_started
@@ -56,7 +58,7 @@ def same(kept: Context, loaded: Context) -> None:
 )
 def test_what_is_kept_is_what_a_load_gives(tmp_path: Path, name: str, content: bytes | str) -> None:
     path = written(tmp_path, name, content)
-    kept = store("a", path, tmp_path / "a.rlmctx")
+    kept = store_context("a", path, tmp_path / "a.rlmctx")
     same(kept, load("a", path))
     same(load("a", str(tmp_path / "a.rlmctx")), load("a", path))
 
@@ -74,27 +76,27 @@ def test_what_has_grown_is_what_a_load_gives(
     written(folder, "0.log", b"first\nsecond")
     written(folder, "picture.bin", b"\x00")
     kept = folder.parent / "x.rlmctx"
-    store("x", str(folder), kept)
+    store_context("x", str(folder), kept)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SIZE", size)
         for index, more in growth:
             path = folder / f"{index}.log"
             path.write_bytes((path.read_bytes() if path.exists() else b"") + more)
-            refresh(kept)
+            refresh_context(kept)
             same(open_stored("x", kept), load("x", str(folder)))
 
 
 def test_only_what_was_appended_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, "a.log", "one\ntwo\n")
-    store("a", path, tmp_path / "a.rlmctx")
-    assert refresh(tmp_path / "a.rlmctx") == ("nothing changed", 0)
+    store_context("a", path, tmp_path / "a.rlmctx")
+    assert refresh_context(tmp_path / "a.rlmctx") == ("nothing changed", 0)
     written(tmp_path, "a.log", "one\ntwo\nthree")
-    told, rows = refresh(tmp_path / "a.rlmctx")
+    told, rows = refresh_context(tmp_path / "a.rlmctx")
     assert told.startswith("grown") and rows == 1
     written(tmp_path, "a.log", "one\ntwo\nthree and more")
-    assert refresh(tmp_path / "a.rlmctx")[1] == 1
+    assert refresh_context(tmp_path / "a.rlmctx")[1] == 1
     written(tmp_path, "a.log", "ONE\ntwo\nthree and more!")
-    told, rows = refresh(tmp_path / "a.rlmctx")
+    told, rows = refresh_context(tmp_path / "a.rlmctx")
     assert told.startswith("read again") and rows == 3
     same(open_stored("a", tmp_path / "a.rlmctx"), load("a", path))
     assert len(list((tmp_path / "a.rlmctx").glob("rows-*"))) == 1
@@ -103,7 +105,7 @@ def test_only_what_was_appended_is_read(tmp_path: Path) -> None:
 def test_a_stale_context_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "logs/a.log", "one\ntwo\n")
     kept = tmp_path / "a.rlmctx"
-    store("a", path, kept)
+    store_context("a", path, kept)
     os.utime(path, ns=(1, 1))
     assert open_stored("a", kept).count == 2, "other times and the same bytes are no change"
     written(tmp_path, "logs/a.log", "one\nTWO\n")
@@ -112,7 +114,7 @@ def test_a_stale_context_is_refused(tmp_path: Path) -> None:
     Path(path).unlink()
     with pytest.raises(UserError, match="stale: there is no file"):
         load("a", str(kept))
-    store("a", str(tmp_path / "logs") + "/", kept) if list((tmp_path / "logs").iterdir()) else None
+    store_context("a", str(tmp_path / "logs") + "/", kept) if list((tmp_path / "logs").iterdir()) else None
     with pytest.raises(UserError, match="no loaded context"):
         load("a", str(tmp_path / "b.rlmctx"))
     written(tmp_path, "broken.rlmctx/context.json", "{")
@@ -125,21 +127,21 @@ def test_a_source_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     for content in (whole[:-20], b"no gzip at all", whole[:100_000] + b"x" + whole[100_001:]):
         path = written(tmp_path, "a.log.gz", content)
         with pytest.raises(UserError, match=r"a\.log\.gz cannot be"):
-            store("a", path, tmp_path / "a.rlmctx")
+            store_context("a", path, tmp_path / "a.rlmctx")
         assert not (tmp_path / "a.rlmctx").exists()
-    kept = store("a", written(tmp_path, "b.log", "x\n"), tmp_path / "b.rlmctx")
+    kept = store_context("a", written(tmp_path, "b.log", "x\n"), tmp_path / "b.rlmctx")
     before = rows_of(kept)
     with pytest.raises(UserError):
-        store("a", path, tmp_path / "b.rlmctx")
+        store_context("a", path, tmp_path / "b.rlmctx")
     assert rows_of(open_stored("a", tmp_path / "b.rlmctx")) == before
     assert sorted(p.name.split("-")[0] for p in (tmp_path / "b.rlmctx").iterdir()) == ["context.json", "rows"]
 
 
 def test_a_large_context_lies_on_disk_while_it_is_used(tmp_path: Path) -> None:
     path = written(tmp_path, "a.log", "a line of some words\n" * 10_000)
-    kept, notes = obtain("a", path, memory=100_000)
+    kept, notes = open_context("a", path, memory=100_000)
     assert isinstance(kept.rows, tuple) and "rlm-dsl load a=" in notes[0]
-    assert obtain("a", path, memory=10_000_000)[0].given == kept.given
+    assert open_context("a", path, memory=10_000_000)[0].given == kept.given
     assert rows_of(kept) == rows_of(load("a", path))
 
 
@@ -174,7 +176,7 @@ def test_an_ended_load_leaves_nothing_half_made(tmp_path: Path, sent: signal.Sig
     else:
         with pytest.raises(UserError, match="no loaded context"):
             load("a", str(kept))
-    assert store("a", path, kept).count == LONG
+    assert store_context("a", path, kept).count == LONG
     assert sorted(p.name.split("-")[0] for p in kept.iterdir()) == ["context.json", "rows"]
 
 
@@ -198,9 +200,9 @@ def test_an_index_leaves_out_no_row_that_matches(
     folder = tmp_path_factory.mktemp("indexed")
     half = len(lines) // 2
     path = written(folder, "a.log", "\n".join(lines[:half]))
-    store("a", path, folder / "a.rlmctx")
+    store_context("a", path, folder / "a.rlmctx")
     written(folder, "a.log", "\n".join(lines))
-    refresh(folder / "a.rlmctx")
+    refresh_context(folder / "a.rlmctx")
     greps = [f'(a | grep(r"{pattern}"))' for pattern in patterns]
     program = f"answer {greps[0]} | union({greps[1]})" if len(greps) == 2 else f"answer {greps[0]}"
     program = f"context a: table(line: int, text: text)\n{program}\n"
@@ -217,14 +219,14 @@ def test_an_index_leaves_out_no_row_that_matches(
 
 def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:
     path = written(tmp_path, "a.log", "".join(f"line {n} of many\n" for n in range(20_000)) + "a needle\n")
-    kept = store("a", path, tmp_path / "a.rlmctx")
+    kept = store_context("a", path, tmp_path / "a.rlmctx")
     program = 'context a: table(line: int, text: text)\nanswer a | grep(r"needle")\n'
     source = Source("p", program)
     for _ in range(3):
         assert [row["line"] for row in run(program, {"a": kept}).value] == [20_001]
     assert "no index of trigrams yet; 3 looks of the 40" in plan_text(source, {"a": kept}, {})
     (tmp_path / "a.rlmctx" / "looks").write_bytes(b"." * 40)
-    opened, _ = obtain("a", str(tmp_path / "a.rlmctx"))
+    opened, _ = open_context("a", str(tmp_path / "a.rlmctx"))
     assert "1 of 10 blocks may have it, by the index of trigrams" in plan_text(source, {"a": opened}, {})
     assert [row["line"] for row in run(program, {"a": opened}).value] == [20_001]
     both = 'context a: table(line: int, text: text)\nanswer {n: count(a), hits: count(a | grep(r"needle"))}\n'
@@ -232,7 +234,7 @@ def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:
     common = Source("p", program.replace("needle", "of many"))
     assert "too many blocks may have it" in plan_text(common, {"a": opened}, {})
     written(tmp_path, "a.log", "all is new\n")
-    refresh(tmp_path / "a.rlmctx")
+    refresh_context(tmp_path / "a.rlmctx")
     assert not list((tmp_path / "a.rlmctx").glob("*.trigrams"))
 
 

@@ -20,11 +20,11 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
 from rlm_dsl.context.stored_context import is_stored
-from rlm_dsl.engine.context_storage import obtain
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.run import redaction_of, run_program
 from rlm_dsl.engine.runner import Runner, ignore_event
+from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.explore.session import Session
@@ -91,7 +91,7 @@ class Workspace:
             raise UserError(f"context {name} is there already", "name this data otherwise")
         self.check(path)
         memory = memory_bytes(self.settings.memory) if self.settings.memory else None
-        context, notes = obtain(name, path, format=format, memory=memory)
+        context, notes = open_context(name, path, format=format, memory=memory)
         self.inside(*(source.path for source in context.sources if source.held is None))
         made = show(t.Tree(tuple(self.session.trees.values()))) if self.session.trees else ""
         self.session = self.fresh({**self.contexts, name: context})

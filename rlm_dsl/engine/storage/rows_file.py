@@ -19,46 +19,36 @@ from rlm_dsl.language.types import Table, is_text
 from rlm_dsl.plan.expressions import engine_type
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 HIDDEN = {ROW: "BIGINT", SOURCE: "INTEGER", LINE: "BIGINT", LO: "BIGINT", HI: "BIGINT"}
-
-
 GROUP = 122_880
 """Rows that the engine keeps together: given by so many, they are written once."""
 HELD = 8
 """Batches put together to that end at most: rows may be large."""
+UNPACKED = " USING COMPRESSION 'uncompressed'"
+LEAST = 64_000_000
+"""Bytes of memory that the engine writes with at least, else half of what there is, or what batches leave of it."""
+ON_THE_WAY = 400_000_000
+"""Bytes of memory that a process takes for itself, and for the blocks and batches on their way."""
 
 
-def write(path: Path, schema: Table, batches: Iterable[pa.Table], memory: int | None) -> int:
+def write_rows(path: Path, schema: Table, batches: Iterable[pa.Table], memory: int | None) -> int:
     """A file with the rows of the batches, in their order; gives how many. Raises what the batches raise.
 
     Text is kept as it is: packed, it takes a third less room and is searched at half the speed.
     """
     import duckdb
-    import pyarrow as pa
 
     spill = path.with_name(f"{path.name}.spill")
-    settings: dict[str, Any] = {"temp_directory": str(spill), "preserve_insertion_order": True}
-    settings |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    if memory:
-        settings["memory_limit"] = f"{max(LEAST, min(memory // 2, memory - ON_THE_WAY)) // 1_000} KB"
-    types = {**HIDDEN, **{column.name: engine_type(column.type) for column in schema.columns}}
-    texts = {column.name for column in schema.columns if is_text(column.type)}
-    kept = [sql(f"{{c}} {kind}{UNPACKED if c in texts else ''}", c=name(c)) for c, kind in types.items()]
-    cast = [sql(f"CAST({{c}} AS {kind})", c=name(c)) for c, kind in types.items()]
     failures: list[BaseException] = []
-    groups = told(row_groups(batches), failures)
+    groups = keep_failures(row_groups(batches), failures)
     first = next(groups, None)
     try:
-        with duckdb.connect(str(path), config=settings) as connection, interruptible(connection.interrupt):
-            connection.execute(render(sql("CREATE TABLE rows ({kept})", kept=joined(", ", kept)))[0])
-            if first is not None:
-                reader = pa.RecordBatchReader.from_batches(first.schema, chain([first], groups))
-                connection.register("batches", reader)
-                connection.execute(render(sql("INSERT INTO rows SELECT {c} FROM batches", c=joined(", ", cast)))[0])
-            connection.execute("CHECKPOINT")
-            found = connection.execute("SELECT count(*) FROM rows").fetchone()
+        config = settings(spill, memory)
+        with duckdb.connect(str(path), config=config) as connection, interruptible(connection.interrupt):
+            count = insert(connection, schema, first, groups)
     except duckdb.Error as failure:
         if failures:
             raise failures[0] from None
@@ -67,18 +57,42 @@ def write(path: Path, schema: Table, batches: Iterable[pa.Table], memory: int | 
         shutil.rmtree(spill, ignore_errors=True)
     if failures:
         raise failures[0]
-    assert found is not None
-    return int(found[0])
+    return count
 
 
-UNPACKED = " USING COMPRESSION 'uncompressed'"
-LEAST = 64_000_000
-"""Bytes of memory that the engine writes with at least, else half of what there is, or what batches leave of it."""
-ON_THE_WAY = 400_000_000
-"""Bytes of memory that a process takes for itself, and for the blocks and batches on their way."""
+def settings(spill: Path, memory: int | None) -> dict[str, Any]:
+    """Of the engine that writes; what does not fit into its memory goes to the folder `spill`."""
+    found: dict[str, Any] = {
+        "temp_directory": str(spill),
+        "preserve_insertion_order": True,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if memory:
+        found["memory_limit"] = f"{max(LEAST, min(memory // 2, memory - ON_THE_WAY)) // 1_000} KB"
+    return found
 
 
-def told(batches: Iterator[pa.RecordBatch], failures: list[BaseException]) -> Iterator[pa.RecordBatch]:
+def insert(
+    connection: duckdb.DuckDBPyConnection, schema: Table, first: pa.RecordBatch | None, more: Iterable[pa.RecordBatch]
+) -> int:
+    """The rows in a table; gives how many."""
+    import pyarrow as pa
+
+    types = {**HIDDEN, **{column.name: engine_type(column.type) for column in schema.columns}}
+    texts = {column.name for column in schema.columns if is_text(column.type)}
+    kept = [sql(f"{{c}} {kind}{UNPACKED if c in texts else ''}", c=name(c)) for c, kind in types.items()]
+    cast = [sql(f"CAST({{c}} AS {kind})", c=name(c)) for c, kind in types.items()]
+    connection.execute(render(sql("CREATE TABLE rows ({kept})", kept=joined(", ", kept)))[0])
+    if first is not None:
+        connection.register("batches", pa.RecordBatchReader.from_batches(first.schema, chain([first], more)))
+        connection.execute(render(sql("INSERT INTO rows SELECT {c} FROM batches", c=joined(", ", cast)))[0])
+    connection.execute("CHECKPOINT")
+    found: tuple[int] = connection.execute("SELECT count(*) FROM rows").fetchone()
+    return found[0]
+
+
+def keep_failures(batches: Iterator[pa.RecordBatch], failures: list[BaseException]) -> Iterator[pa.RecordBatch]:
     """The batches; what ends them early is kept as it was, since the engine would say it in its own words."""
     try:
         yield from batches
@@ -97,18 +111,18 @@ def row_groups(batches: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         held.append(batch)
         count += batch.num_rows
         if len(held) >= HELD and count < GROUP:
-            yield whole(pa.concat_tables(held))
+            yield as_one_batch(pa.concat_tables(held))
             held, count = [], 0
         while count >= GROUP:
             joined_rows = pa.concat_tables(held)
-            yield whole(joined_rows.slice(0, GROUP))
+            yield as_one_batch(joined_rows.slice(0, GROUP))
             held = [joined_rows.slice(GROUP)]
             count -= GROUP
     if held:
-        yield whole(pa.concat_tables(held))
+        yield as_one_batch(pa.concat_tables(held))
 
 
-def whole(rows: pa.Table) -> pa.RecordBatch:
+def as_one_batch(rows: pa.Table) -> pa.RecordBatch:
     """Rows as one batch; paths that were held once a block are held once a batch."""
     import pyarrow as pa
 
@@ -134,7 +148,7 @@ def last_row(path: Path, number: int) -> tuple[int, int, int, int]:
     return found
 
 
-def texts(path: Path, column: str) -> Iterator[Any]:
+def read_texts(path: Path, column: str) -> Iterator[Any]:
     """The texts of a column as Arrow arrays, in the order of the rows, which is that of the file."""
     import duckdb
     import numpy as np

@@ -1,0 +1,114 @@
+"""The manifest of a kept context: what was read, from where and when, and which files have its rows.
+
+In: a `.rlmctx` folder. Out: a value, and the folder's `context.json` from it. Law: it is replaced in one step, so that
+what it names is always whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.context import SourceFile, StoredPart
+from rlm_dsl.language.check.type_expressions import parse_table_type
+from rlm_dsl.language.types import Table
+
+MANIFEST = "context.json"
+SCHEMA = "rlm-context/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a folder keeps.
+
+    `base` is the folder from which paths were given; `stamps` are the sources' times of change in nanoseconds; `parts`
+    have the names of their files; `others` are files that were found and left out (such as binary ones in a folder of
+    logs), with size and time of change.
+    """
+
+    format: str
+    given: str
+    base: str
+    type: Table
+    sources: tuple[SourceFile, ...]
+    stamps: tuple[int, ...]
+    parts: tuple[StoredPart, ...]
+    notes: tuple[str, ...]
+    others: tuple[tuple[str, int, int], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        sources = [
+            {"path": s.path, "shown": s.shown, "size": s.size, "sha256": s.sha256, "changed": stamp}
+            for s, stamp in zip(self.sources, self.stamps, strict=True)
+        ]
+        return {
+            "schema": SCHEMA,
+            "format": self.format,
+            "given": self.given,
+            "base": self.base,
+            "type": str(self.type),
+            "parts": [{"file": part.path, "first": part.first, "past": part.past} for part in self.parts],
+            "notes": list(self.notes),
+            "sources": sources,
+            "others": [list(other) for other in self.others],
+        }
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """A folder's manifest. Raises UserError where there is none that is whole."""
+    try:
+        held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if held["schema"] != SCHEMA:
+            raise UserError(f"{folder} is of schema {held['schema']!r}", "load its source again: rlm-dsl load")
+        type_ = parse_table_type(held["type"])
+        if type_ is None:
+            raise ValueError("its type cannot be read")
+        sources = tuple(
+            SourceFile(index, s["path"], s["size"], s["sha256"], s["shown"]) for index, s in enumerate(held["sources"])
+        )
+        return Manifest(
+            held["format"],
+            held["given"],
+            held["base"],
+            type_,
+            sources,
+            tuple(s["changed"] for s in held["sources"]),
+            tuple(StoredPart(part["file"], part["first"], part["past"]) for part in held["parts"]),
+            tuple(held["notes"]),
+            tuple((shown, size, stamp) for shown, size, stamp in held["others"]),
+        )
+    except FileNotFoundError:
+        raise UserError(f"{folder} is no loaded context", "make one: rlm-dsl load NAME=PATH") from None
+    except (OSError, ValueError, KeyError, TypeError) as failure:
+        raise UserError(f"{folder} cannot be read: {failure}", "load its source again: rlm-dsl load") from None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Put a manifest in place of the one before, in one step."""
+    made = folder / f".{MANIFEST}.{os.getpid()}"
+    with made.open("w", encoding="utf-8") as file:
+        json.dump(manifest.as_json(), file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    made.replace(folder / MANIFEST)
+
+
+COUNTED = re.compile(r"([\d,]+) (.*)")
+
+
+def merge_notes(before: Sequence[str], more: Sequence[str], twice: Sequence[str] = ()) -> tuple[str, ...]:
+    """Notes of two loads as those of one: what both count is counted together, less what is counted twice."""
+    counts: dict[str, int] = {}
+    for notes, sign in ((before, 1), (more, 1), (twice, -1)):
+        for note in notes:
+            found = COUNTED.fullmatch(note)
+            words, count = (f" {found[2]}", int(found[1].replace(",", ""))) if found else (note, 0)
+            counts[words] = counts.get(words, 0) + sign * count
+    merged = (f"{count:,}{words}" if words.startswith(" ") else words for words, count in counts.items())
+    return tuple(note for note in merged if not note.startswith("0 "))

@@ -1,0 +1,76 @@
+"""A context for a run: in memory where there is room, else kept on disk until the process ends.
+
+In: what a user gives as data, and how much memory a run may take. Out: the context, and notes on how it is held.
+Law: the rows are the same either way.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_hex
+
+from rlm_dsl.context.context import Context
+from rlm_dsl.context.files.find import STANDARD_INPUT, files_of
+from rlm_dsl.context.files.read import Progress, size_of
+from rlm_dsl.context.files.streams import DECOMPRESSORS
+from rlm_dsl.context.loading import load
+from rlm_dsl.context.stored_context import ENDING, is_stored
+from rlm_dsl.engine.indexes import EARNED, build_indexes, indexes, look_count
+from rlm_dsl.engine.storage.store import store_context
+from rlm_dsl.language.types import Table
+
+SHARE = 4
+"""A context whose files have more than this part of the memory is kept on disk while it is used."""
+UNPACKED = 8
+"""How many times larger a compressed file is taken to be."""
+
+
+def open_context(
+    name: str,
+    given: str,
+    *,
+    format: str | None = None,
+    declared: Table | None = None,
+    progress: Progress | None = None,
+    memory: int | None = None,
+) -> tuple[Context, tuple[str, ...]]:
+    """The context, and notes on how it is held. `memory` is what the run may take, in bytes."""
+    if is_stored(given) or not is_too_large(given, memory):
+        context = load(name, given, format=format, declared=declared, progress=progress)
+        if is_stored(given) and look_count(context) >= EARNED and indexes(context) is None:
+            build_indexes(context, progress)
+        return context, ()
+    folder = scratch_folder() / f"{token_hex(4)}{ENDING}"
+    context = store_context(name, given, folder, format, declared, progress, memory)
+    note = f"its rows lie on disk for this run; to keep them: rlm-dsl load {name}={given}"
+    return replace(context, given=given), (note,)
+
+
+def is_too_large(given: str, memory: int | None) -> bool:
+    """Whether the rows of what was given should not lie in memory."""
+    if given == STANDARD_INPUT:
+        return False
+    files = files_of(given)
+    size = sum(size_of([file]) * (UNPACKED if Path(file.path).suffix in DECOMPRESSORS else 1) for file in files)
+    return size * SHARE > (memory or 2 * physical_memory())
+
+
+def physical_memory() -> int:
+    """Bytes of memory that the machine has; much where it does not say."""
+    with suppress(ValueError, OSError, AttributeError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 1 << 36
+
+
+_scratch: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def scratch_folder() -> Path:
+    """A folder of this process's own, which goes when it ends."""
+    if not _scratch:
+        _scratch.append(tempfile.TemporaryDirectory(prefix="rlm-dsl-contexts-", ignore_cleanup_errors=True))
+    return Path(_scratch[0].name)

@@ -1,0 +1,112 @@
+"""A kept context brought up to its sources: what was appended is read alone.
+
+In: a `.rlmctx` folder whose sources may have grown. Out: the folder as a load of them would make it, and what was done.
+Law: rows are read on only where everything before them is the same; where anything else changed, all is read again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rlm_dsl.context.context import Loaded, SourceFile, StoredPart
+from rlm_dsl.context.files.blocks import Block, Checkpoint, Files, Piece, PrefixChanged, as_bytes
+from rlm_dsl.context.files.find import files_of, is_many
+from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.files.streams import DECOMPRESSORS
+from rlm_dsl.context.format_registry import formats
+from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
+from rlm_dsl.context.stored_context import digest_of, size_and_mtime, source_path, staleness
+from rlm_dsl.engine.storage.rows_file import last_row
+from rlm_dsl.engine.storage.store import manifest_of, store_context, write_part
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Rows behind those that are kept: the load that gives them, what is kept of the parts before, and the notes on
+    what of these is read again."""
+
+    loaded: Loaded
+    kept: Sequence[StoredPart]
+    again: Sequence[str] = ()
+
+
+def refresh_context(folder: Path, progress: Progress | None = None, memory: int | None = None) -> tuple[str, int]:
+    """Bring a folder up to its sources: what came, as words, and how many rows were read for it.
+
+    Lines behind the end that was known, and files behind the last that was, are read alone; where anything else
+    changed, all is read again.
+    """
+    manifest = read_manifest(folder)
+    changed = staleness(manifest, folder)
+    if not changed:
+        return "nothing changed", 0
+    with suppress(PrefixChanged):
+        if more := read_appended(manifest, folder, progress):
+            part = write_part(folder, more.loaded, more.kept[-1].past, memory)
+            notes = merge_notes(manifest.notes, (), more.again)
+            write_manifest(folder, manifest_of(folder, manifest.given, more.loaded, [*more.kept, part], notes))
+            return f"grown: {changed}", part.past - part.first
+    given = source_path(manifest.given, manifest, folder)
+    context = store_context("data", given, folder, manifest.format, None, progress, memory)
+    return f"read again: {changed}", context.count
+
+
+def read_appended(manifest: Manifest, folder: Path, progress: Progress | None) -> Appended | None:
+    """The rows that came behind those that are kept; None where more than the end changed.
+
+    A last line without a line feed may have grown too: it is read again.
+    """
+    given, old = source_path(manifest.given, manifest, folder), manifest.sources
+    others = set(manifest.others)
+    now = [file for file in files_of(given) if (file.shown, *size_and_mtime(file.path)) not in others]
+    format = formats().get(manifest.format)
+    append = format.append if format is not None else None
+    if append is None or [file.shown for file in now[: len(old)]] != [source.shown for source in old]:
+        return None
+    same = [is_unchanged(f.path, source, stamp) for f, source, stamp in zip(now, old, manifest.stamps, strict=False)]
+    if not all(same[:-1]):
+        return None
+    many = is_many(given)
+    if same[-1]:
+        files = Files(now[len(old) :], progress, append.whole, many, sources=list(old))
+        return Appended(append.rows_of(files, many, Counter()), manifest.parts)
+    last, path = old[-1], now[len(old) - 1].path
+    if append.notes_of is None or Path(last.path).suffix in DECOMPRESSORS or Path(path).stat().st_size <= last.size:
+        return None
+    at, line, kept = end_of_lines(manifest, folder)
+    checkpoint = Checkpoint(at, last.size, last.sha256)
+    files = Files(now[len(old) - 1 :], progress, text_only=many, checkpoint=checkpoint, sources=list(old[:-1]))
+    again = append.notes_of(known_end(path, at, last))
+    return Appended(append.rows_of(files, many, Counter({last.index: line})), kept, again)
+
+
+def known_end(path: str, at: int, source: SourceFile) -> Block:
+    """The end of a source as it was, from a byte on."""
+    with open(path, "rb") as file:  # noqa: PTH123 - as elsewhere
+        file.seek(at)
+        return Block(as_bytes(file.read(source.size - at)), [Piece(0, "", at, source.size - at, True)])
+
+
+def is_unchanged(path: str, source: SourceFile, stamp: int) -> bool:
+    size, changed = size_and_mtime(path)
+    return size == source.size and (changed == stamp or digest_of(path) == source.sha256)
+
+
+def end_of_lines(manifest: Manifest, folder: Path) -> tuple[int, int, list[StoredPart]]:
+    """Where the last source's lines go on: the byte, how many lines there are before it, and the rows before it."""
+    parts, last = list(manifest.parts), manifest.sources[-1]
+    while parts and parts[-1].past == parts[-1].first:
+        parts.pop()
+    if not parts:
+        return 0, 0, [StoredPart(manifest.parts[0].path, 0, 0)]
+    end = parts[-1]
+    source, line, start, past = last_row(folder / end.path, end.past - 1)
+    if source != last.index:
+        return 0, 0, parts
+    if past < last.size:
+        return last.size, line, parts
+    return start, line - 1, [*parts[:-1], replace(end, past=end.past - 1)]
