@@ -127,7 +127,7 @@ def floats(cells: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not all_true(pc.match_substring_regex(cells, spelled(DECIMAL))):
+    if not all_true(pc.match_substring_regex(cells, arrow_pattern(DECIMAL))):
         return None
     whole = cells.filter(pc.match_substring_regex(cells, rf"^-?[0-9]{{{SHORT},}}\z"))
     if one_by_one_floats(whole) is None:
@@ -159,13 +159,13 @@ def bools(cells: Any) -> Any:
 def dates(cells: Any) -> Any:
     import pyarrow as pa
 
-    return calendar(cells, spelled(DAY), pa.date32())
+    return calendar(cells, arrow_pattern(DAY), pa.date32())
 
 
 def timestamps(cells: Any) -> Any:
     import pyarrow as pa
 
-    return calendar(cells, spelled(MOMENT), pa.timestamp("us"))
+    return calendar(cells, arrow_pattern(MOMENT), pa.timestamp("us"))
 
 
 def calendar(cells: Any, pattern: str, type_: Any) -> Any:
@@ -183,7 +183,7 @@ def calendar(cells: Any, pattern: str, type_: Any) -> Any:
         return UNSURE
 
 
-def spelled(pattern: Any) -> str:
+def arrow_pattern(pattern: Any) -> str:
     """A reader's pattern from the start of a cell, as Arrow's engine spells it."""
     return "^(?:" + str(pattern.pattern).replace(r"\Z", "") + r")\z"
 

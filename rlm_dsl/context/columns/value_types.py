@@ -58,14 +58,14 @@ class SeenValues:
         found = self.joined or NULL
         if bare(found) == TEXT and self.texts and self.moments:
             return null_if(is_nullable(found), self.moments[0])
-        return nullable(TEXT) if found == NULL else settled(found)
+        return nullable(TEXT) if found == NULL else final_type(found)
 
 
 def observe_values(before: SeenValues, values: Sequence[Any]) -> SeenValues:
     """What is known of a field when these values are looked at too."""
     kinds = set(map(type, values))
     types = list(distinct_types(values, kinds))
-    found = reduce(joined, types if before.joined is None else [before.joined, *types])
+    found = reduce(common_type, types if before.joined is None else [before.joined, *types])
     texts = before.texts and kinds <= {str, type(None)}
     moments = before.moments
     if texts and moments and str in kinds:
@@ -113,7 +113,7 @@ def value_type(value: Any) -> Type:
         case str():
             return TEXT
         case list():
-            return ListOf(all_joined(value))
+            return ListOf(common_type_of(value))
         case _:
             free = len({key.lower() for key in value}) == len(value) and all(map(speakable, value))
             return Record(tuple(Field(k, value_type(v)) for k, v in value.items())) if value and free else TEXT
@@ -127,15 +127,15 @@ def whole_type(value: int) -> Type:
     return INT if int(float(value)) == value else LONG
 
 
-def settled(type_: Type) -> Type:
+def final_type(type_: Type) -> Type:
     """The type in the language's own words."""
     match type_:
         case Nullable(of):
-            return nullable(settled(of))
+            return nullable(final_type(of))
         case ListOf(of):
-            return ListOf(settled(of))
+            return ListOf(final_type(of))
         case Record(fields):
-            return Record(tuple(Field(field.name, settled(field.type)) for field in fields))
+            return Record(tuple(Field(field.name, final_type(field.type)) for field in fields))
         case _:
             return INT if type_ == LONG else type_
 
@@ -145,22 +145,22 @@ def speakable(key: str) -> bool:
     return bool(key) and not UNSPEAKABLE.search(key)
 
 
-def all_joined(values: Sequence[Any]) -> Type:
+def common_type_of(values: Sequence[Any]) -> Type:
     """The type that holds them all; that of `null` for none."""
     types = [value_type(value) for value in values]
-    return reduce(joined, types) if types else NULL
+    return reduce(common_type, types) if types else NULL
 
 
-def joined(a: Type, b: Type) -> Type:
+def common_type(a: Type, b: Type) -> Type:
     """The type that holds values of both; text, as JSON, where nothing narrower does."""
     if a == NULL or b == NULL:
         other = b if a == NULL else a
         return other if other == NULL else nullable(other)
     absent = is_nullable(a) or is_nullable(b)
-    return null_if(absent, joined_bare(bare(a), bare(b)))
+    return null_if(absent, common_bare_type(bare(a), bare(b)))
 
 
-def joined_bare(a: Type, b: Type) -> Type:
+def common_bare_type(a: Type, b: Type) -> Type:
     match a, b:
         case _ if a == b:
             return a
@@ -171,18 +171,18 @@ def joined_bare(a: Type, b: Type) -> Type:
         case ListOf(first), ListOf(second) if NULL in (first, second):
             return ListOf(second if first == NULL else first)
         case ListOf(first), ListOf(second):
-            return ListOf(joined(first, second))
+            return ListOf(common_type(first, second))
         case Record(), Record():
-            return joined_records(a, b)
+            return common_record(a, b)
         case _:
             return TEXT
 
 
-def joined_records(a: Record, b: Record) -> Type:
+def common_record(a: Record, b: Record) -> Type:
     names = list(dict.fromkeys(f.name for f in (*a.fields, *b.fields)))
     if len({name.lower() for name in names}) < len(names):
         return TEXT
-    return Record(tuple(Field(n, joined(a.field(n) or NULL, b.field(n) or NULL)) for n in names))
+    return Record(tuple(Field(n, common_type(a.field(n) or NULL, b.field(n) or NULL)) for n in names))
 
 
 def as_type(value: Any, type_: Type) -> Any:

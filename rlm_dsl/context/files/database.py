@@ -72,3 +72,8 @@ def file_state(path: str) -> tuple[int, int]:
 def refuse_changed(path: str, before: tuple[int, int]) -> None:
     if file_state(path) != before:
         raise UserError(f"{path} was written to while it was read", "read it when nothing writes to it")
+
+
+def quote_name(name: str) -> str:
+    """A name as SQL has it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'

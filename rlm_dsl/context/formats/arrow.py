@@ -23,7 +23,7 @@ def load_arrow(given: str, progress: Progress | None) -> Loaded:
     return Loaded("arrow", schema, placed_rows(batches(read.content, given), schema, given), [read.source], noted)
 
 
-def opened(content: bytes) -> Any:
+def open_reader(content: bytes) -> Any:
     import pyarrow as pa
 
     buffer = pa.py_buffer(content)
@@ -34,7 +34,7 @@ def arrow_schema(content: bytes, given: str) -> Any:
     import pyarrow as pa
 
     try:
-        found = opened(content).schema
+        found = open_reader(content).schema
         list(map(str, found))  # names that are no UTF-8 show themselves here
         return found
     except (pa.ArrowException, OSError, ValueError) as failure:
@@ -46,7 +46,7 @@ def batches(content: bytes, given: str) -> Iterator[Any]:
     import pyarrow as pa
 
     try:
-        reader = opened(content)
+        reader = open_reader(content)
         held = (
             (reader.get_batch(n) for n in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader
         )

@@ -17,6 +17,7 @@ from rlm_dsl.context.files.database import (
     choose_table,
     database_source,
     file_state,
+    quote_name,
     refuse_changed,
     refuse_pending_changes,
 )
@@ -46,7 +47,7 @@ def load_duckdb(given: str, progress: Progress | None) -> Loaded:
     source = database_source(path, MAGIC, "DuckDB")
     refuse_pending_changes(path, (".wal",))
     before = file_state(path)
-    with opened(path, given) as connection:
+    with open_database(path, given) as connection:
         query = query_of(connection, path, said)
         arrow = connection.sql(f"{query} LIMIT 0").to_arrow_table().schema
     schema, noted = schema_of(arrow, batches(path, given, query, before), given)
@@ -54,7 +55,7 @@ def load_duckdb(given: str, progress: Progress | None) -> Loaded:
 
 
 @contextmanager
-def opened(path: str, given: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_database(path: str, given: str) -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
     try:
@@ -69,7 +70,7 @@ def opened(path: str, given: str) -> Iterator[duckdb.DuckDBPyConnection]:
 def query_of(connection: duckdb.DuckDBPyConnection, path: str, said: str) -> str:
     """The rows of the table that is meant; one in another schema than `main` is called `schema.table`."""
     tables, views = (
-        {shown(schema, name): (schema, name) for schema, name in connection.execute(f"FROM {kind}").fetchall()}
+        {table_name(schema, name): (schema, name) for schema, name in connection.execute(f"FROM {kind}").fetchall()}
         for kind in (
             "(SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal)",
             "(SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal)",
@@ -77,19 +78,15 @@ def query_of(connection: duckdb.DuckDBPyConnection, path: str, said: str) -> str
     )
     table = choose_table(path, said, sorted(tables), sorted(views))
     schema, name = {**tables, **views}[table]
-    return f"SELECT * FROM {quoted(schema)}.{quoted(name)}" + (" ORDER BY rowid" if table in tables else "")
+    return f"SELECT * FROM {quote_name(schema)}.{quote_name(name)}" + (" ORDER BY rowid" if table in tables else "")
 
 
-def shown(schema: str, name: str) -> str:
+def table_name(schema: str, name: str) -> str:
     return name if schema == "main" else f"{schema}.{name}"
 
 
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def batches(path: str, given: str, query: str, before: tuple[int, int]) -> Iterator[Any]:
-    with opened(path, given) as connection:
+    with open_database(path, given) as connection:
         yield from connection.sql(query).to_arrow_reader(BATCH)
     refuse_changed(path, before)
 

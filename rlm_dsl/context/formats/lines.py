@@ -50,7 +50,7 @@ def batches(files: Files, loaded: Loaded, many: bool, passed: Counter[int]) -> I
         rows = table(lines, passed)
         yield rows if many else rows.drop("path")
     loaded.notes += [f"{files.skipped:,} binary files were left out"] if files.skipped else []
-    loaded.notes += told_odd(odd)
+    loaded.notes += odd_notes(odd)
 
 
 NOTES = (
@@ -60,12 +60,12 @@ NOTES = (
 )
 
 
-def told_odd(odd: Mapping[str, int]) -> list[str]:
+def odd_notes(odd: Mapping[str, int]) -> list[str]:
     return [told.format(odd[what]) for what, told in NOTES if odd[what]]
 
 
 def notes_of(block: Block) -> list[str]:
-    return told_odd(split(block).odd)
+    return odd_notes(split(block).odd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +189,14 @@ def words(content: Any, at: Any) -> Any:
     padded = np.concatenate([content[-3:], np.zeros(INLINE + 4, np.uint8)])
     last = len(content) - 4
     if last < 0:
-        return unaligned(padded)[at]
-    found = unaligned(content)[np.minimum(at, last)]
+        return unaligned_words(padded)[at]
+    found = unaligned_words(content)[np.minimum(at, last)]
     over = np.flatnonzero(at > last)
-    found[over] = unaligned(padded)[at[over] - last - 1]
+    found[over] = unaligned_words(padded)[at[over] - last - 1]
     return found
 
 
-def unaligned(data: Any) -> Any:
+def unaligned_words(data: Any) -> Any:
     """Four bytes from each place on as a number."""
     import numpy as np
 

@@ -78,11 +78,11 @@ def messages(read: Read, counts: Counter[str]) -> Iterator[Row]:
     bounds = [0, *starts, len(content)] if content else []
     for number, (start, end) in enumerate(pairwise(bounds), 1):
         raw = content[start:end]
-        yield Row(line, start, end, (number, *columns(unescaped(raw) if mailbox else raw, counts)))
+        yield Row(line, start, end, (number, *columns(unescape(raw) if mailbox else raw, counts)))
         line += raw.count(b"\n")
 
 
-def unescaped(raw: bytes) -> bytes:
+def unescape(raw: bytes) -> bytes:
     """A mailbox's message as it was sent, without the blank line that ends it there."""
     blank = next((mark for mark in (b"\r\n\r\n", b"\n\n") if raw.endswith(mark)), b"")
     return ESCAPED.sub(rb"\1", raw[: len(raw) - len(blank) // 2])
@@ -91,7 +91,7 @@ def unescaped(raw: bytes) -> bytes:
 def columns(raw: bytes, counts: Counter[str]) -> tuple[object, ...]:
     """A message's columns. What is wrong with it is counted once a kind."""
     wrong: Counter[str] = Counter()
-    message, text, attachments = parsed(raw.lstrip(BLANK), wrong)
+    message, text, attachments = parse(raw.lstrip(BLANK), wrong)
     found = (
         header(message, "from"),
         header(message, "to"),
@@ -104,7 +104,7 @@ def columns(raw: bytes, counts: Counter[str]) -> tuple[object, ...]:
     return found
 
 
-def parsed(raw: bytes, wrong: Counter[str]) -> tuple[Message, str, list[str]]:
+def parse(raw: bytes, wrong: Counter[str]) -> tuple[Message, str, list[str]]:
     """A message, the text it shows and the names of what is attached; where its structure cannot be read, or would be
     read without measure, its text is all below its headers."""
     deep = sum(1 for _ in NESTS.finditer(raw)) > DEEPEST
@@ -143,7 +143,7 @@ def attached_name(part: Message) -> str | None:
     """The name of an attachment, '' for one without; None for what is shown as text."""
     try:
         named = part.get_param("filename", None, "content-disposition") or part.get_param("name", None)
-        name = worded(collapse_rfc2231_value(named)) if named else ""
+        name = header_text(collapse_rfc2231_value(named)) if named else ""
     except (LookupError, ValueError, TypeError):
         name = ""
     attached = str(part.get("content-disposition", "")).strip().lower().startswith("attachment")
@@ -168,10 +168,10 @@ def part_text(part: Message, wrong: Counter[str]) -> str:
 
 def header(message: Message, name: str) -> str:
     """A header's text on one line, '' without one; of several, all, with a comma between."""
-    return ", ".join(worded(str(value)) for value in message.get_all(name, []))
+    return ", ".join(header_text(str(value)) for value in message.get_all(name, []))
 
 
-def worded(value: str) -> str:
+def header_text(value: str) -> str:
     """A header with its encoded words decoded, and unfolded."""
     value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if len(value) <= LONGEST and "=?" in value:

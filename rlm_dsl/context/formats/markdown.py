@@ -90,15 +90,15 @@ def plain(content: str, environment: dict[str, object]) -> str:
     """A heading's text without its markup."""
     if len(content) > READ_AS_MARKUP:
         return content
-    return "".join(shown(token) for token in parser().inline.parse(content, parser(), environment, []))
+    return "".join(token_text(token) for token in parser().inline.parse(content, parser(), environment, []))
 
 
-def shown(token: Token) -> str:
+def token_text(token: Token) -> str:
     match token.type:
         case "text" | "code_inline" | "text_special":
             return token.content
         case "image":
-            return "".join(shown(child) for child in token.children or ())
+            return "".join(token_text(child) for child in token.children or ())
         case "softbreak" | "hardbreak":
             return " "
         case _:

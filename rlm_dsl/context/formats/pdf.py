@@ -46,7 +46,7 @@ def load_pdf(given: str, progress: Progress | None) -> Loaded:
 def pages(read: Read, counts: Counter[str], many: bool) -> Iterator[Row]:
     """The pages of one file."""
     try:
-        document = opened(read)
+        document = open_document(read)
     except UserError as failure:
         if not many:
             raise
@@ -59,7 +59,7 @@ def pages(read: Read, counts: Counter[str], many: bool) -> Iterator[Row]:
             yield Row(index + 1, None, None, (index + 1, text))
 
 
-def opened(read: Read) -> PdfDocument:
+def open_document(read: Read) -> PdfDocument:
     """The document, with a page at least. Raises UserError."""
     from pypdfium2 import PdfDocument, PdfiumError
 

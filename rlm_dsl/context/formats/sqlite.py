@@ -21,6 +21,7 @@ from rlm_dsl.context.files.database import (
     choose_table,
     database_source,
     file_state,
+    quote_name,
     refuse_changed,
     refuse_pending_changes,
 )
@@ -54,7 +55,7 @@ def load_sqlite(given: str, progress: Progress | None) -> Loaded:
     path, said = file_and_table(given)
     source = database_source(path, MAGIC, "SQLite")
     refuse_pending_changes(path, ("-wal", "-journal"))
-    with opened(path, given) as connection:
+    with open_database(path, given) as connection:
         chosen = chosen_of(connection, path, said)
     before = file_state(path)
     replaced = [0]
@@ -70,7 +71,7 @@ def load_sqlite(given: str, progress: Progress | None) -> Loaded:
 
 
 @contextmanager
-def opened(path: str, given: str) -> Iterator[sqlite3.Connection]:
+def open_database(path: str, given: str) -> Iterator[sqlite3.Connection]:
     """A connection that can read this file and nothing else."""
     uri = Path(path).resolve().as_uri() + "?mode=ro&immutable=1"
     try:
@@ -91,31 +92,27 @@ def chosen_of(connection: sqlite3.Connection, path: str, said: str) -> Chosen:
     tables = sorted(name for name, kind in kinds.items() if kind == "table")
     views = sorted(name for name, kind in kinds.items() if kind == "view")
     table = choose_table(path, said, tables, views)
-    held = connection.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
+    held = connection.execute(f"PRAGMA main.table_xinfo({quote_name(table)})").fetchall()
     columns = tuple(name for _, name, _, _, _, _, hidden in held if hidden != 1)
     order = "" if table in views else row_order(columns, held, table in rowless)
-    named = ", ".join(f"main.{quoted(table)}.{quoted(column)}" for column in columns)
-    return Chosen(columns, f"SELECT {named} FROM main.{quoted(table)}{order}")
+    named = ", ".join(f"main.{quote_name(table)}.{quote_name(column)}" for column in columns)
+    return Chosen(columns, f"SELECT {named} FROM main.{quote_name(table)}{order}")
 
 
 def row_order(columns: tuple[str, ...], held: list[Any], rowless: bool) -> str:
     """By row id, under a name that no column has; by primary key where a table has no row ids."""
     if rowless:
         keys = sorted((key, name) for _, name, _, _, _, key, _ in held if key)
-        return " ORDER BY " + ", ".join(quoted(name) for _, name in keys)
+        return " ORDER BY " + ", ".join(quote_name(name) for _, name in keys)
     taken = {column.lower() for column in columns}
     free = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
     return f" ORDER BY {free}" if free else ""
 
 
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def parts(path: str, given: str, chosen: Chosen, replaced: list[int]) -> Iterator[Part]:
     """The rows, some at a time; one part at least. `replaced` counts texts that are no UTF-8."""
     passed = 0
-    with opened(path, given) as connection:
+    with open_database(path, given) as connection:
         refused: list[str] = []
         connection.set_authorizer(authorizer(refused))
         connection.text_factory = text_reader(replaced)

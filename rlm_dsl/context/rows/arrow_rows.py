@@ -68,7 +68,7 @@ def batch(held: Any, schema: Table, given: str, passed: int) -> Any:
         "#hi": pa.nulls(count, pa.int64()),
     }
     for column, values in zip(schema.columns, held.columns, strict=True):
-        made[column.name] = converted(column, values, given)
+        made[column.name] = cast_column(column, values, given)
     return pa.table(made)
 
 
@@ -79,19 +79,19 @@ def empty(schema: Table) -> Any:
     return pa.schema({**places, **{c.name: arrow_type(c.type) for c in schema.columns}}).empty_table()
 
 
-def converted(column: Field, values: Any, given: str) -> Any:
+def cast_column(column: Field, values: Any, given: str) -> Any:
     """A column's values in its type. Raises UserError where one does not fit."""
     import pyarrow as pa
 
     try:
         values.validate(full=True)
-        return plain(values).cast(arrow_type(column.type))
+        return without_dictionary(values).cast(arrow_type(column.type))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as failure:
         told = str(failure).splitlines()[0]
         raise UserError(f"{given}: column `{column.name}` does not fit {column.type}: {told}") from None
 
 
-def plain(values: Any) -> Any:
+def without_dictionary(values: Any) -> Any:
     """Values without a dictionary, which not every cast knows."""
     import pyarrow as pa
 

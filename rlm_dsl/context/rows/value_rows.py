@@ -75,7 +75,7 @@ def without_halves(value: Any) -> Any:
 def load_values(form: str, source: SourceFile, read: Reading, columns: Sequence[str] = ()) -> Loaded:
     """The rows of a reading; `columns` are there even if no row has them. A schema without columns is the caller's to
     refuse."""
-    keys, blank, halves = surveyed(read, columns)
+    keys, blank, halves = survey(read, columns)
     names, noted = free_names(list(keys))
     told = ((blank, "blank lines were passed over"), (halves, "lines hold half of a surrogate pair (shown as U+FFFD)"))
     notes = [*noted, *(f"{count:,} {what}" for count, what in told if count)]
@@ -83,7 +83,7 @@ def load_values(form: str, source: SourceFile, read: Reading, columns: Sequence[
     return Loaded(form, schema, (batch(part, schema, list(keys)) for part in read()), [source], notes)
 
 
-def surveyed(read: Reading, columns: Sequence[str]) -> tuple[dict[str, SeenValues], int, int]:
+def survey(read: Reading, columns: Sequence[str]) -> tuple[dict[str, SeenValues], int, int]:
     """Every key with what its values are, in the order they first stand in; blank lines; rows with half a pair."""
     keys: dict[str, SeenValues] = dict.fromkeys(columns, SeenValues())
     passed, blank, halves = 0, 0, 0

@@ -65,8 +65,8 @@ def load_csv(given: str, progress: Progress | None, delimiter: str = ",") -> Loa
         raise UserError(f"{given} is UTF-16", "a CSV file is UTF-8: iconv -f UTF-16 -t UTF-8")
     if not NOT_BLANK.search(content, len(BOM) if content.startswith(BOM) else 0):
         raise UserError(f"{given} is empty", "a CSV file begins with a header line")
-    delimiter, noted = chosen_delimiter(content, delimiter)
-    survey = surveyed(content, delimiter, given)
+    delimiter, noted = choose_delimiter(content, delimiter)
+    survey = survey_records(content, delimiter, given)
     fields = [Field(name, column.type) for name, column in zip(survey.names, survey.columns, strict=True)]
     if survey.extra:
         fields.append(Field(survey.extra, nullable(TEXT)))
@@ -76,7 +76,7 @@ def load_csv(given: str, progress: Progress | None, delimiter: str = ",") -> Loa
     return Loaded(form, schema, batches, [read.source], [*noted, *survey.notes])
 
 
-def chosen_delimiter(content: bytes, delimiter: str) -> tuple[str, list[str]]:
+def choose_delimiter(content: bytes, delimiter: str) -> tuple[str, list[str]]:
     """The delimiter asked for, or the one that the header has instead."""
     feed = content.find(b"\n")
     header = content[: feed if feed >= 0 else None].decode("utf-8", "replace")
@@ -87,7 +87,7 @@ def chosen_delimiter(content: bytes, delimiter: str) -> tuple[str, list[str]]:
     return delimiter, []
 
 
-def surveyed(content: bytes, delimiter: str, given: str) -> Survey:
+def survey_records(content: bytes, delimiter: str, given: str) -> Survey:
     """Names, the types that all cells have, and what a person should know."""
     stray, short = Places("stray quotes (read as they stand)"), Places("too few fields (the rest is null)")
     long = Places("too many fields")

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import decode, encoding_of, round_trips
 from rlm_dsl.context.files.read import Progress, Read
-from rlm_dsl.context.formats.html.tokens import Token, tokens
-from rlm_dsl.context.formats.html.tokens import decoded as resolved
+from rlm_dsl.context.formats.html.tokens import Token, resolve_references, tokens
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows, title
 from rlm_dsl.language.types import TEXT, Table, table
 
@@ -83,7 +82,7 @@ def size(text: str, encoding: str) -> int:
 
 def page_text(content: bytes, counts: Counter[str]) -> tuple[str, str]:
     """A page's text and encoding: by its mark, as it states, UTF-8 if it is, else windows-1252."""
-    encoding = next((name for mark, name in MARKS if content.startswith(mark)), None) or stated(content)
+    encoding = next((name for mark, name in MARKS if content.startswith(mark)), None) or stated_encoding(content)
     if encoding is not None:
         text, exact = decode(content, encoding)
         counts[f"files hold bytes that are not {encoding} (shown as U+FFFD)"] += not exact
@@ -95,7 +94,7 @@ def page_text(content: bytes, counts: Counter[str]) -> tuple[str, str]:
     return decode(content, "cp1252")[0], "cp1252"
 
 
-def stated(content: bytes) -> str | None:
+def stated_encoding(content: bytes) -> str | None:
     """The encoding that a page's head states; where that is UTF-16, it means UTF-8, or it could not be read there."""
     found = STATED.search(content[:STATED_WITHIN])
     encoding = encoding_of((found[1] or found[2]).decode("ascii", "replace")) if found else None
@@ -124,7 +123,7 @@ def blocks(text: str) -> Iterator[Block]:
             gather(page, text, token)
         elif token.name in CELLS:
             if within_cell(page):
-                yield from gathered(page)
+                yield from finish_block(page)
                 back_to_row(page)
             page.pieces.append(CELL)
             page.in_cell = False
@@ -134,15 +133,15 @@ def blocks(text: str) -> Iterator[Block]:
             if goes_on(page, token.name):
                 page.pieces.append("\n")
                 continue
-            yield from gathered(page)
+            yield from finish_block(page)
             change(page, token, name)
-    yield from gathered(page)
+    yield from finish_block(page)
 
 
 def gather(page: Open, text: str, token: Token) -> None:
     """Add a piece of text to the block; its place begins and ends with what is visible."""
     raw = text[token.start : token.end]
-    shown = resolved(raw)
+    shown = resolve_references(raw)
     page.pieces.append(shown)
     if shown.strip():
         if page.start < 0:
@@ -183,10 +182,10 @@ def change(page: Open, token: Token, name: str) -> None:
         page.counted[name] += 1
 
 
-def gathered(page: Open) -> Iterator[Block]:
+def finish_block(page: Open) -> Iterator[Block]:
     """The block that ends here, if anything in it is visible."""
     if page.start >= 0:
-        whole = preformatted(page.pieces) if page.counted["pre"] else collapsed(page.pieces)
+        whole = preformatted_text(page.pieces) if page.counted["pre"] else collapse_blanks(page.pieces)
         if any(page.counted[name] for name in HEADINGS):
             page.heading = title(whole)
         tag = page.elements[-1] if page.elements else "body"
@@ -196,12 +195,12 @@ def gathered(page: Open) -> Iterator[Block]:
     page.in_cell = False
 
 
-def preformatted(pieces: list[str | None]) -> str:
+def preformatted_text(pieces: list[str | None]) -> str:
     whole = "".join("\t" if piece is CELL else piece for piece in pieces)
     return whole.removeprefix("\r").removeprefix("\n")
 
 
-def collapsed(pieces: list[str | None]) -> str:
+def collapse_blanks(pieces: list[str | None]) -> str:
     """The text with its white space collapsed, and a tab between a table row's cells."""
     cells: list[list[str]] = [[]]
     for piece in pieces:

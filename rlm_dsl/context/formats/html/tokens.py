@@ -76,6 +76,6 @@ def markup(text: str) -> Iterator[Token]:
         yield Token(found["slash"] + name if name else HIDDEN, start, at, closed)
 
 
-def decoded(text: str) -> str:
+def resolve_references(text: str) -> str:
     """Text with its character references resolved; numbers that are no character, however long, are U+FFFD."""
     return html.unescape(LONG_NUMBER.sub("&#x110000", text)) if "&" in text else text

@@ -66,9 +66,9 @@ def finite(word: str) -> float:
     return number
 
 
-def refused(word: str) -> Any:
+def refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON value")
 
 
-PLAIN = json.JSONDecoder(parse_constant=refused)
-CAREFUL = json.JSONDecoder(parse_constant=refused, parse_float=finite)
+PLAIN = json.JSONDecoder(parse_constant=refuse_constant)
+CAREFUL = json.JSONDecoder(parse_constant=refuse_constant, parse_float=finite)
