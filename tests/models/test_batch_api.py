@@ -85,11 +85,12 @@ def test_a_batch_under_way_is_taken_up_after_a_kill_and_not_paid_twice(tmp_path:
 
 
 def under_way(store: Path, url: str) -> bool:
+    """Whether a batch is written down that is known to be made."""
     if not store.exists():
         return False
     held = AnswerStore(store)
     try:
-        return bool(held.batches(url))
+        return any(not batch.startswith(batches.UNMADE) for batch in held.batches(url))
     finally:
         held.close()
 
