@@ -66,24 +66,40 @@ def test_what_is_kept_is_what_a_load_gives(tmp_path: Path, name: str, content: b
 pieces = st.lists(st.sampled_from([b"a", b"\n", b"\r\n", "é".encode(), b"\xff", b"long words here "]), max_size=8)
 
 
-@settings(deadline=None, max_examples=12)
-@given(st.lists(st.tuples(st.integers(0, 2), pieces.map(b"".join)), min_size=1, max_size=4), st.integers(1, 30))
-def test_what_has_grown_is_what_a_load_gives(
-    tmp_path_factory: pytest.TempPathFactory, growth: list[tuple[int, bytes]], size: int
-) -> None:
+GROWTH = st.lists(st.tuples(st.integers(0, 2), pieces.map(b"".join)), min_size=1, max_size=4)
+
+
+def grown_as_loaded(folder: Path, growth: list[tuple[int, bytes]], size: int) -> None:
     """Files of a folder grow, or come, one after the other; each time the context is brought up to them."""
-    folder = tmp_path_factory.mktemp("grown") / "logs"
-    written(folder, "0.log", b"first\nsecond")
-    written(folder, "picture.bin", b"\x00")
-    kept = folder.parent / "x.rlmctx"
-    store_context("x", str(folder), kept)
+    logs = folder / "logs"
+    written(logs, "0.log", b"first\nsecond")
+    written(logs, "picture.bin", b"\x00")
+    kept = folder / "x.rlmctx"
+    store_context("x", str(logs), kept)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SIZE", size)
         for index, more in growth:
-            path = folder / f"{index}.log"
+            path = logs / f"{index}.log"
             path.write_bytes((path.read_bytes() if path.exists() else b"") + more)
             refresh_context(kept)
-            same(open_stored("x", kept), load("x", str(folder)))
+            same(open_stored("x", kept), load("x", str(logs)))
+
+
+@settings(max_examples=5)
+@given(GROWTH, st.integers(1, 30))
+def test_what_has_grown_is_what_a_load_gives(
+    tmp_path_factory: pytest.TempPathFactory, growth: list[tuple[int, bytes]], size: int
+) -> None:
+    grown_as_loaded(tmp_path_factory.mktemp("grown"), growth, size)
+
+
+@pytest.mark.proof
+@settings(max_examples=500)
+@given(GROWTH, st.integers(1, 30))
+def test_what_has_grown_500_times_is_what_a_load_gives(
+    tmp_path_factory: pytest.TempPathFactory, growth: list[tuple[int, bytes]], size: int
+) -> None:
+    grown_as_loaded(tmp_path_factory.mktemp("grown"), growth, size)
 
 
 def test_only_what_was_appended_is_read(tmp_path: Path) -> None:
@@ -187,17 +203,12 @@ PATTERNS = [
 ]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=12)
-@given(
-    st.lists(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join), max_size=60),
-    st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2),
-    st.integers(1, 200),
-)
-def test_an_index_leaves_out_no_row_that_matches(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[str], patterns: list[str], block: int
-) -> None:
+LINES = st.lists(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join), max_size=60)
+LOOKED_FOR = st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2)
+
+
+def found_as_without_an_index(folder: Path, lines: list[str], patterns: list[str], block: int) -> None:
     """Blocks of a few bytes, over a context that has grown; queries that look for one pattern, or for two."""
-    folder = tmp_path_factory.mktemp("indexed")
     half = len(lines) // 2
     path = written(folder, "a.log", "\n".join(lines[:half]))
     store_context("a", path, folder / "a.rlmctx")
@@ -215,6 +226,23 @@ def test_an_index_leaves_out_no_row_that_matches(
         assert indexing.indexes(context) is not None
         found = run(program, {"a": context})
     assert found.value == run(program, {"a": load("a", path)}).value
+
+
+@settings(max_examples=5)
+@given(LINES, LOOKED_FOR, st.integers(1, 200))
+def test_an_index_leaves_out_no_row_that_matches(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], patterns: list[str], block: int
+) -> None:
+    found_as_without_an_index(tmp_path_factory.mktemp("indexed"), lines, patterns, block)
+
+
+@pytest.mark.proof
+@settings(max_examples=500)
+@given(LINES, LOOKED_FOR, st.integers(1, 200))
+def test_an_index_leaves_out_no_row_of_500_contexts_that_matches(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], patterns: list[str], block: int
+) -> None:
+    found_as_without_an_index(tmp_path_factory.mktemp("indexed"), lines, patterns, block)
 
 
 def test_an_index_is_made_when_it_is_earned_and_told(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rlm_dsl.models.request import estimated_tokens
 from rlm_dsl.testing import serve
 
 KEEP = 'answer log | keep("Is it good?", on=text) | take(5, skip=2) | select(line)\n'
-HOLDS = [{"text": f"text {n}", "holds": n % 10 == 3} for n in range(400)]
+HOLDS = [{"text": f"text {n}", "holds": n % 10 == 3} for n in range(160)]
 
 
 @pytest.fixture(autouse=True)
@@ -30,16 +30,16 @@ def log(folder: Path, rows: int) -> dict[str, Path]:
 
 
 def test_rows_are_kept_in_waves_until_enough_are_taken(tmp_path: Path) -> None:
-    data = log(tmp_path, 400)
+    data = log(tmp_path, 160)
     with serve(gold=HOLDS, latency=0.005, jitter=1.0) as server:
         trace = tmp_path / "t"
         found = rlm_dsl.run(KEEP, data, model="m", base_url=server.base_url, trace=trace)
         assert [row["line"] for row in found.value] == [24, 34, 44, 54, 64]
         asked = next(step.asked for step in found.steps if step.asked is not None)
-        assert server.calls == 64 == asked["ok"] and asked["not_needed"] == 336 and asked["rows"] == 400
+        assert server.calls == 64 == asked["ok"] and asked["not_needed"] == 96 and asked["rows"] == 160
         assert rlm_dsl.verify(trace).ok
         whole = rlm_dsl.run(KEEP.replace("| take", "| sort(line) | take"), data, model="m", base_url=server.base_url)
-        assert whole.value == found.value and server.calls == 400
+        assert whole.value == found.value and server.calls == 160
 
 
 def test_what_a_take_leaves_is_not_asked_where_the_rows_are_wanted_elsewhere(tmp_path: Path) -> None:
@@ -84,20 +84,20 @@ def test_rows_that_fail_are_null_counted_and_conserved(tmp_path: Path, fault: st
     program = (
         'a = log | classify(on=text, ["a", "b"], into=label, on_error="null")\nanswer a | group(by=label, n=count())\n'
     )
-    gold = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(200)]
+    gold = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(80)]
     with serve(gold=gold, seed=5, **{f"rate_{fault}": 0.4}) as server:
         trace = tmp_path / "t"
         found = rlm_dsl.run(
-            program, log(tmp_path, 200), model="m", base_url=server.base_url, max_failed=1.0, trace=trace
+            program, log(tmp_path, 80), model="m", base_url=server.base_url, max_failed=1.0, trace=trace
         )
         asked = next(step.asked for step in found.steps if step.asked is not None)
         counted = {row["label"]: row["n"] for row in found.value}
         status = "refused" if fault == "refusal" else "invalid"
-        assert sum(counted.values()) == 200 == asked["ok"] + asked[status] and counted[None] == asked[status] > 10
+        assert sum(counted.values()) == 80 == asked["ok"] + asked[status] and counted[None] == asked[status] > 4
         assert rlm_dsl.verify(trace).ok
         with pytest.raises(UserError, match="have no valid answer"):
             failing = program.replace(', on_error="null"', "")
-            rlm_dsl.run(failing, log(tmp_path, 200), model="m", base_url=server.base_url, max_failed=1.0)
+            rlm_dsl.run(failing, log(tmp_path, 80), model="m", base_url=server.base_url, max_failed=1.0)
 
 
 QUOTES = [
@@ -163,19 +163,19 @@ def test_a_row_that_the_server_will_not_take_is_an_error_of_that_row(tmp_path: P
 
 
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(30)]
-LABELS = [{"text": f"text {n}", "label": "ab"[n % 3 == 0]} for n in range(100)]
+LABELS = [{"text": f"text {n}", "label": "ab"[n % 3 == 0]} for n in range(50)]
 CLASSIFY = 'a = log | classify(on=text, ["a", "b"], into=label)\nanswer a | where(label == "b") | select(line)\n'
 
 
 @pytest.mark.parametrize("fault", [{}, {"at": {"off_schema": [2], "malformed": [4], "truncated": [6]}}])
 def test_several_rows_go_in_one_request_where_that_is_switched_on(tmp_path: Path, fault: dict[str, Any]) -> None:
-    data = log(tmp_path, 100)
+    data = log(tmp_path, 50)
     with serve(gold=LABELS, **fault) as server:
         more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "rows_per_call": {"a": 7}}
         found = rlm_dsl.run(CLASSIFY, data, trace=tmp_path / "t", **more)
-        assert [row["line"] - 1 for row in found.value] == [n for n in range(100) if n % 3 == 0]
+        assert [row["line"] - 1 for row in found.value] == [n for n in range(50) if n % 3 == 0]
         failed = len(fault.get("at", {}))
-        assert server.calls == 15 + failed * 7 and rlm_dsl.verify(tmp_path / "t").ok
+        assert server.calls == 8 + failed * 7 and rlm_dsl.verify(tmp_path / "t").ok
         assert rlm_dsl.run(CLASSIFY, data, answers=tmp_path / "t").value == found.value
         one_by_one = rlm_dsl.run(CLASSIFY, data, model="m", base_url=server.base_url, trace=tmp_path / "o")
         assert one_by_one.value == found.value and one_by_one.steps[0].key != found.steps[0].key

@@ -15,7 +15,7 @@ from rlm_dsl.testing import serve
 from tests.support.commands import command
 from tests.support.processes import command_run
 
-ROWS = 120
+ROWS = 60
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(ROWS)]
 PROGRAM = 'answer log | classify(on=text, ["a", "b"], into=label) | group(by=label, n=count())\n'
 RIGHT = [{"label": "a", "n": ROWS // 2}, {"label": "b", "n": ROWS // 2}]
@@ -27,9 +27,9 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RLM_DSL_STORE", str(tmp_path / "answers.sqlite"))
 
 
-def log(folder: Path) -> dict[str, Path]:
+def log(folder: Path, rows: int = ROWS) -> dict[str, Path]:
     path = folder / "log.txt"
-    path.write_text("".join(f"text {n}\n" for n in range(ROWS)))
+    path.write_text("".join(f"text {n}\n" for n in range(rows)))
     return {"log": path}
 
 
@@ -78,14 +78,14 @@ def test_a_key_that_expires_in_mid_run_ends_it_and_a_fresh_one_goes_on(tmp_path:
 @pytest.mark.parametrize(("fault", "told"), [
     ({"latency": 1.0}, "did not answer in 0.1 s|Connection timeout"),
     ({"models": ["known"]}, "does not know the model"),
-    ({"down_after": 30}, "cannot be reached|broke the connection"),
+    ({"down_after": 3}, "cannot be reached|broke the connection"),
 ])  # fmt: skip
 def test_a_run_that_cannot_go_on_says_why_and_keeps_what_it_has(
     tmp_path: Path, fault: dict[str, Any], told: str
 ) -> None:
     seconds = 0.1 if "latency" in fault else 30.0
     with serve(gold=GOLD, **fault) as server, pytest.raises(UserError, match=told):
-        rlm_dsl.run(PROGRAM, log(tmp_path), model="m", base_url=server.base_url, timeout_seconds=seconds)
+        rlm_dsl.run(PROGRAM, log(tmp_path, 8), model="m", base_url=server.base_url, timeout_seconds=seconds)
 
 
 def test_a_full_disk_ends_a_run_in_words_and_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_full_disk_ends_a_run_in_words_and_the_same_command_goes_on(tmp_path: 
         before = server.calls
         assert 0 < before <= ROWS
         done = command(tmp_path, *given)
-        assert done.code == 0 and '"n": 60' in done.out, done.err
+        assert done.code == 0 and f'"n": {ROWS // 2}' in done.out, done.err
         assert server.calls - ROWS <= AT_ONCE, "only what was not acknowledged is asked again"
 
 

@@ -48,9 +48,10 @@ def runs_and_verifies(folder: Path, server: Server) -> None:
     assert "by p.tuned.yaml" in shown and "tuning changed" in shown and "\n  +" in shown
 
 
+@pytest.mark.parametrize("count", [80, pytest.param(200, marks=pytest.mark.proof)])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_each_optimizer_within_its_bound_and_again_without_a_call(name: str, tmp_path: Path) -> None:
-    laid_out(tmp_path, own(200))
+def test_each_optimizer_within_its_bound_and_again_without_a_call(name: str, count: int, tmp_path: Path) -> None:
+    laid_out(tmp_path, own(count))
     more = ("--optimizer", name, "--unproved", "--json")
     with serve(fallback="learn") as server:
         first = report(optimize(tmp_path, server, *more))
@@ -243,10 +244,10 @@ def test_keeps_are_put_in_order_and_rows_are_ruled_out_by_terms(tmp_path: Path) 
 
 def test_whole_runs_are_examples_too(tmp_path: Path) -> None:
     """Contexts with their right answers: chunk sizes are tried, and the program's examples come from its own rows."""
-    rows = own(480)
+    rows = own(160)
     lines = []
-    for number in range(48):
-        held = rows[number * 10 : number * 10 + 10]
+    for number in range(32):
+        held = rows[number * 5 : number * 5 + 5]
         (tmp_path / f"c{number}.csv").write_text("id,body\n" + "".join(f'{n},"{t}"\n' for n, (t, _) in enumerate(held)))
         lines.append({"context": f"c{number}.csv", "answer": sum(label == "a2" for _, label in held)})
     laid_out(tmp_path, rows[:10])
