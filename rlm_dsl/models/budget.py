@@ -235,7 +235,7 @@ class Spending:
 @dataclass(frozen=True, slots=True)
 class Budgeted:
     """A model that asks its budget before each attempt. What a server does not say, or cannot mean, is estimated from
-    above; no answer is counted for more than was reserved."""
+    above; no answer counts for more than was reserved."""
 
     inner: Model
     spending: Spending
@@ -250,9 +250,9 @@ class Budgeted:
         spent, estimated = amount(prompt, 0, price), True
         try:
             answer = await self.inner.answer(request)
-            given, said, estimated = counted(request, answer)
+            given, said, estimated = count_tokens(request, answer)
             self.spending.learn(model, given - prompt, said - output)
-            spent = within(reserved, given, said, price)
+            spent = at_most(reserved, given, said, price)
             return answer
         except Attempt as failure:
             spent = spent if failure.billed else NOTHING
@@ -278,21 +278,21 @@ def amount(prompt: int, completion: int, price: Price | None) -> Amount:
     return Amount(prompt, completion, 0.0 if price is None else dollars(price.of(prompt, completion)), 1)
 
 
-def within(reserved: Amount, given: int, said: int, price: Price | None) -> Amount:
+def at_most(reserved: Amount, given: int, said: int, price: Price | None) -> Amount:
     """What one call of so many tokens counts for: no more than was reserved."""
     return amount(min(given, reserved.prompt_tokens), min(said, reserved.completion_tokens), price)
 
 
-def most(request: Request, price: Price | None) -> Amount:
+def most_amount(request: Request, price: Price | None) -> Amount:
     """The most that one call may take, as far as the request says."""
     return amount(request.prompt_tokens, most_output(request), price)
 
 
-def counted(request: Request, answer: Answer) -> tuple[int, int, bool]:
+def count_tokens(request: Request, answer: Answer) -> tuple[int, int, bool]:
     """Tokens given and answered as the server counts them, or as they are estimated from above where it does not say
     or cannot mean it; and whether any were."""
-    given = believed(answer.prompt_tokens, request.prompt_tokens)
-    said = believed(answer.completion_tokens, most_output(request))
+    given = plausible(answer.prompt_tokens, request.prompt_tokens)
+    said = plausible(answer.completion_tokens, most_output(request))
     own = given is None or said is None
     return (
         request.prompt_tokens if given is None else given,
@@ -301,7 +301,7 @@ def counted(request: Request, answer: Answer) -> tuple[int, int, bool]:
     )
 
 
-def believed(figure: object, most: int) -> int | None:
+def plausible(figure: object, most: int) -> int | None:
     """A server's count where it can be one."""
     if not isinstance(figure, int) or isinstance(figure, bool):
         return None

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from rlm_dsl.testing.batch_faults import Route, spoiled
-from rlm_dsl.testing.delivery import dropped, response
+from rlm_dsl.testing.delivery import deliver, dropped, response
 from rlm_dsl.testing.outcome import Arrival, Outcome, outcome, payload
 from rlm_dsl.testing.settings import Settings
 from rlm_dsl.testing.traffic import Traffic
@@ -58,6 +58,8 @@ class Batch:
         return {"object": "list", "data": [told]} if self.reason else None
 
 
+STALL = 30.0
+"""Seconds for which a stalled call is not answered."""
 PROBLEMS = {
     "404": Problem(404, "It is not there.", "not_found"),
     "500": Problem(500, "The server had an error.", "server_error"),
@@ -104,8 +106,13 @@ class Batches:
             named = faults.batch_trouble.get(route, ())
             self.visits[route] += 1
             trouble = named[self.visits[route] - 1] if self.visits[route] <= len(named) else "ok"
-            if trouble in ("ok", "drop"):
+            if trouble == "stall":
+                await asyncio.sleep(STALL)
+            if trouble in ("ok", "drop", "half", "stall"):
                 reply = await handler(request)
+                if trouble == "half" and isinstance(reply, web.Response) and isinstance(reply.body, bytes):
+                    whole = Payload(reply.status, reply.body, reply.content_type)
+                    return await deliver(request, whole, midway=True, slow_drip=0.0)
                 return dropped(request) if trouble == "drop" else reply
             return self.refusal(PROBLEMS.get(trouble) or busy(faults.retry_after))
 

@@ -17,7 +17,7 @@ from rlm_dsl.models.budget import (
     Estimate,
     Spending,
     amount,
-    counted,
+    count_tokens,
     dollars,
     estimate_round,
     most_output,
@@ -249,9 +249,9 @@ def test_a_count_above_what_was_reserved_is_believed_from_the_next_call_on() -> 
     assert result is None and way.spending.prompt_tokens == 3 * asked.prompt_tokens + 2 * 100
     assert way.spending.completion_tokens == 3 * 50 + 2 * 7
     most = Answer("", prompt_tokens=asked.prompt_tokens + BEYOND, completion_tokens=50 + BEYOND)
-    assert counted(asked, most) == (asked.prompt_tokens + BEYOND, 50 + BEYOND, False)
+    assert count_tokens(asked, most) == (asked.prompt_tokens + BEYOND, 50 + BEYOND, False)
     over = Answer("", prompt_tokens=asked.prompt_tokens + BEYOND + 1, completion_tokens=50 + BEYOND + 1)
-    assert counted(asked, over) == (asked.prompt_tokens, 1, True)
+    assert count_tokens(asked, over) == (asked.prompt_tokens, 1, True)
     way, _, _ = asked_for(Limits(), [Play(text="a " * 9_000)], [(1, 50)] * 2, ceiling=1)
     assert way.spending.beyond["m"] == Amount(0, BEYOND) and way.spending.completion_tokens == 50 + 50 + BEYOND
     way, _, _ = asked_for(Limits(), [play, Play(figures=(1, 1))], [(1, 50)] * 4, ceiling=1)

@@ -18,7 +18,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Log, announcement, told
 from rlm_dsl.models.batch_api.results import BatchResult, read_results
 from rlm_dsl.models.batch_api.server import CHATS, Batch, BatchRefused, BatchServer
-from rlm_dsl.models.budget import NOTHING, Amount, PriceOf, Spending, amount, counted, most, within
+from rlm_dsl.models.budget import NOTHING, Amount, PriceOf, Spending, amount, at_most, count_tokens, most_amount
 from rlm_dsl.models.cache.store import AnswerStore
 from rlm_dsl.models.protocol import Attempt
 from rlm_dsl.models.request import Answer, Request
@@ -73,7 +73,7 @@ class Batches:
         wanted = {request.key: request for request in requests}
         for batch, keys in (await self.under_way(wanted)).items():
             self.log("batch.found", {"step": step, "batch": batch, "requests": len(keys)})
-            found = await self.collected(batch, {key: wanted[key] for key in keys if key in wanted})
+            found = await self.collect(batch, {key: wanted[key] for key in keys if key in wanted})
             if found.end is not None:
                 raise found.end
 
@@ -98,27 +98,27 @@ class Batches:
     async def submit(self, step: str, requests: Sequence[Request]) -> None:
         """Ask for the requests in batches, as far as the server has them."""
         for part in parts([request for request in requests if request.key not in self.returned], self.line):
-            if not await self.submitted(step, part):
+            if not await self.submit_part(step, part):
                 return
 
-    async def submitted(self, step: str, requests: Sequence[Request]) -> bool:
+    async def submit_part(self, step: str, requests: Sequence[Request]) -> bool:
         """One batch: reserved, announced, made, waited for. False where more of them make no sense."""
-        reserved = total(most(request, self.price(request)) for request in requests)
+        reserved = total(most_amount(request, self.price(request)) for request in requests)
         await self.spending.reserve(reserved)
         spent, estimated = NOTHING, False
         try:
-            async with self.alone():
+            async with self.exclusively():
                 if await self.under_way({request.key: request for request in requests}):
                     batch = ""  # another process was quicker: its batch is taken up below
                 else:
                     file = await self.server.upload(b"".join(map(self.line, requests)))
                     self.announce(step, requests)
-                    spent, estimated = total(map(self.asked, requests)), True  # it may be billed from here on
-                    batch = await self.made(file, requests)
+                    spent, estimated = total(map(self.amount_asked, requests)), True  # it may be billed from here on
+                    batch = await self.make(file, requests)
             if not batch:
                 await self.take_up(step, requests)
                 return True
-            found = await self.collected(batch, {request.key: request for request in requests})
+            found = await self.collect(batch, {request.key: request for request in requests})
             spent, estimated = found.spent, found.estimated
             if found.end is not None:
                 raise found.end
@@ -127,14 +127,14 @@ class Batches:
             self.log("batch.end", {"step": step, "outcome": "refused", "reason": refusal.error.words})
             if spent.calls:
                 for request in requests:
-                    self.unanswered(request, refusal.error.words, billed=False)
+                    self.tell_unanswered(request, refusal.error.words, billed=False)
             spent, estimated = NOTHING, False
             return False
         finally:
             self.spending.settle(reserved, spent, estimated=estimated)
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
+    async def exclusively(self) -> AsyncIterator[None]:
         """Nobody else submits a batch to this server meanwhile, in this process or another with the same store."""
         name = f"batches of {self.url}"
         async with self.lock:
@@ -145,7 +145,7 @@ class Batches:
             finally:
                 self.store.claims.give_back(name)
 
-    async def made(self, file: str, requests: Sequence[Request]) -> str:
+    async def make(self, file: str, requests: Sequence[Request]) -> str:
         """The id of the batch of a file, written down before it is asked for and once it is known."""
         keys, note = [request.key for request in requests], f"{UNMADE}{file}"
         self.store.keep_batch(self.url, note, keys)
@@ -159,14 +159,14 @@ class Batches:
         self.log("batch.made", {"batch": batch, "requests": len(keys)})
         return batch
 
-    async def collected(self, batch_id: str, wanted: Mapping[str, Request]) -> Collected:
+    async def collect(self, batch_id: str, wanted: Mapping[str, Request]) -> Collected:
         """Wait until a batch is over, and keep its answers."""
-        batch = await self.over(batch_id)
+        batch = await self.wait_until_over(batch_id)
         status = "gone" if batch is None else str(batch["status"]).lower()
         answers, lost = await self.file(batch, "output_file_id")
         errors, _ = await self.file(batch, "error_file_id")
         maybe_billed = lost or batch is None or status in WHOLE
-        spent, estimated, count = await self.kept(wanted, {**errors, **answers}, status, maybe_billed)
+        spent, estimated, count = await self.keep(wanted, {**errors, **answers}, status, maybe_billed)
         self.store.forget_batch(batch_id)
         self.returned |= wanted.keys()
         reason = reason_of(batch, lost)
@@ -174,7 +174,7 @@ class Batches:
         self.log("batch.end", ended | ({"reason": self.server.endpoint.redact(reason)} if reason else {}))
         return Collected(spent, estimated, status in WHOLE, self.end_by(batch))
 
-    async def over(self, batch_id: str) -> Batch | None:
+    async def wait_until_over(self, batch_id: str) -> Batch | None:
         """A batch when it is over; None for one that is gone."""
         wait = FIRST_POLL
         while True:
@@ -190,7 +190,7 @@ class Batches:
         content = await self.server.content(str(file)) if file else b""
         return read_results(content or b""), content is None
 
-    async def kept(
+    async def keep(
         self, wanted: Mapping[str, Request], results: Mapping[str, BatchResult], status: str, maybe_billed: bool
     ) -> tuple[Amount, bool, int]:
         """Each answer, kept, and each request without one, told: what they took, whether that is an estimate, and how
@@ -202,14 +202,14 @@ class Batches:
             if answer is None:
                 billed = maybe_billed if result is None else result.status == 200
                 words = f"the batch is {status}" if result is None else result.words
-                self.unanswered(request, words or "what came is no answer", billed=billed)
-                spent, estimated = (spent + self.asked(request), True) if billed else (spent, estimated)
+                self.tell_unanswered(request, words or "what came is no answer", billed=billed)
+                spent, estimated = (spent + self.amount_asked(request), True) if billed else (spent, estimated)
                 continue
             count += 1
             self.log("call.end", {"key": key, **told(answer), "batch": True})
-            given, said, own = counted(request, answer)
+            given, said, own = count_tokens(request, answer)
             price = self.price(request)
-            spent, estimated = spent + within(most(request, price), given, said, price), estimated or own
+            spent, estimated = spent + at_most(most_amount(request, price), given, said, price), estimated or own
             if answer.keepable:
                 waiting.append(asyncio.wrap_future(self.store.put(request, answer)))
                 self.live(key)
@@ -238,12 +238,12 @@ class Batches:
         for request in requests:
             self.log("call.start", {**announcement(request), "batch": True})
 
-    def unanswered(self, request: Request, words: str, *, billed: bool) -> None:
+    def tell_unanswered(self, request: Request, words: str, *, billed: bool) -> None:
         told_of = self.server.endpoint.redact(words)
         ended = {"key": request.key, "outcome": "failed", "error": told_of, "may_be_billed": billed, "batch": True}
         self.log("call.end", ended)
 
-    def asked(self, request: Request) -> Amount:
+    def amount_asked(self, request: Request) -> Amount:
         """What a request counts for that was sent and not answered."""
         return amount(request.prompt_tokens, 0, self.price(request))
 

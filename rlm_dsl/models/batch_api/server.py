@@ -63,9 +63,9 @@ class BatchServer:
 
         async def attempt() -> str:
             sent = files.create(file=("requests.jsonl", lines), purpose="batch", extra_headers=self.headers)
-            return str((await self.said(sent, large=True))["id"])
+            return str((await self.object_of(sent, large=True))["id"])
 
-        return await self.tried(attempt)
+        return await self.try_again(attempt)
 
     async def create(self, file: str) -> Batch:
         """A batch of a file's requests."""
@@ -74,26 +74,26 @@ class BatchServer:
 
         async def attempt() -> Batch:
             nonlocal unsure
-            if unsure and (made := await self.found(file)) is not None:
+            if unsure and (made := await self.find_once(file)) is not None:
                 return made
             try:
-                return await self.said(self.post("/batches", body))
+                return await self.object_of(self.post("/batches", body))
             except Attempt as failure:
                 unsure |= failure.billed
                 raise
 
-        return await self.tried(attempt)
+        return await self.try_again(attempt)
 
     async def find(self, file: str) -> Batch | None:
         """The batch that was made of a file, if one was."""
-        return await self.tried(lambda: self.found(file))
+        return await self.try_again(lambda: self.find_once(file))
 
-    async def found(self, file: str) -> Batch | None:
+    async def find_once(self, file: str) -> Batch | None:
         """The same, in one attempt; None of a server that lists no batches."""
         after = ""
         for _ in range(PAGES):
             try:
-                page = await self.said(self.get(f"/batches?limit=100{after}"), "data")
+                page = await self.object_of(self.get(f"/batches?limit=100{after}"), "data")
             except BatchRefused:
                 return None
             listed = [batch for batch in page["data"] if isinstance(batch, Mapping)]
@@ -106,18 +106,16 @@ class BatchServer:
         return None
 
     async def look(self, batch: str) -> Batch | None:
-        """How far a batch is; None for one that is gone."""
+        """How far a batch is; None for one that is gone, or that the server does not tell of."""
         try:
-            return await self.tried(lambda: self.said(self.get(f"/batches/{batch}")))
-        except BatchRefused as refusal:
-            if refusal.error.status in GONE:
-                return None
-            raise
+            return await self.try_again(lambda: self.object_of(self.get(f"/batches/{batch}")))
+        except BatchRefused:
+            return None
 
     async def cancel(self, batch: str) -> Batch | None:
         """End a batch; None for one that is gone."""
         try:
-            return await self.tried(lambda: self.said(self.post(f"/batches/{batch}/cancel", {})))
+            return await self.try_again(lambda: self.object_of(self.post(f"/batches/{batch}/cancel", {})))
         except BatchRefused as refusal:
             if refusal.error.status in GONE:
                 return None
@@ -127,11 +125,11 @@ class BatchServer:
         """A file's bytes; None for one that is gone."""
 
         async def attempt() -> bytes:
-            reply = await self.once(self.get(f"/files/{file}/content"))
+            reply = await self.reply_to(self.get(f"/files/{file}/content"))
             return bytes(reply.content)
 
         try:
-            return await self.tried(attempt)
+            return await self.try_again(attempt)
         except BatchRefused:
             return None
 
@@ -141,23 +139,23 @@ class BatchServer:
     def post(self, path: str, body: Mapping[str, Any]) -> Awaitable[Any]:
         return self.endpoint.opened().post(path, cast_to=object, body=dict(body), options={"headers": self.headers})
 
-    async def tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def try_again(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """What an attempt gives in the end. Raises UserError for an outage, a key, money; BatchRefused for all else."""
         try:
             return await first_success(attempt, self.sleep, self.draw)
         except Attempt as failure:
             raise failure.error from None
 
-    async def said(self, sent: Awaitable[Any], name: str = "id", *, large: bool = False) -> Batch:
+    async def object_of(self, sent: Awaitable[Any], name: str = "id", *, large: bool = False) -> Batch:
         """A reply's object, with a field that it must have; what is large may take more than a call's time."""
-        reply = await self.once(sent, None if large else self.endpoint.timeout)
+        reply = await self.reply_to(sent, None if large else self.endpoint.timeout)
         value = parse_body(reply.text)
         if not isinstance(value, Mapping) or not isinstance(value.get(name), str | list):
             error = ModelUnavailable(f"{self.endpoint.base_url} answered what is no batch")
             raise Attempt(error, again=True, billed=True)
         return value
 
-    async def once(self, sent: Awaitable[Any], seconds: float | None = None) -> Any:
+    async def reply_to(self, sent: Awaitable[Any], seconds: float | None = None) -> Any:
         """One call's reply. Raises Attempt for what may pass and for what ends a run, BatchRefused for all else."""
         try:
             async with asyncio.timeout(seconds):

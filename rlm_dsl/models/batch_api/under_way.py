@@ -92,25 +92,25 @@ async def end_batch(server: BatchServer, store: AnswerStore, one: UnderWay) -> E
     """End one batch, and forget it unless its answers wait to be taken."""
     unmade = one.batch.startswith(UNMADE)
     batch = await (server.find(one.batch.removeprefix(UNMADE)) if unmade else server.look(one.batch))
-    if batch is not None and not over(batch):
+    if batch is not None and not is_over(batch):
         batch = await server.cancel(str(batch["id"])) or batch
     elif batch is not None:
         told = f"{one.batch} was {batch['status']} before: the next run that asks the same takes what it answered"
-        return Ended(one, "over", answered(batch), told)
+        return Ended(one, "over", answered_count(batch), told)
     store.forget_batch(one.batch)
     if batch is None:
         told = "the server tells of no such batch; what it answered, if anything, may be billed"
         return Ended(one, "gone", None, f"{one.batch} is forgotten: {told}")
-    count = answered(batch)
+    count = answered_count(batch)
     some = "what it answered" if count is None else f"{count:,} of {one.requests:,} requests were answered, which"
     return Ended(one, "cancelled", count, f"{one.batch} is cancelled: {some} may still be billed")
 
 
-def over(batch: Batch) -> bool:
+def is_over(batch: Batch) -> bool:
     return str(batch.get("status")).lower() in OVER
 
 
-def answered(batch: Batch) -> int | None:
+def answered_count(batch: Batch) -> int | None:
     """How many requests of a batch were answered, where the server says."""
     counts = batch.get("request_counts")
     found = counts.get("completed") if isinstance(counts, dict) else None
