@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 
 def canonical(value: object) -> bytes:
-    """Sorted, compact, UTF-8 JSON. Raises TypeError for floats and for keys that are not ASCII text."""
-    return json.dumps(checked(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
-        "utf-8", "surrogatepass"
-    )
+    """Compact UTF-8 JSON, its names in the order of RFC 8785. Raises TypeError for floats and for keys that are no
+    text."""
+    return json.dumps(checked(value), separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def members(texts: Mapping[str, str]) -> str:
-    """The canonical text of an object from those of its members."""
+    """The canonical text of an object from those of its members, whose names are ASCII."""
     return "{" + ",".join(f'"{name}":{texts[name]}' for name in sorted(texts)) + "}"
 
 
@@ -28,13 +27,23 @@ def checked(value: object) -> object:
         case None | bool() | int() | str():
             return value
         case Mapping():
-            if not all(isinstance(key, str) and key.isascii() for key in value):
-                raise TypeError(f"keys of hashed JSON are ASCII text: {list(value)!r}")
-            return {key: checked(item) for key, item in value.items()}
+            return {key: checked(value[key]) for key in in_order(value)}
         case list() | tuple():
             return [checked(item) for item in value]
         case _:
             raise TypeError(f"{type(value).__name__} cannot be hashed as it is; write it as text")
+
+
+def in_order(names: Collection[object]) -> list[str]:
+    """Names by their UTF-16 code units: RFC 8785's order, and for ASCII that of their letters."""
+    texts = [name for name in names if isinstance(name, str)]
+    if len(texts) < len(names):
+        raise TypeError(f"keys of hashed JSON are text: {list(names)!r}")
+    return sorted(texts, key=None if all(map(str.isascii, texts)) else utf16)
+
+
+def utf16(name: str) -> bytes:
+    return name.encode("utf-16-be", "surrogatepass")
 
 
 def without_floats(value: object) -> object:

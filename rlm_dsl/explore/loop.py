@@ -25,6 +25,9 @@ NOTHING = (
     "There was no statement in that reply, so nothing was run. Reply with statements alone, such as\n"
     "show tickets | take(3)"
 )
+ALL_THOUGHT = (
+    "All of that reply went to reasoning, and nothing was said. Think briefly, and reply with one short statement."
+)
 CUT_SHORT = "That reply was cut off before it was finished. Reply with one or two short statements alone."
 LAST_TURN = "This is the last turn: give `answer expression` now, from what is bound."
 NO_DATA = "That answer rests on no row of any context. Compute it from the tables."
@@ -99,6 +102,18 @@ class Checks:
 NO_CHECKS = Checks()
 
 
+class OnlyThought(UserError):
+    """The turns are used up, and the last reply's limit went to reasoning."""
+
+    def __init__(self, turns: int) -> None:
+        super().__init__(
+            f"no answer within {turns} turns: all of the last reply's limit went to reasoning",
+            "allow more, with `max_completion_tokens` under `parameters`, or ask for less of it (reasoning_effort)",
+            exit_code=3,
+            code="turns",
+        )
+
+
 def explore(
     question: str,
     session: Session,
@@ -141,7 +156,8 @@ def explore(
             tree, asked = backward_slice(session, turn), session.asked_below(turn.answered)
             return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked)
         exchanges.append(Exchange(reply or "(nothing)", turn.observation, in_a_line(turn, told[-1].program)))
-    return Exploration("turns", tuple(told), failure=session.failure)
+    failure = session.failure or (OnlyThought(turns) if answer.thought else None)
+    return Exploration("turns", tuple(told), failure=failure)
 
 
 def in_a_line(turn: Turn, program: str) -> str:
@@ -172,7 +188,7 @@ def taken(session: Session, answer: Answer, number: int) -> Turn:
 def nothing_in(answer: Answer) -> str:
     """What is said to a reply without a statement: cut short, a tool's call, a refusal, prose or nothing at all."""
     if answer.finish == "length":
-        return CUT_SHORT
+        return ALL_THOUGHT if answer.thought else CUT_SHORT
     if answer.refusal is not None or answer.finish == "content_filter":
         return REFUSED
     if OTHER_END.search(answer.text):

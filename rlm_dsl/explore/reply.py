@@ -7,11 +7,21 @@ Law: nothing is executed that was not written in the language; fences, prose and
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
 
-THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n(?P<inside>.*?)(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
-STATEMENT = re.compile(r"^\s*(?:(?:context|param)\s+[\w`]+\s*:|(?:show|answer)\s+\S|[A-Za-z_]\w*\s*=(?!=))")
-BARE_FENCE = re.compile(r"^[ \t]*(?:```+|~~~+)\w*[ \t]*$")
+from rlm_dsl.language.spoken import spoken
+
+LINE_END = re.compile(r"\r\n?")
+STATEMENT = re.compile(
+    r"^\s*(?:(?:context|param)\s+[\w`]+\s*:|(?:show|answer)\s+\S"
+    r"|(?:[A-Za-z_]\w*|`(?![A-Za-z_][A-Za-z0-9_]*`)[^`\n]+`)\s*=(?!=))"
+)
+SETTING = re.compile(r"\s*\w+=\S")
+"""What stands behind a fence's language, such as `title="x"`, and is no statement."""
+FENCE = re.compile(r"[ \t]*(?P<run>`{3,}|~{3,})(?P<rest>.*)")
+BARE_FENCE = re.compile(r"[ \t]*(?:`{3,}|~{3,})\w*[ \t]*")
+ON_ONE_LINE = re.compile(r"[ \t]*(?P<run>`{3,8}(?!`)|~{3,8}(?!~))(?P<inside>.+?)(?P=run)")
 FOREIGN = re.compile(
     r"^\s*(?:SELECT\s|WITH\s+\w+\s+AS\b|for\s+\w+\s+in\s|import\s|from\s+\w+\s+import\s|def\s+\w+\(|print\()"
 )
@@ -20,28 +30,85 @@ OPENING, CLOSING = "([{", ")]}"
 
 def program_text(reply: str) -> str:
     """The program text of a reply: what stands in its fences, or else its lines that are statements."""
-    spoken = THINKING.sub("", reply)
-    blocks = [block["inside"] for block in FENCE.finditer(spoken)]
-    if blocks:
-        return "\n".join(without_fences(block) for block in blocks).strip("\n")
-    return statement_lines(spoken) or foreign_lines(spoken)
+    said = spoken(LINE_END.sub("\n", reply))
+    if blocks := [*fenced(said.split("\n"))]:
+        return "\n".join(blocks).strip("\n")
+    return statement_lines(said) or foreign_lines(said)
 
 
-def without_fences(block: str) -> str:
+def fenced(lines: list[str], *, outermost: bool = True) -> Iterator[str]:
+    """What stands in each fence, without the fences within it; one that is not closed goes to the end."""
+    fences = [number for number, line in enumerate(lines) if FENCE.match(line)]
+    at = 0
+    while at < len(lines):
+        if on_one_line := ON_ONE_LINE.match(lines[at]):
+            yield from filter(None, [code_in(on_one_line["inside"])])
+        elif fence := FENCE.match(lines[at]):
+            end, last = end_of_fence(lines, at + 1, fence["run"])
+            beside = code_in(fence["rest"])
+            block = [*([beside] if beside else []), *lines[at + 1 : end], last]
+            yield from inside(block) if outermost else [without_fences(block)]
+            at = past_stray(lines, fences, end) if last else end
+        at += 1
+
+
+def inside(block: list[str]) -> Iterator[str]:
+    """The text of a fence's lines: without the fences within it, and without the prose around those."""
+    around, within = list[str](), False
+    for line in block:
+        within = within != bool(FENCE.match(line))
+        around += [] if within or FENCE.match(line) else [line]
+    if len(around) < len(block) and "".join(around).strip() and not statement_lines("\n".join(around)):
+        yield from fenced(block, outermost=False)
+    else:
+        yield without_fences(block)
+
+
+def without_fences(block: list[str]) -> str:
     """A block's lines but for the fences that stand within it."""
-    return "\n".join(line for line in block.rstrip().splitlines() if not BARE_FENCE.match(line))
+    return "\n".join(line for line in block if not BARE_FENCE.fullmatch(line)).rstrip()
+
+
+def end_of_fence(lines: list[str], at: int, run: str) -> tuple[int, str]:
+    """The line that closes a fence, and what stands on it before the fence's end."""
+    same = f"{run[0]}{{{len(run)}}}"
+    closing = re.compile(rf"(?P<last>.*?)(?<![`~]){same}(?P<more>[`~]*)[ \t]*|[ \t]*{same}[ \t]+\S+[ \t].*")
+    for number in range(at, len(lines)):
+        if (found := closing.fullmatch(lines[number])) and not BARE_FENCE.fullmatch(found["last"] or ""):
+            last = (found["last"] or "").rstrip()
+            in_backticks = last.count("`") % 2 == 1 and found["more"].startswith("`")
+            return number, f"{last}`" if in_backticks else last
+    return len(lines), ""
+
+
+def past_stray(lines: list[str], fences: list[int], at: int) -> int:
+    """The line at which a fence ends that is closed at the end of a statement: this one, or a bare fence that follows
+    and closes it once more. It does where no other is left to be its end."""
+    left = len(fences) - bisect_right(fences, at)
+    following = fences[-left] if left else at
+    stray = left % 2 == 1 and lines[following].strip(" \t`~") == "" and not "".join(lines[at + 1 : following]).strip()
+    return following if stray else at
+
+
+def code_in(text: str) -> str:
+    """The statement or foreign code that stands beside a fence, behind its language if it has one; "" for prose."""
+    _, _, behind = text.strip().partition(" ")
+    for code in (text.strip(), "" if SETTING.match(behind) else behind.strip()):
+        if STATEMENT.match(code) or FOREIGN.match(code):
+            return code
+    return ""
 
 
 def foreign_lines(text: str) -> str:
     """The first line that is code of another language: it is read for what it says of what is meant."""
-    return next((line.strip() for line in text.splitlines() if FOREIGN.match(line)), "")
+    return next((line.strip() for line in text.split("\n") if FOREIGN.match(line)), "")
 
 
 def statement_lines(text: str) -> str:
     """Lines that begin a statement, with those that carry it on: inside brackets, or around a pipe."""
     kept: list[str] = []
     depth, going = 0, False
-    for line in text.splitlines():
+    for line in text.split("\n"):
         begins = STATEMENT.match(line) is not None
         carries = going and (depth > 0 or line.lstrip().startswith("|") or _hangs(kept[-1]))
         if not begins and not carries:

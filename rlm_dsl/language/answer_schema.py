@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unicodedata import east_asian_width, normalize
 
-from rlm_dsl.language.lenient_json import TOO_DEEP, Unreadable
+from rlm_dsl.language.lenient_json import TOO_DEEP, OutOfRange, Unreadable
 from rlm_dsl.language.said_json import DRAFTS, said_values
 from rlm_dsl.language.types import Enum, ListOf, Nullable, Record, Scalar, Table, Type, bare
 
@@ -192,7 +192,7 @@ def _scalar(value: Any, type_: Type, at: str) -> Any:
             return value
         case Scalar("int"), int() if not isinstance(value, bool) and -(2**63) <= value < 2**63:
             return value
-        case Scalar("float"), int() | float() if not isinstance(value, bool) and abs(value) <= LARGEST:
+        case Scalar("float"), int() | float() if not isinstance(value, bool) and in_range(value):
             return float(value)
         case Scalar("float"), int() | float() if not isinstance(value, bool):
             raise NotOfType(f"{at} must be a number no larger than {LARGEST:.2g}, not {preview(value)}")
@@ -203,6 +203,13 @@ def _scalar(value: Any, type_: Type, at: str) -> Any:
 
 
 LARGEST = sys.float_info.max
+
+
+def in_range(value: int | float) -> bool:
+    """Whether a float holds a number; infinities that were not read from a text are meant."""
+    return not isinstance(value, OutOfRange) if isinstance(value, float) else abs(value) <= LARGEST
+
+
 WORDS = {
     "text": "a text",
     "quote": "a text",
