@@ -14,7 +14,7 @@ from rlm_dsl.testing.wire import encoded
 
 Route = Literal["upload", "create", "list", "poll", "content", "cancel"]
 Trouble = Literal["ok", "drop", "half", "stall", "404", "429", "500", "502"]
-"""The server does what it was asked, and then `drop` closes the connection, `half` in mid-body; `stall` waits before it;
+"""The server does what it was asked, and then `drop` closes the connection, `half` in mid-body; `stall` waits before;
 all others answer and do nothing."""
 Spoil = Literal["cut", "list", "prose", "stranger", "no_text", "twice", "half_line", "gone"]
 """Of a file of answers: its last line cut; a line `[]`; a line that is no JSON; an answer to what was never asked; a
