@@ -116,6 +116,14 @@ def test_a_row_that_is_refused_teaches_nothing() -> None:
     assert asked(dialects, request(), lambda body: echo)[1] == 1, "the form is proven: the row is at fault"
 
 
+def test_after_a_few_searches_in_vain_a_refusal_is_taken_as_it_comes() -> None:
+    dialects = Dialects()
+    for _ in range(3):
+        assert not dialects.given_up(request())
+        dialects.nothing_worked(request())
+    assert dialects.given_up(request("another row")) and not dialects.given_up(request(schema=LARGE))
+
+
 def test_too_large_a_schema_is_one_steps_affair() -> None:
     def server(body: dict[str, Any]) -> ServerError | None:
         large = len(json.dumps(body.get("response_format", {}))) > 3_000

@@ -111,7 +111,7 @@ class Endpoint:
         first = await self.asked(request, dialect)
         if isinstance(first, Answer):
             return first
-        if not self.may_be_the_dialect(first, request):
+        if not self.may_be_the_dialect(first, request) or self.dialects.given_up(request):
             raise self.refusal(first, request)
         search = self.dialects.search(request, dialect, first)
         while (other := search.next()) is not None:
@@ -121,6 +121,7 @@ class Endpoint:
             if not self.may_be_the_dialect(found, request):
                 raise self.refusal(found, request)
             search.refused(other, found)
+        self.dialects.nothing_worked(request)
         raise self.refusal(first, request)
 
     async def asked(self, request: Request, dialect: Dialect) -> Answer | ServerError:

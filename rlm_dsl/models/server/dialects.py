@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,8 @@ ROLE = re.compile(
 """Words of servers that take no message of the system's."""
 SMALL = 2_000
 """Characters of a schema so small that a server which refuses it refuses schemas."""
+MOST_SEARCHES = 3
+"""Requests for which the dialects are searched in vain, before a refusal is taken as it comes."""
 MOST_TRIED = 8
 """Dialects that one request is tried in."""
 WORDED = "Answer with JSON alone, of this JSON Schema: "
@@ -175,6 +178,8 @@ class Dialects:
     """Models, forms and schemas that were answered as asked."""
     answered: set[str] = field(default_factory=set)
     """Models that gave any answer."""
+    in_vain: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Models and schemas, with how many requests were refused in every dialect."""
 
     def of(self, request: Request) -> Dialect:
         """How a request is written as far as is known."""
@@ -212,6 +217,14 @@ class Dialects:
         if dialect != usual:
             self.known[model] = dialect
             self.learnt(model, dialect)
+
+    def nothing_worked(self, request: Request) -> None:
+        """A request was refused in every dialect."""
+        self.in_vain[request.settings.model, schema_text(request)] += 1
+
+    def given_up(self, request: Request) -> bool:
+        """Whether so many requests were refused in every dialect that another search finds nothing either."""
+        return self.in_vain[request.settings.model, schema_text(request)] >= MOST_SEARCHES
 
     def search(self, request: Request, first: Dialect, error: ServerError) -> Search:
         """The dialects worth trying after a refusal: none where the same was answered before."""
