@@ -94,6 +94,7 @@ STRINGS = {
 BLANKS = re.compile(r"(?:\s+|//[^\r\n]*|#[^\r\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 NAME = re.compile(r"(?!\d)[^\s:,{}\[\]\"'`“”‘’/#=()]++")
 BARE = re.compile(r"[^,:{}\[\]\"`\r\n#]+")
+COMMENT = re.compile(r"//|/\*")
 NUMBER = re.compile(r"[+-]?(?:\d+(?P<part>\.\d*)?|(?P<only>\.\d+))(?P<power>[eE][+-]?\d+)?", re.ASCII)
 CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
 ESCAPE = re.compile(r"\\(?:u(?P<code>[0-9a-fA-F]{4})|(?P<sign>.))", re.DOTALL)
@@ -143,8 +144,8 @@ def escaped_sign(found: re.Match[str]) -> str:
 def _bare(text: str, at: int) -> tuple[Any, int]:
     """A number, a constant, or a text without quotes."""
     found = BARE.match(text, at)
-    word = found[0].partition("//")[0].strip() if found else ""
-    if not found or not word or word.startswith("/*"):
+    word = COMMENT.split(found[0], 1)[0].strip() if found else ""
+    if not found or not word:
         raise Unlike
     end = at + found[0].index(word) + len(word)
     if word.lower() in CONSTANTS:

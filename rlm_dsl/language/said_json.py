@@ -109,20 +109,22 @@ def objects(text: str) -> Iterator[dict[str, Any] | Broken]:
     while at >= 0:
         if (count := count + 1) > MOST:
             raise Unreadable(TOO_MANY)
-        value, end = object_at(text, at)
+        value, end = object_at(text, at, to_its_end=count == 1)
         yield value
         at = text.find("{", end)
 
 
-def object_at(text: str, at: int) -> tuple[dict[str, Any] | Broken, int]:
-    """The object at a brace and its end; one that is no object ends where its braces do."""
+def object_at(text: str, at: int, *, to_its_end: bool) -> tuple[dict[str, Any] | Broken, int]:
+    """The object at a brace and its end. What is no object ends where its braces do, or, as quotes that are not escaped
+    hide those, is looked at up to the text's end: for the first alone, as that takes the time of the whole text."""
     with suppress(ValueError):
         return STRICT.raw_decode(text, at)
-    inside = text[at : end_of_braces(text, at)]
-    with suppress(ValueError):
-        value, end = nearly(inside, 0)
-        return value, at + end
-    return Broken(inside), at + len(inside)
+    end = end_of_braces(text, at)
+    for within in (text[at:end], text[at:] if to_its_end else ""):
+        with suppress(ValueError):
+            value, length = nearly(within, 0)
+            return value, at + length
+    return Broken(text[at:end]), end
 
 
 BRACES = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?<=[\s:,{\[])\'(?:[^\'\\]|\\.)*+\'(?=\s*[:,}\]])|[{}]', re.DOTALL)
