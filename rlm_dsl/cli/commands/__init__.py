@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 
 import click
 
@@ -40,5 +41,10 @@ def quietly(command: click.Command) -> click.Command:
     return command
 
 
-for module in pkgutil.iter_modules(__path__):
-    group.add_command(quietly(importlib.import_module(f"{__name__}.{module.name}").command))
+def add_commands(folders: Iterable[str]) -> None:
+    """Every command of this package's folders."""
+    for module in pkgutil.iter_modules(folders):
+        group.add_command(quietly(importlib.import_module(f"{__name__}.{module.name}").command))
+
+
+add_commands(__path__)
