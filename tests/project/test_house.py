@@ -43,7 +43,7 @@ def test_each_module_says_what_it_is_for() -> None:
 
 
 def test_tests_have_the_rooms_of_the_package() -> None:
-    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"common"}
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     tests = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
-    assert rooms - tests == set(), "a room without tests of its own"
+    assert rooms - tests <= {"common"}, "a room without tests of its own"
     assert tests - rooms == {"project"}, "tests of no room"
