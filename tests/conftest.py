@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 
 import pytest
+
+FEW, MANY = 40, 1_000
+"""Examples of a generated test that does not say a number of its own: in the suite, and under `-m proof`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,5 +27,24 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):
         from hypothesis import HealthCheck, settings
 
-        settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.register_profile(
+            "suite",
+            deadline=None,
+            max_examples=MANY if proving(config) else FEW,
+            suppress_health_check=[HealthCheck.too_slow],
+        )
         settings.load_profile("suite")
+
+
+def proving(config: pytest.Config) -> bool:
+    """Whether the heavy proofs are run."""
+    return config.option.markexpr == "proof"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Every generated test is a heavy proof too, with many examples."""
+    if proving(config):
+        for item in items:
+            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+                item.add_marker("proof")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rlm_dsl.common.diagnostics import UserError
@@ -21,7 +21,6 @@ from rlm_dsl.language.types import INT, TEXT, Field, Table
 from tests.support.contexts import column, written
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(st.binary(max_size=12), max_size=20).map(b"\n".join))
 def test_lines_give_back_every_byte(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = written(tmp_path_factory.mktemp("lines"), "a.txt", content)
@@ -133,7 +132,6 @@ def test_a_declaration_is_held_to(tmp_path: Path) -> None:
 LONG = b"x" * 14
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.binary(max_size=40) | st.lists(st.sampled_from([b"\n", b"a", b"\xc3\xa9", b"\r", LONG])).map(b"".join)),
     st.integers(1, 40),

@@ -85,18 +85,9 @@ def grown_as_loaded(folder: Path, growth: list[tuple[int, bytes]], size: int) ->
             same(open_stored("x", kept), load("x", str(logs)))
 
 
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 8)
 @given(GROWTH, st.integers(1, 30))
 def test_what_has_grown_is_what_a_load_gives(
-    tmp_path_factory: pytest.TempPathFactory, growth: list[tuple[int, bytes]], size: int
-) -> None:
-    grown_as_loaded(tmp_path_factory.mktemp("grown"), growth, size)
-
-
-@pytest.mark.proof
-@settings(max_examples=500)
-@given(GROWTH, st.integers(1, 30))
-def test_what_has_grown_500_times_is_what_a_load_gives(
     tmp_path_factory: pytest.TempPathFactory, growth: list[tuple[int, bytes]], size: int
 ) -> None:
     grown_as_loaded(tmp_path_factory.mktemp("grown"), growth, size)
@@ -228,18 +219,9 @@ def found_as_without_an_index(folder: Path, lines: list[str], patterns: list[str
     assert found.value == run(program, {"a": load("a", path)}).value
 
 
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 8)
 @given(LINES, LOOKED_FOR, st.integers(1, 200))
 def test_an_index_leaves_out_no_row_that_matches(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[str], patterns: list[str], block: int
-) -> None:
-    found_as_without_an_index(tmp_path_factory.mktemp("indexed"), lines, patterns, block)
-
-
-@pytest.mark.proof
-@settings(max_examples=500)
-@given(LINES, LOOKED_FOR, st.integers(1, 200))
-def test_an_index_leaves_out_no_row_of_500_contexts_that_matches(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], patterns: list[str], block: int
 ) -> None:
     found_as_without_an_index(tmp_path_factory.mktemp("indexed"), lines, patterns, block)

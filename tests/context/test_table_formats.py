@@ -135,7 +135,6 @@ CELLS = [
 PIECES = ['"', '""', ",", ",", "\n", "\n", "\r\n", "\r", "x", "é", "\0", '","', '"\n', '"x\ny"', '"a ""b"" c"', *CELLS]
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     st.lists(st.sampled_from(PIECES).map(str.encode) | st.just(b"\xff"), max_size=40).map(b"".join),
     st.sampled_from([b"a,b\n", b"a\n", b"\xef\xbb\xbfa,b,c\r\n", b'"p\nq",b\n', b'"a,b\n']),
@@ -167,7 +166,6 @@ ROWS = st.lists(st.dictionaries(st.sampled_from("abcA"), VALUES | st.just(2**53 
 SPACES = st.sampled_from(["", " ", "\n", "\r\n\t "])
 
 
-@settings(deadline=None, max_examples=100)
 @given(ROWS.filter(bool), st.integers(1, 60), SPACES, st.booleans())
 def test_json_rows_are_the_same_however_they_are_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], window: int, space: str, ascii: bool

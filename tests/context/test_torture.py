@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rlm_dsl.api import run
@@ -166,7 +166,6 @@ FIELD = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampl
 )
 
 
-@settings(deadline=None, max_examples=80)
 @given(
     st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(FIELD, min_size=n, max_size=n), max_size=6)),
     st.sampled_from(["\n", "\r\n"]),
@@ -187,13 +186,17 @@ def test_what_a_csv_writer_wrote_is_read_back(
 ODD_LINES = ['"x', 'x"y,"', '"x"y', '"a""', 'x,"y" z']
 
 
-@pytest.mark.parametrize("line", ['x","', *(pytest.param(line, marks=pytest.mark.proof) for line in ODD_LINES)])
-def test_very_many_stray_quotes_are_read_in_linear_time(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [('x","', 40_000), *(pytest.param(line, 100_000, marks=pytest.mark.proof) for line in ['x","', *ODD_LINES])],
+)
+def test_very_many_stray_quotes_are_read_in_linear_time(tmp_path: Path, line: str, count: int) -> None:
     """Each of these lines opens quotes that close far below or never: looked for from each, that is quadratic."""
-    started = time.perf_counter()
-    context = load("t", written(tmp_path, "t.csv", "a,b\n" + f"{line}\n" * 100_000 + "z"))
-    assert time.perf_counter() - started < 20
-    assert context.rows["#hi"][-1].as_py() == 4 + (len(line) + 1) * 100_000 + 1
+    path = written(tmp_path, "t.csv", "a,b\n" + f"{line}\n" * count + "z")
+    started = time.process_time()
+    context = load("t", path)
+    assert time.process_time() - started < count / 5_000
+    assert context.rows["#hi"][-1].as_py() == 4 + (len(line) + 1) * count + 1
     assert "stray quotes" in notes(context)
 
 
@@ -363,7 +366,6 @@ def test_broken_json_lines_are_refused_with_their_place(tmp_path: Path, case: st
         load("t", written(tmp_path, "t.jsonl", content))
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.lists(VALUES, min_size=1, max_size=5))
 def test_json_values_of_any_kinds_come_back(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
     content = "".join(json.dumps({"n": n, "held": value}) + "\n" for n, value in enumerate(values))
@@ -426,7 +428,6 @@ def test_invalid_utf8_is_replaced_as_its_authors_say(tmp_path: Path) -> None:
                 load("u", written(tmp_path, "one.jsonl", b'{"x": "' + raw + b'"}'))
 
 
-@settings(deadline=None, max_examples=80)
 @given(st.lists(st.sampled_from([bytes([n]) for n in range(256)]) | st.binary(max_size=4), max_size=12).map(b"".join))
 def test_bytes_of_any_kind_are_read_as_python_reads_them(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

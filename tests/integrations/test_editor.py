@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Error, Keyword, Literal, Name, String, Token
@@ -323,7 +323,6 @@ def test_every_entry_has_a_manual() -> None:
 # ---- laws ----
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from([*FAULTY, *(path.read_text(encoding="utf-8") for path in PROGRAMS)]), st.data())
 def test_no_text_is_too_wrong(text: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(text)))

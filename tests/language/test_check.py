@@ -85,7 +85,7 @@ def test_a_pipe_is_a_first_argument() -> None:
     assert identity_of("a = tickets | take(3) | count()", "a") == identity_of("a = count(take(tickets, 3))", "a")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(trees())
 def test_any_tree_is_checked_or_refused(tree: object) -> None:
     check(tree, Environment({"a": TICKETS, "body": TICKETS}))  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ CALLS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.lists(CALLS, min_size=1, max_size=3))
 def test_any_pipeline_is_a_plan_or_a_diagnostic(calls: list[str]) -> None:
     likely_program(" | ".join(["t", *calls]))

@@ -384,7 +384,7 @@ def assert_tree_or_problems(text: str) -> None:
 ANY_TEXT = st.one_of(program_like(), mutated(tuple(PROGRAMS.values())), st.text())
 
 
-@settings(parent=RELAXED, max_examples=200)
+@RELAXED
 @given(ANY_TEXT)
 @example("x = " + "(" * 500)
 def test_any_text_gives_a_tree_or_problems(text: str) -> None:

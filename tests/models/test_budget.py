@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rlm_dsl.models.budget import (
@@ -55,7 +55,6 @@ LIMITS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(LIMITS, PLAYS, SIZES, st.integers(1, 20), st.sampled_from([None, 5]), st.sampled_from([None, None, 0.3, 4.0]),
        st.sampled_from([0.0, 0.5, 1.0]))  # fmt: skip
 def test_the_law(
@@ -123,7 +122,6 @@ def asked_for(limits: Limits, plays: list[Play], sizes: list[tuple[int, int]], *
     return ways[0], result, took
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 99), st.integers(1, 9_999), st.integers(1, 9_999),
        st.integers(1, 16))  # fmt: skip
 def test_what_fits_exactly_is_never_refused_and_one_less_is(
@@ -142,7 +140,6 @@ def test_what_fits_exactly_is_never_refused_and_one_less_is(
         assert isinstance(result, BudgetExceeded) and way.spending.calls == len(way.answered) == rows - 1
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 16), st.sampled_from([0.5, 1.0, 4.0, 60.0]))
 def test_no_call_leaves_after_the_last_second_and_those_under_way_are_kept(
     rows: int, ceiling: int, seconds: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable
@@ -46,7 +46,6 @@ def test_no_more_are_in_flight_than_the_width() -> None:
     assert left_at(1, [1] * 3) == ([0.0, 1.0, 2.0], 1)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.integers(1, 12), st.integers(100, 400),
        st.integers(1, 40))  # fmt: skip
 def test_rates_hold_within_any_minute_and_waste_nothing(

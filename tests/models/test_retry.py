@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
@@ -113,7 +113,6 @@ def test_a_server_that_answers_nothing_quickly_ends_by_its_attempts() -> None:
     assert isinstance(result, ModelUnavailable) and took < 310.0
 
 
-@settings(deadline=None)
 @given(st.integers(1, 80), st.integers(2, 8))
 def test_a_server_that_is_too_slow_for_many_at_once_is_asked_for_fewer(rows: int, able: int) -> None:
     """One that answers the slower the more ask at once, and nobody in time, is narrowed down to what it can."""

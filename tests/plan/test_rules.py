@@ -128,7 +128,7 @@ def holds(program: str) -> int:
     return rewrites
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
 def test_rules_keep_answers(program: str) -> None:
     holds(program)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +17,7 @@ from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner, StepRecord
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.check import Environment, check_program
+from rlm_dsl.language.sql import name, sql
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Field, ListOf, Table, Type, nullable
 from rlm_dsl.models.request import ModelSettings
@@ -84,11 +87,32 @@ def planned(program: str, types: Mapping[str, Table], warehouse: Warehouse, para
     return build(checked.statements, warehouse.contexts, {})
 
 
+@cache
+def shared(threads: int) -> Warehouse:
+    """The one that all programs share: to open one takes as long as to run a program."""
+    return Warehouse(threads=threads)
+
+
+@contextmanager
+def emptied(threads: int) -> Iterator[Warehouse]:
+    """The shared warehouse, in which nothing is left afterwards."""
+    warehouse = shared(threads)
+    try:
+        yield warehouse
+    finally:
+        for context in warehouse.contexts:
+            warehouse.run(sql("DROP VIEW IF EXISTS {v}", v=name(context)))
+            warehouse.connection.unregister(f"#rows {context}")
+        warehouse.contexts.clear()
+        for (table,) in warehouse.rows(sql("SELECT table_name FROM duckdb_tables()")):
+            warehouse.drop(table)
+
+
 def ran(
     program: str, contexts: Mapping[str, Mapping[str, list[Any]]], model: Any = None, threads: int = 2
 ) -> tuple[dict[tuple[str, ...], Any], tuple[StepRecord, ...]]:
     """The answer's parts by path (tables as lists of rows), and the records of the steps."""
-    with Warehouse(threads=threads) as warehouse:
+    with emptied(threads) as warehouse:
         types = {name: loaded(warehouse, name, columns) for name, columns in contexts.items()}
         plan = planned(program, types, warehouse)
         records = Runner(warehouse, calls_of(model), NoProgress()).run(plan)

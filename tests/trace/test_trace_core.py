@@ -625,18 +625,18 @@ def test_json_with_other_keys_than_text_is_redacted() -> None:
     ["-----BEGIN PRIVATE KEY-----", "sk-", "-eyJ", "eyJaaaaaaaaaa.", "Bearer ", "AKIA", "xoxb-", "A" * 17 + "\n"],
 )
 def test_no_text_takes_quadratic_time(part: str) -> None:
-    text = "-----BEGIN PRIVATE KEY-----" + part * (300_000 // len(part))
-    started = time.perf_counter()
+    text = "-----BEGIN PRIVATE KEY-----" + part * (200_000 // len(part))
+    started = time.process_time()
     Redaction().redact(text)
-    assert time.perf_counter() - started < 5, "300 kB of it took seconds"
+    assert time.process_time() - started < 4, "200 kB of it took seconds"
 
 
 def test_prose_is_passed_over_quickly() -> None:
     text = "The quick brown fox jumps over the lazy dog. " * 20_000
     assert NEEDLES.search(text) is None
-    started = time.perf_counter()
+    started = time.process_time()
     Redaction().redact(text)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @given(
