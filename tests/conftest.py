@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def proving(config: pytest.Config) -> bool:
     """Whether the heavy proofs are run."""
     return config.option.markexpr == "proof"
+
+
+@pytest.fixture(scope="session")
+def recorded_trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of `tests.support.runs`, recorded once for all tests that read it; who changes it copies it first."""
+    from tests.support.runs import recorded
+
+    return recorded(tmp_path_factory.mktemp("recorded"))
+
+
+@pytest.fixture(scope="session")
+def explored_trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same by an exploration."""
+    from tests.support.runs import asked
+
+    return asked(tmp_path_factory.mktemp("explored"))
 
 
 @pytest.hookimpl(tryfirst=True)

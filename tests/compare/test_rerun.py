@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,14 @@ def test_nothing_that_is_known_is_asked_and_changed_rows_exactly(tmp_path: Path)
         assert header["parent"]["head"] == json.loads((office.parent / "seal.json").read_text())["predicate"]["head"]
 
 
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """One recorded run, made anew in many ways; it is never changed."""
+    office = Office(tmp_path_factory.mktemp("wide"), WIDE)
+    with office.server:
+        yield office
+
+
 def rlm_dsl_price() -> Any:
     from rlm_dsl.models.prices import Price
 
@@ -107,11 +116,9 @@ def rlm_dsl_price() -> Any:
     ({"at": "mine", "settings": ['condition=user == "u0"']}, "program", "mine: condition changed"),
 ])  # fmt: skip
 def test_each_reason_and_only_what_follows_from_it(
-    tmp_path: Path, different: dict[str, Any], kind: str, told: str
+    wide: Office, different: dict[str, Any], kind: str, told: str
 ) -> None:
-    office = Office(tmp_path, WIDE)
-    with office.server:
-        _, found = office.again(**different)
+    _, found = wide.again(**different)
     (name, why), *others = [(each.step, each.reasons) for each in found.asked]
     assert name == "topics" and dict(why) == {(kind, told): found.asked[0].requests}
     both = "at" not in different or different["at"] == "mine"

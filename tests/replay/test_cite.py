@@ -18,14 +18,14 @@ from rlm_dsl import api, traces
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.replay.cite import Citation
 from rlm_dsl.testing import serve
-from tests.support.runs import BILLING, billing_of, body, csv, recorded
+from tests.support.runs import BILLING, billing_of, body, csv
 
 COUNT = 40
 
 
-@pytest.fixture(scope="module")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return recorded(tmp_path_factory.mktemp("citing"), COUNT)
+@pytest.fixture
+def trace(recorded_trace: Path) -> Path:
+    return recorded_trace
 
 
 def where(trace: Path) -> dict[str, str]:

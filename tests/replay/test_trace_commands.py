@@ -13,7 +13,8 @@ import os
 import shutil
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from rlm_dsl.trace.layout import SEAL
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.story import story
 from rlm_dsl.trace.writer import TraceWriter
-from tests.support.runs import PROGRAM, QUESTION, asked, billing_of, recorded
+from tests.support.runs import PROGRAM, QUESTION, billing_of
 
 Told = Callable[..., tuple[int, str, str]]
 
@@ -45,9 +46,9 @@ def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     return run
 
 
-@pytest.fixture(scope="module")
-def explored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return asked(tmp_path_factory.mktemp("explored"))
+@pytest.fixture
+def explored(explored_trace: Path) -> Path:
+    return explored_trace
 
 
 # --- show
@@ -136,9 +137,9 @@ def test_a_story_of_100_000_calls_is_told_within_a_second(tmp_path: Path, told: 
 # --- sql
 
 
-@pytest.fixture(scope="module")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return recorded(tmp_path_factory.mktemp("commands"))
+@pytest.fixture
+def trace(recorded_trace: Path) -> Path:
+    return recorded_trace
 
 
 def test_the_views_agree_with_the_trace(trace: Path) -> None:
@@ -429,21 +430,26 @@ SPOILED = ("[]", '{"seq": 0}\n', "\xff", "", "{}", "null", "{", '[{"a": 1}]', '{
 
 
 def test_a_damaged_trace_is_told_in_words_by_every_command(trace: Path, tmp_path: Path, told: Told) -> None:
-    spoil(trace, tmp_path, told, SPOILED[:2])
+    """Each file with one other content, of those in turn."""
+    names = files_of(trace)
+    spoil(trace, tmp_path, told, [(name, SPOILED[n % len(SPOILED)]) for n, name in enumerate(names)])
 
 
 @pytest.mark.proof
 def test_a_trace_damaged_in_any_way_is_told_in_words(trace: Path, tmp_path: Path, told: Told) -> None:
-    spoil(trace, tmp_path, told, SPOILED)
+    spoil(trace, tmp_path, told, product(files_of(trace), SPOILED))
 
 
-def spoil(trace: Path, tmp_path: Path, told: Told, spoiled: tuple[str, ...]) -> None:
-    """Each file of a trace with other content, read by every command."""
+def files_of(trace: Path) -> list[Path]:
+    return sorted(path.relative_to(trace) for path in trace.rglob("*") if path.is_file())
+
+
+def spoil(trace: Path, tmp_path: Path, told: Told, spoiled: Iterable[tuple[Path, str]]) -> None:
+    """A trace in which a file has other content, read by every command."""
     data = ("--context", f"tickets={trace.parent / 'tickets.csv'}")
     commands = (("show",), ("cite", *data), ("sql", "select * from calls"), ("prove", "--event", "0"), ("doctor",))
     exports = tuple(("export", f"--{form}", "--content") for form in ("otlp", "openinference", "openlineage"))
-    names = [path.relative_to(trace) for path in trace.rglob("*") if path.is_file()]
-    for number, (name, content) in enumerate((name, content) for name in names for content in spoiled):
+    for number, (name, content) in enumerate(spoiled):
         copied = tmp_path / f"{number}.trace"
         shutil.copytree(trace, copied)
         (copied / name).write_bytes(content.encode("latin-1"))

@@ -366,7 +366,7 @@ def test_a_forged_row_of_calls_is_a_report_and_no_crash(copied: Path) -> None:
 
 # --- killed half-way
 
-MANY = 200
+MANY = 100
 
 
 def killed(folder: Path, server: Server, seen: int, wait: float) -> None:

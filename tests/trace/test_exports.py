@@ -20,12 +20,12 @@ import pytest
 from rlm_dsl import traces
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace.reader import Trace
-from tests.support.runs import BILLING, QUESTION, asked, csv, recorded
+from tests.support.runs import BILLING, QUESTION, csv, recorded
 
 
-@pytest.fixture(scope="module")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return asked(tmp_path_factory.mktemp("exports"))
+@pytest.fixture
+def trace(explored_trace: Path) -> Path:
+    return explored_trace
 
 
 def events(trace: Path, kind: str) -> list[dict[str, Any]]:

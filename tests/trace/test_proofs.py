@@ -16,7 +16,6 @@ from rlm_dsl.trace.events import whole_lines
 from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
 from rlm_dsl.trace.proof import read_proof, written
 from rlm_dsl.trace.reader import Trace
-from tests.support.runs import recorded
 
 # The leaves, roots and paths of Certificate Transparency's own tests of RFC 6962 (merkle tree of 8 leaves).
 LEAVES = [
@@ -62,9 +61,9 @@ def test_roots_and_paths_are_the_published_ones() -> None:
         assert merkle.check_proof(LEAVES[index], index, count, proof, bytes.fromhex(ROOTS[count - 1]))
 
 
-@pytest.fixture(scope="module")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return recorded(tmp_path_factory.mktemp("proofs"))
+@pytest.fixture
+def trace(recorded_trace: Path) -> Path:
+    return recorded_trace
 
 
 def sealed(trace: Path) -> dict[str, str]:

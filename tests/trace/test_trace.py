@@ -200,10 +200,11 @@ def test_an_untouched_trace_has_no_fault(trace: Path) -> None:
     assert not found(trace)
 
 
-def test_every_flipped_byte_is_found(trace: Path) -> None:
+def test_flipped_bytes_are_found(trace: Path) -> None:
+    """Every byte of a smaller trace is flipped in `test_trace_core.py`."""
     plain = [name for name in names_of(trace) if not name.startswith("payload/")]
-    unseen, count = all_missed(trace, lambda content: flips(content, 1), plain)
-    assert (unseen, count > 3_000) == (0, True), f"{unseen} of {count} flipped bytes of text files were missed"
+    unseen, count = all_missed(trace, lambda content: flips(content, 5), plain)
+    assert (unseen, count > 600) == (0, True), f"{unseen} of {count} flipped bytes of text files were missed"
     unseen, count = all_missed(trace, lambda content: flips(content, 7), ["payload/calls.parquet"])
     assert (unseen, count > 50) == (0, True), f"{unseen} of {count} flipped bytes of Parquet were missed"
 
