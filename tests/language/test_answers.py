@@ -13,9 +13,23 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rlm_dsl.language.answer_schema import NotOfType, json_schema, read_answer
+from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes, json_schema, quotes, read_answer
 from rlm_dsl.language.spoken import spoken
-from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Enum, Field, ListOf, Nullable, Record, Type
+from rlm_dsl.language.types import (
+    BOOL,
+    DATE,
+    FLOAT,
+    INT,
+    QUOTE,
+    TEXT,
+    TIMESTAMP,
+    Enum,
+    Field,
+    ListOf,
+    Nullable,
+    Record,
+    Type,
+)
 from tests.support.cases import accept, corpus_cases
 from tests.support.paths import CORPUS
 
@@ -196,6 +210,17 @@ def test_names_meet_however_their_letters_are_composed() -> None:
     assert read_answer(json.dumps({size: 1, apart: 2}), both) == {size: 1, apart: 2}
     assert read(json.dumps({size: 1, apart: 2}), of(INT, size)).startswith("no answer: answer must have exactly")
     assert read(json.dumps({"grosse": 1}), of(INT, size)).startswith("no answer: answer must have exactly")
+
+
+def test_a_quote_stands_in_what_was_shown_word_for_word() -> None:
+    type_ = Record((Field("all", ListOf(Record((Field("said", Nullable(QUOTE)),)))), Field("x", TEXT)))
+    value = read_answer('{"all": [{"said": "one two"}, {"said": null}, {"said": ""}], "x": "no quote"}', type_)
+    assert [*quotes(value, type_)] == [("answer.all[0].said", "one two"), ("answer.all[2].said", "")]
+    assert holds_quotes(type_) and holds_quotes(Nullable(ListOf(QUOTE))) and not holds_quotes(of(ListOf(TEXT)))
+    for shown, at in [(["one", "two"], 0), (["a", "one two"], 2)]:
+        with pytest.raises(NotOfType, match=rf"answer.all\[{at}\].said must be copied word for word from the text"):
+            check_quotes(value, type_, shown)
+    check_quotes({"all": [{"said": "one two"}, {"said": None}], "x": "?"}, type_, ["a", "one two three"])
 
 
 # ---- nearly JSON ----

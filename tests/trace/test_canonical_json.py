@@ -67,7 +67,8 @@ def test_what_has_no_one_form_is_refused(value: Any) -> None:
 
 
 def test_floats_are_hashed_as_their_shortest_text() -> None:
-    assert without_floats({"ü": [0.1, (1.0,)], 5: {"a": 1e300}}) == {"ü": ["0.1", ["1.0"]], "5": {"a": "1e+300"}}
+    value = {"ü": [0.1, (1.0,)], 5: {"a": 1e300, "b": [None, True, 7, "x"]}}
+    assert without_floats(value) == {"ü": ["0.1", ["1.0"]], "5": {"a": "1e+300", "b": [None, True, 7, "x"]}}
 
 
 def test_an_object_is_made_of_its_members_texts() -> None:
