@@ -81,26 +81,28 @@ class Mark:
 
 
 def spoken(reply: str) -> str:
-    """The part of a reply that counts; the reply itself where it has no marks."""
+    """The part of a reply that counts; the reply itself where it has no marks. Where a thought ends behind the mark that
+    ended the reply, one of the two was only thought of, and nothing counts."""
     text = final_message(reply)
     said: list[str] = []
-    at, thought, begun = 0, "", False
+    at, thought, begun, ended = 0, "", False, False
     for mark in marks(text):
         if thought:
             if mark.kind == "close" and mark.name == thought:
                 at, thought = mark.end, ""
-            continue
-        if mark.kind == "close" and mark.name == PAIRED_ONLY:
-            continue
-        said.append(text[at : mark.start])
-        begun = begun or bool(said[-1].strip())
-        at = mark.end
-        if mark.kind == "open":
+        elif mark.kind == "close" and mark.name != PAIRED_ONLY:
+            if ended:
+                return ""
+            said, at, begun = [], mark.end, False
+        elif not ended:
+            said.append(text[at : mark.start])
+            at = mark.end
+            begun = begun or bool(said[-1].strip())
+            ended = mark.kind == "stop" or (mark.kind == "sign" and begun)
+        if not thought and mark.kind == "open":
             thought = mark.name
-        elif mark.kind == "close":
-            said, begun = [], False
-        elif mark.kind == "stop" or (mark.kind == "sign" and begun):
-            return joined(said)
+    if ended:
+        return joined(said)
     return "" if thought else joined([*said, text[at:]])
 
 
@@ -113,8 +115,8 @@ def marks(text: str) -> Iterator[Mark]:
     literals: Literals | None = None
     for found in MARKS.finditer(text):
         literals = literals or literals_of(text)
+        kind, _, style = (found.lastgroup or "").partition("_")
         if not literals.hold(found.start()):
-            kind, _, style = (found.lastgroup or "").partition("_")
             word = WORD.search(found[0])
             yield Mark(kind, word[0].lower() if word and style in ("tag", "bracket", "bar") else style, *found.span())
 
@@ -125,8 +127,8 @@ CHANNEL = re.compile(
     r"<\|channel\|>\s*(?P<channel>\w*)(?:[^<\n]*(?:<\|constrain\|>[^<\n]*)?<\|message\|>)?"
     r"|\A\s*(?P<first>analysis|commentary|final)\b[^<\n]*<\|message\|>"
 )
-MESSAGE_END = re.compile(r"<\|(?:end|start)\|>")
-TURN_END = re.compile(r"<\|(?:return|call)\|>|<\|start\|>(?!\s*assistant)")
+OTHERS_TURN = re.compile(r"<\|start\|>(?!\s*assistant)")
+MESSAGE_END = re.compile(r"<\|(?:end|return|call|start)\|>")
 WORDS_ALONE = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary|final)")
 """How a reply begins where a server left out the marks but not the words between them."""
 THOUGHT_ALONE = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary)(?=[A-Z\"“'])(?!\w*\s*=)")
@@ -148,14 +150,13 @@ def final_message(reply: str) -> str:
 
 
 def final_messages(reply: str, headers: list[re.Match[str]], literals: Literals) -> Iterator[str]:
-    """The texts of the messages in `final`, up to where the turn ends."""
-    turn = next(
-        (end.start() for end in TURN_END.finditer(reply, headers[0].end()) if not literals.hold(end.start())),
-        len(reply),
-    )
+    """The texts of the messages in `final`, up to a turn of somebody else. One that the model's turn ends with is not
+    more the answer than those after it: a thought may hold its marks."""
+    turns = (turn.start() for turn in OTHERS_TURN.finditer(reply, headers[0].end()) if not literals.hold(turn.start()))
+    last = next(turns, len(reply))
     for header, following in zip(headers, [*(each.start() for each in headers[1:]), len(reply)], strict=True):
-        if (header["channel"] or header["first"]) == "final" and header.end() <= turn:
-            body = reply[header.end() : min(following, turn)]
+        if (header["channel"] or header["first"]) == "final" and header.end() <= last:
+            body = reply[header.end() : min(following, last)]
             ends = (end.start() for end in MESSAGE_END.finditer(body) if not literals.hold(header.end() + end.start()))
             yield body[: next(ends, len(body))]
 

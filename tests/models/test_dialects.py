@@ -163,6 +163,14 @@ def test_a_better_form_that_works_is_never_given_up() -> None:
     assert late.of(request()) == USUAL
 
 
+def test_what_left_in_the_old_way_is_asked_again_in_the_new_one() -> None:
+    dialects = Dialects()
+    without = Dialect(without=frozenset({"temperature"}))
+    dialects.succeeded(request(), without, '{"label": "a"}', True)
+    search = dialects.search(request("was under way"), USUAL, ServerError(400, "Unsupported value"))
+    assert search.next() == without
+
+
 def test_a_question_asked_again_tells_the_schema_in_words() -> None:
     again = request().again('{"x": 1}', "That does not fit.")
     assert "JSON Schema" in body_of(again, USUAL)["messages"][0]["content"]

@@ -61,8 +61,8 @@ def same(one: object, other: object) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-@pytest.mark.parametrize("value", [1.5, {"a": [0.0]}, {"ä": 1}, {1: 2}, b"bytes", {"a": float("nan")}])
-def test_floats_bytes_and_keys_outside_ascii_are_refused(value: object) -> None:
+@pytest.mark.parametrize("value", [1.5, {"a": [0.0]}, {1: 2}, b"bytes", {"a": float("nan")}])
+def test_floats_bytes_and_keys_that_are_no_text_are_refused(value: object) -> None:
     with pytest.raises(TypeError):
         canonical(value)
 

@@ -174,8 +174,8 @@ class Dialects:
     usual: Dialect = USUAL
     of_schema: dict[tuple[str, str], Dialect] = field(default_factory=dict)
     """Dialects for one schema alone, where a server refuses that one, such as for its size."""
-    proven: set[tuple[str, str, str]] = field(default_factory=set)
-    """Models, forms and schemas that were answered as asked."""
+    proven: set[tuple[str, Dialect, str]] = field(default_factory=set)
+    """Models, dialects and schemas that were answered as asked."""
     answered: set[str] = field(default_factory=set)
     """Models that gave any answer."""
     in_vain: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -189,13 +189,13 @@ class Dialects:
 
     def is_proven(self, request: Request, dialect: Dialect) -> bool:
         """Whether the same was asked in the same way with success: then a refusal is about the row."""
-        return (request.settings.model, dialect.form, schema_text(request)) in self.proven
+        return (request.settings.model, dialect, schema_text(request)) in self.proven
 
     def succeeded(self, request: Request, dialect: Dialect, text: str, whole: bool) -> None:
         """An answer came. Where the dialect is another than was known, that is learned, another form only from an
         answer that fits; a form that was passed over is asked for in words too from then on."""
         model, schema = request.settings.model, schema_text(request)
-        key = (model, dialect.form, schema)
+        key = (model, dialect, schema)
         fits = request.schema is None or not whole or conforms(text, request.schema)
         if fits and whole and key not in self.proven:
             self.proven.add(key)
@@ -204,7 +204,7 @@ class Dialects:
             dialect = replace(dialect, words=True)
         usual = self.of(request)
         later = FORMS.index(dialect.form) > FORMS.index(usual.form)
-        if dialect != usual and not (later and (not fits or (model, usual.form, schema) in self.proven)):
+        if dialect != usual and not (later and (not fits or (model, usual, schema) in self.proven)):
             self.learn(request, dialect)
 
     def learn(self, request: Request, dialect: Dialect) -> None:
@@ -229,8 +229,10 @@ class Dialects:
     def search(self, request: Request, first: Dialect, error: ServerError) -> Search:
         """The dialects worth trying after a refusal: none where the same was answered before."""
         found = Search(request, {first})
+        if (now := self.of(request)) != first:
+            found.ahead.append(now)  # which others found out meanwhile
         if request.schema is None or not self.is_proven(request, first):
-            found.refused(first, error)
+            found.ahead += candidates(request, first, error)
         return found
 
 
