@@ -178,9 +178,9 @@ def largest_prompts(tmp_path: Path, megabytes: list[int], monkeypatch: pytest.Mo
 
 
 def test_the_prompt_stays_small_whatever_the_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    largest = largest_prompts(tmp_path, [1, 10], monkeypatch)
+    largest = largest_prompts(tmp_path, [1, 4], monkeypatch)
     assert max(largest.values()) <= 8_000, largest
-    assert largest[10] <= largest[1] * 1.05, largest
+    assert largest[4] <= largest[1] * 1.05, largest
 
 
 @pytest.mark.proof
@@ -193,7 +193,7 @@ def test_wide_tables_long_cells_and_many_names_do_not_grow_the_prompt(session: S
     wide = (
         "w = tickets | derive(" + ", ".join(f"column_with_a_long_name_{n}=concat(body, {n})" for n in range(150)) + ")"
     )
-    many = ["\n".join(f"n{k}_{n} = tickets | take({n + 1})" for n in range(20)) for k in range(20)]
+    many = ["\n".join(f"n{k}_{n} = tickets | take({n + 1})" for n in range(20)) for k in range(10)]
     found, _, root = explored(session, wide, *many, "y" * 50_000, COUNT, turns=40)
     assert found.value == 2
     assert max(prompt.prompt_tokens for prompt in root.prompts) <= 8_000

@@ -172,25 +172,25 @@ def test_a_metric_that_raises_stops_the_search(tmp_path: Path) -> None:
 
 
 def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
-    laid_out(tmp_path, own(120))
+    laid_out(tmp_path, own(80))
     with serve(fallback="learn", latency=0.02) as server:
         given = [
             *("optimize", "p.rlm", "--context", "tickets=t.csv", "--examples", "ex.jsonl", "--model", "m"),
             *("--base-url", server.base_url, "--optimizer", "random", "--store"),
         ]
         with command_started(tmp_path, *given, "a.sqlite", env={"OPENAI_API_KEY": "k"}) as process:
-            while server.calls < 120:
+            while server.calls < 80:
                 assert process.running, process.ended()
                 time.sleep(0.02)
             process.send(signal.SIGKILL)
             assert process.ended().code == -signal.SIGKILL
         before = server.calls
-        assert before >= 120 and not (tmp_path / "p.tuned.yaml").exists()
+        assert before >= 80 and not (tmp_path / "p.tuned.yaml").exists()
         whole = report(command(tmp_path, *given, "b.sqlite", "--json", OPENAI_API_KEY="k"))
         after = server.calls - before
     again = tmp_path / "again"
     again.mkdir()
-    laid_out(again, own(120))
+    laid_out(again, own(80))
     with serve(fallback="learn") as server:
         fresh = report(optimize(again, server, "--optimizer", "random", "--json"))
         assert fresh["test"] == whole["test"] and fresh["picked"] == whole["picked"]
@@ -244,10 +244,10 @@ def test_keeps_are_put_in_order_and_rows_are_ruled_out_by_terms(tmp_path: Path) 
 
 def test_whole_runs_are_examples_too(tmp_path: Path) -> None:
     """Contexts with their right answers: chunk sizes are tried, and the program's examples come from its own rows."""
-    rows = own(160)
+    rows = own(96)
     lines = []
     for number in range(32):
-        held = rows[number * 5 : number * 5 + 5]
+        held = rows[number * 3 : number * 3 + 3]
         (tmp_path / f"c{number}.csv").write_text("id,body\n" + "".join(f'{n},"{t}"\n' for n, (t, _) in enumerate(held)))
         lines.append({"context": f"c{number}.csv", "answer": sum(label == "a2" for _, label in held)})
     laid_out(tmp_path, rows[:10])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.testing import is_wrong, serve
 from rlm_dsl.testing.server import Server
+from tests.support.paths import ROOT
+from tests.support.processes import Process
 
 TICKETS, OOLONG = Path("examples/tickets"), Path("examples/oolong")
 TOPICS = ["billing", "technical", "account", "shipping", "feedback", "other"]
@@ -236,11 +237,6 @@ def check_oolong_questions(oolong: Context, servers: dict[str, Server], store: s
 
 
 def test_the_standard_library_counts_as_plain_python_does() -> None:
-    done = subprocess.run(
-        [sys.executable, "examples/stdlib/gold.py"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PYTHONPATH": str(Path.cwd()), "PATH": ""},
-    )
-    assert done.returncode == 0 and done.stdout.count("✓") == 8, done.stdout + done.stderr
+    with Process(ROOT, runpy.run_path, "examples/stdlib/gold.py", run_name="__main__") as process:
+        done = process.ended()
+    assert done.code == 0 and done.out.count("✓") == 8, done.out + done.err
