@@ -81,7 +81,7 @@ class Mark:
 
 
 def spoken(reply: str) -> str:
-    """The part of a reply that counts; the reply itself where it has no marks. Where a thought ends behind the mark that
+    """The part of a reply that counts; the reply itself where it has no marks. Where a thought ends behind a mark that
     ended the reply, one of the two was only thought of, and nothing counts."""
     text = final_message(reply)
     said: list[str] = []
