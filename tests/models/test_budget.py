@@ -55,62 +55,6 @@ LIMITS = st.builds(
 )
 
 
-@given(LIMITS, PLAYS, SIZES, st.integers(1, 20), st.sampled_from([None, 5]), st.sampled_from([None, None, 0.3, 4.0]),
-       st.sampled_from([0.0, 0.5, 1.0]))  # fmt: skip
-def test_the_law(
-    limits: Limits,
-    plays: list[Play],
-    sizes: list[tuple[int, int]],
-    ceiling: int,
-    rate: int | None,
-    interrupted: float | None,
-    draw: float,
-) -> None:
-    ways: list[Way] = []
-
-    def seen() -> None:
-        spending = ways[0].spending
-        spent = spending.calls + spending.reserved.calls
-        assert spent <= limits.calls and spending.tokens + spending.reserved.tokens <= limits.tokens
-        assert limits.usd is None or dollars(spending.usd + spending.reserved.usd) <= limits.usd
-        assert all(value >= 0 for value in (spending.calls, spending.prompt_tokens, spending.completion_tokens))
-        assert spending.usd >= 0 and spending.reserved.tokens >= 0 and spending.reserved.usd >= 0
-
-    async def work(loop: PlayedLoop) -> None:
-        ways.append(Way(loop, limits, plays, ceiling, rate, draw=draw, seen=seen))
-        asking = asyncio.ensure_future(ways[0].ask([request(number, *size) for number, size in enumerate(sizes)]))
-        if interrupted is not None:
-            loop.call_later(interrupted, asking.cancel)
-        await asking
-
-    result, took = played(work)
-    way = ways[0]
-    spending, sent = way.spending, way.server.sent
-    seen()
-    assert spending.reserved == NOTHING and all(each.ended for each in sent)
-    # No call leaves once the seconds are over; whatever leaves is announced, and nothing else is.
-    assert limits.seconds is None or all(each.at < limits.seconds for each in sent)
-    kinds = [kind for kind, _ in way.log]
-    assert kinds.count("call.start") == kinds.count("call.end") == way.server.asked
-    # What was sent and may be billed is booked once; what surely was not is not.
-    booked = [each for each in sent if each.ended in ("answered", "failed", "late", "interrupted")]
-    answered = [each for each in booked if each.ended == "answered"]
-    assert spending.calls == len(booked)
-    assert spending.prompt_tokens <= sum(each.request.prompt_tokens + BEYOND for each in booked)
-    assert spending.completion_tokens <= sum(most_output(each.request) + BEYOND for each in answered)
-    match result:
-        case None:
-            assert len(way.answered) == len(sizes) == len(answered)
-        case BudgetExceeded():  # what was under way is waited for and kept, and nothing is waited for beside it
-            assert "interrupted" not in way.ended and len(way.answered) == len(answered)
-            last = max((each.at + each.play.delay for each in sent), default=0.0)
-            assert limits.seconds is None or took <= max(last, limits.seconds)
-        case asyncio.CancelledError():
-            assert interrupted is not None and took == interrupted
-        case _:
-            assert isinstance(result, ModelUnavailable | RequestRefused)
-
-
 def asked_for(limits: Limits, plays: list[Play], sizes: list[tuple[int, int]], **more: Any) -> tuple[Way, Any, float]:
     ways: list[Way] = []
 
@@ -120,38 +64,6 @@ def asked_for(limits: Limits, plays: list[Play], sizes: list[tuple[int, int]], *
 
     result, took = played(work)
     return ways[0], result, took
-
-
-@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 99), st.integers(1, 9_999), st.integers(1, 9_999),
-       st.integers(1, 16))  # fmt: skip
-def test_what_fits_exactly_is_never_refused_and_one_less_is(
-    rows: int, size: int, most: int, given_price: int, said_price: int, ceiling: int
-) -> None:
-    price, prompt = Price(given_price / 100, said_price / 100), request(0, size).prompt_tokens
-    play = Play(figures=(prompt, most))
-    each = amount(prompt, most, price)
-    tokens, usd = rows * each.tokens, (prompt * given_price + most * said_price) * rows / 10**8
-    for limits in (Limits(rows), Limits(tokens=tokens), Limits(usd=usd), Limits(rows, tokens, usd)):
-        way, result, _ = asked_for(limits, [play], [(size, most)] * rows, price=price, ceiling=ceiling)
-        assert result is None and (way.spending.calls, way.spending.tokens) == (rows, tokens)
-        assert way.spending.usd == dollars(usd) and way.spending.reserved == NOTHING and not way.spending.estimated
-    for limits in (Limits(rows - 1), Limits(tokens=tokens - 1), Limits(usd=usd - 1e-8)):
-        way, result, _ = asked_for(limits, [play], [(size, most)] * rows, price=price, ceiling=ceiling)
-        assert isinstance(result, BudgetExceeded) and way.spending.calls == len(way.answered) == rows - 1
-
-
-@given(st.integers(1, 60), st.integers(1, 16), st.sampled_from([0.5, 1.0, 4.0, 60.0]))
-def test_no_call_leaves_after_the_last_second_and_those_under_way_are_kept(
-    rows: int, ceiling: int, seconds: float
-) -> None:
-    way, result, took = asked_for(Limits(seconds=seconds), [Play(delay=0.75)], [(1, 50)] * rows, ceiling=ceiling)
-    times = [each.at for each in way.server.sent]
-    assert all(at < seconds for at in times) and len(way.answered) == len(times) == way.spending.calls
-    if isinstance(result, BudgetExceeded):
-        assert took == max(times) + 0.75 >= seconds and len(times) < rows
-        assert str(result).startswith(f"the budget of {seconds:g} seconds is used up")
-    else:
-        assert result is None and len(times) == rows
 
 
 def test_a_wait_that_would_outlast_the_budget_ends_the_run_at_once() -> None:
@@ -345,3 +257,91 @@ def test_the_clock_begins_with_the_first_call() -> None:
     assert spending.late() == spending.late(9.0) == "the budget of 5 seconds is used up"
     endless = Spending(Limits(), lambda: now[0])
     assert endless.late(10**9) == ""
+
+
+@given(LIMITS, PLAYS, SIZES, st.integers(1, 20), st.sampled_from([None, 5]), st.sampled_from([None, None, 0.3, 4.0]),
+       st.sampled_from([0.0, 0.5, 1.0]))  # fmt: skip
+def test_the_law(
+    limits: Limits,
+    plays: list[Play],
+    sizes: list[tuple[int, int]],
+    ceiling: int,
+    rate: int | None,
+    interrupted: float | None,
+    draw: float,
+) -> None:
+    ways: list[Way] = []
+
+    def seen() -> None:
+        spending = ways[0].spending
+        spent = spending.calls + spending.reserved.calls
+        assert spent <= limits.calls and spending.tokens + spending.reserved.tokens <= limits.tokens
+        assert limits.usd is None or dollars(spending.usd + spending.reserved.usd) <= limits.usd
+        assert all(value >= 0 for value in (spending.calls, spending.prompt_tokens, spending.completion_tokens))
+        assert spending.usd >= 0 and spending.reserved.tokens >= 0 and spending.reserved.usd >= 0
+
+    async def work(loop: PlayedLoop) -> None:
+        ways.append(Way(loop, limits, plays, ceiling, rate, draw=draw, seen=seen))
+        asking = asyncio.ensure_future(ways[0].ask([request(number, *size) for number, size in enumerate(sizes)]))
+        if interrupted is not None:
+            loop.call_later(interrupted, asking.cancel)
+        await asking
+
+    result, took = played(work)
+    way = ways[0]
+    spending, sent = way.spending, way.server.sent
+    seen()
+    assert spending.reserved == NOTHING and all(each.ended for each in sent)
+    # No call leaves once the seconds are over; whatever leaves is announced, and nothing else is.
+    assert limits.seconds is None or all(each.at < limits.seconds for each in sent)
+    kinds = [kind for kind, _ in way.log]
+    assert kinds.count("call.start") == kinds.count("call.end") == way.server.asked
+    # What was sent and may be billed is booked once; what surely was not is not.
+    booked = [each for each in sent if each.ended in ("answered", "failed", "late", "interrupted")]
+    answered = [each for each in booked if each.ended == "answered"]
+    assert spending.calls == len(booked)
+    assert spending.prompt_tokens <= sum(each.request.prompt_tokens + BEYOND for each in booked)
+    assert spending.completion_tokens <= sum(most_output(each.request) + BEYOND for each in answered)
+    match result:
+        case None:
+            assert len(way.answered) == len(sizes) == len(answered)
+        case BudgetExceeded():  # what was under way is waited for and kept, and nothing is waited for beside it
+            assert "interrupted" not in way.ended and len(way.answered) == len(answered)
+            last = max((each.at + each.play.delay for each in sent), default=0.0)
+            assert limits.seconds is None or took <= max(last, limits.seconds)
+        case asyncio.CancelledError():
+            assert interrupted is not None and took == interrupted
+        case _:
+            assert isinstance(result, ModelUnavailable | RequestRefused)
+
+
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 99), st.integers(1, 9_999), st.integers(1, 9_999),
+       st.integers(1, 16))  # fmt: skip
+def test_what_fits_exactly_is_never_refused_and_one_less_is(
+    rows: int, size: int, most: int, given_price: int, said_price: int, ceiling: int
+) -> None:
+    price, prompt = Price(given_price / 100, said_price / 100), request(0, size).prompt_tokens
+    play = Play(figures=(prompt, most))
+    each = amount(prompt, most, price)
+    tokens, usd = rows * each.tokens, (prompt * given_price + most * said_price) * rows / 10**8
+    for limits in (Limits(rows), Limits(tokens=tokens), Limits(usd=usd), Limits(rows, tokens, usd)):
+        way, result, _ = asked_for(limits, [play], [(size, most)] * rows, price=price, ceiling=ceiling)
+        assert result is None and (way.spending.calls, way.spending.tokens) == (rows, tokens)
+        assert way.spending.usd == dollars(usd) and way.spending.reserved == NOTHING and not way.spending.estimated
+    for limits in (Limits(rows - 1), Limits(tokens=tokens - 1), Limits(usd=usd - 1e-8)):
+        way, result, _ = asked_for(limits, [play], [(size, most)] * rows, price=price, ceiling=ceiling)
+        assert isinstance(result, BudgetExceeded) and way.spending.calls == len(way.answered) == rows - 1
+
+
+@given(st.integers(1, 60), st.integers(1, 16), st.sampled_from([0.5, 1.0, 4.0, 60.0]))
+def test_no_call_leaves_after_the_last_second_and_those_under_way_are_kept(
+    rows: int, ceiling: int, seconds: float
+) -> None:
+    way, result, took = asked_for(Limits(seconds=seconds), [Play(delay=0.75)], [(1, 50)] * rows, ceiling=ceiling)
+    times = [each.at for each in way.server.sent]
+    assert all(at < seconds for at in times) and len(way.answered) == len(times) == way.spending.calls
+    if isinstance(result, BudgetExceeded):
+        assert took == max(times) + 0.75 >= seconds and len(times) < rows
+        assert str(result).startswith(f"the budget of {seconds:g} seconds is used up")
+    else:
+        assert result is None and len(times) == rows

@@ -46,20 +46,6 @@ def test_no_more_are_in_flight_than_the_width() -> None:
     assert left_at(1, [1] * 3) == ([0.0, 1.0, 2.0], 1)
 
 
-@given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.integers(1, 12), st.integers(100, 400),
-       st.integers(1, 40))  # fmt: skip
-def test_rates_hold_within_any_minute_and_waste_nothing(
-    tokens: list[int], requests: int, most: int, ceiling: int
-) -> None:
-    left, _ = left_at(ceiling, tokens, requests, most, lasts=0.0)
-    # Requests leave in the order in which they asked where none lasts, so that these are their tokens.
-    taken = list(zip(left, tokens, strict=True)) if ceiling == 1 else [(at, 1) for at in left]
-    for at in left:
-        window = [amount for when, amount in taken if at <= when < at + 60.0]
-        assert len(window) <= requests and (ceiling > 1 or sum(window) <= most or len(window) == 1)
-    assert len(left) == len(tokens)
-
-
 def test_a_rate_says_how_long_to_wait() -> None:
     now = [0.0]
     rate = Rate(10, lambda: now[0])
@@ -203,3 +189,17 @@ def test_whoever_stops_waiting_for_a_place_takes_none() -> None:
         return left
 
     assert played(work) == ([0.0, 0.5, 1.5], 2.5)
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.integers(1, 12), st.integers(100, 400),
+       st.integers(1, 40))  # fmt: skip
+def test_rates_hold_within_any_minute_and_waste_nothing(
+    tokens: list[int], requests: int, most: int, ceiling: int
+) -> None:
+    left, _ = left_at(ceiling, tokens, requests, most, lasts=0.0)
+    # Requests leave in the order in which they asked where none lasts, so that these are their tokens.
+    taken = list(zip(left, tokens, strict=True)) if ceiling == 1 else [(at, 1) for at in left]
+    for at in left:
+        window = [amount for when, amount in taken if at <= when < at + 60.0]
+        assert len(window) <= requests and (ceiling > 1 or sum(window) <= most or len(window) == 1)
+    assert len(left) == len(tokens)
