@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 WORDS = (
@@ -112,11 +112,11 @@ def joined(said: list[str]) -> str:
 
 def marks(text: str) -> Iterator[Mark]:
     """The marks of a text in order, but for those in literals."""
-    literals: Literals | None = None
+    in_literal: Callable[[int], bool] | None = None
     for found in MARKS.finditer(text):
-        literals = literals or literals_of(text)
+        in_literal = in_literal or literals_of(text)
         kind, _, style = (found.lastgroup or "").partition("_")
-        if not literals.hold(found.start()):
+        if not in_literal(found.start()):
             word = WORD.search(found[0])
             yield Mark(kind, word[0].lower() if word and style in ("tag", "bracket", "bar") else style, *found.span())
 
@@ -138,26 +138,26 @@ FINAL_ALONE = re.compile("assistantfinal")
 def final_message(reply: str) -> str:
     """What stands in the channel `final`, or the reply itself where it has no channels."""
     if "<|" in reply and (headers := [*CHANNEL.finditer(reply)]):
-        literals = literals_of(reply)
-        headers = [header for header in headers if not literals.hold(header.start())]
+        in_literal = literals_of(reply)
+        headers = [header for header in headers if not in_literal(header.start())]
         if headers:
-            return "\n".join(final_messages(reply, headers, literals))
+            return "\n".join(final_messages(reply, headers, in_literal))
     if WORDS_ALONE.match(reply):
-        literals = literals_of(reply)
-        ends = [found.end() for found in FINAL_ALONE.finditer(reply) if not literals.hold(found.start())]
+        in_literal = literals_of(reply)
+        ends = [found.end() for found in FINAL_ALONE.finditer(reply) if not in_literal(found.start())]
         return reply[ends[-1] :] if ends else "" if THOUGHT_ALONE.match(reply) else reply
     return reply
 
 
-def final_messages(reply: str, headers: list[re.Match[str]], literals: Literals) -> Iterator[str]:
+def final_messages(reply: str, headers: list[re.Match[str]], in_literal: Callable[[int], bool]) -> Iterator[str]:
     """The texts of the messages in `final`, up to a turn of somebody else. One that the model's turn ends with is not
     more the answer than those after it: a thought may hold its marks."""
-    turns = (turn.start() for turn in OTHERS_TURN.finditer(reply, headers[0].end()) if not literals.hold(turn.start()))
+    turns = (turn.start() for turn in OTHERS_TURN.finditer(reply, headers[0].end()) if not in_literal(turn.start()))
     last = next(turns, len(reply))
     for header, following in zip(headers, [*(each.start() for each in headers[1:]), len(reply)], strict=True):
         if (header["channel"] or header["first"]) == "final" and header.end() <= last:
             body = reply[header.end() : min(following, last)]
-            ends = (end.start() for end in MESSAGE_END.finditer(body) if not literals.hold(header.end() + end.start()))
+            ends = (end.start() for end in MESSAGE_END.finditer(body) if not in_literal(header.end() + end.start()))
             yield body[: next(ends, len(body))]
 
 
@@ -185,6 +185,8 @@ class Literals:
     said closes its own, so an odd one on the line stands in a thought, and nothing may be hidden behind it. An
     apostrophe opens a literal only where a program has one."""
 
+    begin: int
+    end: int
     starts: list[int]
     ends: list[int]
     lines: list[int]
@@ -195,11 +197,26 @@ class Literals:
         return found >= 0 and at < self.ends[found] and bisect_right(self.lines, at) not in self.odd
 
 
-def literals_of(text: str) -> Literals:
-    """The literals of a text; those over several lines only where each of them is closed."""
-    found = [*OVER_LINES.finditer(text)]
-    if any(each.lastgroup in UNENDED for each in found):
-        found = [*ON_A_LINE.finditer(text)]
-    lines = [0, *(end.end() for end in re.finditer("\n", text))]
+def literals_of(text: str) -> Callable[[int], bool]:
+    """Whether a place in a text is in a literal. Those over several lines count only where each of them is closed, and
+    else lines are read one by one, where a place is asked for."""
+    if '"""' in text or "'''" in text:
+        found = [*OVER_LINES.finditer(text)]
+        if not any(each.lastgroup in UNENDED for each in found):
+            return literals_in(found, 0, len(text), [0, *(end.end() for end in re.finditer("\n", text))]).hold
+    line = literals_in([], 0, 0, [0])
+
+    def hold(at: int) -> bool:
+        nonlocal line
+        if not line.begin <= at < line.end:
+            begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+            end = len(text) if end < 0 else end
+            line = literals_in([*ON_A_LINE.finditer(text, begin, end)], begin, end + 1, [begin])
+        return line.hold(at)
+
+    return hold
+
+
+def literals_in(found: list[re.Match[str]], begin: int, end: int, lines: list[int]) -> Literals:
     odd = frozenset(bisect_right(lines, each.start()) for each in found if each.lastgroup)
-    return Literals([each.start() for each in found], [each.end() for each in found], lines, odd)
+    return Literals(begin, end, [each.start() for each in found], [each.end() for each in found], lines, odd)
