@@ -126,7 +126,7 @@ class Way:
         """Every request, as a round asks them."""
 
         async def one(request: Request) -> None:
-            await self.model.answer(request)
+            assert isinstance(await self.model.answer(request), Answer)
             self.answered.append(request)
 
         await in_turn(list(requests), one)
