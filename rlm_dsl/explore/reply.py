@@ -115,7 +115,7 @@ def statement_lines(text: str) -> str:
             going = going and not line.strip()
             continue
         kept.append(line)
-        depth = max(0, depth * (not begins or carries) + _opened(line))
+        depth = max(0, depth + _opened(line))
         going = True
     return "\n".join(kept)
 
