@@ -372,7 +372,8 @@ def test_json_is_read_whatever_stands_around_it(value: Any, ascii_only: bool) ->
 def test_nothing_in_a_thought_is_said(thought: str, said: str) -> None:
     """Whatever a model thinks, and whatever it says: a word that stands in the thought alone is in no answer."""
     assert "SECRET" not in spoken(f"<think>{thought}\nSECRET\n{thought}\n</think>\n{said}")
-    assert "SECRET" not in spoken(f"<|channel|>analysis<|message|>{thought}\nSECRET\n<|end|>{said}")
+    analysis = thought.replace("<|channel|>", "channel")  # which would begin another message
+    assert "SECRET" not in spoken(f"<|channel|>analysis<|message|>{analysis}\nSECRET\n<|end|>{said}")
     assert "SECRET" not in spoken(f"{thought}\nSECRET\n</thought>\n")
 
 
