@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -20,41 +21,38 @@ def run(arguments: list[str] | None = None) -> int:
     import click
 
     from rlm_dsl.cli.commands import group
-    from rlm_dsl.cli.output import QUIET
+    from rlm_dsl.cli.output import QUIET, flush, prepare_streams, safe, tell
     from rlm_dsl.common.diagnostics import ProgramError, UserError
 
     QUIET.set(False)
+    prepare_streams()
     try:
         code = group.main(arguments, prog_name="rlm-dsl", standalone_mode=False)
-        sys.stdout.flush()
+        flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as failure:
         return failure.exit_code
     except click.ClickException as failure:
-        failure.show()
+        with suppress(OSError):
+            failure.show()
         return 2
     except (click.Abort, KeyboardInterrupt) as failure:
-        sys.stderr.write("\ninterrupted; answers so far are kept, and a batch under way is taken up again\n")
-        sys.stderr.write(notes_of(failure))
+        tell(
+            "\ninterrupted; answers so far are kept, and a batch under way is taken up again\n" + notes_of(failure),
+            end="",
+        )
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except ProgramError as failure:
-        sys.stderr.write(f"{failure}\n")
+        tell(f"{failure}")
         return 2
     except UserError as failure:
-        from rlm_dsl.cli.output import safe
-
-        sys.stderr.write(f"error: {safe(str(failure))}\n{notes_of(failure)}")
+        tell(f"error: {safe(str(failure))}\n{notes_of(failure)}", end="")
         return failure.exit_code
     except Exception as failure:
         if os.environ.get("RLM_DSL_DEBUG"):
             raise
         told = f"{type(failure).__name__}: {failure}".splitlines()[0][:300]
-        sys.stderr.write(
-            f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1\n"
-        )
+        tell(f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1")
         return 2
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rlm_dsl.cli.options import program_source
-from rlm_dsl.cli.output import note
+from rlm_dsl.cli.output import note, write
 
 
 @click.command("fmt")
@@ -32,5 +32,5 @@ def command(program: str, only_check: bool, in_place: bool) -> int:
         if text != source.text:
             Path(program).write_text(text, encoding="utf-8", newline="\n")
     else:
-        click.echo(text, nl=False)
+        write(text, end="")
     return 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import sys
 
 import click
 
@@ -36,9 +36,11 @@ def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
             )
         )
     elif as_csv:
-        out = csv.writer(sys.stdout)
+        text = io.StringIO()
+        out = csv.writer(text)
         out.writerow(columns)
         out.writerows([told(value) for value in row] for row in held)
+        write(text.getvalue(), end="")
     else:
         write(safe(table_text(columns, held, limit=shown, width=60)))
 

@@ -7,10 +7,9 @@ of what is bound.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 
-from rlm_dsl.cli.output import safe, write
+from rlm_dsl.cli.output import flush, safe, write
 from rlm_dsl.cli.shell.commands import run_command
 from rlm_dsl.cli.shell.session import Shell
 from rlm_dsl.common.diagnostics import ProgramError, UserError
@@ -39,7 +38,7 @@ def evaluate(shell: Shell, entry: str) -> None:
         told = f"{type(failure).__name__}: {failure}".split("\n")[0][:300]
         shell.failed(f"internal error: {told}\n  hint: this is a fault of rlm-dsl; what was bound is still there")
     finally:
-        sys.stdout.flush()
+        flush()
 
 
 def run_statement(shell: Shell, text: str) -> bool:

@@ -6,11 +6,10 @@ contexts.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rlm_dsl.cli.output import note, safe
+from rlm_dsl.cli.output import flush, note, safe
 from rlm_dsl.explore.session import Session, context_statement, summary
 from rlm_dsl.explore.view import view_value
 from rlm_dsl.language.program import Param
@@ -28,7 +27,7 @@ class Shell:
     code: int = 0
 
     def failed(self, told: str, code: int = 2) -> None:
-        sys.stdout.flush()
+        flush()
         note(safe(told))
         self.code = max(self.code, code)
 

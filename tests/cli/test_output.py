@@ -1,0 +1,112 @@
+"""What the commands print, wherever it goes: encodings without its signs, readers that go, disks that are full."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from rlm_dsl import cli
+
+PROGRAM = 'context t: table(a: int, b: text)\n`größe` = t | where(b != "–")\nanswer `größe`\n'
+ROWS = [{"a": 1, "b": "東京 é –"}, {"a": 2, "b": "😀 \\"}]
+COMMANDS = (
+    "run p.rlm --context t=t.jsonl --trace t.trace",
+    "run p.rlm --context t=t.jsonl --json",
+    "verify t.trace",
+    "show t.trace",
+    "show t.trace --json",
+    "cite t.trace",
+    "cite t.trace --json",
+    "diff t.trace t.trace --json",
+    "diff t.trace t.trace --md",
+    "export t.trace --otlp",
+    "fmt p.rlm",
+    "explain p.rlm --context t=t.jsonl",
+    "check größe.rlm",
+    "--help",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RLM_DSL_STORE", str(tmp_path / "s.sqlite"))
+    (tmp_path / "p.rlm").write_text(PROGRAM, encoding="utf-8")
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return tmp_path
+
+
+def printed(words: str, encoding: str) -> tuple[int, str, str]:
+    """What a command prints to streams of an encoding, strict as Python makes them."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding, "strict") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = cli.run(words.split())
+    for stream in (out, err):
+        stream.flush()
+        stream.seek(0)
+    return code, out.read(), err.read()
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp1252", "ascii", "utf-8"])
+def test_what_an_encoding_has_not_is_printed_as_an_escape(folder: Path, encoding: str) -> None:
+    for words in COMMANDS:
+        code, out, err = printed(words, encoding)
+        assert code == (2 if "größe" in words else 0) and "internal" not in err, (words, err)
+        if "--json" in words or "--otlp" in words:
+            json.loads(out)
+        if "run" in words and "--json" in words:
+            assert json.loads(out) == ROWS
+    code, _, err = printed("run half\udcff.rlm", encoding)
+    assert code == 2 and "half" in err and "internal" not in err
+
+
+class Refusing(io.StringIO):
+    """A stream that takes nothing."""
+
+    def __init__(self, refusal: OSError) -> None:
+        super().__init__()
+        self.refusal = refusal
+
+    def write(self, text: str) -> int:
+        raise self.refusal
+
+
+def test_notes_that_no_one_reads_stop_no_run(folder: Path) -> None:
+    """A CSV with a column that has no name is noted, and the run goes on."""
+    (folder / "n.csv").write_text("a,\n1,2\n")
+    (folder / "n.rlm").write_text("answer count(n)")
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(Refusing(BrokenPipeError(32, "Broken pipe"))):
+        assert cli.run("run n.rlm --context n=n.csv --json".split()) == 0
+    assert out.getvalue() == "1\n"
+    with redirect_stderr(Refusing(OSError(28, "No space left on device"))):
+        assert cli.run(["run", "none.rlm"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "says"),
+    [
+        (BrokenPipeError(32, "Broken pipe"), 0, ""),
+        (OSError(28, "No space left on device"), 2, "error: the output cannot be written: No space left on device\n"),
+    ],
+)
+def test_results_that_no_one_takes_end_the_command(folder: Path, refusal: OSError, code: int, says: str) -> None:
+    for words in ("run p.rlm --context t=t.jsonl --json", "fmt p.rlm", "card"):
+        err = io.StringIO()
+        with redirect_stdout(Refusing(refusal)), redirect_stderr(err):
+            assert cli.run(words.split()) == code
+        assert err.getvalue() == says
+
+
+def test_streams_that_are_closed_take_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert cli.run("run p.rlm --context t=t.jsonl".split()) == 0
+    assert cli.run(["run", "none.rlm"]) == 2
+    sys.stdout.close()
+    sys.stderr.close()
