@@ -35,7 +35,10 @@ class NoModels:
     def wait(self, work: Callable[[], Any]) -> Any:
         raise AssertionError("no model is asked here")
 
-    def afford(self, step: str, requests: Any) -> None:
+    def packs(self, step: str) -> Any:
+        return ()
+
+    def afford(self, step: str, requests: Any, pack: Any = None) -> None:
         assert not list(requests) and not isinstance(requests, Request)
 
 

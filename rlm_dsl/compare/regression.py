@@ -103,7 +103,8 @@ def answer_today(trace: Trace, given: Mapping[str, str | Context]) -> list[dict[
     are missing."""
     header = trace.header
     contexts = {str(c["name"]): load_context(c, given, trace.folder) for c in header["contexts"]}
-    recorded = Tolerant(recorded_calls(trace).answer)
+    held = recorded_calls(trace)
+    recorded = Tolerant(held.answer, held.packs)
     redact = recorded_redaction(header, contexts)[0].redact
     calls = replayed_calls(recorded_settings(trace), recorded, CallOptions.recorded(header, redact))
     with Warehouse(contexts=contexts.values()) as warehouse:

@@ -180,8 +180,8 @@ def opened_calls(
     """How a run asks: live, or on the answers of an earlier trace."""
     redact = log.redaction.redact
     if answers is not None:
-        options = CallOptions.recorded(answers.header, redact)
-        yield replayed_calls(recorded_settings(answers), Recorded(recorded_calls(answers).answer), options)
+        options, held = CallOptions.recorded(answers.header, redact), recorded_calls(answers)
+        yield replayed_calls(recorded_settings(answers), Recorded(held.answer, held.packs), options)
         return
     with live_calls(settings, keys, log.tell, redact, explorer, None, approve, known, log.note) as calls:
         progress.watch(calls.models.spent)
@@ -225,7 +225,7 @@ def record_run(
 
 
 def spent_of(recording: Recording, settings: Settings) -> Spent:
-    asked = [call for call in recording.calls.values() if not call.request.explore]
+    asked = [call for call in recording.calls.values() if not call.request.explore and not call.answer.pack]
     live = [call for call in asked if call.origin == "live"]
     prompt = sum(call.answer.prompt_tokens or 0 for call in live)
     completion = sum(call.answer.completion_tokens or 0 for call in live)
@@ -255,6 +255,7 @@ def header_of(
         "models": {alias: model.as_json() for alias, model in models.items()},
         "window": settings.window,
         "max_failed": settings.max_failed,
+        "pack": settings.pack,
         **({"rows_per_call": dict(settings.rows_per_call)} if settings.rows_per_call else {}),
         **({"proxies": without_floats(dict(settings.proxies))} if settings.proxies else {}),
         "budget": settings.limits.as_json(),

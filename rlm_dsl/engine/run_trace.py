@@ -146,9 +146,28 @@ class RecordedCalls(Mapping[str, Call]):
         """The request as it was written."""
         return self.rows["request"][self.places[key]]
 
+    def packs(self, step: str) -> Iterator[Call]:
+        """The packs of a step."""
+        for key in self.of_step(step):
+            if PACK_MARK in self.request_text(key) and (call := self[key]).request.rows:
+                yield call
+
     def of_step(self, step: str) -> Iterator[str]:
         """The keys of a step's calls."""
         return (key for key, own in zip(self.rows["key"], self.rows["step"], strict=True) if own == step)
+
+
+PACK_MARK = '"rows": ["'
+"""Stands in the text of every pack's request, and seldom in another's."""
+
+
+def recorded_packs(trace: Trace) -> list[Call]:
+    """The packs among a trace's calls. Raises UserError as `recorded_calls` does."""
+    import pyarrow.compute as pc
+
+    table = trace.table(CALLS)
+    held = table.filter(pc.match_substring(table.column("request"), PACK_MARK)).to_pylist()
+    return [call for call in map(Call.from_json, held) if call.request.rows]
 
 
 def recorded_calls(trace: Trace) -> RecordedCalls:

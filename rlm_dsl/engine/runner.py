@@ -19,6 +19,7 @@ from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.options import Calls
+from rlm_dsl.engine.calls.packing import with_packs
 from rlm_dsl.engine.calls.round import (
     RoundResult,
     RowsFailed,
@@ -226,6 +227,7 @@ class Runner:
         round_ = prepare_round(stage, self.settings(values["using"]), values, self.calls.options)
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
         came = ask_rows(round_, rows, self.calls, self.progress)
+        came = with_packs(came, round_, self.calls.models.packs(stage.step_name))
         self.emit("round.end", {"step": stage.step_name, **asked_counts(came)})
         failed = failures(came)
         if rejected := all_rejected(came):
@@ -276,6 +278,7 @@ def asked_counts(came: RoundResult) -> dict[str, Any]:
     counts["nothing_shown"] = absent
     if came.not_needed:
         counts["not_needed"] = came.not_needed
+    counts |= came.packed
     if came.levels:
         counts["levels"] = list(came.levels)
     if came.rechecked or came.by_proxy:

@@ -8,7 +8,6 @@ Scores of 0 and 1 alone have Wilson's interval, others the 95 % percentiles of 2
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,11 +15,11 @@ from typing import Any
 
 import numpy
 
+from rlm_dsl.common.intervals import wilson
 from rlm_dsl.evaluate.outcomes import RECORDED_NAMES, Outcome
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recording import Usage
 
-Z = 1.959964
 DRAWS, SEED = 2_000, 0
 PriceOf = Callable[[str], Price | None]
 
@@ -69,13 +68,6 @@ def interval(scores: Sequence[float]) -> Interval:
     draws = numpy.random.default_rng(SEED).choice(numpy.asarray(scores), (DRAWS, len(scores))).mean(axis=1)
     low, high = (float(bound) for bound in numpy.quantile(draws, (0.025, 0.975)))
     return Interval(mean, low, high, "bootstrap")
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    middle = share + Z * Z / (2 * count)
-    reach = Z * math.sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
-    below, above = ((middle + sign * reach) / (1 + Z * Z / count) for sign in (-1, 1))
-    return max(0.0, below), min(1.0, above)
 
 
 def summaries(outcomes: Iterable[Outcome], price_of: PriceOf = no_price) -> tuple[Summary, ...]:

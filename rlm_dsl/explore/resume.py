@@ -129,6 +129,7 @@ def settings_again(
         window=header["window"],
         max_failed=header["max_failed"] if max_failed is None else max_failed,
         rows_per_call=header.get("rows_per_call", {}),
+        pack=header.get("pack", 1),
         proxies=header.get("proxies", {}),
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.models.budget import Amount
+from rlm_dsl.models.recording import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class KnownAnswers:
     spent: Amount = field(default_factory=Amount)
     allowed_first: int | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
+    packs: Mapping[str, Call] = field(default_factory=dict)
+    """The recorded packs among them, by key."""
     respelled: bool = False
     """Whether the run was recorded when addresses and numbers were spelled in more than one way."""
 

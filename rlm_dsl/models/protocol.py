@@ -7,12 +7,28 @@ trace) is a `Model`, and whoever asks cannot tell which.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 
 T = TypeVar("T")
+AUTO = 0
+"""The number of rows in a pack that says: as many as evidence allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """How a round's rows may go together in one request: `size` at most, or AUTO. `read` reads a row's answer, so that
+    two can be compared (None for one that does not read); `alike` says whether they can be, as texts in a model's own
+    words cannot. `started` hears how many requests leave at once, and `answered` of each answer."""
+
+    size: int
+    read: Callable[[str], Any]
+    alike: bool = True
+    started: Callable[[int], None] = lambda requests: None
+    answered: Callable[[], None] = lambda: None
 
 
 class Model(Protocol):
@@ -25,7 +41,8 @@ class ModelStack(Protocol):
     """What answers the requests of a run: live, recorded, or a share of either.
 
     `settings` are the models by alias; `model` answers for all of them; `wait` runs what is asked of it; `afford` is
-    asked before a round leaves, and raises if the budget cannot pay for what is not known yet.
+    asked before a round leaves, and raises if the budget cannot pay for what is not known yet; where its rows may go
+    together, they are then asked in packs as far as that holds. `packs` are those that a step's rows were asked in.
     """
 
     @property
@@ -33,7 +50,8 @@ class ModelStack(Protocol):
     @property
     def model(self) -> Model: ...
     def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
-    def afford(self, step: str, requests: Iterable[Request]) -> None: ...
+    def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None: ...
+    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]: ...
 
 
 class Attempt(Exception):

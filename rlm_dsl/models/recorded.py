@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from rlm_dsl.models.event_loop import EventLoop
 from rlm_dsl.models.exploring import Exploring
-from rlm_dsl.models.protocol import Model, NoRecordedAnswer
-from rlm_dsl.models.recording import Recording
+from rlm_dsl.models.protocol import Model, NoRecordedAnswer, Pack
+from rlm_dsl.models.recording import Call, Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 
 T = TypeVar("T")
@@ -20,9 +20,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Recorded:
-    """A model over recorded answers; `used` are the keys that were asked for."""
+    """A model over recorded answers; `packs` are those recorded for a step, `used` the keys that were asked for."""
 
     answer_of: Callable[[str], Answer | None]
+    packs: Callable[[str], Iterable[Call]] = lambda step: ()
     used: set[str] = field(default_factory=set)
 
     async def answer(self, request: Request) -> Answer:
@@ -63,5 +64,11 @@ class RecordedStack:
         finally:
             loop.close()
 
-    def afford(self, step: str, requests: Iterable[Request]) -> None:
-        """Recorded answers cost nothing."""
+    def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
+        """Recorded answers cost nothing; those of packs are recorded for each row."""
+
+    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+        """Those that were recorded; they are in this run's recording too."""
+        for call in self.recorded.packs(step):
+            self.recording.note(call)
+            yield call.request, call.answer

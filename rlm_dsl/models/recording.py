@@ -7,8 +7,8 @@ Law: every answer that a run used is in its recording, whether it was live, stor
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
@@ -18,7 +18,7 @@ from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request and its answer. `origin` is live, store or trace."""
+    """One request and its answer. `origin` is live, pack, store or trace."""
 
     request: Request
     answer: Answer
@@ -61,6 +61,7 @@ def request_text(request: Request) -> str:
         f'"parameters": {json_text(settings.parameters)}',
         *((f'"program": {quoted(request.program)}',) if request.program else ()),
         f'"provider": {quoted(settings.provider)}',
+        *((f'"rows": {SPELLED.encode(list(request.rows))}',) if request.rows else ()),
         f'"sample": {request.sample}',
         f'"schema": {"null" if request.schema is None else json_text(request.schema)}',
     ]
@@ -85,26 +86,44 @@ def request_from(value: Mapping[str, Any], purpose: str) -> Request:
     """A request as a trace keeps it, back as a request; its key is computed anew."""
     messages = tuple(Message(message["role"], message["content"]) for message in value["messages"])
     settings, explore = ModelSettings.from_json(value), value.get("explore", 0)
-    program = value.get("program", "")
-    return Request(settings, messages, value["schema"], value["sample"], purpose, explore, program)
+    program, rows = value.get("program", ""), tuple(value.get("rows", ()))
+    return Request(settings, messages, value["schema"], value["sample"], purpose, explore, program, rows)
 
 
 @dataclass(slots=True)
 class Recording:
-    """A model that notes what passes through it. `origin` tells of a key whether its answer was live or stored; `noted`
-    is told of each call, once."""
+    """A model that notes what passes through it, and beside an answer that was taken from a pack, the pack. `origin`
+    tells of a key whether its answer was live or stored; `noted` is told of each call, once; `pack` finds a pack."""
 
     inner: Model
     origin: Callable[[str], str]
     noted: Callable[[Call], None] = lambda call: None
+    pack: Callable[[str], Call | None] = lambda key: None
     calls: dict[str, Call] = field(default_factory=dict)
 
     async def answer(self, request: Request) -> Answer:
         answer = await self.inner.answer(request)
         if request.key not in self.calls:
-            call = self.calls[request.key] = Call(request, answer, self.origin(request.key))
-            self.noted(call)
+            if answer.pack and answer.pack not in self.calls and (pack := self.pack(answer.pack)) is not None:
+                self.note(replace(pack, request=replace(pack.request, purpose=request.purpose)))
+            self.note(Call(request, answer, self.origin(request.key)))
         return answer
+
+    def note(self, call: Call) -> None:
+        if call.request.key not in self.calls:
+            self.calls[call.request.key] = call
+            self.noted(call)
+
+    @property
+    def made(self) -> int:
+        """How many requests there were: an answer that was taken from a pack is none of its own."""
+        return sum(1 for call in self.calls.values() if not call.answer.pack)
+
+    def packs(self, step: str) -> Iterator[tuple[Request, Answer]]:
+        """The packs of a step."""
+        for call in self.calls.values():
+            if call.request.rows and call.request.purpose == step:
+                yield call.request, call.answer
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -140,7 +159,7 @@ def usage_of(calls: Iterable[Call]) -> tuple[Usage, ...]:
     """What each model was asked as root and for rows, in the order of first use; sub-runs count by their own calls."""
     found: dict[tuple[str, bool], Usage] = {}
     for call in calls:
-        if not call.request.explore:
+        if not call.request.explore and not call.answer.pack:
             key = (call.request.settings.model, call.request.purpose.rpartition("/")[2] == "root")
             found[key] = found.get(key, Usage(*key)).and_(call)
     return tuple(found.values())

@@ -71,7 +71,7 @@ class Request:
 
     `purpose` says where it comes from (a step's name, "root"); it is for logs alone. With `explore` more than 0 the
     last message is no text to read but a corpus to explore, in sub-runs that may go so deep; a `program` is tried on
-    it first.
+    it first. A pack asks for several rows at once: `rows` are the keys of the requests that it answers, in order.
     """
 
     settings: ModelSettings
@@ -81,6 +81,7 @@ class Request:
     purpose: str = ""
     explore: int = 0
     program: str = ""
+    rows: tuple[str, ...] = ()
 
     @cached_property
     def key(self) -> str:
@@ -110,7 +111,8 @@ class Request:
         return schema + sum(4 + estimated_tokens(message.content) for message in self.messages)
 
     def as_json(self) -> dict[str, Any]:
-        """What the key is made of, and what a trace keeps of the request."""
+        """What the key is made of, and what a trace keeps of the request. A pack's rows are no part of its key: they
+        say whose answers it holds."""
         return {
             "api": "chat.completions",
             **self.settings.as_json(),
@@ -119,6 +121,7 @@ class Request:
             "sample": self.sample,
             **({"explore": self.explore} if self.explore else {}),
             **({"program": self.program} if self.program else {}),
+            **({"rows": list(self.rows)} if self.rows else {}),
         }
 
     def again(self, answer: str, problem: str) -> Request:
@@ -136,7 +139,8 @@ REJECTED = "rejected"
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. `finish` is the server's finish_reason, or ERROR; tokens are the server's counts, or None;
-    `program` is what a sub-run came to its answer by; `thought` says that all of its limit went to reasoning."""
+    `program` is what a sub-run came to its answer by; `thought` says that all of its limit went to reasoning; `pack` is
+    the key of the pack that the answer was taken from."""
 
     text: str
     finish: str = "stop"
@@ -147,6 +151,7 @@ class Answer:
     completion_tokens: int | None = None
     program: str = ""
     thought: bool = False
+    pack: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -159,6 +164,7 @@ class Answer:
             "completion_tokens": self.completion_tokens,
             **({"program": self.program} if self.program else {}),
             **({"thought": True} if self.thought else {}),
+            **({"pack": self.pack} if self.pack else {}),
         }
 
     @staticmethod

@@ -14,6 +14,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.prices import Price, known_price
+from rlm_dsl.models.protocol import AUTO
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.server.address import server_address
 
@@ -101,7 +102,8 @@ class Settings:
     `prices` are by model and go before those that are known here; `price`, where it is given, goes before both.
     A step of which more than the share `max_failed` fails stops early. With `batch`, a step's requests are handed to
     the server's Batch API, and only what that leaves unanswered is asked one by one. `rows_per_call` says by step how
-    many rows go into one request; it is off unless labelled rows prove that it changes no answers for the worse.
+    many rows go into one request, as labelled rows proved it, and `pack` of all other steps: 1 for each row alone, AUTO
+    for as many as are answered as they are alone.
     `proxies` are those of cascades, as JSON by their digests. `concurrency` is how many requests may be in flight at a
     server; where it is not said, as many as the server's `slots`, which local servers tell, else 16. `grammars` are
     the servers that are asked by grammars.
@@ -124,6 +126,7 @@ class Settings:
     max_failed: float = 0.2
     batch: bool = False
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
+    pack: int = AUTO
     proxies: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
     grammars: frozenset[str] = frozenset()

@@ -7,9 +7,11 @@ the network past any of these.
 
 from __future__ import annotations
 
+import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +22,11 @@ from rlm_dsl.models.budget import Estimate, Spending, estimate_round
 from rlm_dsl.models.cache.store import AnswerStore, Stored, default_path
 from rlm_dsl.models.event_loop import EventLoop
 from rlm_dsl.models.exploring import Exploring
+from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
-from rlm_dsl.models.protocol import Model, ModelStack
-from rlm_dsl.models.recording import Call, Recording
+from rlm_dsl.models.packing import Packing
+from rlm_dsl.models.protocol import Model, ModelStack, Pack
+from rlm_dsl.models.recording import Call, Recording, request_from
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
 from rlm_dsl.models.server.servers import Keys, Servers, check_servers
@@ -68,7 +72,7 @@ class LiveStack:
         self.servers = Servers(settings, keys, log, redact, self.store, self.spending, on_call)
         self.stored = Stored(Retrying(self.servers, self.spending.sleep, random.random), self.store, known)
         self.exploring = Exploring(self.stored, self.explore)
-        self.recording = Recording(self.exploring, self.origin, on_call)
+        self.recording = Recording(self.exploring, self.origin, on_call, self.recorded_pack)
         self.batches: dict[str, Batches] = {}
         self.loop = EventLoop()
 
@@ -102,13 +106,16 @@ class LiveStack:
     def left(self) -> str:
         """What is left of the budget, in words; the same for the same answers, wherever they come from."""
         told = self.stored.known.allowed_first or self.limits.calls
-        left = told - len(self.recording.calls)  # it has not asked with none left: more it was only allowed later
+        left = told - self.recording.made  # it has not asked with none left: more it was only allowed later
         return f"Model calls left: {max(0, left if left > 0 else left + self.limits.calls - told):,}."
 
-    def afford(self, step: str, requests: Iterable[Request]) -> None:
+    def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
         """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where
-        batches are on, those under way are taken up first, and answers are then in the store as far as batches go."""
+        rows may go together, those that do are asked here, and answers are then in the store as far as packs hold;
+        where batches are on, those under way are taken up first, and the same is true of them."""
         asked = {request.key: request for request in requests if not request.explore}
+        if pack is not None and pack.size != 1 and asked:
+            self.ask_in_packs(step, asked, pack)
         new = self.unanswered(asked)
         if self.batch and new:
             self.wait(lambda: self.batched(new, lambda batches, some: batches.take_up(step, some)))
@@ -118,6 +125,66 @@ class LiveStack:
         self.approve(estimate)
         if self.batch and len(new) > 1:
             self.wait(lambda: self.batched(new, lambda batches, some: batches.submit(step, some)))
+
+    def ask_in_packs(self, step: str, asked: Mapping[str, Request], pack: Pack) -> None:
+        """Ask in packs what may go together; what is planned is approved before it leaves."""
+        for call in self.stored.known.packs.values():
+            if call.request.purpose == step and self.stored.known.resumed:
+                self.recording.note(call)
+        packing = Packing(step, list(asked.values()), pack, self)
+        if not (planned := packing.planned()):
+            return
+        new = self.unanswered(asked)
+        estimate = estimate_round(step, len(asked), planned, self.price_of)
+        self.spending.check(estimate)
+        self.approve(replace(estimate, asked=tuple(new)))
+        packing.run()
+
+    def held(self, requests: Iterable[Request]) -> Mapping[str, str]:
+        return self.stored.look_up(requests)
+
+    def ask_all(self, step: str, requests: Sequence[Request], pack: Pack) -> list[Answer]:
+        """Requests at once, answers in their order; where batches are on, by these."""
+        new = self.unanswered({request.key: request for request in requests})
+        self.spending.check(estimate_round(step, len(requests), new, self.price_of))
+        if self.batch and len(new) > 1:
+            self.wait(lambda: self.batched(new, lambda batches, some: batches.submit(step, some)))
+        pack.started(len(requests))
+        answers: dict[str, Answer] = {}
+
+        async def one(request: Request) -> None:
+            answers[request.key] = await self.model.answer(request)
+            pack.answered()
+
+        self.wait(lambda: in_turn(list(requests), one))
+        return [answers[request.key] for request in requests]
+
+    def keep(self, answers: Iterable[tuple[Request, Answer]]) -> None:
+        for row, kept in [(row, self.store.put(row, answer)) for row, answer in answers]:
+            kept.result()
+            self.stored.origins.setdefault(row.key, "pack")
+
+    def size(self, asking: str, requests: Sequence[Request]) -> int | None:
+        """How many rows went together: in the run that this one follows, or in any that the store knows of."""
+        rows = {request.key for request in requests}
+        packs = self.stored.known.packs.values()
+        sizes = [len(call.request.rows) for call in packs if not rows.isdisjoint(call.request.rows)]
+        return max(sizes, default=None) or self.store.pack_size(asking)
+
+    def learn(self, asking: str, size: int, agreed: int, compared: int) -> None:
+        self.store.learn_packs(asking, size, agreed, compared)
+
+    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+        return self.recording.packs(step)
+
+    def recorded_pack(self, key: str) -> Call | None:
+        """A pack that a row's answer was taken from, by this run or an earlier one."""
+        if (call := self.stored.known.packs.get(key)) is not None:
+            return replace(call, origin="trace")
+        request, answer = self.store.request(key), self.store.get(key)
+        return (
+            None if request is None or answer is None else Call(request_from(json.loads(request), ""), answer, "store")
+        )
 
     def unanswered(self, asked: Mapping[str, Request]) -> list[Request]:
         held = self.stored.look_up(asked.values())

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from rlm_dsl.engine.calls.round import Round
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
-from rlm_dsl.models.protocol import Model
+from rlm_dsl.models.protocol import Model, Pack
 from rlm_dsl.models.recording import Recording
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.stack import LiveStack
@@ -35,8 +35,12 @@ class CandidateStack:
     def wait(self, work: Callable[[], Awaitable[T]]) -> T:
         return self.models.wait(work)
 
-    def afford(self, step: str, requests: Iterable[Request]) -> None:
+    def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
+        """Whether rows go together is a candidate's own, and tried as such."""
         self.models.afford(step, requests)
+
+    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+        return ()
 
 
 class NotStored(Exception):
@@ -52,7 +56,7 @@ class StoreOnlyStack(CandidateStack):
         self.rounds = rounds
         self.answers: dict[str, dict[str, Any]] = {}
 
-    def afford(self, step: str, requests: Iterable[Request]) -> None:
+    def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
         wanted = list(requests)
         stored = self.models.stored.look_up(wanted)
         if step in self.rounds:

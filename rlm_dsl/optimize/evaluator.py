@@ -142,7 +142,8 @@ class Evaluator:
         """How a candidate asks: with its own rows a call and proxies, and no row's failure ending it."""
         proxies = proxies_of(candidate.proxies)
         rows_per_call = candidate.rows_per_call
-        options = replace(self.calls.options, max_failed=1.0, rows_per_call=rows_per_call, proxies=proxies)
+        options = replace(self.calls.options, max_failed=1.0, rows_per_call=rows_per_call, proxies=proxies, pack=1)
+        options = replace(options, together="packs")
         return Calls(models, options)
 
     def stored_answers(self, candidate: Candidate) -> dict[str, dict[str, Any]]:

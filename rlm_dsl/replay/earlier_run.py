@@ -7,13 +7,15 @@ that it ends as if it had not been; of an earlier run only whole answers do, as 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rlm_dsl.engine.run_trace import CALLS
+from rlm_dsl.engine.run_trace import CALLS, PACK_MARK, recorded_packs
 from rlm_dsl.models.budget import Amount, PriceOf, amount
 from rlm_dsl.models.cache.earlier_keys import spelled_as_now
 from rlm_dsl.models.known_answers import KnownAnswers
+from rlm_dsl.models.packs import row_answers
+from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, ModelSettings
 from rlm_dsl.trace.events import read_events
 from rlm_dsl.trace.journal import read_journal
@@ -26,7 +28,8 @@ def of_earlier(trace: Trace) -> KnownAnswers:
     table = trace.table(CALLS, ("key", "answer"))
     keys, answers = table.column("key").to_pylist(), table.column("answer").to_pylist()
     found = {key: text for key, text in zip(keys, answers, strict=True) if whole(text)}
-    return KnownAnswers(found, respelled=is_respelled(trace.header))
+    packs = {call.request.key: call for call in recorded_packs(trace) if call.request.key in found}
+    return KnownAnswers(found, packs=packs, respelled=is_respelled(trace.header))
 
 
 def is_respelled(header: Mapping[str, Any]) -> bool:
@@ -50,11 +53,35 @@ def of_stopped(trace: Trace, price_of: PriceOf) -> KnownAnswers:
         rows = trace.table(CALLS).to_pylist()
     events = (event.content for event in read_events(trace.folder / EVENTS) if event.sound)
     calls, spent = spent_in(events, price_of)
-    answers = {row["key"]: row["answer"] for row in rows}
+    packs = {row["key"]: Call.from_json(row) for row in rows if PACK_MARK in row.get("request", "")}
+    packs = {key: call for key, call in packs.items() if call.request.rows}
+    answers = {row["key"]: row["answer"] for row in rows} | taken_from(packs, rows)
     origins = {row["key"]: row["origin"] for row in rows}
     return KnownAnswers(
-        answers, origins, calls, spent, trace.header["budget"]["calls"], trace.header, is_respelled(trace.header)
+        answers,
+        origins,
+        calls,
+        spent,
+        trace.header["budget"]["calls"],
+        trace.header,
+        packs,
+        is_respelled(trace.header),
     )
+
+
+def taken_from(packs: Mapping[str, Call], rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The answers of all rows of the packs that some row's answer was taken from: those counted, and the run was
+    stopped before all of its rows had them."""
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    for row in rows:
+        pack = str(json.loads(row["answer"]).get("pack")) if '"pack": ' in row["answer"] else ""
+        if pack in packs and pack not in seen:
+            seen.add(pack)
+            call, single = packs[pack], Call.from_json(row)
+            for key, answer in row_answers(call.request, call.answer, single.request):
+                found.setdefault(key, json.dumps(answer.as_json()))
+    return {key: text for key, text in found.items() if key not in {row["key"] for row in rows}}
 
 
 def spent_in(events: Iterable[Mapping[str, Any]], price_of: PriceOf) -> tuple[int, Amount]:

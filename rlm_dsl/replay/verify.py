@@ -38,6 +38,7 @@ from rlm_dsl.replay.verify_calls import (
     missing,
     not_committed,
     not_read,
+    other_packs,
     other_prices,
     other_requests,
     other_servers,
@@ -273,7 +274,7 @@ def _run(check: _Check, text: str) -> None:
         return
     answers = check.calls = recorded_calls(check.trace)
     header = check.trace.header
-    recorded = Tolerant(answers.answer)
+    recorded = Tolerant(answers.answer, answers.packs)
     options = CallOptions.recorded(header, check.redaction.redact)
     calls = replayed_calls(recorded_settings(check.trace), recorded, options)
     with Warehouse(contexts=check.contexts.values()) as warehouse:
@@ -355,7 +356,8 @@ def _requests(check: _Check) -> None:
     calls = recorded_calls(check.trace) if check.calls is None else check.calls
     found += [*not_committed(calls, check.trace), *other_requests(calls, check.asked)]
     if check.execution is not None:
-        found += idle(calls, check.asked, {record.name for record in check.execution.records})
+        steps = {record.name for record in check.execution.records}
+        found += [*idle(calls, check.asked, steps), *other_packs(calls, check.asked, steps)]
     if check.execution is None and not found:
         return check.add("requests", 0, "", skipped=f"not checked: {check.why_not}")
     return check.add("requests", len(check.asked), "requests, rendered as recorded", found)

@@ -15,6 +15,7 @@ from typing import Any
 
 from rlm_dsl.engine.run_trace import RecordedCalls
 from rlm_dsl.engine.runner import StepRecord
+from rlm_dsl.models.packs import pack_problem, row_answers
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.recording import request_text
@@ -184,11 +185,32 @@ def other_requests(calls: RecordedCalls, asked: Mapping[str, Request]) -> Iterat
 
 def idle(calls: RecordedCalls, asked: Mapping[str, Request], steps: set[str]) -> Iterator[Divergence]:
     """Recorded answers of the program's steps that were never asked for."""
+    packs = {call.request.key: call.request for step in steps for call in calls.packs(step)}
     for key, step in zip(calls.rows["key"], calls.rows["step"], strict=True):
-        if key not in asked and step in steps:
+        if key not in asked and step in steps and (key not in packs or asked.keys().isdisjoint(packs[key].rows)):
             shown = last_words(calls[key].request)
             message = "this answer was never asked for"
             yield Divergence("D10", "requests", message, shown, step=step, row=key[:KEY_DIGITS])
+
+
+def other_packs(calls: RecordedCalls, asked: Mapping[str, Request], steps: set[str]) -> Iterator[Divergence]:
+    """Packs that do not show their rows as they are asked about now, and rows' answers that are not in their packs."""
+    held = {call.request.key: call for step in sorted(steps) for call in calls.packs(step)}
+    taken: dict[str, dict[str, Answer]] = {}
+    for key, call in held.items():
+        rows = [asked[row] for row in call.request.rows if row in asked]
+        problem = next(filter(None, (pack_problem(call.request, row) for row in rows)), "")
+        if problem:
+            sides = last_words(call.request), last_words(rows[0])
+            yield Divergence("D07", "requests", problem, *sides, call.request.purpose, row=key[:KEY_DIGITS])
+        taken[key] = dict(row_answers(call.request, call.answer, rows[0])) if rows else {}
+    for key in asked:
+        answer = calls.answer(key)
+        if answer is not None and answer.pack and taken.get(answer.pack, {}).get(key) != answer:
+            message = "a row's answer is not in the pack that it is said to be from"
+            now = taken.get(answer.pack, {}).get(key)
+            sides = answer.text[:300], "" if now is None else now.text[:300]
+            yield Divergence("D11", "requests", message, *sides, asked[key].purpose, row=key[:KEY_DIGITS])
 
 
 def not_read(steps: Sequence[Mapping[str, Any]], asked: Sequence[StepRecord]) -> Iterator[Divergence]:

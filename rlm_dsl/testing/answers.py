@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from rlm_dsl.testing.gold import Fallback, Gold, gold_reply, is_wrong
 from rlm_dsl.testing.learner import learned_reply, proposal
+from rlm_dsl.testing.packs import several
 from rlm_dsl.testing.schemas import Schema, schema_in
 from rlm_dsl.testing.script import Script, script_reply
 from rlm_dsl.testing.wire import Json, Problem, Reply, estimated_tokens, text_of
@@ -46,18 +47,33 @@ class Answering:
 
 def answer(body: Json, known: Answering) -> Reply | Problem:
     """What is said to a request: a row's answer if it asks for a result schema, else the root turn that is due."""
-    schema = result_schema(body)
-    if known.fallback == "learn" and schema is not None:
-        return learned_reply(body["messages"], row_shown(body["messages"]), schema, known.seed)
-    if known.fallback == "learn" and (proposed := proposal(body["messages"])) is not None:
+    schema, messages = result_schema(body), body["messages"]
+    if schema is not None:
+        return rows_reply(messages, schema, known)
+    if known.fallback == "learn" and (proposed := proposal(messages)) is not None:
         return proposed
-    if schema is None:
-        return script_reply(known.script, body["messages"])
-    shown = row_shown(body["messages"])
-    reply = gold_reply(known.gold, shown, schema, known.fallback, known.error_rate, known.seed)
-    if isinstance(reply, Problem) and (row := row_folded(body["messages"])):
-        return gold_reply(known.gold, row, schema, known.fallback, known.error_rate, known.seed)
-    return reply
+    return script_reply(known.script, messages)
+
+
+def rows_reply(messages: Sequence[Json], schema: Schema, known: Answering) -> Reply | Problem:
+    """What is said to a row, or to several in one request: each row's own answer, put together."""
+    row, folded = row_shown(messages), row_folded(messages)
+    told = "\n".join(text_of(each) for each in messages if each.get("role") in SYSTEM) or row
+    pack = several(folded or row, told, schema)
+    if pack is None:
+        reply = row_reply(messages, row, schema, known)
+        return row_reply(messages, folded, schema, known) if isinstance(reply, Problem) and folded else reply
+    replies = [row_reply(messages, text, pack.schema, known) for text in pack.texts]
+    if problem := next((reply for reply in replies if isinstance(reply, Problem)), None):
+        return problem
+    said = [reply for reply in replies if isinstance(reply, Reply)]
+    return replace(said[0], content=pack.answer([reply.content or "{}" for reply in said]))
+
+
+def row_reply(messages: Sequence[Json], row: str, schema: Schema, known: Answering) -> Reply | Problem:
+    if known.fallback == "learn":
+        return learned_reply(messages, row, schema, known.seed)
+    return gold_reply(known.gold, row, schema, known.fallback, known.error_rate, known.seed)
 
 
 def result_schema(body: Json) -> Schema | None:

@@ -126,17 +126,7 @@ def columns_of(shown: Shown) -> Mapping[str, Any] | None:
 def gold_reply(
     gold: Gold | None, shown: str, schema: Schema, fallback: Fallback, error_rate: float, seed: int
 ) -> Reply | Problem:
-    """The answer to a row as compact JSON in the schema's order of properties; to several rows in one request, each
-    row's own answer in a list."""
-    if (rows := several(shown, schema)) is not None:
-        item = items_of(schema)
-        inner = {**item, "properties": {n: p for n, p in item["properties"].items() if n != "row"}}
-        replies = [gold_reply(gold, row["text"], inner, fallback, error_rate, seed) for row in rows]
-        if problem := next((reply for reply in replies if isinstance(reply, Problem)), None):
-            return problem
-        contents = [reply.content or "{}" for reply in replies if isinstance(reply, Reply)]
-        held = [{"row": row["row"], **json.loads(text)} for row, text in zip(rows, contents, strict=True)]
-        return Reply(json.dumps({"rows": held}, ensure_ascii=False, separators=(",", ":")), "gold")
+    """The answer to a row as compact JSON in the schema's order of properties."""
     try:
         row = None if gold is None else gold.find(shown, schema)
     except Exception as failure:
@@ -150,19 +140,6 @@ def gold_reply(
     said = {name: with_error(answers[name], part, seed, shown, name, error_rate) for name, part in parts.items()}
     content = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
     return Reply(content, "fallback" if missing or not parts else "gold")
-
-
-def several(shown: str, schema: Schema) -> list[dict[str, Any]] | None:
-    """The rows of a request that holds several, each with its number and text; None for a row alone."""
-    if list(properties(schema)) != ["rows"] or not shown.lstrip().startswith("["):
-        return None
-    rows = json.loads(shown)
-    return rows if all(isinstance(row, dict) and {"row", "text"} <= set(row) for row in rows) else None
-
-
-def items_of(schema: Schema) -> dict[str, Any]:
-    item: dict[str, Any] = schema["properties"]["rows"]["items"]
-    return item
 
 
 def known_values(row: Row | None, name: str, schema: Schema) -> list[Any]:

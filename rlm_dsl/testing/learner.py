@@ -61,11 +61,6 @@ def learned_reply(messages: Sequence[Json], shown: str, schema: Schema, seed: in
     """The answer to a row by what its instruction shows; where that tells nothing, one by the seed."""
     system = "\n".join(text_of(each) for each in messages if each.get("role") in ("system", "developer"))
     examples = shown_examples(system)
-    if list(properties(schema)) == ["rows"]:
-        item = schema["properties"]["rows"]["items"]
-        rows = json.loads(shown)
-        said = [{"row": row["row"], **answer_of(row["text"], system, examples, item, seed)} for row in rows]
-        return Reply(json.dumps({"rows": said}, ensure_ascii=False), SOURCE)
     return Reply(json.dumps(answer_of(shown, system, examples, schema, seed), ensure_ascii=False), SOURCE)
 
 
@@ -74,10 +69,9 @@ def answer_of(
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, part in properties(schema).items():
-        if name != "row":
-            labels = allowed_values(part) or ([False, True] if part.get("type") == "boolean" else [])
-            known = [(shown, answer[name]) for shown, answer in examples if name in answer]
-            found[name] = label_of(text, system, known, labels, seed) if labels else first_value(part)
+        labels = allowed_values(part) or ([False, True] if part.get("type") == "boolean" else [])
+        known = [(shown, answer[name]) for shown, answer in examples if name in answer]
+        found[name] = label_of(text, system, known, labels, seed) if labels else first_value(part)
     return found
 
 

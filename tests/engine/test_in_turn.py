@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.engine.calls.round import AT_ONCE, KEPT, in_turn
+from rlm_dsl.models.in_turn import AT_ONCE, KEPT, in_turn
 from rlm_dsl.models.protocol import BudgetExceeded, ModelUnavailable, TooDear
 from tests.support.played_time import PlayedLoop, played
 

@@ -73,7 +73,9 @@ class OneModel:
 
         return asyncio.run(work())  # type: ignore[arg-type]
 
-    def afford(self, step: str, requests: Any) -> None: ...
+    def afford(self, step: str, requests: Any, pack: Any = None) -> None: ...
+    def packs(self, step: str) -> Any:
+        return ()
 
 
 def calls_of(model: Any = None) -> Calls[OneModel]:

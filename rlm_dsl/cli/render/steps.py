@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.cli.render.table import table_text
+from rlm_dsl.common.intervals import wilson
 
 
 def steps_table(steps: Sequence[Mapping[str, Any]], seconds: Mapping[str, float] | None = None) -> str:
@@ -38,7 +39,19 @@ def asked_words(asked: Mapping[str, int] | None) -> str:
     if asked is None:
         return ""
     bad = ", ".join(f"{asked[s]:,} {s}" for s in ("invalid", "refused", "error") if asked.get(s))
-    return f"{asked['requests']:,} requests" + (f", {bad}" if bad else "") + cascade_words(asked)
+    return f"{asked['requests']:,} requests" + packed_words(asked) + (f", {bad}" if bad else "") + cascade_words(asked)
+
+
+def packed_words(asked: Mapping[str, Any]) -> str:
+    """How many rows went together, and whether they were answered as they are alone."""
+    if not asked.get("packed"):
+        return ""
+    size = f"{round(asked['packed'] / asked['packs'])} a request"
+    if not asked.get("compared"):
+        return f", packed {size}"
+    share = asked["alike"] / asked["compared"]
+    low, high = wilson(share, asked["compared"])
+    return f", packed {size}; agreement with single answers {share:.0%} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def cascade_words(asked: Mapping[str, Any]) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 
 from rlm_dsl.engine.calls.cascade import ask_cascade, proxy_of
 from rlm_dsl.engine.calls.options import Calls
-from rlm_dsl.engine.calls.packing import ask_together, chunks, request_of
+from rlm_dsl.engine.calls.packing import pack_for
 from rlm_dsl.engine.calls.round import Round, RoundResult, Row, ask_round
 from rlm_dsl.engine.calls.shared_program import FIRST, ask_shared
+from rlm_dsl.engine.calls.together import ask_together, chunks, request_of
 from rlm_dsl.engine.calls.tree import ask_trees, first_level
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.models.protocol import ModelStack
@@ -69,19 +70,21 @@ def ask_wave(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], progr
     """One wave: its first requests are paid for, then it is asked."""
     models, most, name = calls.models, calls.options.max_failed, round_.stage.step_name
     found: RoundResult
+    pack = pack_for(round_, calls.options, progress)
     if round_.stage.tree:
-        models.afford(name, first_level(round_, rows))
+        models.afford(name, first_level(round_, rows), pack)
         found = models.wait(lambda: ask_trees(round_, rows, models.model, progress))
         return found
     texts = list(dict.fromkeys(text for row in rows for text in row.texts))
     together = 1 if round_.explore else calls.options.rows_per_call.get(name, 1)
-    if together > 1:
-        models.afford(name, [request_of(round_, chunk) for chunk in chunks(round_, texts, together)])
-        found = models.wait(lambda: ask_together(round_, rows, together, models.model, progress, most))
+    if calls.options.together and together > 1:
+        earlier = calls.options.together == "lists"
+        models.afford(name, [request_of(round_, chunk, earlier) for chunk in chunks(round_, texts, together)])
+        found = models.wait(lambda: ask_together(round_, rows, together, models.model, progress, most, earlier))
         return found
     shared = round_.explore and round_.values.get("share") == "program"
     requests = {text: round_.request(text) for text in (texts[:FIRST] if shared else texts)}
-    models.afford(name, requests.values())
+    models.afford(name, requests.values(), pack)
     if shared:
         found = models.wait(lambda: ask_shared(round_, rows, models.model, progress, most))
     else:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from rlm_dsl.language.operators.recurse import DEEPEST
-from rlm_dsl.models.protocol import ModelStack
+from rlm_dsl.models.protocol import AUTO, ModelStack
 from rlm_dsl.models.proxy_model import Proxy, proxies_of
 from rlm_dsl.models.settings import WINDOW, Settings
 
@@ -22,7 +22,9 @@ Stack_co = TypeVar("Stack_co", bound=ModelStack, covariant=True)
 class CallOptions:
     """`window` is how many estimated tokens a request may show; `redact` takes secrets out of texts; `depth` is how
     deep sub-runs may go; a round of which more than the share `max_failed` fails is left early; `rows_per_call` says by
-    step how many rows go together; `proxies` are by the digests that steps name."""
+    step how many rows go together, and `pack` for all others (AUTO: as many as evidence allows); `proxies` are by the
+    digests that steps name. With `together` rows that go together are asked so whatever is known of them: in `packs`,
+    as `optimize` tries them, or in `lists`, as runs did before rows of a pack had answers of their own."""
 
     window: int = WINDOW
     redact: Callable[[str], str] = str
@@ -30,22 +32,28 @@ class CallOptions:
     max_failed: float = 1.0
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
+    pack: int = AUTO
+    together: Literal["", "packs", "lists"] = ""
 
     @staticmethod
     def of(settings: Settings, redact: Callable[[str], str], depth: int = DEEPEST) -> CallOptions:
         """Those of a run that asks."""
         proxies = proxies_of(settings.proxies)
-        return CallOptions(settings.window, redact, depth, settings.max_failed, settings.rows_per_call, proxies)
+        return CallOptions(
+            settings.window, redact, depth, settings.max_failed, settings.rows_per_call, proxies, settings.pack
+        )
 
     @staticmethod
     def recorded(header: Mapping[str, Any], redact: Callable[[str], str]) -> CallOptions:
         """Those of a recorded run, from its trace's header."""
         rows_per_call, proxies = header.get("rows_per_call") or {}, proxies_of(header.get("proxies") or {})
-        return CallOptions(header.get("window", WINDOW), redact, rows_per_call=rows_per_call, proxies=proxies)
+        window, earlier = header.get("window", WINDOW), bool(rows_per_call) and "pack" not in header
+        together: Literal["", "lists"] = "lists" if earlier else ""
+        return CallOptions(window, redact, rows_per_call=rows_per_call, proxies=proxies, together=together)
 
     def within(self, depth: int) -> CallOptions:
         """Those of a sub-run, whose steps are its own: no setting and no proxy names them."""
-        return replace(self, depth=depth, rows_per_call={}, proxies={})
+        return replace(self, depth=depth, rows_per_call={}, proxies={}, pack=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,99 +1,94 @@
-"""Several rows in one request: cheaper, and off unless a run's settings name the step.
+"""How a round's rows may go together, and what came of it.
 
-In: a round that is ready, its rows, how many go together. Out: an outcome for each row. Law: a request's answer counts
-only if it has every row by its number once and in order; whatever is wrong with a row or with the whole, its rows are
-then asked one by one, as they would have been.
+In: a round, how a run asks; afterwards its outcomes and packs. Out: what the models need to pack rows; counts for the
+step's record. Law: the counts follow from recorded answers alone, so that a verified run comes to the same.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from rlm_dsl.engine.calls.round import Failing, Round, RoundResult, Row, in_turn, reading, texts_of
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.calls.round import Round, RoundResult
 from rlm_dsl.engine.progress import Progress
-from rlm_dsl.language.answer_schema import NotOfType, json_schema, read_answer
-from rlm_dsl.language.types import INT, Field, ListOf, Record
-from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.request import Message, Request, estimated_tokens
-from rlm_dsl.models.typed_retry import Outcome, ask_typed
-from rlm_dsl.plan.bounds import ASKS
-
-SAID = "The message holds several rows. Answer for each, by its number and in order; no row bears on another."
+from rlm_dsl.language.answer_schema import NotOfType, read_answer
+from rlm_dsl.language.types import ListOf, Record, Scalar, Type, bare
+from rlm_dsl.models.packs import answers_of
+from rlm_dsl.models.protocol import Pack
+from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.typed_retry import Outcome
 
 
-def chunks(round_: Round, texts: Sequence[str], most: int) -> list[tuple[str, ...]]:
-    """Texts in order, so many together at most, and no more than fit the window."""
-    found: list[list[str]] = [[]]
-    room = round_.window
-    for text in texts:
-        round_.fits(text)
-        cost = estimated_tokens(text) + 8
-        if found[-1] and (len(found[-1]) == most or cost > room):
-            found.append([])
-            room = round_.window
-        found[-1].append(text)
-        room -= cost
-    return [tuple(chunk) for chunk in found if chunk]
+def pack_for(round_: Round, options: CallOptions, progress: Progress) -> Pack | None:
+    """How a round's rows may go together; None where each goes alone. What the program says comes before what settings
+    say of the step, and that before what they say of all."""
+    if round_.explore:
+        return None
+    name = round_.stage.step_name
+    said = round_.values.get("pack")
+    if said is not None and said < 1:
+        raise UserError(f"{name}: pack={said} is no number of rows", "write pack=1 for each row alone, or pack=20")
+    size = said or options.rows_per_call.get(name) or options.pack
+    alike = not round_.stage.tree and not has_words(round_.result)
 
-
-def rows_type(round_: Round) -> Record:
-    return Record((Field("rows", ListOf(Record((Field("row", INT), *round_.result.fields)))),))
-
-
-def request_of(round_: Round, texts: Sequence[str]) -> Request:
-    """One request for several texts; for one, the usual one."""
-    if len(texts) == 1:
-        return round_.request(texts[0])
-    rows = [{"row": number, "text": round_.redact(text)} for number, text in enumerate(texts, 1)]
-    asked = round_.request("")
-    head = Message("system", f"{round_.head.content}\n{SAID}")
-    shown = Message("user", json.dumps(rows, ensure_ascii=False))
-    return replace(asked, messages=(head, shown), schema=json_schema(rows_type(round_)))
-
-
-async def ask_together(
-    round_: Round, rows: Sequence[Row], most: int, model: Model, progress: Progress, max_failed: float
-) -> RoundResult:
-    name, failing = round_.stage.step_name, Failing(round_.stage.step_name, max_failed)
-    found: dict[str, Outcome[dict[str, Any]]] = {}
-    asked = 0
-    together = chunks(round_, list(dict.fromkeys(text for row in rows for text in row.texts)), most)
-    progress.round_started(name, len(rows), len(together))
-
-    async def one(texts: tuple[str, ...]) -> None:
-        nonlocal asked
-        if len(texts) > 1:
-            asked += 1
-            found.update(await answers_of(round_, texts, model))
-        for text in texts:
-            if text not in found:
-                asked += 1
-                read = reading(round_, texts_of(text, round_.stage))
-                found[text] = await ask_typed(model, round_.request(text), read, asks=ASKS)
-            failing.count(found[text])
-        progress.answered(name)
-
-    await in_turn(together, one)
-    progress.round_ended(name)
-    return RoundResult({row.key: found[row.texts[0]] if row.texts else None for row in rows}, asked)
-
-
-async def answers_of(round_: Round, texts: Sequence[str], model: Model) -> dict[str, Outcome[dict[str, Any]]]:
-    """The outcomes of those texts whose answers hold; none where the whole does not."""
-    request, type_ = request_of(round_, texts), rows_type(round_)
-    outcome = await ask_typed(model, request, lambda text: read_answer(text, type_), asks=1)
-    rows = outcome.value["rows"] if outcome.status == "ok" and outcome.value else []
-    if [row["row"] for row in rows] != list(range(1, len(texts) + 1)):
-        return {}
-    found: dict[str, Outcome[dict[str, Any]]] = {}
-    for text, row in zip(texts, rows, strict=True):
-        value = {field.name: row[field.name] for field in round_.result.fields}
+    def read(text: str) -> Any:
         try:
-            round_.check(value, [round_.redact(each) for each in texts_of(text, round_.stage)])
+            return read_answer(text, round_.result)
         except NotOfType:
-            continue
-        found[text] = Outcome("ok", value, outcome.raw)
-    return found
+            return None
+
+    return Pack(
+        size,
+        read,
+        alike,
+        lambda requests: progress.round_started(name, requests, requests),
+        lambda: progress.answered(name),
+    )
+
+
+def has_words(type_: Type) -> bool:
+    """Whether answers hold texts of a model's own words, which are hardly ever the same twice."""
+    match bare(type_):
+        case Scalar("text"):
+            return True
+        case ListOf(of):
+            return has_words(of)
+        case Record(fields):
+            return any(has_words(field.type) for field in fields)
+        case _:
+            return False
+
+
+def with_packs(came: RoundResult, round_: Round, packs: Iterable[tuple[Request, Answer]]) -> RoundResult:
+    """What a round came to, with its packs: how many rows' answers are from one, how many packs were asked, and of the
+    rows that were asked alone too, how many were answered alike."""
+    outcomes = [outcome for outcome in came.outcomes.values() if outcome is not None and outcome.raw]
+    from_packs = {o.raw[0][0] for o in outcomes if o.raw[0][1].pack}
+    by_key = {o.raw[0][0]: o for o in outcomes if len(o.raw) == 1 and o.status == "ok" and not o.raw[0][1].pack}
+    asked = compared = alike = 0
+    for pack, answer in packs:
+        asked += 1
+        alone = [key for key in pack.rows if key in by_key]
+        texts = texts_by_row(pack, round_, answer) if alone and answer.keepable else {}
+        found = [same(texts[key], by_key[key], round_) for key in alone if key in texts]
+        compared, alike = compared + len(found), alike + sum(found)
+    if not asked:
+        return came
+    rows = sum(1 for outcome in outcomes if outcome.raw[0][1].pack)
+    counts = {"packed": rows, "packs": asked, "compared": compared, "alike": alike}
+    return replace(came, requests=came.requests - len(from_packs) + asked, packed=counts)
+
+
+def texts_by_row(pack: Request, round_: Round, answer: Answer) -> dict[str, str]:
+    found = answers_of(pack, round_.request(""), answer.text)
+    return dict(zip(pack.rows, found, strict=True)) if found is not None else {}
+
+
+def same(text: str, outcome: Outcome[dict[str, Any]], round_: Round) -> bool:
+    try:
+        return read_answer(text, round_.result) == outcome.value
+    except NotOfType:
+        return False

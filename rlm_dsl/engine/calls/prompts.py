@@ -16,8 +16,8 @@ from rlm_dsl.engine.execution import execute
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.request import ModelSettings, Request
+from rlm_dsl.models.protocol import Model, Pack
+from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.settings import Settings
 
 T = TypeVar("T")
@@ -48,8 +48,11 @@ class PromptStack:
     def wait(self, work: Callable[[], Awaitable[T]]) -> T:
         raise AssertionError("nothing is asked here")
 
-    def afford(self, step: str, requests: Iterable[Request]) -> NoReturn:
+    def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> NoReturn:
         raise Prompted(step, requests)
+
+    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+        raise AssertionError("nothing is asked here")
 
 
 class AnyModel(dict[str, ModelSettings]):

@@ -7,10 +7,8 @@ answers give the same outcomes in whatever order the answers come.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +20,8 @@ from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes
 from rlm_dsl.language.operators.core.model_step import ModelStep
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.types import Record
-from rlm_dsl.models.protocol import BudgetExceeded, Model
+from rlm_dsl.models.in_turn import in_turn
+from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import REJECTED, Message, ModelSettings, Request, estimated_tokens
 from rlm_dsl.models.settings import WINDOW
 from rlm_dsl.models.typed_retry import Outcome, ask_typed
@@ -31,10 +30,6 @@ from rlm_dsl.plan.stages import ModelStage
 
 MOST_KNOWN = 10_000
 """Different answers of a round whose values are held."""
-AT_ONCE = 64
-"""Requests that are got ready at once; how many are in flight is the endpoint's concern."""
-KEPT = 1.0
-"""Seconds in which answers that have come are kept, where a budget ends their round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,8 @@ class Row:
 class RoundResult:
     """A round's outcomes by key (None: nothing to show, so nothing asked), how many requests it took, how many rows
     it did not need, and of trees how many requests each level took. Of a cascade: how many rows its proxy answered, how
-    many of its decisions the model was asked about too, how many of those were wrong, and whether it was withdrawn."""
+    many of its decisions the model was asked about too, how many of those were wrong, and whether it was withdrawn. Of
+    rows that went together: see `with_packs`."""
 
     outcomes: Mapping[int, Outcome[dict[str, Any]] | None]
     requests: int
@@ -59,6 +55,7 @@ class RoundResult:
     rechecked: int = 0
     rechecked_wrong: int = 0
     withdrawn: bool = False
+    packed: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, status: str) -> int:
         return sum(1 for outcome in self.outcomes.values() if outcome is not None and outcome.status == status)
@@ -228,29 +225,6 @@ async def ask_round(
     await in_turn(list(keys), one)
     progress.round_ended(name)
     return RoundResult(outcomes, len(requests))
-
-
-async def in_turn(items: list[Any], one: Callable[[Any], Awaitable[None]]) -> None:
-    """Every item once, in order, AT_ONCE under way; the first failure stops the rest and is raised. A budget refuses
-    only when nothing is under way: what is left then are answers on their way into the store, and they get there."""
-    left = deque(items)
-
-    async def worker() -> None:
-        while left:
-            await one(left.popleft())
-
-    tasks = [asyncio.ensure_future(worker()) for _ in range(min(AT_ONCE, len(items)))]
-    try:
-        for task in asyncio.as_completed(tasks):
-            await task
-    except BudgetExceeded:
-        left.clear()
-        await asyncio.wait(tasks, timeout=KEPT)
-        raise
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 ENOUGH = 20

@@ -11,8 +11,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rlm_dsl.engine.calls.round import Failing, Round, RoundResult, Row, in_turn, reading
+from rlm_dsl.engine.calls.round import Failing, Round, RoundResult, Row, reading
 from rlm_dsl.engine.progress import Progress
+from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.typed_retry import Outcome, ask_typed
 from rlm_dsl.plan.bounds import ASKS

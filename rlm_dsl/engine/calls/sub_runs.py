@@ -25,7 +25,7 @@ from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.operators.recurse import CALLS, TURNS
 from rlm_dsl.models.attempts import Log
-from rlm_dsl.models.protocol import BudgetExceeded, Model, ModelStack
+from rlm_dsl.models.protocol import BudgetExceeded, Model, ModelStack, Pack
 from rlm_dsl.models.recorded import Recorded, RecordedStack
 from rlm_dsl.models.recording import Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
@@ -89,7 +89,11 @@ class SubRunStack:
         """The same for the same answers, whatever other sub-runs do meanwhile."""
         return f"Model calls left: {CALLS - len(self.recording.calls):,}."
 
-    def afford(self, step: str, requests: Iterable[Request]) -> None:
+    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+        """None: a sub-run's rows are few, and each goes alone."""
+        return ()
+
+    def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
         held = list(requests)
         new = len({request.key for request in held} - set(self.recording.calls))
         if len(self.recording.calls) + new > CALLS:

@@ -7,7 +7,15 @@ from typing import Any
 
 from rlm_dsl.language.operators.core.kinds import ResultType, Shown, Words
 from rlm_dsl.language.operators.core.lowering import Lowering
-from rlm_dsl.language.operators.core.model_step import COMMON, EXAMPLES, ROW_IS_DATA, ModelStep, beside, new_columns
+from rlm_dsl.language.operators.core.model_step import (
+    COMMON,
+    EXAMPLES,
+    PACK,
+    ROW_IS_DATA,
+    ModelStep,
+    beside,
+    new_columns,
+)
 from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
 from rlm_dsl.language.sql import Sql
@@ -41,6 +49,7 @@ ask = Operator(
         Parameter("returns", ResultType(record=True), shown="returns={name: type}"),
         *COMMON,
         EXAMPLES,
+        PACK,
     ),
     result=result,
     model=ModelStep(question, answer_type, combine),

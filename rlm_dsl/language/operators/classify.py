@@ -11,6 +11,7 @@ from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.model_step import (
     COMMON,
     EXAMPLES,
+    PACK,
     PROXY,
     ROW_IS_DATA,
     ModelStep,
@@ -66,6 +67,7 @@ classify = Operator(
         *COMMON,
         EXAMPLES,
         PROXY,
+        PACK,
     ),
     result=result,
     model=ModelStep(question, answer_type, combine),

@@ -7,7 +7,7 @@ from typing import Any
 
 from rlm_dsl.language.operators.core.kinds import Shown, Words
 from rlm_dsl.language.operators.core.lowering import Lowering
-from rlm_dsl.language.operators.core.model_step import COMMON, EXAMPLES, PROXY, ROW_IS_DATA, ModelStep
+from rlm_dsl.language.operators.core.model_step import COMMON, EXAMPLES, PACK, PROXY, ROW_IS_DATA, ModelStep
 from rlm_dsl.language.operators.core.nullability import known_present, needed
 from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
@@ -49,6 +49,7 @@ keep = Operator(
         *COMMON,
         EXAMPLES,
         PROXY,
+        PACK,
     ),
     result=result,
     model=ModelStep(question, answer_type, combine, filters=True),

@@ -8,7 +8,7 @@ from typing import Any
 from rlm_dsl.language.operators.core.bm25 import scores, terms
 from rlm_dsl.language.operators.core.kinds import Choice, Constant, OfBoth, Rows, Words
 from rlm_dsl.language.operators.core.lowering import Lowering
-from rlm_dsl.language.operators.core.model_step import COMMON, ModelStep
+from rlm_dsl.language.operators.core.model_step import COMMON, PACK, ModelStep
 from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
 from rlm_dsl.language.operators.core.provenance import origin_list
@@ -139,6 +139,7 @@ match = Operator(
         Parameter("top", Constant(INT), Literal(5, INT), shown="top=5"),
         Parameter("how", Choice(("inner", "left")), "inner"),
         *COMMON,
+        PACK,
     ),
     result=result,
     model=ModelStep(question, answer_type, combine, rows=candidates, rows_type=candidate_type, asked_rows=asked_rows),

@@ -44,9 +44,13 @@ TABLES = (
   batch TEXT PRIMARY KEY, base_url TEXT NOT NULL, keys TEXT NOT NULL, submitted REAL NOT NULL
 ) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS upgraded (version INTEGER PRIMARY KEY) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS packs (
+  asking TEXT PRIMARY KEY, size INTEGER NOT NULL, agreed INTEGER NOT NULL, compared INTEGER NOT NULL
+) WITHOUT ROWID""",
 )
 """Answers, each with when it was kept; how each server's models are asked, with when that was found out; the batches
-under way, with the keys that they will answer; the earlier versions that answers were kept by."""
+under way, with the keys that they will answer; the earlier versions that answers were kept by; how many rows of a kind
+go together, with how many of those compared were answered alike."""
 FORGOTTEN = 30 * 86_400.0
 """Seconds after which it is tried anew how a server is asked: servers learn too."""
 GROUP = 256
@@ -143,6 +147,24 @@ class AnswerStore:
                 marks = ",".join("?" * len(some))
                 found.update(self.reader.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", some))
         return found
+
+    def request(self, key: str) -> str | None:
+        """The request that was asked for an answer, as JSON."""
+        with self.lock:
+            row = self.reader.execute("SELECT request FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def pack_size(self, asking: str) -> int | None:
+        """How many rows that are asked so go together, where that was found out."""
+        with self.lock:
+            row = self.reader.execute("SELECT size FROM packs WHERE asking = ?", (asking,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def learn_packs(self, asking: str, size: int, agreed: int, compared: int) -> None:
+        """Remember how many rows go together. That it cannot be kept is no reason to stop."""
+        row = (asking, size, agreed, compared)
+        with self.lock, suppress(sqlite3.Error):
+            self.reader.execute("INSERT OR REPLACE INTO packs VALUES (?, ?, ?, ?)", row)
 
     def put(self, request: Request, answer: Answer) -> Future[None]:
         """Keep an answer; the future is done once it is safe on disk. Raises ValueError for one that is not whole."""

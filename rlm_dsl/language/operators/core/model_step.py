@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.language.operators.core.kinds import Choice, Demonstrations, Plain
+from rlm_dsl.language.operators.core.kinds import Choice, Constant, Demonstrations, Plain
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
 from rlm_dsl.language.operators.core.relation import KEY, ORD
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
-from rlm_dsl.language.types import Field, Record, Table, is_nullable, null_if
+from rlm_dsl.language.types import INT, Field, Record, Table, is_nullable, null_if
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ ON_ERROR = Parameter("on_error", Choice(("fail", "null")), "fail")
 COMMON = (Parameter("using", Plain(), "sub", shown='using="sub"'), ON_ERROR)
 """`using` names a model of the run's settings; `on_error="null"` makes a failed row null instead of ending the run."""
 
+PACK = Parameter("pack", Constant(INT), None, shown="pack=20", optional=True)
+"""How many rows may go together in one request; 1 for each alone. Where it is not said, the run's settings say."""
 EXAMPLES = Parameter("examples", Demonstrations(), (), shown="examples=[{text: ..., ...}]", optional=True)
 """Texts and their right answers, shown to the model before each row."""
 PROXY = Parameter("proxy", Plain(), "", shown='proxy="digest"', optional=True)
