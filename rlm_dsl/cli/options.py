@@ -146,14 +146,18 @@ def named_paths(contexts: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
 def load_all(
     contexts: tuple[str, ...], declared: dict[str, Any] | None = None, memory: str | None = None
 ) -> dict[str, Any]:
-    """The contexts loaded, with notes on what a person should know of them."""
+    """The contexts loaded, with notes on what a person should know of them. Where no program declares them, a name that
+    none can write is refused first."""
     from rlm_dsl.engine.storage.open import open_context
     from rlm_dsl.engine.warehouse.memory import memory_bytes
+    from rlm_dsl.language.names import check_name
 
     if not contexts:
         raise UserError("no data is named", "name some: --context tickets=tickets.csv")
-    found = {}
-    for name, (path, form) in named_paths(contexts).items():
+    found, named = {}, named_paths(contexts)
+    for name in named if declared is None else ():
+        check_name(name, "name it otherwise: --context {name}=PATH")
+    for name, (path, form) in named.items():
         with loading_bar(name) as progress:
             found[name], notes = open_context(
                 name,

@@ -17,6 +17,7 @@ from rlm_dsl.context.python_table import GIVEN, is_table, load_table
 from rlm_dsl.engine.calls.sub_runs import text_context
 from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse.memory import memory_bytes
+from rlm_dsl.language.names import check_name
 from rlm_dsl.language.types import Table
 
 Contexts = Mapping[str, Any]
@@ -26,7 +27,10 @@ Contexts = Mapping[str, Any]
 def open_contexts(
     contexts: Contexts, declared: Mapping[str, Table] | None = None, memory: str | None = None
 ) -> dict[str, Context]:
-    """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does."""
+    """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does.
+    Where no program is there yet, a name that none can write is refused before anything is loaded."""
+    for name in contexts if declared is None else ():
+        check_name(name)
     return {name: context_of(name, given, (declared or {}).get(name), memory) for name, given in contexts.items()}
 
 

@@ -16,6 +16,7 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.evaluate.scoring import METRICS, NO_ANSWER, usual_type
 from rlm_dsl.explore.typed_answers import read_type
+from rlm_dsl.language.names import check_name, is_usable
 from rlm_dsl.language.types import Type
 
 KNOWN = ("id", "question", "context", "text", "answer", "metric", "returns", "group", "answer_type")
@@ -122,10 +123,11 @@ def contexts_of(given: Mapping[str, Any], at: str, folder: Path) -> dict[str, Da
     named = given.get("context", {})
     if isinstance(named, str):
         stem = Path(named.partition("::")[0]).stem
-        named = {stem if stem.isidentifier() else "data": named}
+        named = {stem if is_usable(stem) else "data": named}
     if not isinstance(named, dict) or not all(isinstance(path, str) and path for path in named.values()):
         raise UserError(f"{at}: `context` is a path or paths by name", 'write {"tickets": "tickets.csv"}')
     for name, path in named.items():
         name, _, form = name.partition(":")
+        check_name(name)
         found[name] = Data((folder / Path(path).expanduser()).as_posix(), form or None)
     return found

@@ -13,14 +13,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.inputs import context_of, text
-
-RESERVED = ("context", "param", "show", "answer")
-"""Words of the language that would have to be written in backticks as names."""
-
-
-def table_name(name: str) -> str:
-    """The name of a table for data that Python calls so."""
-    return f"{name}_rows" if name in RESERVED else name
+from rlm_dsl.language.names import check_name
 
 
 def given_context(name: str, given: Any) -> Context:
@@ -48,8 +41,10 @@ def given_context(name: str, given: Any) -> Context:
 
 
 def given_contexts(given: Mapping[str, Any]) -> dict[str, Context]:
-    """Contexts by the names that programs know them by."""
-    return {table_name(name): given_context(table_name(name), value) for name, value in given.items()}
+    """Contexts by the names that programs know them by. Raises UserError for a name that none can write."""
+    for name in given:
+        check_name(name, "call it otherwise, such as {name}")
+    return {name: given_context(name, value) for name, value in given.items()}
 
 
 def refuse_arguments(given: Mapping[str, Any], reasons: Mapping[str, str], of: str) -> None:

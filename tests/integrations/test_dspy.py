@@ -24,15 +24,15 @@ from tests.support.runs import body, gold  # noqa: E402
 TEXTS = [body(n) for n in range(1, 41)]
 
 KEY = "sk-never-to-be-seen-0123456789abcdef"
-COUNT = "answer context_rows | count()"
+COUNT = "answer context | count()"
 SCRIPT = {
-    "How many are there?": ["show context_rows | take(1)", COUNT],
+    "How many are there?": ["show context | take(1)", COUNT],
     "How many are about billing?": [
-        "t = context_rows | classify(on=text, labels=['billing', 'other'], into=topic)",
+        "t = context | classify(on=text, labels=['billing', 'other'], into=topic)",
         "answer t | where(topic == 'billing') | count()",
     ],
-    "What is the first?": ["answer context_rows | first(text)"],
-    "Which?": ["answer context_rows | where(number < 3) | values(number)"],
+    "What is the first?": ["answer context | first(text)"],
+    "Which?": ["answer context | where(number < 3) | values(number)"],
 }
 
 
@@ -60,7 +60,7 @@ def test_a_prediction_has_typed_outputs_trajectory_and_program(make: Any, lm: An
     found = make()(context=TEXTS, query="How many are about billing?")
     assert found.answer == 10 and len(found.trajectory) == 2
     assert set(found.trajectory[0]) == {"reasoning", "code", "output"} and "classify" in found.trajectory[0]["code"]
-    assert found.program.startswith("context context_rows: table(number: int, text: text)")
+    assert found.program.startswith("context `context`: table(number: int, text: text)")
     sent = server.requests[0].body
     assert (sent["model"], sent["temperature"], sent["max_completion_tokens"]) == ("root", 0.5, 500)
     usage = found.get_lm_usage()["openai/root"]
@@ -102,17 +102,17 @@ class Found(BaseModel):
     ("annotation", "expression", "value"),
     [
         (str, "'a'", "a"),
-        (str, "count(context_rows)", "40"),
-        (int, "count(context_rows)", 40),
-        (float, "count(context_rows)", 40.0),
-        (bool, "count(context_rows) > 1", True),
-        (list[str], "context_rows | take(1) | values(text)", TEXTS[:1]),
+        (str, "count(context)", "40"),
+        (int, "count(context)", 40),
+        (float, "count(context)", 40.0),
+        (bool, "count(context) > 1", True),
+        (list[str], "context | take(1) | values(text)", TEXTS[:1]),
         (Literal["yes", "no"], "'YES'", "yes"),
         (Mood, "'bad'", Mood.BAD),
-        (int | None, "context_rows | where(number > 99) | first(number)", None),
+        (int | None, "context | where(number > 99) | first(number)", None),
         (datetime.date, "to_date('2024-02-03', '%Y-%m-%d')", datetime.date(2024, 2, 3)),
-        (Found, "{name: 'x', count: count(context_rows)}", Found(name="x", count=40)),
-        (list[Found], "context_rows | take(1) | select(name=text, count=number)", [Found(name=TEXTS[0], count=1)]),
+        (Found, "{name: 'x', count: count(context)}", Found(name="x", count=40)),
+        (list[Found], "context | take(1) | select(name=text, count=number)", [Found(name=TEXTS[0], count=1)]),
     ],
 )  # fmt: skip
 def test_outputs_come_as_they_are_annotated(make: Any, annotation: Any, expression: str, value: Any) -> None:
@@ -122,7 +122,7 @@ def test_outputs_come_as_they_are_annotated(make: Any, annotation: Any, expressi
 
 
 def test_several_outputs_are_a_record(make: Any) -> None:
-    reply = "answer {n: count(context_rows), first: first(context_rows, text)}"
+    reply = "answer {n: count(context), first: first(context, text)}"
     found = asked_alone(make("context, query -> n: int, first: str"), reply)
     assert (found.n, found.first) == (40, TEXTS[0])
 
@@ -253,7 +253,7 @@ def test_an_optimizer_draws_its_demos_and_they_are_shown(make: Any, lm: Any, ser
     assert len(compiled.explore.demos) == 2 and "count()" in compiled.explore.demos[0]["program"]
     compiled(context=TEXTS[:8], query="How many are there?")
     question = server.requests[-1].body["messages"][1]["content"]
-    assert "Examples on other data:" in question and "answer context_rows | count()" in question
+    assert "Examples on other data:" in question and "answer `context` | count()" in question
     assert all(text not in question.partition("Contexts:")[0] for text in TEXTS[:9]), "data of examples is not shown"
 
 

@@ -26,6 +26,8 @@ from rlm_dsl.integrations.editor.server import formatting
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.reference.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.language.syntax.grammar import language
+from rlm_dsl.language.syntax.scan import scan
+from rlm_dsl.language.syntax.tokens import STATEMENT_WORDS
 from rlm_dsl.language.types import SCALARS
 from tests.support.cases import corpus_cases
 
@@ -92,6 +94,19 @@ def test_what_words_are_shown_as() -> None:
     }
     assert {value: kind for value, kind in wanted.items() if seen.get(value) != {kind}} == {}
     assert seen["text"] == {Keyword.Type, Name, Name.Property}
+
+
+def test_words_of_statements_are_shown_as_names_where_they_are() -> None:
+    text = (
+        "context answer: table(show: text)\nshow answer | take(3)\nx = answer | where(\n    show == param\n)\n"
+        "y = x + answer\nanswer answer | select(show, a=context)\n"
+    )
+    shown = [kind for kind, value in tokens(text) if value.upper() in STATEMENT_WORDS]
+    words, names = (Keyword, Keyword.Declaration), (Name, Name.Variable, Name.Property)
+    read = [token for token in scan(text, language()).tokens if token.text.upper() in STATEMENT_WORDS]
+    assert len(shown) == len(read) == 13
+    assert [kind in words for kind in shown] == [token.type != "NAME" for token in read]
+    assert all(kind in words or kind in names for kind in shown)
 
 
 def test_pygments_finds_the_lexer_where_it_is_installed() -> None:

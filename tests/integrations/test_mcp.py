@@ -111,6 +111,18 @@ def test_more_data_is_loaded_beside_what_is_bound(folder: Path) -> None:
     with_server(work, folder)
 
 
+def test_data_is_called_what_programs_can_write(folder: Path) -> None:
+    async def work(call: Call, client: Client) -> None:
+        told, wrong = await call("load", name="1 bad", path=f"{folder}/tickets.csv")
+        assert wrong and "load it by another name: data_1_bad" in told
+        await call("load", name="answer", path=f"{folder}/tickets.csv")
+        told, wrong = await call("run", statements="show answer | take(1)\nanswer = answer | take(3)")
+        assert "charged twice 0" in told and "bind another name: the_answer = expression" in told
+        assert "answer: 40" in (await call("answer", expression="answer | count()"))[0]
+
+    with_server(work, folder)
+
+
 def test_nothing_outside_the_folders_is_read_by_any_way(folder: Path) -> None:
     secret = folder.parent / "secret.txt"
     (folder / "link.txt").symlink_to(secret)

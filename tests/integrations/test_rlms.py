@@ -171,7 +171,7 @@ def test_a_text_is_never_a_path_and_a_path_is_a_file(bench: Any, tmp_path: Path)
 
 def test_data_by_name_may_be_called_like_words_of_the_language(bench: Any) -> None:
     prompt = {"context": "a\nb", "answer": [{"show": 1}], "count": "c"}
-    done = bench("answer {a: count(context_rows), b: count(answer_rows), c: count(count)}").rlm()
+    done = bench("answer {a: count(context), b: count(answer), c: count(count)}").rlm()
     assert done.completion(prompt, "How many?").value == {"a": 2, "b": 1, "c": 1}
 
 

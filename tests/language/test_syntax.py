@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter
+from itertools import pairwise
 
+import lark
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from rlm_dsl.language.syntax.literals import spell_text
 from rlm_dsl.language.syntax.parse import LIMIT, MOST_PROBLEMS, Prefix, parse, parse_prefix
 from rlm_dsl.language.syntax.scan import scan
 from rlm_dsl.language.syntax.show import show, show_expression
+from rlm_dsl.language.syntax.tokens import CLOSER, OPENER, STATEMENT_WORDS, Token
 from rlm_dsl.language.syntax.tree import (
     Applied,
     Argument,
@@ -181,6 +184,65 @@ def test_the_grammar_alone_reads_it(name: str) -> None:
 @functools.cache
 def plain_parser() -> Lark:
     return Lark(grammar_text(), parser="lalr")
+
+
+WORDS = sorted(word.lower() for word in STATEMENT_WORDS)
+
+
+def with_words(text: str, chosen: st.DataObject) -> tuple[str, str]:
+    """A program with words of statements for names, bare and in backticks, where those are neither bound nor called."""
+    words = [*scan(text, language()).tokens, Token("$END", "", len(text), len(text))]
+    bare, quoted, at, depth = "", "", 0, 0
+    for word, after in pairwise(words):
+        depth += (word.type in CLOSER) - (word.type in OPENER)
+        free = after.type not in ("LPAR", "LSQB") and (depth or after.type != "EQUAL")
+        if word.type == "NAME" and free and chosen.draw(st.booleans()):
+            name = chosen.draw(st.sampled_from(WORDS))
+            bare, quoted = f"{bare}{text[at : word.start]}{name}", f"{quoted}{text[at : word.start]}`{name}`"
+            at = word.end
+    return bare + text[at:], quoted + text[at:]
+
+
+@given(st.data(), st.sampled_from(sorted(PROGRAMS)))
+def test_words_of_statements_are_names_wherever_no_statement_begins(data: st.DataObject, name: str) -> None:
+    bare, quoted = with_words(PROGRAMS[name], data)
+    tree = read(quoted)
+    assert read(bare) == tree == read(show(tree))
+    plain_parser().parse(bare)
+    for text, unfinished in ((bare, False), (f"{bare}\nlast = x | where(", True)):
+        found = parse_prefix(Source("reply", text))
+        assert (found.tree.statements, found.unfinished) == (tree.statements, unfinished)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = answer answer 3",
+        "x = a +\nanswer\ny = 3",
+        "x = r.show show param",
+        "x = r.in answer 3",
+        "x = matches answer 3",
+        "answer answer",
+        "show show\nshow answer\nanswer [answer, show]",
+        "x = answer\nanswer (x)",
+        "x = y\nanswer -x",
+    ],
+)
+def test_where_a_statement_ends_and_the_next_begins(text: str) -> None:
+    """Read alike by the grammar alone, as a whole, and piece by piece."""
+    statements = read(text).statements
+    assert len(statements) == len(plain_parser().parse(text).children)
+    assert parse_prefix(Source("reply", text)).tree.statements == statements
+    assert read(show(read(text))).statements == statements
+
+
+def test_no_two_readings() -> None:
+    """An LALR parser takes the first of two: Lark says so to its log alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        told: list[str] = []
+        patch.setattr(lark.logger, "warning", lambda message, *_: told.append(message))
+        Lark(grammar_text(), parser="lalr", debug=True)
+    assert told == []
 
 
 ERRORS = CORPUS / "syntax_errors.txt"

@@ -23,7 +23,7 @@ from rlm_dsl.explore.view import cut
 from rlm_dsl.integrations.dspy.models import note_usage, settings_of
 from rlm_dsl.integrations.dspy.program import Program
 from rlm_dsl.integrations.dspy.types import field_type, field_value
-from rlm_dsl.integrations.python_data import given_contexts, refuse_arguments, table_name
+from rlm_dsl.integrations.python_data import given_contexts, refuse_arguments
 from rlm_dsl.integrations.rlms import free_trace, tell
 from rlm_dsl.language.types import Field, Record, Type
 from rlm_dsl.models.settings import Limits, Settings
@@ -126,7 +126,7 @@ def returned_type(signature: Any) -> Type:
 
 def question_of(signature: Any, asked: Mapping[str, Any], demos: Sequence[Any]) -> str:
     """What the root model is asked: the signature's instructions, the inputs that ask, what is wanted, examples."""
-    tables = [f"`{table_name(name)}`" for name in signature.input_fields if name not in asked]
+    tables = [f"`{name}`" for name in signature.input_fields if name not in asked]
     parts = [signature.instructions, *(f"{name}: {value}" for name, value in asked.items())]
     if tables:
         parts.append(f"The data stands in {', '.join(tables)}.")

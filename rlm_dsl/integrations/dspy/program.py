@@ -17,7 +17,7 @@ import dspy
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
-from rlm_dsl.engine.execution import checked_program
+from rlm_dsl.engine.execution import checked_program, declared_types
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.run_trace import recorded_calls
@@ -52,7 +52,7 @@ class Program(Predictors):
         text = program.read_text(encoding="utf-8") if isinstance(program, Path) else program
         name = program.name if isinstance(program, Path) else "program"
         Settings(**more)  # a field that it has not is a TypeError now, not at the first call
-        loaded = given_contexts(contexts)
+        loaded = given_contexts(known_names(Source(name, text), contexts))
         super().__init__(
             Candidate(text),
             steps_of(Source(name, text), loaded, params or {}),
@@ -93,6 +93,13 @@ class Program(Predictors):
         made = {"optimizer": "dspy", "dspy": dspy.__version__}
         tuned = Tuned(program_digest(found.text), merge_calls(found.calls), made=made)
         Path(path).write_text(tuned.yaml(), encoding="utf-8")
+
+
+def known_names(source: Source, contexts: Mapping[str, Any]) -> dict[str, Any]:
+    """The data by the names that the program knows; an older one may know `context` as `context_rows`."""
+    declared = declared_types(source)
+    older = {name: f"{name}_rows" for name in contexts if name not in declared and f"{name}_rows" in declared}
+    return {older.get(name, name): given for name, given in contexts.items()}
 
 
 def steps_of(source: Source, contexts: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Tunable]:

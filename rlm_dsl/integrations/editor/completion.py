@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rlm_dsl.integrations.editor.cursor import OPERAND_ENDS, Cursor, Place, cursor
+from rlm_dsl.integrations.editor.cursor import Cursor, Place, cursor
 from rlm_dsl.integrations.editor.reading import EMPTY
 from rlm_dsl.language.check import Environment
 from rlm_dsl.language.operators.core import kinds
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.reference.manual import manual_of, parameter_words
+from rlm_dsl.language.syntax.tokens import OPERAND_ENDS
 from rlm_dsl.language.types import SCALARS, ListOf, Record, Table, Type, bare, is_text, quoted_name
 
 Kind = Literal["operator", "aggregate", "function", "column", "name", "argument", "type", "word"]

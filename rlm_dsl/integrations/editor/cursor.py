@@ -17,11 +17,10 @@ from rlm_dsl.language.operators.core import kinds
 from rlm_dsl.language.operators.core.operator import Operator
 from rlm_dsl.language.operators.core.parameters import Parameter
 from rlm_dsl.language.operators.core.registry import aggregates, table_operators
-from rlm_dsl.language.syntax.tokens import CLOSER, NAMES, OPENER, STATEMENT_WORDS, Token
+from rlm_dsl.language.syntax.tokens import CLOSER, OPENER, OPERAND_ENDS, STATEMENT_WORDS, Token
 from rlm_dsl.language.types import Table, Type
 
 SEPARATORS = frozenset({"COMMA", "EQUAL", "COLON"}) | STATEMENT_WORDS
-OPERAND_ENDS = NAMES | frozenset("NUMBER TEXT RAW MOMENT TRUE FALSE NULL RPAR RSQB RBRACE QUESTION".split())
 OF_ROW = kinds.Each | kinds.Shown | kinds.Columns | kinds.Keys | kinds.SortKeys | kinds.Derived
 
 

@@ -31,6 +31,10 @@ from rlm_dsl.language.types import SCALARS
 PLAIN = r"[A-Za-z_][A-Za-z0-9_]*"
 QUOTED = r"`(?:[^`\r\n]|``)+`"
 SCALAR = f"(?:{'|'.join(SCALARS)})"
+STATEMENT_WORD = r"(?:context|param|show|answer)\b"
+INFIX_WORD = r"(?:and|or|in|is|between|matches)\b"
+NO_OPERAND = rf"(?=\s*(?:\Z|[-|=<>!+*/%.,:?)\]}}#]|{INFIX_WORD}|{STATEMENT_WORD}|(?:{PLAIN}|{QUOTED})\s*=(?!=)))"
+"""What follows a word of statements that is a name."""
 
 
 @cache
@@ -66,14 +70,22 @@ class RlmLexer(RegexLexer):
 
     tokens: ClassVar[dict[str, Any]] = {
         "root": [
-            (words(("context", "param"), suffix=r"\b(?!\s*[=:,.)])"), Keyword.Declaration, "declared"),
-            (words(("show", "answer"), suffix=r"\b(?!\s*[=:,.)])"), Keyword),
+            (words(("context", "param"), suffix=r"\b(?!\s*[=:,.)|<>!])"), Keyword.Declaration, "declared"),
+            (words(("show", "answer"), suffix=r"\b(?!\s*[=:,.)|<>!])"), Keyword, "due"),
             (rf"(?:{PLAIN}|{QUOTED})(?=\s*=(?!=))", Name.Variable),
+            (r"==|!=|<=|>=|<|>|//|[-+*/%=]", Operator, "due"),
+            (words(("and", "or", "not", "in", "between", "matches"), suffix=r"\b"), Operator.Word, "due"),
             include("anything"),
         ],
         "declared": [
             (r"\s+", Whitespace),
             (rf"{PLAIN}|{QUOTED}", Name.Variable, "#pop"),
+            default("#pop"),
+        ],
+        "due": [
+            (r"\s+", Whitespace),
+            (r"#[^\r\n]*", Comment.Single),
+            (STATEMENT_WORD + NO_OPERAND, Name, "#pop"),
             default("#pop"),
         ],
         "inside": [

@@ -32,6 +32,7 @@ from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.explore.view import cut
 from rlm_dsl.integrations.rlms import free_trace
 from rlm_dsl.language.check import Environment
+from rlm_dsl.language.names import check_name
 from rlm_dsl.language.operators.core.registry import functions, table_operators
 from rlm_dsl.language.reference.card import card
 from rlm_dsl.language.reference.manual import manual_of
@@ -89,6 +90,7 @@ class Workspace:
         """Load data and look at it. What was bound before is bound again, on the answers that are known."""
         if name in self.contexts:
             raise UserError(f"context {name} is there already", "name this data otherwise")
+        check_name(name, "load it by another name: {name}")
         self.check(path)
         memory = memory_bytes(self.settings.memory) if self.settings.memory else None
         context, notes = open_context(name, path, format=format, memory=memory)

@@ -89,6 +89,8 @@ def parse(source: Source) -> Tree:
 def parse_prefix(source: Source) -> Prefix:
     """The longest run of whole statements, for a reply that was cut off in the middle of one."""
     found = scan(source.text, language())
+    if not found.flaws and (whole := _whole(found)) is not None:
+        return _prefix(found, [*whole], (), False)
     statements: list[Statement] = []
     for piece in _pieces(found, source.text):
         if piece.problems:

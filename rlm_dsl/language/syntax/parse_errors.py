@@ -18,13 +18,13 @@ from rlm_dsl.language.syntax.tokens import (
     CLOSER,
     NAMES,
     OPENER,
+    OPERAND_ENDS,
     STATEMENT_WORDS,
     VALUE_WORDS,
     Token,
     open_brackets,
 )
 
-_OPERAND_ENDS = NAMES | frozenset("NUMBER TEXT RAW MOMENT TRUE FALSE NULL RPAR RSQB RBRACE QUESTION".split())
 _COMPARES = frozenset({"COMPARISON", "IN", "MATCHES", "BETWEEN", "IS"})
 _OPERATORS = _COMPARES | frozenset("PLUS MINUS TIMES AND OR NOT BAR DOT QUESTION LPAR LSQB".split())
 _NOTHING = Token("", "", 0, 0)
@@ -107,11 +107,12 @@ def _suspects(trouble: Trouble) -> list[Token]:
 
 
 def _reserved_name(trouble: Trouble) -> Diagnostic | None:
-    """`answer = 3`, `where(context == 1)`, `x = in`."""
+    """`answer = 3`, `where(is == 1)`, `x = in`."""
     refused, before = trouble.refused, trouble.token(1)
     if refused.type == "EQUAL" and before.type in STATEMENT_WORDS:
-        hint = f"write `{before.text} expression`, or bind another name"
-        return _problem("S08", f"`{before.text}` is reserved", before, hint)
+        other = f"bind another name: the_{before.text} = expression"
+        hint = f"write `{before.text} expression`, or {other}" if before.type in ("SHOW", "ANSWER") else other
+        return _problem("S08", f"`{before.text}` begins a statement, and cannot be bound", before, hint)
     token = before if trouble.expected <= {"EQUAL", "COLON"} else refused
     if trouble.early or token.type not in STATEMENT_WORDS | VALUE_WORDS or not _could_be_name(trouble, token):
         return None
@@ -193,14 +194,14 @@ def _method_or_index(trouble: Trouble) -> Diagnostic | None:
     if refused.type == "LPAR" and trouble.token(2).type == "DOT":
         owner = trouble.token(3).text if trouble.token(3).type in NAMES else "x"
         return _problem("S15", "there are no methods", name, f"write `{owner} | {name.text}(...)`")
-    if refused.type == "LSQB" and name.type in _OPERAND_ENDS:
+    if refused.type == "LSQB" and name.type in OPERAND_ENDS:
         return _problem("S15", "there is no indexing", refused, INDEX_HINT)
     return None
 
 
 def _chained_comparison(trouble: Trouble) -> Diagnostic | None:
     """`a < b < c`."""
-    chained = trouble.refused.type in _COMPARES and trouble.token(1).type in _OPERAND_ENDS
+    chained = trouble.refused.type in _COMPARES and trouble.token(1).type in OPERAND_ENDS
     if trouble.early or not chained or trouble.heads_statement or _after_piped_call(trouble):
         return None
     hint = "write `b between a and c`, or join two comparisons with `and`"
@@ -291,6 +292,8 @@ def _unexpected(trouble: Trouble) -> Diagnostic:
     found = refused.text if len(refused.text) <= 40 else refused.text[:37] + "..."
     missing = "COMMA" in trouble.expected and (_is_operand(refused) or refused.type in CLOSER)
     hint = "put a comma between the two" if missing else ""
+    if refused.type in STATEMENT_WORDS and trouble.early:
+        hint = f"`{found}` begins a statement here, and the one before it is not finished"
     return _problem("S01", f"expected {wanted}, found `{found}`", refused, hint)
 
 

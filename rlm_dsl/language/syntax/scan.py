@@ -16,7 +16,7 @@ from rlm_dsl.common.source import Span
 from rlm_dsl.language.syntax.foreign import CAPITALS, Mend, capital, mend
 from rlm_dsl.language.syntax.grammar import Language
 from rlm_dsl.language.syntax.literals import read_moment, read_number, read_text
-from rlm_dsl.language.syntax.tokens import Token
+from rlm_dsl.language.syntax.tokens import Token, with_names
 from rlm_dsl.language.syntax.tree import Comment, Moment, Number, Text
 
 
@@ -74,7 +74,7 @@ def scan(text: str, language: Language) -> Scan:
             tokens += [token] if token else []
             flaws += [flaw] if flaw else []
     spelled, more = _capitals(tokens)
-    return Scan(tuple(spelled), tuple(comments), tuple(blank_lines), (*flaws, *more))
+    return Scan(tuple(with_names(spelled)), tuple(comments), tuple(blank_lines), (*flaws, *more))
 
 
 def _finds(text: str, pattern: re.Pattern[str]) -> Iterator[_Find]:
