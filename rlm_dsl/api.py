@@ -105,7 +105,7 @@ def ask(
     `depth` 0 asks no model about rows, 1 does, more allows sub-runs; `n` explorations agree on an answer; with
     `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt. `more` are fields of
     Settings (turns, concurrency, threads, memory, parameters, servers, store, price, timeout_seconds, window,
-    max_failed).
+    max_failed, pack).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
     """

@@ -25,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["RLM_DSL_STORE"] = ":memory:"
+    os.environ.setdefault("RLM_DSL_PACK", "1")  # most tests count what each row alone is asked
     if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):
         from hypothesis import HealthCheck, settings
 

@@ -37,6 +37,12 @@ CONFIRM_OVER = click.option(
     "--confirm-over", type=click.FloatRange(0), metavar="USD", help="Ask before a step may cost more."
 )
 BATCH = click.option("--batch", is_flag=True, help="Hand a step's requests to the server's Batch API and wait for it.")
+PACK = click.option(
+    "--pack",
+    metavar="auto|N",
+    show_default="auto",
+    help="Rows that may go together in a request; 1: each alone. auto: as many as are answered as they are alone.",
+)
 YES = click.option("--yes", is_flag=True, help="Spend within the budget without asking.")
 BUDGET = "calls=1000,tokens=2000000"
 RECORDED = "as recorded"
@@ -77,10 +83,12 @@ def spending_options(
     in_flight: str = "",
     max_failed: str | None = "0.2",
     confirms: bool = True,
+    packs: bool = True,
     from_file: str = "Models, servers, limits",
 ) -> Options:
     """What a command may spend and how fast. `budget` and `max_failed` are what holds unless something else is said;
-    `spent_on` and `in_flight` say of what that is the most; a command that never stops to ask has no `confirms`;
+    `spent_on` and `in_flight` say of what that is the most; a command that never stops to ask has no `confirms`,
+    one whose rows go together as they did has no `packs`;
     `from_file` is what it takes from the settings file."""
     failed = click.option(
         "--max-failed",
@@ -108,6 +116,7 @@ def spending_options(
         settings_option(from_file),
         *([CONFIRM_OVER] if confirms else []),
         BATCH,
+        *([PACK] if packs else []),
         *([YES] if confirms else []),
     )
     return lambda command: with_options(options, command)
@@ -192,6 +201,7 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
         "store": given["store"] or file.store,
         "max_failed": file.max_failed if given.get("max_failed") is None else given["max_failed"],
         "window": file.window,
+        "pack": file.pack if given.get("pack") is None else given["pack"],
     }
     return Settings(
         models=models,

@@ -44,7 +44,7 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
         THREADS,
         MEMORY,
     )
-    spends = spending_options(budget=RECORDED, max_failed=RECORDED, from_file="Servers, prices, pace")
+    spends = spending_options(budget=RECORDED, max_failed=RECORDED, packs=False, from_file="Servers, prices, pace")
     return with_options(options, model_options(model=RECORDED, base_url=RECORDED, parameters=RECORDED)(spends(command)))
 
 

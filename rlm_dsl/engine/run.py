@@ -255,7 +255,7 @@ def header_of(
         "models": {alias: model.as_json() for alias, model in models.items()},
         "window": settings.window,
         "max_failed": settings.max_failed,
-        "pack": settings.pack,
+        "pack": settings.rows_together,
         **({"rows_per_call": dict(settings.rows_per_call)} if settings.rows_per_call else {}),
         **({"proxies": without_floats(dict(settings.proxies))} if settings.proxies else {}),
         "budget": settings.limits.as_json(),

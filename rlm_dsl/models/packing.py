@@ -127,12 +127,10 @@ class Packing:
             return None
         if self.pack.size != AUTO:
             return self.pack.size
-        if not self.pack.alike:
-            return None
         found = self.known.size(self.asking, self.requests)
         if found is not None:
             return found
-        return AUTO if len(fresh) >= FEW else None
+        return AUTO if self.pack.alike and len(fresh) >= FEW else None
 
     def fresh(self) -> list[Request]:
         """The rows without an answer that may go with others."""

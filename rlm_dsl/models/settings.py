@@ -102,8 +102,8 @@ class Settings:
     `prices` are by model and go before those that are known here; `price`, where it is given, goes before both.
     A step of which more than the share `max_failed` fails stops early. With `batch`, a step's requests are handed to
     the server's Batch API, and only what that leaves unanswered is asked one by one. `rows_per_call` says by step how
-    many rows go into one request, as labelled rows proved it, and `pack` of all other steps: 1 for each row alone, AUTO
-    for as many as are answered as they are alone.
+    many rows go into one request, as labelled rows proved it, and `pack` of all other steps: 1 for each row alone,
+    "auto" for as many as are answered as they are alone; without it, what RLM_DSL_PACK says, else "auto".
     `proxies` are those of cascades, as JSON by their digests. `concurrency` is how many requests may be in flight at a
     server; where it is not said, as many as the server's `slots`, which local servers tell, else 16. `grammars` are
     the servers that are asked by grammars.
@@ -126,13 +126,20 @@ class Settings:
     max_failed: float = 0.2
     batch: bool = False
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
-    pack: int = AUTO
+    pack: int | str | None = None
     proxies: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
     grammars: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", server_address(self.base_url))
+        object.__setattr__(self, "pack", pack_size(self.pack))
+
+    @property
+    def rows_together(self) -> int:
+        """`pack` as a number of rows, or AUTO."""
+        assert isinstance(self.pack, int)
+        return self.pack
 
     def chosen(self, alias: str) -> ModelChoice:
         given = self.models[alias]
@@ -155,6 +162,18 @@ class Settings:
         """What a model costs; None where that is not known."""
         own = (choice.price for choice in map(self.chosen, self.models) if choice.model == model)
         return self.price or next(filter(None, own), None) or self.prices.get(model) or known_price(model)
+
+
+def pack_size(given: int | str | None) -> int:
+    """A number of rows, or AUTO for "auto"; where nothing is given, what RLM_DSL_PACK says. Raises UserError."""
+    said = os.environ.get("RLM_DSL_PACK", "auto") if given is None else given
+    if said in ("auto", AUTO):
+        return AUTO
+    if isinstance(said, int) and not isinstance(said, bool) and said > 0:
+        return said
+    if isinstance(said, str) and said.isascii() and said.isdigit() and int(said) > 0:
+        return int(said)
+    raise UserError(f"no number of rows in a request: {said!r}", "write pack auto, 1 for each row alone, or such as 20")
 
 
 def sent_parameters(given: Mapping[str, Any]) -> dict[str, Any]:

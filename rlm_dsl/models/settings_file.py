@@ -17,8 +17,9 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, span_of, yaml_source
 from rlm_dsl.models.prices import Price
+from rlm_dsl.models.protocol import AUTO
 from rlm_dsl.models.server.address import server_address
-from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Server
+from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Server, pack_size
 from rlm_dsl.trace.secrets import TELLING, Redaction
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class FileSettings:
     confirm_over: float | None = None
     max_failed: float | None = None
     concurrency: int | None = None
+    pack: int | None = None
     window: int | None = None
     timeout_seconds: float | None = None
     store: str | None = None
@@ -104,6 +106,7 @@ class _Reader(YamlReader):
                 "confirm_over": self.amount,
                 "max_failed": self.share,
                 "concurrency": self.count,
+                "pack": lambda node: self.tried(node, lambda: pack_size(self.text(node)), AUTO),
                 "window": self.count,
                 "timeout": self.amount,
                 "store": self.text,

@@ -131,6 +131,7 @@ class LiveStack:
         for call in self.stored.known.packs.values():
             if call.request.purpose == step and self.stored.known.resumed:
                 self.recording.note(call)
+        pack = replace(pack, alike=pack.alike and not self.batch)  # to find out takes answers that come at once
         packing = Packing(step, list(asked.values()), pack, self)
         if not (planned := packing.planned()):
             return

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.attempts import Announced
 from rlm_dsl.models.budget import Budgeted, Spending
+from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request

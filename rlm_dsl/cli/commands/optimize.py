@@ -56,7 +56,7 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option("--unproved", is_flag=True, help="Write a result too whose gain is not proved, marked so.")
 @click.option("--out", metavar="FOLDER", help="The record of the search; else runs/PROGRAM.optimize.")
 @model_options()
-@spending_options(budget=BUDGET, spent_on=" on the search", max_failed=None)
+@spending_options(budget=BUDGET, spent_on=" on the search", max_failed=None, packs=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @THREADS
 @MEMORY

@@ -21,6 +21,7 @@ from rlm_dsl.cli.progress import Bar
     budget=RECORDED,
     spent_on=", what was spent before the stop with it",
     max_failed=RECORDED,
+    packs=False,
     from_file="Servers, prices, pace",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")

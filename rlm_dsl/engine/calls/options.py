@@ -40,7 +40,7 @@ class CallOptions:
         """Those of a run that asks."""
         proxies = proxies_of(settings.proxies)
         return CallOptions(
-            settings.window, redact, depth, settings.max_failed, settings.rows_per_call, proxies, settings.pack
+            settings.window, redact, depth, settings.max_failed, settings.rows_per_call, proxies, settings.rows_together
         )
 
     @staticmethod
