@@ -165,9 +165,12 @@ def final_messages(reply: str, headers: list[re.Match[str]], in_literal: Callabl
 
 BEFORE = r"(?:(?<![^\n])|[(\[{,:=+<>!|]|\b(?:matches|in|and|or|not|between|show|answer)\b)[ \t]*r?"
 BEHIND = r"(?=[ \t]*(?:[)\]},:=+<>!|#.\r\n]|and\b|or\b|\Z))"
+FENCES = r"(?:(?<=\S)|(?<=\S[ \t]))`{3,}[^`\n]++`{3,}(?![`\w])|`{3,}"
+"""Three ticks and more: within a line they quote, else they are a fence, which quotes nothing on its line."""
 TEXTS = (
     rf"{BEFORE}'(?:[^'\\\n]|\\[^\n])*+'{BEHIND}",
     r'"(?:[^"\\\n]|\\[^\n])*+(?:"|(?P<open>))',
+    FENCES,
     r"`[^`\n]*+(?:`|(?P<ticked>))",
 )
 LONG_TEXTS = (

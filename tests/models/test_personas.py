@@ -22,10 +22,10 @@ from rlm_dsl.testing.server import Server
 LABELS = ("billing", "technical", "account")
 ROWS = 200
 FEW = 6
-AT_ONCE = 4
-MOST_TRIED = 5 * AT_ONCE
-"""Requests that finding out about a server may cost for one step, of those that are in flight before the first is
-answered; a server's troubles come on top."""
+AT_ONCE = 16
+MOST_TRIED = 5
+"""Requests that finding out about a server may cost for one step, however many are asked at once; a server's troubles
+come on top."""
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "openai-reasoning": {"temperature": 0, "max_tokens": 500},
     "litellm": {"temperature": 0},

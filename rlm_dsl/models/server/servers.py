@@ -1,8 +1,8 @@
 """The servers of a run, each with its own client, key, headers and pace.
 
-In: requests. Out: answers, each from the server that its request names. Law: an attempt has its place at the server
-before it asks the budget, and is announced after that and before it is sent; the keys and headers of one server never
-go to another.
+In: requests. Out: answers, each from the server that its request names. Law: one request goes ahead where it is unknown
+how a server takes it; an attempt has its place at the server before it asks the budget, and is announced after that and
+before it is sent; the keys and headers of one server never go to another.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.client import Endpoint
 from rlm_dsl.models.server.dialects import USUAL, Dialect
+from rlm_dsl.models.server.one_ahead import OneAhead, Standing
 from rlm_dsl.models.server.rate_limit import Pace, Paced
 from rlm_dsl.models.settings import KEY, Server, Settings
 from rlm_dsl.models.settings_file import VARIABLE, fill_variables
@@ -92,7 +93,8 @@ class Servers:
                 heard=pace.heard,
             )
             announced = Announced(endpoint, self.log, time.monotonic, self.noted)
-            self.opened[url] = endpoint, Paced(Budgeted(announced, self.spending, settings.price_of), pace)
+            budgeted = Budgeted(Standing(announced), self.spending, settings.price_of)
+            self.opened[url] = endpoint, OneAhead(Paced(budgeted, pace), endpoint.dialects.given_up)
         return self.opened[url]
 
     def learn(self, url: str, model: str, dialect: Dialect) -> None:
