@@ -35,7 +35,7 @@ class NoModels:
     def wait(self, work: Callable[[], Any]) -> Any:
         raise AssertionError("no model is asked here")
 
-    def packs(self, step: str) -> Any:
+    def packs(self, rows: Any) -> Any:
         return ()
 
     def afford(self, step: str, requests: Any, pack: Any = None) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from rlm_dsl.context.context import Context
@@ -146,11 +147,14 @@ class RecordedCalls(Mapping[str, Call]):
         """The request as it was written."""
         return self.rows["request"][self.places[key]]
 
-    def packs(self, step: str) -> Iterator[Call]:
-        """The packs of a step."""
-        for key in self.of_step(step):
-            if PACK_MARK in self.request_text(key) and (call := self[key]).request.rows:
-                yield call
+    @cached_property
+    def held_packs(self) -> tuple[Call, ...]:
+        marked = (self[key] for key in self if PACK_MARK in self.request_text(key))
+        return tuple(call for call in marked if call.request.rows)
+
+    def packs(self) -> tuple[Call, ...]:
+        """The calls that ask for several rows."""
+        return self.held_packs
 
     def of_step(self, step: str) -> Iterator[str]:
         """The keys of a step's calls."""

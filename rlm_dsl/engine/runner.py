@@ -227,7 +227,7 @@ class Runner:
         round_ = prepare_round(stage, self.settings(values["using"]), values, self.calls.options)
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
         came = ask_rows(round_, rows, self.calls, self.progress)
-        came = with_packs(came, round_, self.calls.models.packs(stage.step_name))
+        came = with_packs(came, round_, self.calls.models.packs)
         self.emit("round.end", {"step": stage.step_name, **asked_counts(came)})
         failed = failures(came)
         if rejected := all_rejected(came):

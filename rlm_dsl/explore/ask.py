@@ -202,7 +202,8 @@ def run_found_program(
     types = {name: context.schema for name, context in contexts.items()}
     tree = with_params(found.tree, question, types)
     source = Source("program.rlm", show(tree))
-    known = Recorded(models.recording.answers.get)
+    recorded = models.recording
+    known = Recorded(recorded.answers.get, lambda: [c for c in recorded.calls.values() if c.request.rows])
     calls = replayed_calls(models.settings, known, CallOptions(settings.window, log.redaction.redact))
     named = {s.name for s in tree.statements if isinstance(s, ContextStatement)}
     needed = {name: context for name, context in contexts.items() if name in named}

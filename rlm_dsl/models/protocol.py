@@ -6,7 +6,7 @@ trace) is a `Model`, and whoever asks cannot tell which.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -42,7 +42,8 @@ class ModelStack(Protocol):
 
     `settings` are the models by alias; `model` answers for all of them; `wait` runs what is asked of it; `afford` is
     asked before a round leaves, and raises if the budget cannot pay for what is not known yet; where its rows may go
-    together, they are then asked in packs as far as that holds. `packs` are those that a step's rows were asked in.
+    together, they are then asked in packs as far as that holds. `packs` are those that rows, by their keys, were
+    asked in.
     """
 
     @property
@@ -51,7 +52,7 @@ class ModelStack(Protocol):
     def model(self) -> Model: ...
     def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None: ...
-    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]: ...
+    def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]: ...
 
 
 class Attempt(Exception):

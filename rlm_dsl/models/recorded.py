@@ -5,8 +5,8 @@ In: what answers a key. Out: the same answers. Law: nothing is asked; what was n
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from rlm_dsl.models.event_loop import EventLoop
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Recorded:
-    """A model over recorded answers; `packs` are those recorded for a step, `used` the keys that were asked for."""
+    """A model over recorded answers; `packs` are those recorded, `used` the keys that were asked for."""
 
     answer_of: Callable[[str], Answer | None]
-    packs: Callable[[str], Iterable[Call]] = lambda step: ()
+    packs: Callable[[], Iterable[Call]] = lambda: ()
     used: set[str] = field(default_factory=set)
 
     async def answer(self, request: Request) -> Answer:
@@ -67,8 +67,9 @@ class RecordedStack:
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
         """Recorded answers cost nothing; those of packs are recorded for each row."""
 
-    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+    def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         """Those that were recorded; they are in this run's recording too."""
-        for call in self.recorded.packs(step):
-            self.recording.note(call)
-            yield call.request, call.answer
+        for call in self.recorded.packs():
+            if not rows.isdisjoint(call.request.rows):
+                self.recording.note(replace(call, origin="trace"))
+                yield call.request, call.answer

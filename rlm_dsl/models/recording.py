@@ -7,7 +7,7 @@ Law: every answer that a run used is in its recording, whether it was live, stor
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring as quoted
 from typing import Any
@@ -119,10 +119,10 @@ class Recording:
         """How many requests there were: an answer that was taken from a pack is none of its own."""
         return sum(1 for call in self.calls.values() if not call.answer.pack)
 
-    def packs(self, step: str) -> Iterator[tuple[Request, Answer]]:
-        """The packs of a step."""
+    def packs(self, rows: Set[str]) -> Iterator[tuple[Request, Answer]]:
+        """The packs that hold any of these rows."""
         for call in self.calls.values():
-            if call.request.rows and call.request.purpose == step:
+            if not rows.isdisjoint(call.request.rows):
                 yield call.request, call.answer
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -161,7 +161,7 @@ class LiveStack:
         return [answers[request.key] for request in requests]
 
     def keep(self, answers: Iterable[tuple[Request, Answer]]) -> None:
-        for row, kept in [(row, self.store.put(row, answer)) for row, answer in answers]:
+        for row, kept in [(row, self.stored.take(row, answer)) for row, answer in answers]:
             kept.result()
             self.stored.origins.setdefault(row.key, "pack")
 
@@ -175,8 +175,8 @@ class LiveStack:
     def learn(self, asking: str, size: int, agreed: int, compared: int) -> None:
         self.store.learn_packs(asking, size, agreed, compared)
 
-    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
-        return self.recording.packs(step)
+    def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
+        return self.recording.packs(rows)
 
     def recorded_pack(self, key: str) -> Call | None:
         """A pack that a row's answer was taken from, by this run or an earlier one."""

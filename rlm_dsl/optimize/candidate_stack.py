@@ -7,7 +7,7 @@ optimization, whichever candidate asks.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -39,7 +39,7 @@ class CandidateStack:
         """Whether rows go together is a candidate's own, and tried as such."""
         self.models.afford(step, requests)
 
-    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+    def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         return ()
 
 

@@ -357,7 +357,7 @@ def _requests(check: _Check) -> None:
     found += [*not_committed(calls, check.trace), *other_requests(calls, check.asked)]
     if check.execution is not None:
         steps = {record.name for record in check.execution.records}
-        found += [*idle(calls, check.asked, steps), *other_packs(calls, check.asked, steps)]
+        found += [*idle(calls, check.asked, steps), *other_packs(calls, check.asked)]
     if check.execution is None and not found:
         return check.add("requests", 0, "", skipped=f"not checked: {check.why_not}")
     return check.add("requests", len(check.asked), "requests, rendered as recorded", found)

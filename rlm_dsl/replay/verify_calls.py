@@ -185,7 +185,7 @@ def other_requests(calls: RecordedCalls, asked: Mapping[str, Request]) -> Iterat
 
 def idle(calls: RecordedCalls, asked: Mapping[str, Request], steps: set[str]) -> Iterator[Divergence]:
     """Recorded answers of the program's steps that were never asked for."""
-    packs = {call.request.key: call.request for step in steps for call in calls.packs(step)}
+    packs = {call.request.key: call.request for call in calls.packs()}
     for key, step in zip(calls.rows["key"], calls.rows["step"], strict=True):
         if key not in asked and step in steps and (key not in packs or asked.keys().isdisjoint(packs[key].rows)):
             shown = last_words(calls[key].request)
@@ -193,9 +193,9 @@ def idle(calls: RecordedCalls, asked: Mapping[str, Request], steps: set[str]) ->
             yield Divergence("D10", "requests", message, shown, step=step, row=key[:KEY_DIGITS])
 
 
-def other_packs(calls: RecordedCalls, asked: Mapping[str, Request], steps: set[str]) -> Iterator[Divergence]:
+def other_packs(calls: RecordedCalls, asked: Mapping[str, Request]) -> Iterator[Divergence]:
     """Packs that do not show their rows as they are asked about now, and rows' answers that are not in their packs."""
-    held = {call.request.key: call for step in sorted(steps) for call in calls.packs(step)}
+    held = {call.request.key: call for call in calls.packs()}
     taken: dict[str, dict[str, Answer]] = {}
     for key, call in held.items():
         rows = [asked[row] for row in call.request.rows if row in asked]

@@ -9,8 +9,8 @@ import pytest
 
 import rlm_dsl
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.engine.calls.round import AT_ONCE
 from rlm_dsl.models import retry
+from rlm_dsl.models.in_turn import AT_ONCE
 from rlm_dsl.testing import serve
 from tests.support.commands import command
 from tests.support.processes import command_run

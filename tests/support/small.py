@@ -74,7 +74,7 @@ class OneModel:
         return asyncio.run(work())  # type: ignore[arg-type]
 
     def afford(self, step: str, requests: Any, pack: Any = None) -> None: ...
-    def packs(self, step: str) -> Any:
+    def packs(self, rows: Any) -> Any:
         return ()
 
 

@@ -6,7 +6,7 @@ step's record. Law: the counts follow from recorded answers alone, so that a ver
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 from typing import Any
 
@@ -62,14 +62,16 @@ def has_words(type_: Type) -> bool:
             return False
 
 
-def with_packs(came: RoundResult, round_: Round, packs: Iterable[tuple[Request, Answer]]) -> RoundResult:
+def with_packs(
+    came: RoundResult, round_: Round, packs: Callable[[Set[str]], Iterable[tuple[Request, Answer]]]
+) -> RoundResult:
     """What a round came to, with its packs: how many rows' answers are from one, how many packs were asked, and of the
     rows that were asked alone too, how many were answered alike."""
     outcomes = [outcome for outcome in came.outcomes.values() if outcome is not None and outcome.raw]
     from_packs = {o.raw[0][0] for o in outcomes if o.raw[0][1].pack}
     by_key = {o.raw[0][0]: o for o in outcomes if len(o.raw) == 1 and o.status == "ok" and not o.raw[0][1].pack}
     asked = compared = alike = 0
-    for pack, answer in packs:
+    for pack, answer in packs({outcome.raw[0][0] for outcome in outcomes}):
         asked += 1
         alone = [key for key in pack.rows if key in by_key]
         texts = texts_by_row(pack, round_, answer) if alone and answer.keepable else {}

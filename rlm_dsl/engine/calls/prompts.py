@@ -6,7 +6,7 @@ is stopped before it leaves, and there is nothing here that could ask.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from typing import Any, NoReturn, TypeVar
 
 from rlm_dsl.common.source import Source
@@ -51,7 +51,7 @@ class PromptStack:
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> NoReturn:
         raise Prompted(step, requests)
 
-    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+    def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         raise AssertionError("nothing is asked here")
 
 

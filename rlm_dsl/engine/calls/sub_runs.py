@@ -8,7 +8,7 @@ again on the recorded answers, and another value is an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -89,7 +89,7 @@ class SubRunStack:
         """The same for the same answers, whatever other sub-runs do meanwhile."""
         return f"Model calls left: {CALLS - len(self.recording.calls):,}."
 
-    def packs(self, step: str) -> Iterable[tuple[Request, Answer]]:
+    def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         """None: a sub-run's rows are few, and each goes alone."""
         return ()
 

@@ -305,6 +305,13 @@ class Stored:
         self.waiting: Counter[str] = Counter()
         self.origins: dict[str, str] = {}
         self.ahead: dict[str, str] = {}
+        self.taken: dict[str, str] = {}
+        """Answers of rows that this run took from packs."""
+
+    def take(self, request: Request, answer: Answer) -> Future[None]:
+        """Keep a row's answer that was taken from a pack; the future is done once it is safe on disk."""
+        self.taken[request.key] = as_text(answer.as_json())
+        return self.store.put(request, answer)
 
     async def answer(self, request: Request) -> Answer:
         key = request.key
@@ -319,7 +326,7 @@ class Stored:
     def look_up(self, requests: Iterable[Request]) -> Mapping[str, str]:
         """The answers that there are, looked up at once; each is handed out once without another look."""
         wanted = {request.key: request for request in requests}
-        known = {key: self.known.answers[key] for key in wanted if key in self.known.answers}
+        known = {key: held[key] for held in (self.taken, self.known.answers) for key in wanted if key in held}
         self.ahead = {**self.store.held(key for key in wanted if key not in known), **known}
         if self.known.respelled or self.store.upgraded:
             missing = [request for key, request in wanted.items() if key not in self.ahead]
@@ -329,7 +336,7 @@ class Stored:
     def found(self, request: Request) -> Answer | None:
         """The answer that there is, with where it comes from noted."""
         key = request.key
-        known = self.known.answers.get(key)
+        known = self.known.answers.get(key, self.taken.get(key))
         text = known if known is not None else self.ahead.pop(key, None)
         answer = self.store.get(key) if text is None else Answer.from_json(json.loads(text))
         if answer is None and (text := self.earlier(request)) is not None:
