@@ -15,9 +15,10 @@ def write_file(path: Path, text: str) -> None:
 
 
 def write_files(texts: Mapping[Path, str]) -> None:
-    """Raises OSError where the disk refuses; partial files may then be left beside."""
+    """Raises OSError where the disk refuses; partial files may then be left beside. Halves of surrogate pairs, as in
+    names of files, stand as escapes."""
     partials = {path: path.with_name(f"{path.name}.partial") for path in texts}
     for path, text in texts.items():
-        partials[path].write_text(text, encoding="utf-8")
+        partials[path].write_text(text, encoding="utf-8", errors="backslashreplace")
     for path, partial in partials.items():
         partial.replace(path)

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
+from rlm_dsl.common.well_formed import well_formed
 from rlm_dsl.language.types import Table, quoted_name
 
 if TYPE_CHECKING:
@@ -68,6 +70,10 @@ class Context:
     rows: pa.Table | tuple[StoredPart, ...]
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if well_formed(self.name) != self.name:
+            raise UserError(f"a context's name is no text: {self.name!a}", "write it in UTF-8: NAME=PATH")
 
     @property
     def count(self) -> int:

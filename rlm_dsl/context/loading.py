@@ -17,6 +17,8 @@ from rlm_dsl.context.files.find import file_and_table, is_many
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.context.format_registry import format_named, format_of_ending
+from rlm_dsl.context.rows.arrow_rows import empty
+from rlm_dsl.context.rows.value_rows import NOTHING
 from rlm_dsl.context.stored_context import is_stored, open_stored
 from rlm_dsl.language.types import INT, TEXT, Field, Table, fits
 
@@ -56,12 +58,17 @@ def load_rows(given: str, format: str, progress: Progress | None) -> Loaded:
 
 def memory_context(name: str, given: str, loaded: Loaded) -> Context:
     """What was loaded as a context in memory, its rows numbered."""
+    import pyarrow as pa
+
+    rows = number_rows(pa.concat_tables(loaded.batches))
+    return Context(name, loaded.format, given, loaded.schema, rows, tuple(loaded.sources), tuple(loaded.notes))
+
+
+def number_rows(rows: Any) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    rows = pa.concat_tables(loaded.batches)
-    rows = rows.add_column(0, ROW, pa.array(np.arange(rows.num_rows, dtype=np.int64)))
-    return Context(name, loaded.format, given, loaded.schema, rows, tuple(loaded.sources), tuple(loaded.notes))
+    return rows.add_column(0, ROW, pa.array(np.arange(rows.num_rows, dtype=np.int64)))
 
 
 def choose_format(given: str, format: str | None, declared: Table | None) -> str:
@@ -76,7 +83,13 @@ def choose_format(given: str, format: str | None, declared: Table | None) -> str
 
 
 def as_declared(context: Context, declared: Table) -> Context:
-    """The context with the declared columns, in their order. Raises UserError naming every one that does not fit."""
+    """The context with the declared columns, in their order. Raises UserError naming every one that does not fit.
+
+    Where there are no rows, no value tells a column's type, and nothing the columns of a list: what is declared holds.
+    """
+    known = {*context.schema.names} >= {*declared.names} or context.schema == NOTHING
+    if known and not context.count:
+        return replace(context, schema=declared, rows=number_rows(empty(declared)))
     wrong = [said for column in declared.columns if (said := misfit(context.schema, column))]
     if wrong:
         raise UserError(

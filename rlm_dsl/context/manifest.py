@@ -92,7 +92,7 @@ def read_manifest(folder: Path) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Put a manifest in place of the one before, in one step."""
     made = folder / f".{MANIFEST}.{os.getpid()}"
-    with made.open("w", encoding="utf-8") as file:
+    with made.open("w", encoding="utf-8", errors="backslashreplace") as file:
         json.dump(manifest.as_json(), file, ensure_ascii=False, indent=1)
         file.flush()
         os.fsync(file.fileno())

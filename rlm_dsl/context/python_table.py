@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.well_formed import well_formed, without_halves
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
-from rlm_dsl.context.rows.value_rows import DEEPEST, Part, load_values, too_deep
+from rlm_dsl.context.rows.value_rows import DEEPEST, HALVES, VALUE, Part, load_values, too_deep
 from rlm_dsl.context.table_digest import canonical_digest
 
 FORMAT = "table"
@@ -43,16 +44,23 @@ def load_table(given: Any) -> Loaded:
 def load_arrow_table(given: Any) -> tuple[Loaded, list[str]]:
     import pyarrow as pa
 
+    halves = False
     try:
         table = pa.table(given)
+    except UnicodeEncodeError:
+        table, halves = pa.table(given.rename(columns=without_halves).map(without_halves)), True
     except (pa.ArrowException, TypeError, ValueError) as failure:
         raise UserError(f"the table cannot be read: {str(failure).splitlines()[0]}") from None
     index = index_columns(table.schema)
     table = table.select([n for n, name in enumerate(table.column_names) if name not in index])
+    if not table.num_columns and not table.num_rows:
+        return load_dicts([])
     schema, notes = schema_of(table.schema, table.to_batches(BATCH), GIVEN)
     named = [f"the index `{name}` is left out; reset_index() makes it a column" for name in index if named_index(name)]
     batches = placed_rows(table.to_batches(BATCH), schema, GIVEN)
-    return Loaded(FORMAT, schema, batches, notes=[*notes, *named]), list(table.column_names)
+    return Loaded(FORMAT, schema, batches, notes=[*notes, *named, *([f"some {HALVES}"] if halves else [])]), list(
+        table.column_names
+    )
 
 
 def index_columns(schema: Any) -> list[str]:
@@ -69,26 +77,31 @@ def load_dicts(given: Sequence[Any]) -> tuple[Loaded, list[str]]:
     """A list of dicts, typed as JSON objects are; days and moments as their ISO texts."""
     if not all(isinstance(row, dict) for row in given):
         raise UserError("a table in Python is a list of dicts, or a table of pandas, polars or Arrow")
-    names = list(dict.fromkeys(key for row in given for key in row))
-    if not names or not all(isinstance(name, str) for name in names):
+    keys = dict.fromkeys(key for row in given for key in row)
+    if (given and not keys) or not all(isinstance(key, str) for key in keys):
         raise UserError("a list of dicts needs names of columns, and each is text")
+    names = list(dict.fromkeys(map(well_formed, keys))) or [VALUE]
 
     def read() -> Iterator[Part]:
         for begin in range(0, len(given), BATCH):
-            rows = given[begin : begin + BATCH]
+            taken = [plain_row(row, begin + n) for n, row in enumerate(given[begin : begin + BATCH], 1)]
             yield Part(
-                list(range(begin + 1, begin + len(rows) + 1)),
-                rows=[plain_row(row, begin + n) for n, row in enumerate(rows, 1)],
+                list(range(begin + 1, begin + len(taken) + 1)),
+                rows=[row for row, _ in taken],
+                halves=sum(halves for _, halves in taken),
             )
 
     return load_values(FORMAT, SourceFile(0, GIVEN, 0, ""), read, names), names
 
 
-def plain_row(row: dict[str, Any], number: int) -> dict[str, Any]:
+def plain_row(row: dict[str, Any], number: int) -> tuple[dict[str, Any], bool]:
+    """A row as JSON has it, and whether it held half of a surrogate pair."""
     if too_deep(row):
         raise UserError(f"row {number} nests deeper than {DEEPEST} lists and dicts")
     try:
-        return {key: plain_value(value) for key, value in row.items()}
+        return plain_value(row), False
+    except UnicodeEncodeError:
+        return plain_row(without_halves(row), number)[0], True
     except (TypeError, ValueError) as failure:
         raise UserError(f"row {number} of the table: {failure}", "convert or leave out that column") from None
 
@@ -106,6 +119,6 @@ def plain_value(value: Any) -> Any:
         case list() | tuple():
             return [plain_value(item) for item in value]
         case dict() if all(isinstance(key, str) for key in value):
-            return {key: plain_value(item) for key, item in value.items()}
+            return {plain_value(key): plain_value(item) for key, item in value.items()}
         case _:
             raise TypeError(f"the language has no type for {type(value).__name__}")

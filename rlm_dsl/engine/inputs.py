@@ -37,7 +37,8 @@ def open_contexts(
 def context_of(name: str, given: Any, declared: Table | None = None, memory: str | None = None) -> Context:
     """A context as it is, or made from a table or a path."""
     if isinstance(given, Context):
-        return rename_context(given, name)
+        renamed = rename_context(given, name)
+        return renamed if declared is None or given.count else as_declared(renamed, declared)
     if is_table(given):
         context = table_context(name, given)
         return context if declared is None else as_declared(context, declared)

@@ -19,6 +19,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import without_floats
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.version import version
+from rlm_dsl.common.well_formed import without_halves
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.calls.sub_runs import Explorer, replayed_calls
@@ -148,6 +149,7 @@ def run_program(
     """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
     each round of model calls; answers that are `known` are not asked for; `parent` is the run of which it is another,
     and `extra` what its header says more."""
+    params = without_halves(dict(params))
     if answers is None:
         settings = within_limits(settings, keys)
     redaction = redaction_of(keys, settings)

@@ -16,6 +16,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.common.source import Source
+from rlm_dsl.common.well_formed import well_formed
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.calls.sub_runs import replayed_calls
@@ -101,6 +102,7 @@ def answer_question(
     """Explore until there is an answer. Raises NoAnswer when the turns are used up."""
     if "root" not in settings.models:
         raise UserError("no model is named", "name one: --model gpt-5-mini")
+    question = well_formed(question)
     if not question.strip():
         raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
     returns = read_type(options.returns) if options.returns else None

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.common.well_formed import well_formed_name
 from rlm_dsl.engine.run_trace import CALLS, file_name
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.sql import Sql, name, sql
@@ -160,7 +161,7 @@ def evidence_table(trace: Trace) -> pa.Table:
     rows = [
         {
             "part": ".".join(one["part"]),
-            **{key: span.get(key) for key in ("context", "source", "sha256")},
+            **{key: well_formed_name(span.get(key) or "") or None for key in ("context", "source", "sha256")},
             **dict(zip(numbers, (*span["lines"], *span.get("bytes", (None, None))), strict=True)),
         }
         for one in trace.answer["evidence"]

@@ -26,8 +26,8 @@ def write_scaffold(trace: Trace, folder: Path) -> list[Path]:
             raise UserError(f"{path} is there already", "name another folder with --out")
     spec = yaml.safe_dump(spec_of(trace, folder), sort_keys=False, allow_unicode=True, width=100)
     folder.mkdir(parents=True, exist_ok=True)
-    files[0].write_text(HEAD + spec, encoding="utf-8")
-    files[1].write_text(trace.program, encoding="utf-8")
+    files[0].write_text(HEAD + spec, encoding="utf-8", errors="backslashreplace")
+    files[1].write_text(trace.program, encoding="utf-8", errors="backslashreplace")
     return files
 
 

@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(*self.server.answer(self.path))
 
     def reply(self, status: int, text: str) -> None:
-        content = text.encode("utf-8")
+        content = text.encode("utf-8", "backslashreplace")
         self.send_response(status)
         for name, value in (
             ("Content-Type", "text/html; charset=utf-8"),

@@ -97,7 +97,8 @@ class Trace:
         import pyarrow.parquet as pq
 
         try:
-            return pq.read_table(self.folder / "payload" / f"{name}.parquet", columns=columns and list(columns))
+            with (self.folder / "payload" / f"{name}.parquet").open("rb") as file:
+                return pq.read_table(file, columns=columns and list(columns))
         except (OSError, pa.ArrowException):
             raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None
 

@@ -69,9 +69,10 @@ class TraceWriter:
         self.put(name, self.redact(text))
 
     def put(self, name: str, text: str) -> None:
-        """A file from a text that holds no secrets: redacting JSON's own text would miss escaped secrets."""
+        """A file from a text that holds no secrets: redacting JSON's own text would miss escaped secrets. Halves of
+        surrogate pairs, as in names of files, stand as JSON's escapes."""
         partial = self.folder / f"{name}.partial"
-        partial.write_bytes(text.encode("utf-8", "replace"))
+        partial.write_bytes(text.encode("utf-8", "backslashreplace"))
         partial.replace(self.folder / name)
 
     def write_table(self, name: str, batches: Iterable[pa.Table]) -> None:
@@ -84,7 +85,7 @@ class TraceWriter:
         partial = self.folder / "payload" / f"{name}.partial"
         held = iter(batches)
         first = next(held)
-        with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
+        with partial.open("wb") as file, pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
             for group in row_groups(chain([first], held)):
                 writer.write_table(group)
         partial.replace(self.folder / "payload" / f"{name}.parquet")

@@ -31,7 +31,7 @@ from pyarrow import feather
 import rlm_dsl
 from rlm_dsl.api import run
 from rlm_dsl.cli import run as command_line
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.context.columns.cell_types import READERS
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.formats import arrow, parquet
@@ -227,7 +227,7 @@ JSON_LIST_REFUSED = {
     "a comma at the end of it": (b'[{"a": 1}],', r"t\.json:1:11: no JSON: the file has several values"),
     "a text": (b'"x"', r"t\.json:1:1: no JSON list or object"),
     "nothing": (b" ", r"t\.json:1:2: no JSON list or object"),
-    "an empty list": (b"[]", r"holds no object with a field"),
+    "a list of an empty object": (b"[{}]", r"holds no object with a field"),
     "NaN": (b'[1,\n{"a": NaN}]', r"t\.json:2: no JSON: NaN"),
     "a number beyond floats": (b'[{"a": 1e999}]', r"t\.json:1: no JSON: a number is larger"),
     "bytes that are no UTF-8": (b'[{"a": 1},\n{"a": "\xff"}]', r"t\.json:2:8: bytes that are not UTF-8"),
@@ -581,14 +581,13 @@ def test_a_text_in_python_is_run_and_verified(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ([], "needs names of columns"),
+        ([{}], "needs names of columns"),
         ([1], "is a list of dicts"),
         ([{1: 2}], "each is text"),
         ([{"a": 1}, {"a": {1, 2}}], "row 2 of the table: the language has no type for set"),
-        ([{"a": "\ud800"}], "row 1 of the table: .*surrogates"),
         (pa.table({"a": [b"x"]}), "column `a` is binary"),
         (pandas.DataFrame({"a": [1, "x"]}), "the table cannot be read"),
-        (pandas.DataFrame(), "has no columns"),
+        (pandas.DataFrame(index=range(2)), "has no columns"),
     ],
 )
 def test_what_is_no_table_is_refused(given: Any, says: str) -> None:
@@ -600,6 +599,32 @@ def test_dicts_are_typed_as_json_and_days_are_days() -> None:
     context = rlm_dsl.load([{"a": 1, "d": DAY}, {"a": 2.5, "r": {"k": [1]}, "d": DAY}, {"a": None}])
     assert str(context.schema) == "table(a: float?, d: date?, r: {k: list[int]}?)"
     assert cells(context)[0] == {"a": 1.0, "d": DAY, "r": None}
+
+
+# Nothing
+
+DECLARED = """context t: table(n: int, s: text)
+answer {rows: t, sum: t | where(n > 1) | sum(n), each: t | group(by=s, n=count()), some: t | search("late")}"""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[], (), pandas.DataFrame([]), pa.table({}), "t.json:[ ]", "t.jsonl:", "t.jsonl:\n \n", "t.csv:s,n\n"],
+    ids=lambda given: repr(given) if isinstance(given, str | list | tuple) else type(given).__name__,
+)
+def test_a_list_of_nothing_is_an_empty_table_of_what_is_declared(tmp_path: Path, given: Any) -> None:
+    if isinstance(given, str):
+        name, _, content = given.partition(":")
+        given = Path(written(tmp_path, name, content))
+        kept = rlm_dsl.load(given, to=tmp_path / "t.rlmctx")
+        assert kept.count == 0 and rlm_dsl.run(DECLARED, {"t": kept}).value["rows"] == []
+    given = list(given) if isinstance(given, tuple) else given
+    assert rlm_dsl.run("answer {n: count(t), rows: t}", {"t": given}).value == {"n": 0, "rows": []}
+    result = rlm_dsl.run(DECLARED, {"t": given}, trace=tmp_path / "a.trace")
+    assert result.value == {"rows": [], "sum": 0, "each": [], "some": []}
+    assert rlm_dsl.verify(tmp_path / "a.trace", {"t": given}).ok
+    with pytest.raises(ProgramError, match="no column"):
+        rlm_dsl.run("answer t | select(other)", {"t": given})
 
 
 # By the command line

@@ -12,20 +12,25 @@ import datetime
 import itertools
 import json
 import math
+import os
 import re
 import statistics
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 
+import rlm_dsl
 from rlm_dsl import cli
 from rlm_dsl.api import run, verify
 from rlm_dsl.cli.output import safe
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.context.columns.names import UNSPEAKABLE
+from rlm_dsl.context.context import Context
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.operators.core.registry import functions, table_operators
 from rlm_dsl.language.patterns.validate import problem
@@ -35,6 +40,7 @@ from rlm_dsl.language.types import quoted_name
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.reader import Trace
+from tests.support.commands import command
 from tests.support.real import FOLDER, REAL
 from tests.support.small import answer
 
@@ -373,6 +379,75 @@ def test_halves_of_surrogate_pairs_are_refused_or_replaced(folder: Path, tmp_pat
         assert run("param p: text\nanswer p", {"t": tmp_path / "t.jsonl"}, params={"p": "\ud800"}).value.encode()
     except (ProgramError, UserError) as refused:
         assert str(refused).encode()
+
+
+HALF = "a\ud800b"
+WHOLE = "a\ufffdb"
+
+
+@pytest.mark.parametrize(
+    ("given", "rows"),
+    [
+        (lambda: [{"s": HALF}], [{"s": WHOLE}]),
+        (
+            lambda: [{"s": HALF, HALF: [HALF]}, {"s": "q", HALF: []}],
+            [{"s": WHOLE, WHOLE: [WHOLE]}, {"s": "q", WHOLE: []}],
+        ),
+        (lambda: pandas.DataFrame({"s": pandas.Series([HALF, "q"], dtype=object)}), [{"s": WHOLE}, {"s": "q"}]),
+        (lambda: rlm_dsl.text(f"{HALF}\nq"), [{"line": 1, "text": WHOLE}, {"line": 2, "text": "q"}]),
+        (lambda: [{"s": "\ud83d" + "\ude00" + HALF}], [{"s": "\U0001f600" + WHOLE}]),
+    ],
+    ids=["texts", "names and lists", "pandas", "a text", "halves that meet"],
+)
+def test_halves_that_python_hands_in_are_read_noted_and_verified(
+    tmp_path: Path, given: Callable[[], Any], rows: list[Any]
+) -> None:
+    data = given()
+    noted = data if isinstance(data, Context) else rlm_dsl.load(data)
+    assert any("half of a surrogate pair" in note for note in noted.notes)
+    program = "param p: list[text]\nanswer {rows: t, p: p}"
+    found = run(program, {"t": given()}, params={"p": [HALF]}, trace=tmp_path / "a.trace")
+    assert found.value == {"rows": rows, "p": [WHOLE]}
+    assert verify(tmp_path / "a.trace", {"t": given()}).ok
+    with pytest.raises(UserError, match="name is no text"):
+        run("answer 1", {HALF: given()})
+
+
+def test_halves_that_models_say_are_read_and_kept(folder: Path, tmp_path: Path) -> None:
+    turns = [
+        f"Let me {HALF} look.\n```\nshow t | take(2)\n```",
+        f'<think>{HALF}</think>\n```\nshow "{HALF}"\n```',
+        '```\nanswer t | classify(on=s, labels=["x", "y"], into=k) | count()\n```',
+    ]
+    data = [{"s": HALF}]
+    with serve(gold=[{"text": WHOLE, "label": "x"}], script=turns) as server:
+        asked = {"model": "m", "base_url": server.base_url, "trace": tmp_path / "a.trace"}
+        found = rlm_dsl.ask(f"how {HALF}?", {"t": data}, **asked)
+    assert found.value == 1 and verify(tmp_path / "a.trace", {"t": data}).ok
+    for words in ("show a.trace", "show a.trace --json", "export a.trace --otlp", "view a.trace --out a.html"):
+        ran = command(tmp_path, *words.split())
+        assert ran.code == 0 and ran.out.encode() and not ran.err.encode().startswith(b"internal")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are texts there")
+@pytest.mark.parametrize("declared", ["table(path: text, line: int, text: text)", "table(path: text, text: text)"])
+def test_names_of_files_that_are_no_utf_8(tmp_path: Path, declared: str) -> None:
+    data = tmp_path / "d"
+    data.mkdir()
+    for name in (b"\xff.txt", b"\xfe.txt"):
+        (data / os.fsdecode(name)).write_text("hi\n")
+    trace = tmp_path / os.fsdecode(b"a\xff.trace")
+    found = run(f"context t: {declared}\nanswer t | values(path)", {"t": data}, trace=trace)
+    assert found.value == ["\\xfe.txt", "\\xff.txt"] and verify(trace).ok
+    assert rlm_dsl.load(data, to=tmp_path / "d.rlmctx").count == 2
+    assert run("answer count(t)", {"t": tmp_path / "d.rlmctx"}).value == 2
+    for words in ("show", "cite", "verify", "doctor", "view --out a.html", "export --otlp"):
+        name, *more = words.split()
+        ran = command(tmp_path, name, str(trace), *more)
+        assert ran.code == 0, (words, ran.err)
+    one = data / os.fsdecode(b"\xff.txt")
+    assert run("answer count(t)", {"t": one}, trace=tmp_path / "b.trace").value == 1
+    assert verify(tmp_path / "b.trace").ok
 
 
 WORDS = "null none nan true false undefined nil".split()

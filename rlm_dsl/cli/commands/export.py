@@ -30,5 +30,5 @@ def command(trace: str, form: str | None, content: bool, to: str | None) -> None
     if to is None:
         write(text.rstrip("\n"))
     else:
-        Path(to).write_text(text, encoding="utf-8")
+        Path(to).write_text(text, encoding="utf-8", errors="backslashreplace")
         note(f"written to {to}")

@@ -42,7 +42,7 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
             write(verdict_text(found[-1]))
     flaky = find_flaky(paths)
     if junit:
-        Path(junit).write_text(junit_report(found), encoding="utf-8")
+        Path(junit).write_text(junit_report(found), encoding="utf-8", errors="backslashreplace")
     if as_json:
         held = {"tests": [each.as_json() for each in found], "flaky": [each.as_json() for each in flaky]}
         write(json.dumps(held, ensure_ascii=False, indent=1, default=str))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError, nearest
+from rlm_dsl.common.well_formed import well_formed_name
 
 WILDCARDS = "*?["
 STANDARD_INPUT = "-"
@@ -40,7 +41,7 @@ def find(given: str) -> list[Found]:
     if given == STANDARD_INPUT:
         return [Found(STANDARD_INPUT, "standard input")]
     if Path(given).is_file():
-        return [Found(Path(given).as_posix(), Path(given).name)]
+        return [Found(Path(given).as_posix(), well_formed_name(Path(given).name))]
     if Path(given).is_dir():
         found = list(below(Path(given).as_posix(), ""))
     elif any(mark in given for mark in WILDCARDS):
@@ -56,7 +57,8 @@ def find(given: str) -> list[Found]:
         raise UserError(f"no file in {given}", "give a file, a folder with files, or a glob such as logs/**/*.log")
     if len(found) >= MOST_FILES:
         raise UserError(f"{given} has {len(found):,} files, and a context at most {MOST_FILES - 1:,}", "name fewer")
-    return sorted(found, key=lambda f: os.fsencode(f.shown))
+    ordered = sorted(found, key=lambda f: os.fsencode(f.shown))
+    return [f if f.shown.isascii() else replace(f, shown=well_formed_name(f.shown)) for f in ordered]
 
 
 def below(folder: str, shown: str) -> Iterator[Found]:

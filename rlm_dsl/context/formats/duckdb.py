@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.well_formed import well_formed
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.database import (
     choose_table,
@@ -58,6 +59,8 @@ def load_duckdb(given: str, progress: Progress | None) -> Loaded:
 def open_database(path: str, given: str) -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
+    if well_formed(path) != path:
+        raise UserError(f"{given} cannot be read: DuckDB opens no file whose name is no UTF-8", "rename the file")
     try:
         with closing(duckdb.connect(path, read_only=True, config=SETTINGS)) as connection:
             for last in ("SET TimeZone = 'UTC'", "SET lock_configuration = true"):

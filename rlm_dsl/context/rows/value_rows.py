@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.well_formed import without_halves
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.value_types import SeenValues, column_of, observe_values
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.language.types import NULL, Field, Table
+from rlm_dsl.language.types import NULL, TEXT, Field, Table, nullable
 
 DEEPEST = 100
 """Lists and objects in one another; a column's type nests as deep as its values."""
@@ -40,10 +42,17 @@ class Part:
         self.lines.append(line)
         self.starts.append(start)
         self.ends.append(end)
-        self.rows.append(value if isinstance(value, dict) else {"value": value})
+        self.rows.append(value if isinstance(value, dict) else {VALUE: value})
 
 
+VALUE = "value"
+"""The column of values that are no objects."""
+NOTHING = Table((Field(VALUE, nullable(TEXT)),))
+"""The columns of a list of nothing, which might have been any: what is declared of it holds."""
+HALVES = "rows hold half of a surrogate pair (shown as U+FFFD)"
 Reading = Callable[[], Iterator[Part]]
+Refusal = tuple[str, str]
+"""What is wrong, and what to do instead."""
 
 
 def too_deep(value: Any) -> bool:
@@ -59,32 +68,25 @@ def too_deep(value: Any) -> bool:
     return any(isinstance(held, list | dict) for held in level)
 
 
-def without_halves(value: Any) -> Any:
-    """The value with halves of surrogate pairs, which no UTF-8 can hold, as U+FFFD."""
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case list():
-            return [without_halves(item) for item in value]
-        case dict():
-            return {without_halves(key): without_halves(item) for key, item in value.items()}
-        case _:
-            return value
-
-
-def load_values(form: str, source: SourceFile, read: Reading, columns: Sequence[str] = ()) -> Loaded:
-    """The rows of a reading; `columns` are there even if no row has them. A schema without columns is the caller's to
-    refuse."""
-    keys, blank, halves = survey(read, columns)
+def load_values(
+    form: str, source: SourceFile, read: Reading, columns: Sequence[str] = (), refusal: Refusal | None = None
+) -> Loaded:
+    """The rows of a reading; `columns` are there even if no row has them. No rows are an empty table, of NOTHING where
+    no column is known; rows without a field are what `refusal` says."""
+    keys, rows, blank, halves = survey(read, columns)
+    if rows and not keys and refusal is not None:
+        raise UserError(*refusal)
+    keys = keys or {VALUE: SeenValues()}
     names, noted = free_names(list(keys))
-    told = ((blank, "blank lines were passed over"), (halves, "lines hold half of a surrogate pair (shown as U+FFFD)"))
+    told = ((blank, "blank lines were passed over"), (halves, HALVES))
     notes = [*noted, *(f"{count:,} {what}" for count, what in told if count)]
     schema = Table(tuple(Field(name, seen.type) for name, seen in zip(names, keys.values(), strict=True)))
-    return Loaded(form, schema, (batch(part, schema, list(keys)) for part in read()), [source], notes)
+    return Loaded(form, schema, batches(read, schema, list(keys)), [source], notes)
 
 
-def survey(read: Reading, columns: Sequence[str]) -> tuple[dict[str, SeenValues], int, int]:
-    """Every key with what its values are, in the order they first stand in; blank lines; rows with half a pair."""
+def survey(read: Reading, columns: Sequence[str]) -> tuple[dict[str, SeenValues], int, int, int]:
+    """Every key with what its values are, in the order they first stand in; rows; blank lines; rows with half a
+    pair."""
     keys: dict[str, SeenValues] = dict.fromkeys(columns, SeenValues())
     passed, blank, halves = 0, 0, 0
     for part in read():
@@ -93,7 +95,17 @@ def survey(read: Reading, columns: Sequence[str]) -> tuple[dict[str, SeenValues]
         if part.rows:
             keys = {key: observe_values(seen, [row.get(key) for row in part.rows]) for key, seen in keys.items()}
         passed, blank, halves = passed + len(part.rows), blank + part.blank, halves + part.halves
-    return keys, blank, halves
+    return keys, passed, blank, halves
+
+
+def batches(read: Reading, schema: Table, keys: list[str]) -> Iterator[Any]:
+    """One table a part, and one at least."""
+    passed = False
+    for part in read():
+        yield batch(part, schema, keys)
+        passed = True
+    if not passed:
+        yield batch(Part(), schema, keys)
 
 
 def batch(part: Part, schema: Table, keys: list[str]) -> Any:

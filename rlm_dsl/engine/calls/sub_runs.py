@@ -15,9 +15,11 @@ from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
+from rlm_dsl.common.well_formed import well_formed
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.formats.lines import text_lines
 from rlm_dsl.context.loading import memory_context
+from rlm_dsl.context.rows.value_rows import HALVES
 from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.execution import execute
 from rlm_dsl.engine.progress import NoProgress
@@ -38,9 +40,11 @@ NAME = "text"
 
 def text_context(text: str, name: str = NAME) -> Context:
     """A text as lines, as a file of it would be."""
-    content = text.encode("utf-8")
+    whole = well_formed(text)
+    content = whole.encode("utf-8")
     source = SourceFile(0, name, len(content), sha256(content).hexdigest(), name, content)
-    return memory_context(name, name, text_lines(source, content))
+    context = memory_context(name, name, text_lines(source, content))
+    return context if whole == text else replace(context, notes=(*context.notes, f"some {HALVES}"))
 
 
 def sub_run_question(request: Request) -> str:

@@ -199,7 +199,7 @@ class AnswerStore:
                 [put[:4] for put in group],
             )
             connection.execute("COMMIT")
-        except sqlite3.Error as failure:
+        except (sqlite3.Error, UnicodeError) as failure:
             if connection.in_transaction:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlm_dsl.common.well_formed import without_halves
 from rlm_dsl.models.request import Answer
 from rlm_dsl.models.server.errors import ServerError, error_within, read_error
 
@@ -61,6 +62,7 @@ def read_completion(body: str, *, sent: Sequence[str] = (), sent_bytes: int = 0,
 
 def completion_of(value: Any, *, sent: Sequence[str] = (), sent_bytes: int = 0, most: int = 0) -> Answer | ServerError:
     """The same, from the body's value."""
+    value = without_halves(value)
     if (error := error_within(value)) is not None:
         return read_error(0, json.dumps(error), sent)
     try:

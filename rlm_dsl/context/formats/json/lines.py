@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.read import Progress, read_one
 from rlm_dsl.context.formats.json.values import HALF, WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
@@ -22,10 +21,8 @@ BLANK = b" \t\r"
 def load_json_lines(given: str, progress: Progress | None) -> Loaded:
     """One file of JSON objects. Raises UserError with line and column for anything else."""
     read = read_one(given, progress, "give one file, or load texts: NAME:documents=FOLDER")
-    loaded = load_values("jsonl", read.source, lambda: json_lines(read.content, given))
-    if not loaded.schema.columns:
-        raise UserError(f"{given} holds no object with a field", "a JSON Lines file has an object a line")
-    return loaded
+    refusal = (f"{given} holds no object with a field", "a JSON Lines file has an object a line")
+    return load_values("jsonl", read.source, lambda: json_lines(read.content, given), refusal=refusal)
 
 
 def json_lines(content: bytes, given: str) -> Iterator[Part]:

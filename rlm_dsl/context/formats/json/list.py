@@ -29,10 +29,8 @@ NEAR = 16
 def load_json(given: str, progress: Progress | None) -> Loaded:
     """One JSON file. Raises UserError with line and column for anything else than one list or object."""
     read = read_one(given, progress, "give one file, or load texts: NAME:documents=FOLDER")
-    loaded = load_values("json", read.source, lambda: elements(read.content, given))
-    if not loaded.schema.columns:
-        raise UserError(f"{given} holds no object with a field", HINT)
-    return loaded
+    refusal = (f"{given} holds no object with a field", HINT)
+    return load_values("json", read.source, lambda: elements(read.content, given), refusal=refusal)
 
 
 def elements(content: bytes, given: str) -> Iterator[Part]:
