@@ -115,7 +115,7 @@ class Packing:
         if size is None:
             return []
         if size != AUTO:
-            return [pack_of(rows) for rows in self.chunks(fresh, size)] if size > 1 else []
+            return [pack_of(rows) for rows in self.chunks(fresh, size) if len(rows) > 1] if size > 1 else []
         alone = self.sampled()
         taken = {row.key for row in alone}
         rest = [row for row in fresh if row.key not in taken]
@@ -158,16 +158,15 @@ class Packing:
         if size == AUTO:
             size = self.found_size(fresh)
             fresh = self.fresh()
-        level, left = 0, [self.together(rows, 0) for rows in self.chunks(fresh, size)] if size > 1 else []
-        while left:
+        level, chunks = 0, list(self.chunks(fresh, size)) if size > 1 else []
+        while left := [self.together(rows, level) for rows in chunks if len(rows) > 1]:
             failed = self.asked(left)
             if not level:
                 self.remember(size, len(failed), len(left))
             level += 1
             if 2 * len(failed) > len(left) and len(left) > 2:
                 return  # packs do not go well here: the rest goes row by row
-            halves = [half for each in failed for half in halved(each.fresh)]
-            left = [self.together(rows, level) for rows in halves if len(rows) > 1]
+            chunks = [half for each in failed for half in halved(each.fresh)]
 
     def remember(self, size: int, failed: int, packs: int) -> None:
         """What this round says about the size, for the next one."""
@@ -269,6 +268,6 @@ class Packing:
         return True
 
 
-def halved(rows: Sequence[Request]) -> list[Sequence[Request]]:
+def halved(rows: Sequence[Request]) -> list[list[Request]]:
     middle = (len(rows) + 1) // 2
-    return [rows[:middle], rows[middle:]]
+    return [list(rows[:middle]), list(rows[middle:])]

@@ -44,17 +44,19 @@ WORDED = "Answer with JSON alone, of this JSON Schema: "
 class Dialect:
     """`form` is how a type is asked for; with `words` the schema is told in words as well, to a server that takes the
     form and passes it over; `old_limit` is the older name of the output's limit; with `folded` the system's words stand
-    in the user's message; `without` names parameters that the server refuses."""
+    in the user's message; `without` names parameters that the server refuses; with `plain` texts' patterns are left out
+    of schemas."""
 
     form: str = "schema"
     words: bool = False
     old_limit: bool = False
     folded: bool = False
     without: frozenset[str] = frozenset()
+    plain: bool = False
 
     def written(self) -> str:
         """As the store keeps it; a plain form is written as it was before there was more."""
-        more = [name for name in ("words", "folded") if getattr(self, name)]
+        more = [name for name in ("words", "folded", "plain") if getattr(self, name)]
         return ";".join([self.form, *more, *(f"-{name}" for name in sorted(self.without))])
 
     @staticmethod
@@ -62,7 +64,7 @@ class Dialect:
         form, *more = text.split(";")
         without = frozenset(name[1:] for name in more if name.startswith("-"))
         known = form if form in FORMS else "schema"
-        return Dialect(known, "words" in more, old_limit, "folded" in more, without)
+        return Dialect(known, "words" in more, old_limit, "folded" in more, without, "plain" in more)
 
     def told(self) -> str:
         """For people: what is not as usual."""
@@ -79,6 +81,7 @@ class Dialect:
             f"with {OLD_LIMIT}" if self.old_limit else "",
             "the system's words in the user's message" if self.folded else "",
             f"without {', '.join(sorted(self.without))}" if self.without else "",
+            "without patterns" if self.plain else "",
         ]
         return ", ".join(filter(None, said))
 
@@ -90,6 +93,8 @@ def body_of(request: Request, dialect: Dialect) -> dict[str, Any]:
     """The request as a server takes it in a dialect. A question that is asked again tells the schema in words, whatever
     the form: an answer did not fit."""
     form, schema = dialect.form, request.schema
+    if schema is not None and dialect.plain and patterned(schema):
+        schema = without_patterns(schema)
     messages = [{"role": m.role, "content": sendable(m.content)} for m in request.messages]
     again = len(request.messages) > 2 and request.messages[-2].role == "assistant"
     if schema is not None and (form in ("json", "words") or dialect.words or again):
@@ -99,6 +104,19 @@ def body_of(request: Request, dialect: Dialect) -> dict[str, Any]:
     parameters = limits_named(dict(request.settings.parameters), dialect.old_limit)
     kept = {name: value for name, value in parameters.items() if name not in dialect.without}
     return {"model": request.settings.model, "messages": messages, **kept, **asked_as(schema, form)}
+
+
+def patterned(schema: Mapping[str, Any]) -> bool:
+    """Whether a text of the schema has a pattern, as those of packs have."""
+    return any("pattern" in part for part in schema.get("properties", {}).values())
+
+
+def without_patterns(schema: Mapping[str, Any]) -> dict[str, Any]:
+    parts = {
+        name: {key: value for key, value in part.items() if key != "pattern"}
+        for name, part in schema["properties"].items()
+    }
+    return {**schema, "properties": parts}
 
 
 def sendable(text: str) -> str:
@@ -275,6 +293,8 @@ def candidates(request: Request, first: Dialect, error: ServerError) -> Iterator
         if not base.folded and request.messages[0].role == "system":
             yield replace(base, folded=True)
         return
+    if patterned(request.schema) and not base.plain:
+        yield replace(base, plain=True)
     for form in FORMS[FORMS.index(base.form) + 1 :]:
         yield replace(base, form=form)
     if not base.folded and request.messages[0].role == "system":

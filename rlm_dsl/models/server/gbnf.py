@@ -10,6 +10,7 @@ The first line is a comment with the schema, for whoever reads the request.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,18 @@ BASIC: Mapping[str, str] = {
 """Rules by name; those that a schema needs are written."""
 NEEDS: Mapping[str, tuple[str, ...]] = {"string": ("char",), "number": ("integer",)}
 FORMATS = {"date": "date", "date-time": "datetime"}
+
+
+CODES = re.compile(r"\^(?:\(\[0-9\]\+(?:.+) \)\{(\d+)\})?\[0-9\]\+(\[[a-z-]+\])(?:\{(\d)\})?\$")
+"""The pattern of a pack's answer: so many numbered codes."""
+
+
+def numbered(pattern: str) -> tuple[int, str] | None:
+    """How many codes a pack's answer has, and one code in GBNF; None for a text that is no pack's."""
+    found = CODES.fullmatch(pattern)
+    if found is None:
+        return None
+    return int(found[1] or 0) + 1, " ".join([found[2]] * int(found[3] or 1))
 
 
 def grammar(schema: Mapping[str, Any]) -> str:
@@ -56,6 +69,10 @@ def rule(schema: Mapping[str, Any], used: dict[str, None]) -> str:
         case "array":
             item = rule(schema["items"], used)
             return f"{literal('[')} ({item} ({literal(',')} {item})*)? {literal(']')}"
+        case "string" if (codes := numbered(schema.get("pattern", ""))) is not None:
+            count, sign = codes
+            each = f" {literal(' ')} ".join(f"{literal(str(number))} {sign}" for number in range(1, count + 1))
+            return f"{literal(chr(34))} {each} {literal(chr(34))}"
         case kind:
             name = FORMATS.get(schema.get("format", ""), kind) if kind == "string" else kind
             used[name] = None
