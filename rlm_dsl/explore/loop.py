@@ -20,6 +20,7 @@ from rlm_dsl.language.program import Bound
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
+from rlm_dsl.models.typed_retry import TELL_APART, THINK_LESS
 
 NOTHING = (
     "There was no statement in that reply, so nothing was run. Reply with statements alone, such as\n"
@@ -103,12 +104,13 @@ NO_CHECKS = Checks()
 
 
 class OnlyThought(UserError):
-    """The turns are used up, and the last reply's limit went to reasoning."""
+    """The turns are used up, and the last reply has reasoning and no text, `cut` by its limit or not."""
 
-    def __init__(self, turns: int) -> None:
+    def __init__(self, turns: int, cut: bool) -> None:
+        seen = "all of the last reply's limit went to reasoning" if cut else "the last reply has reasoning and no text"
         super().__init__(
-            f"no answer within {turns} turns: all of the last reply's limit went to reasoning",
-            "allow more, with `max_completion_tokens` under `parameters`, or ask for less of it (reasoning_effort)",
+            f"no answer within {turns} turns: {seen}",
+            THINK_LESS if cut else TELL_APART,
             exit_code=3,
             code="turns",
         )
@@ -156,7 +158,7 @@ def explore(
             tree, asked = backward_slice(session, turn), session.asked_below(turn.answered)
             return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked)
         exchanges.append(Exchange(reply or "(nothing)", turn.observation, in_a_line(turn, told[-1].program)))
-    failure = session.failure or (OnlyThought(turns) if answer.thought else None)
+    failure = session.failure or (OnlyThought(turns, answer.finish == "length") if answer.thought else None)
     return Exploration("turns", tuple(told), failure=failure)
 
 
@@ -187,8 +189,10 @@ def taken(session: Session, answer: Answer, number: int) -> Turn:
 
 def nothing_in(answer: Answer) -> str:
     """What is said to a reply without a statement: cut short, a tool's call, a refusal, prose or nothing at all."""
+    if answer.thought:
+        return ALL_THOUGHT
     if answer.finish == "length":
-        return ALL_THOUGHT if answer.thought else CUT_SHORT
+        return CUT_SHORT
     if answer.refusal is not None or answer.finish == "content_filter":
         return REFUSED
     if OTHER_END.search(answer.text):

@@ -139,7 +139,7 @@ REJECTED = "rejected"
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. `finish` is the server's finish_reason, or ERROR; tokens are the server's counts, or None;
-    `program` is what a sub-run came to its answer by; `thought` says that all of its limit went to reasoning; `pack` is
+    `program` is what a sub-run came to its answer by; `thought` says that it has reasoning and no text; `pack` is
     the key of the pack that the answer was taken from."""
 
     text: str
@@ -173,8 +173,8 @@ class Answer:
 
     @property
     def keepable(self) -> bool:
-        """Whether the answer is whole: refusals and answers cut short are never kept in the store."""
-        return self.finish == "stop" and self.refusal is None
+        """Whether the answer is whole: refusals, answers cut short and mere thoughts are never kept in the store."""
+        return self.finish == "stop" and self.refusal is None and not self.thought
 
 
 TOKEN = re.compile(rb"[A-Za-z]{1,4}|[0-9]{1,2}|[^A-Za-z0-9 \x80-\xff]|[\x80-\xff]| {2,8}")

@@ -64,7 +64,7 @@ class LiveStack:
         self.approve, self.price_of, self.log, self.sub_run = approve, settings.price_of, log, sub_run
         self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
         if self.store.quarantined:
-            log("store.damaged", {"moved_to": Path(self.store.quarantined).name})
+            log("store.damaged", {"moved_to": Path(self.store.quarantined).name, "saved": self.store.saved})
         spent = known.spent
         self.spending = Spending(
             settings.limits, time.monotonic, known.calls, spent.prompt_tokens, spent.completion_tokens, spent.usd

@@ -16,9 +16,15 @@ from rlm_dsl.models.request import ERROR, REJECTED, Answer, Request
 
 T = TypeVar("T")
 CUT_SHORT = "the answer was cut off before it was finished; answer more shortly"
-ALL_THOUGHT = (
-    "all of the answer's limit went to reasoning: allow more, with `max_completion_tokens` under `parameters`, or ask "
-    "for less of it (reasoning_effort)"
+THINK_LESS = "allow more, with `max_completion_tokens` under `parameters`, or ask for less of it (reasoning_effort)"
+ALL_THOUGHT = f"all of the answer's limit went to reasoning: {THINK_LESS}"
+TELL_APART = (
+    "turn reasoning off under `parameters` (reasoning_effort: none, or what the server has for it, such as "
+    "chat_template_kwargs: {enable_thinking: false}), or start the server with the model's own reasoning parser or none"
+)
+ONLY_REASONING = (
+    "the reply has reasoning and no answer beside it: the model stopped there, or its server takes answers for "
+    f"reasoning: {TELL_APART}"
 )
 
 
@@ -43,13 +49,13 @@ async def ask_typed(model: Model, request: Request, read: Callable[[str], T], *,
             return Outcome("error", None, tuple(raw), answer.text)
         if answer.refusal is not None or answer.finish == "content_filter":
             return Outcome("refused", None, tuple(raw), answer.refusal or "the server filtered the answer")
-        if answer.thought:
+        if answer.thought and answer.finish == "length":
             return Outcome("invalid", None, tuple(raw), ALL_THOUGHT)
         try:
             if answer.finish == "length":
                 raise NotOfType(CUT_SHORT)
             return Outcome("ok", read(answer.text), tuple(raw))
         except NotOfType as failure:
-            problem = str(failure)
-            request = request.again(answer.text[:2_000], f"That does not fit: {problem}. Answer again, fitting.")
+            problem = ONLY_REASONING if answer.thought else str(failure)
+            request = request.again(answer.text[:2_000], f"That does not fit: {failure}. Answer again, fitting.")
     return Outcome("invalid", None, tuple(raw), problem)

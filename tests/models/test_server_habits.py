@@ -83,6 +83,25 @@ def test_all_tokens_spent_on_thoughts_is_told_with_what_to_set(place: Path, fiel
         assert "reasoning" in f"{failure.value} {failure.value.hint}"
 
 
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_an_answer_in_the_reasoning_alone_is_none_and_told_with_what_to_set(place: Path, field: str) -> None:
+    with ScriptedServer([completion("", "stop", message={field: LABEL})]) as server:
+        words = told(place, server.base_url)
+        assert "reasoning and no answer" in words and "enable_thinking" in words and "reasoning parser" in words
+        asked_before = len(server.chats)
+        assert labels(place, server.base_url, NULLS) == [None]
+        assert len(server.chats) == 2 * asked_before, "it is not kept: the server may be set otherwise by now"
+        with pytest.raises(UserError) as failure:
+            asked(place, server.base_url, turns=2)
+        assert "reasoning and no text" in f"{failure.value}" and "reasoning parser" in f"{failure.value.hint}"
+
+
+def test_a_model_that_stopped_after_its_thought_may_answer_when_it_is_asked_again(place: Path) -> None:
+    replies = [completion("", "stop", message={"reasoning": "hm"}), completion(LABEL)]
+    with ScriptedServer(replies) as server:
+        assert labels(place, server.base_url) == ["good"] and [sent.form for sent in server.chats] == ["schema"] * 2
+
+
 def test_a_thought_without_end_is_no_answer(place: Path) -> None:
     with ScriptedServer([completion('<think>hm {"label": "bad"}')]) as server:
         assert labels(place, server.base_url, NULLS) == [None]

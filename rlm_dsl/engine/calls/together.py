@@ -85,7 +85,7 @@ async def answers_together(
     request = request_of(round_, texts, earlier)
     answer = await model.answer(request)
     said = None
-    if answer.keepable and not answer.thought:
+    if answer.keepable:
         read = list_answers(round_, texts, answer.text) if earlier else None
         said = read if earlier else answers_of(request, round_.request(texts[0]), answer.text)
     found: dict[str, Outcome[dict[str, Any]]] = {}

@@ -53,7 +53,7 @@ class Ended:
 
 def batches_under_way(store: AnswerStore) -> list[UnderWay]:
     """What no run has collected yet, by server, the oldest first."""
-    rows = store.reader.execute("SELECT batch, base_url, keys, submitted FROM batches ORDER BY base_url, submitted")
+    rows = store.rows("SELECT batch, base_url, keys, submitted FROM batches ORDER BY base_url, submitted")
     return [UnderWay(batch, url, len(json.loads(keys)), submitted) for batch, url, keys, submitted in rows]
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.store import AnswerStore, Damaged
 
 AGE = re.compile(r"(\d+)\s*(d|w|h)")
 SECONDS = {"h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -43,10 +44,10 @@ SIZE = "length(CAST(request AS BLOB)) + length(CAST(answer AS BLOB))"
 
 
 def stats(store: AnswerStore) -> Stats:
-    rows = store.reader.execute(
+    rows = store.rows(
         f"SELECT {MODEL}, count(*), sum({SIZE}), min(kept), max(kept) FROM answers GROUP BY 1 ORDER BY 2 DESC, 1"
-    ).fetchall()
-    batches = store.reader.execute("SELECT count(*) FROM batches").fetchone()[0]
+    )
+    batches = store.rows("SELECT count(*) FROM batches")[0][0]
     total = sum(row[1] for row in rows)
     return Stats(str(store.path), total, sum(row[2] for row in rows), tuple(rows), batches)
 
@@ -72,27 +73,29 @@ def remove(store: AnswerStore, older: float | None, model: str | None, most: int
         values.append(model)
     going: set[str] = set()
     if conditions:
-        going |= {
-            key for (key,) in store.reader.execute(f"SELECT key FROM answers WHERE {' AND '.join(conditions)}", values)
-        }
+        going |= {key for (key,) in store.rows(f"SELECT key FROM answers WHERE {' AND '.join(conditions)}", *values)}
     if most is not None:
         size = 0
-        for key, length in store.reader.execute(f"SELECT key, {SIZE} FROM answers ORDER BY kept DESC, key"):
+        for key, length in store.rows(f"SELECT key, {SIZE} FROM answers ORDER BY kept DESC, key"):
             size += length
             if size > most:
                 going.add(key)
     if going and not dry:
-        store.reader.execute("BEGIN IMMEDIATE")
-        store.reader.executemany("DELETE FROM answers WHERE key = ?", [(key,) for key in sorted(going)])
-        store.reader.execute("COMMIT")
-        store.reader.execute("VACUUM")
+        store.rows("BEGIN IMMEDIATE")
+        for key in sorted(going):
+            store.rows("DELETE FROM answers WHERE key = ?", key)
+        store.rows("COMMIT")
+        store.rows("VACUUM")
     return len(going)
 
 
 def lines(store: AnswerStore) -> Iterator[str]:
     """Every answer with its request, a line of JSON each, in the order of their keys."""
-    for key, request, answer, kept in store.reader.execute(
-        "SELECT key, request, answer, kept FROM answers ORDER BY key"
-    ):
-        held = {"key": key, "kept": kept, "request": json.loads(request), "answer": json.loads(answer)}
-        yield json.dumps(held, ensure_ascii=False, sort_keys=True)
+    try:
+        for key, request, answer, kept in store.reader.execute(
+            "SELECT key, request, answer, kept FROM answers ORDER BY key"
+        ):
+            held = {"key": key, "kept": kept, "request": json.loads(request), "answer": json.loads(answer)}
+            yield json.dumps(held, ensure_ascii=False, sort_keys=True)
+    except (sqlite3.Error, ValueError) as failure:
+        raise store.met(failure if isinstance(failure, sqlite3.Error) else Damaged(str(failure))) from None

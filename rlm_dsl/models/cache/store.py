@@ -1,7 +1,8 @@
 """The answer store: each answer is paid for once.
 
 In: answers by key. Out: the same answers, over runs and processes. Law: what was acknowledged is there after a crash;
-errors, refusals and answers cut short are never in it; a damaged file is moved aside, not written to.
+errors, refusals and answers cut short are never in it; a damaged file is moved aside, not written to, and what can be
+read of it is in the new one; a store that cannot be written to is told before anything is paid for.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import os
 import queue
 import sqlite3
@@ -20,10 +22,12 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.cache.claims import Claims
 from rlm_dsl.models.cache.earlier_keys import earlier_keys
+from rlm_dsl.models.cache.salvage import readable, salvage
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Answer, Request
@@ -58,6 +62,10 @@ GROUP = 256
 OPENING = threading.Lock()
 """Held while a store is opened: two that make the same file at once find it locked, whatever their patience."""
 
+BUSY = 30.0
+"""Seconds for which a lock of another program is waited for."""
+CHECKED = 16_000_000
+"""Bytes up to which a store is read whole when it is opened, to find damage before it is met; more when it was met."""
 POLL = 0.1
 """Seconds between looks for an answer that another process is asking for."""
 
@@ -82,24 +90,57 @@ class AnswerStore:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as failure:
             raise store_error(path, failure) from None
-        self.quarantined = ""
+        self.quarantined, self.saved = "", 0
         with OPENING:
             try:
-                self.reader = self.connected()
+                self.reader = self.opened()
             except Damaged as failure:
                 if not is_ours(path):
                     raise store_error(path, failure) from None
                 self.quarantined = quarantine(path)
                 self.reader = self.connected()
+                self.refill(Path(self.quarantined))
         self.claims = Claims(path)
         self.lock = threading.Lock()
         self.waiting: queue.SimpleQueue[Put | None] = queue.SimpleQueue()
         self.writer = threading.Thread(target=self.write, name="answer store", daemon=True)
         self.writer.start()
 
+    def opened(self) -> sqlite3.Connection:
+        """A connection to a store that can be written to, and is whole as far as was looked. Raises Damaged."""
+        connection = self.connected()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            met = mark_of(self.path)
+            if met.exists() or (str(self.path) != ":memory:" and self.path.stat().st_size <= CHECKED):
+                check(connection)
+                met.unlink(missing_ok=True)
+            return connection
+        except (sqlite3.Error, OSError, Damaged) as failure:
+            connection.close()
+            if is_damage(failure):
+                raise Damaged(str(failure)) from None
+            raise store_error(self.path, failure) from None
+
+    def refill(self, damaged: Path) -> None:
+        """What can be read of a damaged store, kept in this one; told in a line."""
+        found = salvage(damaged)
+        self.saved = len(found.answers)
+        self.reader.execute("BEGIN IMMEDIATE")
+        self.reader.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", found.answers)
+        self.reader.executemany("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", found.batches)
+        self.reader.executemany("INSERT OR IGNORE INTO upgraded VALUES (?)", [(one,) for one in found.upgraded])
+        self.reader.execute("COMMIT")
+        mark_of(self.path).unlink(missing_ok=True)
+        logging.getLogger("rlm_dsl").warning(
+            "the answer store %s was damaged: it lies beside as %s, and %s answers that can be read were saved",
+            *(self.path, damaged.name, f"{self.saved:,}"),
+        )
+
     def connected(self) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=BUSY, check_same_thread=False, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             # Ours are marked before they have a table: whoever sees the table of one just being made sees its mark too.
@@ -129,36 +170,50 @@ class AnswerStore:
     @cached_property
     def upgraded(self) -> bool:
         """Whether answers may lie here under keys of an earlier version."""
-        with self.lock:
-            return self.reader.execute("SELECT 1 FROM upgraded").fetchone() is not None
+        return bool(self.rows("SELECT 1 FROM upgraded"))
 
     def get(self, key: str) -> Answer | None:
-        with self.lock:
-            row = self.reader.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-        return None if row is None else Answer.from_json(json.loads(row[0]))
+        text = self.held([key]).get(key)
+        return None if text is None else self.read(text)
+
+    def read(self, text: str) -> Answer:
+        """An answer as it was kept. Raises UserError for what is none any more."""
+        if (answer := readable(text)) is None:
+            raise self.met(Damaged("an answer is no JSON"))
+        return answer
+
+    def met(self, failure: Exception) -> UserError:
+        """What a failure of the store means; damage is marked, for the next start to mend."""
+        if is_damage(failure):
+            with suppress(OSError):
+                mark_of(self.path).touch()
+        return store_error(self.path, failure)
 
     def held(self, keys: Iterable[str]) -> dict[str, str]:
         """The answers that there are, as they are kept, by key."""
         wanted = list(keys)
         found: dict[str, str] = {}
-        with self.lock:
-            for at in range(0, len(wanted), 500):
-                some = wanted[at : at + 500]
-                marks = ",".join("?" * len(some))
-                found.update(self.reader.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", some))
+        for at in range(0, len(wanted), 500):
+            some = wanted[at : at + 500]
+            marks = ",".join("?" * len(some))
+            found.update(self.rows(f"SELECT key, answer FROM answers WHERE key IN ({marks})", *some))
         return found
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        """What a query gives. Raises UserError for a store that cannot be read."""
+        try:
+            with self.lock:
+                return self.reader.execute(query, values).fetchall()
+        except sqlite3.Error as failure:
+            raise self.met(failure) from None
 
     def request(self, key: str) -> str | None:
         """The request that was asked for an answer, as JSON."""
-        with self.lock:
-            row = self.reader.execute("SELECT request FROM answers WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        return next((str(text) for (text,) in self.rows("SELECT request FROM answers WHERE key = ?", key)), None)
 
     def pack_size(self, asking: str) -> int | None:
         """How many rows that are asked so go together, where that was found out."""
-        with self.lock:
-            row = self.reader.execute("SELECT size FROM packs WHERE asking = ?", (asking,)).fetchone()
-        return None if row is None else int(row[0])
+        return next((int(size) for (size,) in self.rows("SELECT size FROM packs WHERE asking = ?", asking)), None)
 
     def learn_packs(self, asking: str, size: int, agreed: int, compared: int) -> None:
         """Remember how many rows go together. That it cannot be kept is no reason to stop."""
@@ -204,18 +259,15 @@ class AnswerStore:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
             for *_, done in group:
-                done.set_exception(store_error(self.path, failure))
+                done.set_exception(self.met(failure))
             return
         for *_, done in group:
             done.set_result(None)
 
     def dialects(self, base_url: str) -> dict[str, Dialect]:
         """How a server's models are asked, as far as that was found out not too long ago."""
-        with self.lock:
-            rows = self.reader.execute(
-                "SELECT model, form, old_limit FROM manners WHERE base_url = ? AND found > ?",
-                (base_url, time.time() - FORGOTTEN),
-            ).fetchall()
+        query = "SELECT model, form, old_limit FROM manners WHERE base_url = ? AND found > ?"
+        rows = self.rows(query, base_url, time.time() - FORGOTTEN)
         return {model: Dialect.read(form, bool(old)) for model, form, old in rows}
 
     def learn(self, base_url: str, model: str, dialect: Dialect) -> None:
@@ -226,20 +278,16 @@ class AnswerStore:
 
     def batches(self, base_url: str) -> dict[str, list[str]]:
         """The batches under way at a server, each with the keys that it will answer."""
-        with self.lock:
-            rows = self.reader.execute("SELECT batch, keys FROM batches WHERE base_url = ?", (base_url,)).fetchall()
+        rows = self.rows("SELECT batch, keys FROM batches WHERE base_url = ?", base_url)
         return {batch: json.loads(keys) for batch, keys in rows}
 
     def keep_batch(self, base_url: str, batch: str, keys: list[str]) -> None:
         """Write down a batch that was submitted, safely, before anything waits for it."""
-        with self.lock:
-            self.reader.execute(
-                "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", (batch, base_url, json.dumps(keys), time.time())
-            )
+        row = batch, base_url, json.dumps(keys), time.time()
+        self.rows("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", *row)
 
     def forget_batch(self, batch: str) -> None:
-        with self.lock:
-            self.reader.execute("DELETE FROM batches WHERE batch = ?", (batch,))
+        self.rows("DELETE FROM batches WHERE batch = ?", batch)
 
     def close(self) -> None:
         """Finish what waits, then close."""
@@ -250,13 +298,28 @@ class AnswerStore:
 
 
 class Damaged(Exception):
-    """The file is no whole database."""
+    """The file is no whole database, or holds what is no answer."""
 
 
 def is_damage(failure: Exception) -> bool:
-    return isinstance(failure, sqlite3.DatabaseError) and any(
-        word in str(failure) for word in ("malformed", "not a database", "encrypted")
+    return isinstance(failure, Damaged) or (
+        isinstance(failure, sqlite3.DatabaseError)
+        and any(word in str(failure) for word in ("malformed", "not a database", "encrypted", "Could not decode"))
     )
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Raise Damaged, or what SQLite says of damage, for a store that is not whole."""
+    said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if said != "ok":
+        raise Damaged(f"malformed: {said}")
+    if any(readable(text) is None for (text,) in connection.execute("SELECT answer FROM answers")):
+        raise Damaged("an answer is no JSON")
+
+
+def mark_of(path: Path) -> Path:
+    """The file that says that damage was met in a store too large to be read whole at each start."""
+    return path.with_name(f"{path.name}-damage")
 
 
 def is_ours(path: Path) -> bool:
@@ -279,14 +342,27 @@ def as_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
+OTHERWISE = "name another file with --store"
+
+
 def store_error(path: Path, failure: Exception) -> UserError:
-    full = "full" in str(failure)
-    return UserError(
-        f"the answer store {path} cannot be used: {failure}",
-        "make room on the disk" if full else "name another file with --store",
-        exit_code=3 if full else 2,
-        code="store",
-    )
+    """What is wrong with a store, and what to do about it."""
+    said, exit_code = str(failure), 2
+    match said:
+        case _ if "full" in said:
+            hint, exit_code = "make room on the disk", 3
+        case _ if is_damage(failure) and path.is_file() and is_ours(path):
+            hint, exit_code = "run the same command again: it is moved aside, and what can be read of it is saved", 3
+        case _ if "locked" in said:
+            said = f"another program has locked it ({said}, for {BUSY:g} seconds)"
+            hint, exit_code = f"close what has it open, such as a database browser or a backup, or {OTHERWISE}", 3
+        case _ if path.is_dir():
+            said, hint = "it is a folder", f"name a file in it: --store {path / 'answers.sqlite'}"
+        case _ if "readonly" in said or isinstance(failure, PermissionError) or "Read-only" in said:
+            said, hint = f"it cannot be written to ({said})", f"make the file and its folder writable, or {OTHERWISE}"
+        case _:
+            hint = OTHERWISE
+    return UserError(f"the answer store {path} cannot be used: {said}", hint, exit_code=exit_code, code="store")
 
 
 def seen(task: asyncio.Task[Answer]) -> None:
@@ -338,9 +414,9 @@ class Stored:
         key = request.key
         known = self.known.answers.get(key, self.taken.get(key))
         text = known if known is not None else self.ahead.pop(key, None)
-        answer = self.store.get(key) if text is None else Answer.from_json(json.loads(text))
+        answer = self.store.get(key) if text is None else self.store.read(text)
         if answer is None and (text := self.earlier(request)) is not None:
-            answer = Answer.from_json(json.loads(text))
+            answer = self.store.read(text)
         if answer is not None:
             self.origins.setdefault(key, "store" if known is None else self.known.origin(key))
         return answer

@@ -141,7 +141,7 @@ class Endpoint:
                 raise self.refusal(error, request, failure) from None
             return error
         if isinstance(found, Answer):
-            whole = found.finish == "stop" and found.refusal is None
+            whole = found.keepable
             self.dialects.succeeded(request, dialect, found.text, whole)
             return found
         return found

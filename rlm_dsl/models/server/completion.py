@@ -88,7 +88,7 @@ def completion_of(value: Any, *, sent: Sequence[str] = (), sent_bytes: int = 0, 
         fingerprint=text_of(value.get("system_fingerprint")),
         prompt_tokens=within_bound(prompt, sent_bytes + OVERHEAD) if sent_bytes else prompt,
         completion_tokens=within_bound(completion, bound) if most else completion,
-        thought=finish == LENGTH and not content.strip() and thought_of(message, usage),
+        thought=finish in (LENGTH, STOP) and not content.strip() and not refusal and thought_of(message, usage),
     )
 
 
