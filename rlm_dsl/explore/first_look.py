@@ -18,7 +18,7 @@ from rlm_dsl.explore.view import Limits, cell, cut, view_table
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.types import Field, is_text
 
-HEAD = Limits(rows=3, cell=200, characters=1_600)
+HEAD = Limits(rows=3, cell=800, characters=1_600)
 LOOKED_AT = 300
 """Rows looked at of the head, of the middle and of the end."""
 COLUMNS = 16

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, messages
+from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, closing, messages
 from rlm_dsl.explore.reply import program_text
 from rlm_dsl.explore.session import Session, Turn, names_below, rests_on_data
 from rlm_dsl.explore.typed_answers import WrongType
@@ -134,8 +134,8 @@ def explore(
     look = session.look()
     for number in range(1, turns + 2):
         notice = LAST_TURN if number >= turns else ""
-        program, bound = session.program, session.summaries
-        situation = Situation(question, look, exchanges, program, bound, number, turns + 1, root.left(), notice)
+        last = closing(number, turns + 1, root.left(), notice)
+        situation = Situation(question, look, session.environment.contexts, exchanges, last)
         prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
         request = Request(root.settings, prompt, purpose="root")
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
@@ -157,7 +157,8 @@ def explore(
         if turn.answered is not None:
             tree, asked = backward_slice(session, turn), session.asked_below(turn.answered)
             return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked)
-        exchanges.append(Exchange(reply or "(nothing)", turn.observation, in_a_line(turn, told[-1].program)))
+        line, bound = in_a_line(turn, told[-1].program), dict(session.summaries)
+        exchanges.append(Exchange(last, reply or "(nothing)", turn.observation, line, session.program, bound))
     failure = session.failure or (OnlyThought(turns, answer.finish == "length") if answer.thought else None)
     return Exploration("turns", tuple(told), failure=failure)
 

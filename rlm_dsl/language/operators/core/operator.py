@@ -46,7 +46,8 @@ def as_many(arguments: Arguments, rows: list[int]) -> int | None:
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One operator on tables. `summary` is the manual's first line and what a model reads. `most_rows` says how many
-    rows it makes at most of tables with so many, None if that shows only in the run."""
+    rows it makes at most of tables with so many, None if that shows only in the run. One that is `obvious` says by its
+    name and parameters what it does."""
 
     name: str
     summary: str
@@ -58,6 +59,7 @@ class Operator:
     origin: str = "kept"
     unites: bool | Callable[[Step, tuple[Relation, ...]], bool] = False
     own: Callable[[Step, tuple[Relation, ...]], str] | None = None
+    obvious: bool = False
     """Which column then holds the bytes of its source, where that is not the one that did before."""
     expand: Callable[[Arguments, Step], Node] | None = None
     """Instead of `lower` and `model`: what the operator means in terms of others."""

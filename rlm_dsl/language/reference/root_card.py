@@ -1,0 +1,79 @@
+"""The card as a root model reads it at every turn: as short as what it has at hand allows.
+
+In: the contexts' types. Out: text. Law: every operator, aggregate and function stands on it, written from the registry;
+one whose name says what it does has no gloss, and what no context can use is named alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from rlm_dsl.language.operators.core.operator import Operator
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
+from rlm_dsl.language.reference.card import COMMON, gloss
+from rlm_dsl.language.types import ListOf, Table, bare, is_text, quoted_name
+
+FORM = """\
+Statements: `name = expression` (a name is bound once), `show expression`, `answer expression`; `#` begins a comment.
+`x | f(y)` is `f(x, y)`. Values: 1 2.5 "text" r"RE2 pattern" true null [a, b] {name: value} @2024-03-01.
+Operators: + - * / // % == != < <= > >= and or not in `between a and b` `is null` `matches r".."` a.b f(x).
+Per row a bare name is a column, else an earlier value; `odd names` stand in backticks. Types: text int float bool \
+date timestamp, T? where a value may be missing. on= names the text column and may be left out where there is one."""
+ASKING = (
+    "Ask a model about rows (equal rows are asked once, many go in one request, answers known from earlier questions "
+    'cost nothing); on_error="null" lets a row fail:'
+)
+EXAMPLE = """\
+Example:
+rows = {table} | extract(r"^(?P<day>\\w+ \\d+, \\d+) (?P<user>\\w+): (?P<body>.*)"{on}) | derive(day=to_date(day, \
+"%b %d, %Y"))
+kinds = rows | where(month(day) == 5) | classify(on=body, labels=["billing", "other"], into=kind)
+top = kinds | group(by=kind, n=count()) | sort(-n)
+answer format("Label: {{}}", top | first(kind))"""
+
+
+def root_card(tables: Mapping[str, Table]) -> str:
+    """The card beside these contexts."""
+    lists = any(isinstance(bare(column.type), ListOf) for table in tables.values() for column in table.columns)
+    return f"{general_card(lists)}\n\n{example(tables)}"
+
+
+@cache
+def general_card(lists: bool) -> str:
+    exact = [operator for operator in table_operators().values() if not operator.asks and not is_aggregate(operator)]
+    asking = [operator for operator in table_operators().values() if operator.asks]
+    return "\n\n".join(
+        [
+            FORM,
+            "On a table:\n" + "\n".join(line(operator) for operator in exact if lists or operator.name != "explode"),
+            f"{ASKING}\n" + "\n".join(line(operator) for operator in asking),
+            "In group(..), and of a whole table to a value: "
+            + " ".join(shown(a.signature) for a in aggregates().values()),
+            "Of values: " + " ".join(function_names()),
+        ]
+    )
+
+
+def is_aggregate(operator: Operator) -> bool:
+    return operator.summary.startswith("to a value: ")
+
+
+def shown(signature: str) -> str:
+    """An aggregate's name, and what it takes beside a value."""
+    name, inner = signature.split("(", 1)
+    return signature if "," in inner else name
+
+
+def line(operator: Operator) -> str:
+    own = [parameter.signature for parameter in operator.parameters if parameter.name not in COMMON]
+    call = f"{operator.name}({', '.join(own)})"
+    return call if operator.obvious else f"{call}: {gloss(operator.summary)}"
+
+
+def example(tables: Mapping[str, Table]) -> str:
+    """A worked example over the first context: from looking to an answer in the form that was asked for."""
+    name, table = next(iter(tables.items()), ("t", Table(())))
+    texts = [column.name for column in table.columns if is_text(column.type)]
+    on = f", on={quoted_name(texts[0])}" if len(texts) > 1 else ""
+    return EXAMPLE.format(table=quoted_name(name), on=on)
