@@ -27,7 +27,8 @@ SCHEMA = "rlm-context/1"
 class Manifest:
     """What a folder keeps.
 
-    `base` is the folder from which paths were given; `stamps` are the sources' times of change in nanoseconds; `parts`
+    `base` is the folder from which paths were given; `stamps` are the sources' times of change in nanoseconds, and
+    where they are known also the times at which their state changed and their inodes, which nobody sets; `parts`
     have the names of their files; `others` are files that were found and left out (such as binary ones in a folder of
     logs), with size and time of change.
     """
@@ -37,15 +38,15 @@ class Manifest:
     base: str
     type: Table
     sources: tuple[SourceFile, ...]
-    stamps: tuple[int, ...]
+    stamps: tuple[tuple[int, ...], ...]
     parts: tuple[StoredPart, ...]
     notes: tuple[str, ...]
     others: tuple[tuple[str, int, int], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         sources = [
-            {"path": s.path, "shown": s.shown, "size": s.size, "sha256": s.sha256, "changed": stamp}
-            for s, stamp in zip(self.sources, self.stamps, strict=True)
+            {"path": s.path, "shown": s.shown, "size": s.size, "sha256": s.sha256, "changed": changed, "state": state}
+            for s, (changed, *state) in zip(self.sources, self.stamps, strict=True)
         ]
         return {
             "schema": SCHEMA,
@@ -78,7 +79,7 @@ def read_manifest(folder: Path) -> Manifest:
             held["base"],
             type_,
             sources,
-            tuple(s["changed"] for s in held["sources"]),
+            tuple((s["changed"], *s.get("state", ())) for s in held["sources"]),
             tuple(StoredPart(part["file"], part["first"], part["past"]) for part in held["parts"]),
             tuple(held["notes"]),
             tuple((shown, size, stamp) for shown, size, stamp in held["others"]),

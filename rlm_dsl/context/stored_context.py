@@ -57,12 +57,19 @@ def staleness(manifest: Manifest, folder: Path) -> str:
     if shown != before or others:
         return f"{len(shown - before):,} files came and {len(before - shown) + len(others):,} went in {given}"
     for file, source, stamp in zip(read, manifest.sources, manifest.stamps, strict=True):
-        size, changed = size_and_mtime(file.path)
+        size, seen = size_and_stamp(file.path)
         if size != source.size:
             return f"{file.path} had {source.size:,} bytes and has {size:,}"
-        if changed != stamp and digest_of(file.path) != source.sha256:
+        if seen[: len(stamp)] != stamp and digest_of(file.path) != source.sha256:
             return f"{file.path} has other bytes than when it was loaded"
     return ""
+
+
+def size_and_stamp(path: str) -> tuple[int, tuple[int, ...]]:
+    """A file's bytes; its time of change, which programs set as they like, and its state's, which they cannot, with its
+    inode, which another file put in its place has not."""
+    found = os.stat(path)  # noqa: PTH116 - as below
+    return found.st_size, (found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def size_and_mtime(path: str) -> tuple[int, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -270,3 +272,35 @@ def test_groups_of_vast_contexts_name_one_place_and_count_the_others(
     (before,), (after,) = usual.evidence, vast.evidence
     assert vast.value == usual.value and len(after.spans) < len(before.spans) and set(after.spans) <= set(before.spans)
     assert after.count == before.count or ("join" in program and after.count > before.count)
+
+
+@pytest.mark.parametrize("in_place", [True, False], ids=["edited", "put in its place"])
+def test_an_edit_that_keeps_size_and_time_is_found(tmp_path: Path, in_place: bool) -> None:
+    source, folder = tmp_path / "a.log", tmp_path / "a.rlmctx"
+    source.write_text("one\ntwo\n")
+    store_context("a", str(source), folder)
+    before = source.stat()
+    other = source if in_place else tmp_path / "b.log"
+    other.write_text("one\nten\n")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(source)
+    with pytest.raises(UserError, match="has other bytes than when it was loaded"):
+        open_stored("a", folder)
+    assert refresh_context(folder)[0].startswith("read again")
+    assert open_stored("a", folder).count == 2
+
+
+def test_a_source_that_was_copied_is_as_it_was_and_a_manifest_of_before_is_read(tmp_path: Path) -> None:
+    source, folder = tmp_path / "a.log", tmp_path / "a.rlmctx"
+    source.write_text("one\ntwo\n")
+    store_context("a", str(source), folder)
+    shutil.copy2(source, tmp_path / "b.log")
+    (tmp_path / "b.log").replace(source)
+    assert open_stored("a", folder).count == 2
+    manifest = json.loads((folder / "context.json").read_text())
+    del manifest["sources"][0]["state"]
+    (folder / "context.json").write_text(json.dumps(manifest))
+    assert open_stored("a", folder).count == 2
+    source.write_text("one\nTWO\n")
+    with pytest.raises(UserError, match="has other bytes"):
+        open_stored("a", folder)

@@ -19,7 +19,7 @@ from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.streams import DECOMPRESSORS
 from rlm_dsl.context.format_registry import formats
 from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
-from rlm_dsl.context.stored_context import digest_of, size_and_mtime, source_path, staleness
+from rlm_dsl.context.stored_context import digest_of, size_and_mtime, size_and_stamp, source_path, staleness
 from rlm_dsl.engine.storage.rows_file import last_row
 from rlm_dsl.engine.storage.store import manifest_of, store_context, write_part
 
@@ -91,9 +91,9 @@ def known_end(path: str, at: int, source: SourceFile) -> Block:
         return Block(as_bytes(file.read(source.size - at)), [Piece(0, "", at, source.size - at, True)])
 
 
-def is_unchanged(path: str, source: SourceFile, stamp: int) -> bool:
-    size, changed = size_and_mtime(path)
-    return size == source.size and (changed == stamp or digest_of(path) == source.sha256)
+def is_unchanged(path: str, source: SourceFile, stamp: tuple[int, ...]) -> bool:
+    size, changed = size_and_stamp(path)
+    return size == source.size and (changed[: len(stamp)] == stamp or digest_of(path) == source.sha256)
 
 
 def end_of_lines(manifest: Manifest, folder: Path) -> tuple[int, int, list[StoredPart]]:

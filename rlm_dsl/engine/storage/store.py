@@ -23,7 +23,7 @@ from rlm_dsl.context.files.find import files_of
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.loading import as_declared, choose_format, load_rows
 from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
-from rlm_dsl.context.stored_context import STANDARD_INPUT, open_stored, size_and_mtime
+from rlm_dsl.context.stored_context import STANDARD_INPUT, open_stored, size_and_mtime, size_and_stamp
 from rlm_dsl.engine.storage.rows_file import write_rows
 from rlm_dsl.language.types import Table
 
@@ -116,7 +116,7 @@ def manifest_of(
         base=Path.cwd().as_posix(),
         type=loaded.schema,
         sources=sources,
-        stamps=tuple(size_and_mtime(source.path)[1] for source in loaded.sources),
+        stamps=tuple(size_and_stamp(source.path)[1] for source in loaded.sources),
         parts=tuple(parts),
         notes=merge_notes(notes, loaded.notes),
         others=tuple((file.shown, *size_and_mtime(file.path)) for file in others),
