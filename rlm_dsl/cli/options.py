@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import click
 
 from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
+from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.trace.layout import AS_THEY_ARE, ATTRIBUTES
 
 CONTEXT = click.option(
     "--context",
@@ -245,7 +248,16 @@ def new_trace() -> Path:
     while folder.exists():
         number += 1
         folder = Path("runs") / f"{stamp}-{number}.trace"
+    keep_line_ends(folder.parent)
     return folder
+
+
+def keep_line_ends(runs: Path) -> None:
+    """Tell git to leave the traces in the folder that is ours as they are, if it holds nothing on that yet."""
+    with suppress(OSError):
+        runs.mkdir(exist_ok=True)
+        if not (runs / ATTRIBUTES).exists():
+            write_file(runs / ATTRIBUTES, AS_THEY_ARE)
 
 
 def declared_contexts(source: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
 from rlm_dsl.trace.reader import Trace
-from rlm_dsl.trace.seal import check_seal, file_names
+from rlm_dsl.trace.seal import LINE_ENDS, MEND, check_seal, file_names, has_other_line_ends
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.signing import signature_fault
 
@@ -148,6 +148,8 @@ def _chain(check: _Check) -> None:
         return check.add("chain", 0, "events", [Divergence("D01", "chain", "events.jsonl is missing")])
     found, head, count = check_chain(path)
     check.log = head, count
+    if found and has_other_line_ends(path):
+        found = [Divergence("D01", "chain", "no line is as it was written", cause=LINE_ENDS, next_command=MEND)]
     return check.add("chain", count, "events", found)
 
 

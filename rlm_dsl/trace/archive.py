@@ -6,6 +6,7 @@ zlib); unpacking writes nothing outside a folder of its own.
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import struct
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL, SIGNATURE
-from rlm_dsl.trace.seal import file_names
+from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL, SIGNATURE, is_litter
+from rlm_dsl.trace.seal import changed_files, file_names
 
 LARGEST = 8 * 2**30
 """Bytes that a zip may unpack to."""
@@ -25,19 +26,20 @@ MOST = 100_000
 """Files that a zip may hold."""
 PLAIN = re.compile(r"(?:[^/\\:\x00-\x1f]+/)?[^/\\:\x00-\x1f]+")
 """A file's name within a trace: in it or in one folder of it."""
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def pack(folder: Path, target: Path | None = None) -> Path:
     """A trace's folder as one zip: names in order, no times, so that the same trace gives the same bytes.
 
-    Raises UserError for a folder that holds links, and where the disk refuses.
+    Raises UserError for a folder that holds links or is not as it was sealed, and where the disk refuses.
     """
     target = target or folder.with_name(folder.name + ".zip")
     partial = target.with_name(target.name + ".partial")
     names = [*file_names(folder), *(name for name in (SEAL, SIGNATURE) if (folder / name).exists())]
     if odd := [name for name in names if (folder / name).is_symlink() or not (folder / name).is_file()]:
         raise UserError(f"{folder} cannot be packed: {odd[0]} is no file")
+    if (folder / SEAL).exists() and (faults := changed_files(folder)):
+        raise UserError(f"{folder} is not packed, as it is not what was sealed: {faults[0].message}", "rlm-dsl verify")
     try:
         with zipfile.ZipFile(partial, "w") as archive:
             for name in sorted(names):
@@ -85,7 +87,17 @@ def folder_of(path: Path) -> tuple[Path, Any]:
     return folder, held
 
 
-UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+)
 """What zipfile raises for bytes that are no whole zip."""
 
 
@@ -95,29 +107,33 @@ def unpack_to_temporary(path: Path) -> tuple[Path, Any]:
     folder = Path(held.name).resolve()
     try:
         with zipfile.ZipFile(path) as archive:
-            for entry in admitted_entries(path, archive.infolist()):
-                take(archive, entry, path, folder)
+            for entry, name in admitted_entries(path, archive.infolist()):
+                take(archive, entry, name, path, folder)
     except UNREADABLE:
         raise UserError(f"{path} is no trace", "a trace is a folder, or a zip of one") from None
     return folder, held
 
 
-def admitted_entries(path: Path, entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    """A zip's entries if they may be unpacked: not too many or too large for the disk, each name once."""
+def admitted_entries(path: Path, entries: list[zipfile.ZipInfo]) -> list[tuple[zipfile.ZipInfo, str]]:
+    """A zip's files by their names within the trace, if they may be unpacked: not too many or too large for the disk,
+    each name once. A zip made by hand has the trace's folder above them, entries of folders, and litter."""
     if len(entries) > MOST or sum(entry.file_size for entry in entries) > LARGEST:
         raise UserError(f"{path} unpacks to more than {MOST:,} files or {LARGEST:,} bytes")
     if sum(entry.file_size for entry in entries) > shutil.disk_usage(tempfile.gettempdir()).free // 2:
         raise UserError(f"{path} unpacks to more than half of what the disk has free")
     if len({entry.filename for entry in entries}) < len(entries):
         raise UserError(f"{path} is no trace: it holds a file twice")
-    return entries
+    files = {e.filename: e for e in entries if not e.is_dir() and not is_litter(e.filename)}
+    tops = {name.partition("/")[0] for name in files}
+    above = f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in files) else ""
+    return [(entry, name.removeprefix(above)) for name, entry in files.items()]
 
 
-def take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, folder: Path) -> None:
+def take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, path: Path, folder: Path) -> None:
     """One file out of a zip. zipfile reads no more than the size that the entry declares."""
-    target = (folder / entry.filename).resolve()
-    plain = PLAIN.fullmatch(entry.filename) is not None and not {".", ".."} & {*entry.filename.split("/")}
-    if not plain or not target.is_relative_to(folder) or entry.is_dir() or entry.compress_type not in METHODS:
+    target = (folder / name).resolve()
+    plain = PLAIN.fullmatch(name) is not None and not {".", ".."} & {*entry.filename.split("/")}
+    if not plain or not target.is_relative_to(folder):
         raise UserError(f"{path} is no trace: it holds {entry.filename!r}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(entry) as file, target.open("wb") as out:

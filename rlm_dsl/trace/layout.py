@@ -6,8 +6,22 @@ file that the seal does not list.
 
 from __future__ import annotations
 
+import re
+
 HEADER = "trace.json"
 EVENTS = "events.jsonl"
 SEAL = "seal.json"
 SIGNATURE = "seal.dsse.json"
 """A signature of the seal, made after it."""
+ATTRIBUTES, AS_THEY_ARE = ".gitattributes", "*.trace/** -text\n"
+"""What tells git, from the folder that traces lie in, to leave their line ends as they are."""
+LITTER = re.compile(
+    r"(?:.*/)?(?:\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini|\.directory|\.localized)|(?:.*/)?__MACOSX/.*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Files that desktops and archivers leave behind: no part of a trace, and never read."""
+
+
+def is_litter(name: str) -> bool:
+    """Whether a name within a trace is that of no file of it; whatever else was added is a fault."""
+    return LITTER.fullmatch(name) is not None

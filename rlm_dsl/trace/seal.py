@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rlm_dsl.common.hashing import identity
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.divergence import Divergence
 from rlm_dsl.trace.events import check_chain, whole_lines
-from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
+from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE, is_litter
 
 PREDICATE = "urn:rlm-dsl:trace:v1"
 
@@ -55,6 +56,11 @@ def events_root(folder: Path) -> str:
 
 
 def file_names(folder: Path) -> list[str]:
+    """The files of a trace, by path: all there is but the seal, its signature, and what desktops leave behind."""
+    return [name for name in names_there(folder) if not is_litter(name) or (folder / name).is_symlink()]
+
+
+def names_there(folder: Path) -> list[str]:
     """Everything but the seal, its signature and folders, by path: links and pipes are named too."""
     found = (
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
@@ -120,9 +126,9 @@ def sealed_form(sealed: dict[str, Any]) -> bytes:
 
 
 def files_differ(folder: Path, subjects: dict[str, str]) -> list[Divergence]:
-    present = set(file_names(folder))
+    present, own = set(names_there(folder)), set(file_names(folder))
     found = [broken(f"{name} is missing") for name in subjects if name not in present]
-    found += [broken(f"{name} was added") for name in sorted(present - subjects.keys())]
+    found += [broken(f"{name} was added") for name in sorted(own - subjects.keys())]
     both = ((name, digest) for name, digest in subjects.items() if name in present)
     return found + [fault for name, digest in both if (fault := file_differs(folder / name, name, digest))]
 
@@ -132,7 +138,21 @@ def file_differs(path: Path, name: str, sealed: str) -> Divergence | None:
         digest = file_digest(path)
     except OSError:
         return broken(f"{name} cannot be read, or is no longer a file", sealed)
-    return None if digest == sealed else broken(f"{name} was changed", sealed, digest)
+    if digest == sealed:
+        return None
+    found = broken(f"{name} was changed", sealed, digest)
+    same = hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest() == sealed
+    return replace(found, cause=LINE_ENDS, next_command=MEND) if same else found
+
+
+LINE_ENDS = "its line ends are CRLF and were LF, as git makes them with core.autocrlf"
+MEND = "say `*.trace/** -text` in .gitattributes, remove the trace's folder, and get it again with git checkout"
+
+
+def has_other_line_ends(path: Path) -> bool:
+    """Whether a log's lines end otherwise than any log's that was written here."""
+    with path.open("rb") as file:
+        return file.readline().endswith(b"\r\n")
 
 
 def log_differs(folder: Path, sealed: Mapping[str, Any], chain: tuple[str, int] | None = None) -> list[Divergence]:

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlm_dsl import api
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import canonical
 from rlm_dsl.models.recording import request_text
@@ -471,7 +472,7 @@ def test_a_folder_with_links_is_not_packed(trace: Path, tmp_path: Path) -> None:
     assert names_of(tmp_path) == sorted([*(f"small.trace/{name}" for name in names_of(trace)), "secret"])
 
 
-def test_a_zip_with_a_file_twice_or_an_odd_method_is_refused(trace: Path) -> None:
+def test_a_zip_with_a_file_twice_is_refused_and_one_of_others_found(trace: Path) -> None:
     packed = pack(trace)
     before = packed.read_bytes()
     with zipfile.ZipFile(packed, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
@@ -481,8 +482,8 @@ def test_a_zip_with_a_file_twice_or_an_odd_method_is_refused(trace: Path) -> Non
     packed.write_bytes(before)
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_LZMA) as archive:
         archive.writestr("more", "more")
-    with pytest.raises(UserError, match="no trace"):
-        Trace.open(packed)
+    opened = Trace.open(packed)
+    assert [fault.message for fault in check_seal(opened.folder)] == ["more was added"]
 
 
 def test_a_zip_with_many_or_large_files_is_refused(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -652,3 +653,55 @@ def test_a_request_is_spelled_as_json_spells_it(
     settings = ModelSettings(model, "http://127.0.0.1/v1", parameters=parameters)
     request = Request(settings, tuple(Message(*each) for each in messages), schema, more[0], "", more[1], more[2])
     assert request_text(request) == json.dumps(request.as_json(), ensure_ascii=False, sort_keys=True)
+
+
+LITTER = (".DS_Store", "payload/.DS_Store", "Thumbs.db", "desktop.ini", "payload/._calls.parquet", "__MACOSX/._x")
+
+
+def test_what_desktops_leave_in_a_trace_is_no_part_of_it(trace: Path) -> None:
+    packed = pack(trace).read_bytes()
+    for name in LITTER:
+        (trace / name).parent.mkdir(exist_ok=True)
+        (trace / name).write_bytes(b"litter")
+    assert check_seal(trace) == [] and pack(trace).read_bytes() == packed
+    for name in ("notes.txt", ".hidden", "payload/thumbs.txt"):
+        (trace / name).write_bytes(b"")
+        assert [fault.message for fault in check_seal(trace)] == [f"{name} was added"]
+        with pytest.raises(UserError, match=f"is not packed, as it is not what was sealed: {name} was added"):
+            pack(trace)
+        (trace / name).unlink()
+    (trace / ".DS_Store").unlink()
+    (trace / ".DS_Store").symlink_to(trace / "trace.json")
+    assert [fault.message for fault in check_seal(trace)] == [".DS_Store was added"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("above", ["", "my traces/", "small.trace/"])
+def test_a_zip_made_by_hand_is_read_as_a_packed_one(trace: Path, tmp_path: Path, method: int, above: str) -> None:
+    made = tmp_path / "made.zip"
+    with zipfile.ZipFile(made, "w", method) as archive:
+        for folder in (above, f"{above}payload/", "__MACOSX/"):
+            if folder:
+                archive.writestr(zipfile.ZipInfo(folder), b"")
+        for name in reversed(names_of(trace)):
+            archive.write(trace / name, above + name)
+        for name in LITTER:
+            archive.writestr(f"__MACOSX/{above}{name}", b"litter")
+    found = Trace.open(made)
+    assert names_of(found.folder) == names_of(trace) and check_seal(found.folder) == []
+
+
+def test_line_ends_that_git_changed_are_named_with_what_to_do(trace: Path) -> None:
+    for name in ("events.jsonl", "program.rlm", "answer.json", "seal.json", "trace.json", "steps.jsonl", "plan.sql"):
+        path = trace / name
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    report = api.verify(trace)
+    assert not report.ok
+    told = [found for found in report.divergences if found.level in ("chain", "files")]
+    named = [found for found in told if found.cause and "core.autocrlf" in found.cause]
+    assert {found.level for found in named} == {"chain", "files"}
+    assert all("*.trace/** -text" in str(found.next_command) for found in named)
+    assert [found.message for found in told if found.level == "chain"] == ["no line is as it was written"]
+    (trace / "program.rlm").write_bytes(b"answer 2\r\n")
+    changed = next(fault for fault in check_seal(trace) if fault.message == "program.rlm was changed")
+    assert changed.cause is None
