@@ -179,6 +179,7 @@ LONG_TEXTS = (
 )
 ON_A_LINE = re.compile("|".join(TEXTS))
 OVER_LINES = re.compile("|".join([*LONG_TEXTS, *TEXTS]))
+TRIPLE = re.compile(r"\"{3}|'{3}")
 UNENDED = frozenset({"unended", "unended_single"})
 
 
@@ -201,11 +202,11 @@ class Literals:
 
 
 def literals_of(text: str) -> Callable[[int], bool]:
-    """Whether a place in a text is in a literal. Those over several lines count only where each of them is closed, and
-    else lines are read one by one, where a place is asked for."""
+    """Whether a place in a text is in a literal. Those over several lines count only where each of them is closed and
+    none holds another's quotes, and else lines are read one by one, where a place is asked for."""
     if '"""' in text or "'''" in text:
         found = [*OVER_LINES.finditer(text)]
-        if not any(each.lastgroup in UNENDED for each in found):
+        if not any(each.lastgroup in UNENDED or TRIPLE.search(each[0], 3, len(each[0]) - 3) for each in found):
             return literals_in(found, 0, len(text), [0, *(end.end() for end in re.finditer("\n", text))]).hold
     line = literals_in([], 0, 0, [0])
 

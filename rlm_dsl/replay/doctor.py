@@ -1,7 +1,7 @@
 """The doctor: what about a run would not come out the same another time, said before it is paid for.
 
-In: a program with its settings and data, or a trace. Out: findings, each with what to do. Law: nothing is asked, run or
-changed, and no secret's value is told; what is found is on this machine now.
+In: a program with its settings and data, or a trace. Out: findings, each with what to do. Law: no model is asked,
+nothing is run or changed, and no secret's value is told; what is found is on this machine now, local servers among it.
 
 The language has no clock and no randomness of its own (`sample` takes a seed), so programs themselves give nothing to
 find: what varies is models, files and what is kept of a run.
@@ -21,6 +21,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
 from rlm_dsl.engine.run import versions
 from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.models.settings import Settings
 from rlm_dsl.replay.verify import found_near
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import TELLING, telling
@@ -77,6 +78,18 @@ def of_models(models: Mapping[str, ModelSettings], served: Iterable[str] = ()) -
         if parameters.get("temperature") != 0 and "seed" not in parameters:
             message = f"{alias}: answers are drawn: temperature is not 0, and there is no seed"
             yield Finding("sampling", message, "set --parameter temperature=0, or --parameter seed=1")
+
+
+def of_slots(settings: Settings) -> Iterator[Finding]:
+    """More requests at once than a local server works on, as it tells of itself (`within_limits`)."""
+    for url, slots in settings.slots.items():
+        at_once = settings.server(url).concurrency or settings.concurrency or 0
+        if at_once > slots:
+            message = (
+                f"{url} works on {slots} {'request' if slots == 1 else 'requests'} at once and {at_once} are asked: "
+                "what is answered together may come out otherwise from run to run"
+            )
+            yield Finding("more-than-slots", message, "set --concurrency 1, with which answers come out equal")
 
 
 def of_places(places: Mapping[str, Path]) -> Iterator[Finding]:

@@ -369,6 +369,8 @@ def test_json_is_read_whatever_stands_around_it(value: Any, ascii_only: bool) ->
 
 
 @given(st.lists(BITS, max_size=12).map("".join), st.lists(BITS, max_size=12).map("".join))
+@example("</think>\"\"\"'''", "'''")
+@example("</think>\"\"\"'''", "'''\"\"\"'''\"\"\"")
 def test_nothing_in_a_thought_is_said(thought: str, said: str) -> None:
     """Whatever a model thinks, and whatever it says: a word that stands in the thought alone is in no answer."""
     assert "SECRET" not in spoken(f"<think>{thought}\nSECRET\n{thought}\n</think>\n{said}")

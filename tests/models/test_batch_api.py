@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import time
@@ -19,7 +20,11 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models import retry
 from rlm_dsl.models.batch_api import batches
 from rlm_dsl.models.batch_api.results import read_results
+from rlm_dsl.models.budget import Spending
 from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.request import Message, ModelSettings, Request
+from rlm_dsl.models.server.client import Endpoint
+from rlm_dsl.models.settings import Limits
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.events import read_events
 from rlm_dsl.trace.layout import EVENTS
@@ -295,3 +300,43 @@ def waited(found: Callable[[], Any]) -> Any:
         assert time.monotonic() < until
         time.sleep(0.05)
     return value
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://api.anthropic.com/v1", "has no Batch API"),
+        ("https://generativelanguage.googleapis.com/v1beta/openai", "takes no upload"),
+    ],
+)
+def test_nothing_is_uploaded_to_a_server_that_is_known_to_have_no_batches(url: str, words: str) -> None:
+    class NoUpload:
+        endpoint = Endpoint(url, None)
+
+        async def upload(self, content: bytes) -> str:
+            raise AssertionError("uploaded")
+
+    log: list[tuple[str, Any]] = []
+    store = AnswerStore(Path(":memory:"))
+    spending = Spending(Limits(), lambda: 0.0)
+    told_of = batches.Batches(
+        NoUpload(),  # type: ignore[arg-type]
+        store,
+        spending,
+        lambda model: None,
+        lambda kind, fields: log.append((kind, fields)),
+        lambda key: None,
+    )
+    asked = [Request(ModelSettings("m", url), (Message("user", str(number)),)) for number in range(3)]
+    asyncio.run(told_of.submit("topics", asked))
+    ((kind, fields),) = log
+    assert kind == "batch.end" and fields["outcome"] == "refused" and words in fields["reason"]
+    assert "one by one" in fields["reason"]
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["anthropic", "gemini"])
+def test_a_played_server_without_batches_is_asked_in_the_ordinary_way(name: str, tmp_path: Path) -> None:
+    with serve(gold=GOLD, persona=name) as server:
+        assert ran(tmp_path, server.base_url, trace=tmp_path / "t").value == 25
+        assert [one["outcome"] for one in told(tmp_path / "t", "batch.end")] == ["refused"]

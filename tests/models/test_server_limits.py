@@ -14,6 +14,7 @@ import pytest
 from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import ModelChoice, Server, Settings
+from rlm_dsl.replay.doctor import of_slots
 
 LLAMA = {"total_slots": 2, "default_generation_settings": {"n_ctx": 8_192}}
 
@@ -119,3 +120,10 @@ def test_keys_go_where_they_belong_and_far_servers_are_not_asked() -> None:
 def test_a_server_that_is_not_there_is_told_by_the_first_call() -> None:
     gone = Settings(models={"root": "m"}, base_url="http://127.0.0.1:9/v1")
     assert within_limits(gone, Keys({})).window == 32_000
+
+
+@pytest.mark.parametrize(("at_once", "found"), [(None, 0), (2, 0), (3, 1)])
+def test_doctor_tells_of_more_requests_than_slots(at_once: int | None, found: int) -> None:
+    findings = list(of_slots(narrowed({"/props": LLAMA}, concurrency=at_once)))
+    assert [finding.code for finding in findings] == ["more-than-slots"] * found
+    assert all("works on 2 requests at once and 3 are asked" in finding.message for finding in findings)

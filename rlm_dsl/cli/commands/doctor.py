@@ -22,14 +22,16 @@ from rlm_dsl.cli.output import safe, write
 @click.option("--trace", metavar="FOLDER", help="Where the run would be recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: bool, **given: Any) -> int:
-    """Say what about TARGET, a program or a trace, would not come out the same another time. Nothing is asked or run.
-    Exit code 1 if there is a finding.
+    """Say what about TARGET, a program or a trace, would not come out the same another time. No model is asked,
+    nothing is run. Exit code 1 if there is a finding.
 
     Example: rlm-dsl doctor program.rlm
     """
     from rlm_dsl.language.syntax.parse import parse
     from rlm_dsl.models.cache.store import default_path
-    from rlm_dsl.replay.doctor import of_run
+    from rlm_dsl.models.server.limits import within_limits
+    from rlm_dsl.models.server.servers import Keys
+    from rlm_dsl.replay.doctor import of_run, of_slots
     from rlm_dsl.traces import doctor
 
     if Path(target).is_dir() or target.endswith((".trace", ".zip")):
@@ -40,6 +42,7 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
         places = {"the answer store": Path(chosen.store) if chosen.store else default_path()}
         paths = {name: path for name, (path, _) in named_paths(contexts).items()}
         found = of_run(chosen.by_alias(), paths, places | ({"the trace": Path(trace)} if trace else {}), os.environ)
+        found += of_slots(within_limits(chosen, Keys(os.environ)))
     if as_json:
         write(json.dumps([finding.as_json() for finding in found], ensure_ascii=False, indent=1))
     else:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Log, announcement, told
@@ -30,6 +31,11 @@ FIRST_POLL, LONGEST_POLL = 1.0, 60.0
 """Seconds between looks at a batch."""
 CLAIM_POLL = 0.1
 """Seconds between looks whether another process has submitted its batch."""
+WITHOUT = {
+    "api.anthropic.com": "Anthropic's OpenAI-compatible address has no Batch API",
+    "generativelanguage.googleapis.com": "Gemini's OpenAI-compatible address takes no upload of a batch's file",
+}
+"""Hosts whose compatible address lacks what a batch takes, and what that is."""
 UNMADE = "input:"
 """Before a file's id: a batch that was asked for, and is not known to be made."""
 OVER = frozenset({"completed", "failed", "expired", "cancelled", "canceled", "error", "errored", "succeeded", "success",
@@ -96,7 +102,10 @@ class Batches:
         return found
 
     async def submit(self, step: str, requests: Sequence[Request]) -> None:
-        """Ask for the requests in batches, as far as the server has them."""
+        """Ask for the requests in batches, as far as the server has them. Nothing is uploaded to one that has none."""
+        if lacks := without_batches(self.url):
+            self.log("batch.end", {"step": step, "outcome": "refused", "reason": lacks})
+            return
         for part in parts([request for request in requests if request.key not in self.returned], self.line):
             if not await self.submit_part(step, part):
                 return
@@ -254,6 +263,12 @@ class Batches:
         body = self.server.endpoint.body(request)
         told_of = {"custom_id": request.key, "method": "POST", "url": CHATS, "body": body}
         return json.dumps(told_of, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def without_batches(url: str) -> str:
+    """Why a server is known to take no batches in OpenAI's form; "" where it may."""
+    host = urlsplit(url).hostname or ""
+    return f"{WITHOUT[host]}: rows are asked one by one" if host in WITHOUT else ""
 
 
 def reason_of(batch: Batch | None, lost: bool) -> str:
