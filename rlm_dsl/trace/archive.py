@@ -123,10 +123,15 @@ def admitted_entries(path: Path, entries: list[zipfile.ZipInfo]) -> list[tuple[z
         raise UserError(f"{path} unpacks to more than half of what the disk has free")
     if len({entry.filename for entry in entries}) < len(entries):
         raise UserError(f"{path} is no trace: it holds a file twice")
-    files = {e.filename: e for e in entries if not e.is_dir() and not is_litter(e.filename)}
+    files = {e.filename: e for e in entries if not is_passed_over(e)}
     tops = {name.partition("/")[0] for name in files}
     above = f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in files) else ""
     return [(entry, name.removeprefix(above)) for name, entry in files.items()]
+
+
+def is_passed_over(entry: zipfile.ZipInfo) -> bool:
+    """Whether an entry is that of a folder, without content, or litter."""
+    return (entry.is_dir() and not entry.file_size) or is_litter(entry.filename)
 
 
 def take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, path: Path, folder: Path) -> None:
