@@ -58,7 +58,7 @@ class Situation:
 def messages(situation: Situation, limit: int = LIMIT) -> tuple[Message, ...]:
     """The prompt: role, card, question and contexts first, then every turn in order, the newest last."""
     system = Message("system", f"{ROLE}\n\n{root_card(situation.tables)}")
-    opening = f"Question: {cut(situation.question, 4_000)}\n\n{cut(situation.look, 5_000)}"
+    opening = f"Question: {cut(situation.question, 4_000)}\n\nContexts:\n{cut(situation.look, 5_000)}"
     room = limit - tokens(system.content) - tokens(opening)
     first = folded(situation, room)
     past = situation.exchanges[:first]

@@ -6,7 +6,7 @@ Law: a statement that fails changes nothing; a step that was run before costs no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,10 @@ from rlm_dsl.common.diagnostics import Diagnostic, UserError, render
 from rlm_dsl.common.source import Source
 from rlm_dsl.engine.execution import assemble_answer, part_of
 from rlm_dsl.engine.runner import Runner
+from rlm_dsl.explore.binding_view import FEW, Counts, binding_view, closed
 from rlm_dsl.explore.first_look import first_look
 from rlm_dsl.explore.view import Limits, view_table, view_value
+from rlm_dsl.language import sql as s
 from rlm_dsl.language.check import Checked, Environment, check
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import Relation
@@ -63,6 +65,8 @@ class Session:
     relations: dict[str, Relation] = field(default_factory=dict)
     trees: dict[str, t.Statement] = field(default_factory=dict)
     summaries: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    """Tables that were shown, by name, in the order in which they were."""
     doubted: set[str] = field(default_factory=set)
     answer: Any = None
     models: bool = True
@@ -163,8 +167,20 @@ class Session:
         relation = self.relation(leaf)
         count = self.runner.warehouse.count(leaf.table)
         self.summaries[label] = summary(label, leaf.type, count)
-        rows = self.runner.warehouse.table(relation, limits.rows)
-        return view_table(label, leaf.type, count, rows, limits)
+        if target.kind != "binding":
+            return view_table(label, leaf.type, count, self.runner.warehouse.table(relation, limits.rows), limits)
+        rows = self.runner.warehouse.table(relation, FEW)
+        known = {**self.environment.contexts, **self.tables}
+        told = binding_view(label, leaf.type, count, rows, known, self.counts(relation, closed(leaf.type, known)))
+        self.tables[label] = leaf.type
+        return told
+
+    def counts(self, relation: Relation, columns: Sequence[str]) -> Counts:
+        """How many rows have each value of these columns, many first."""
+        warehouse = self.runner.warehouse
+        counting = "SELECT {c}, count(*) AS n FROM {t} GROUP BY 1 ORDER BY n DESC, 1"
+        made = {column: s.sql(counting, c=s.name(column), t=relation.sql) for column in columns}
+        return {column: [(value, n) for value, n in warehouse.rows(query)] for column, query in made.items()}
 
     @property
     def relations_by_name(self) -> dict[str, Relation]:

@@ -91,7 +91,7 @@ def test_what_models_write_is_answered_with_what_to_do(session: Session, reply: 
 
 def test_an_error_changes_nothing_and_earlier_names_stay(session: Session) -> None:
     _, told, _ = explored(session, "a = tickets | take(1)\nb = a | wher(x)\n", "b = a | count()", f"c = b\n{COUNT}")
-    assert "a: table" in told[0].observation and "did you mean `where`" in told[0].observation
+    assert "a: the columns of tickets" in told[0].observation and "did you mean `where`" in told[0].observation
     assert "b: int = 1" in told[1].observation
 
 
