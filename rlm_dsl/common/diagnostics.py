@@ -89,6 +89,16 @@ class UserError(Exception):
         super().__init__(f"{message}\n  hint: {hint}" if hint else message)
 
 
+class StepFailed(UserError):
+    """One step failed, and another statement may do better: an exploration is told `instead`, and goes on."""
+
+    def __init__(
+        self, message: str, hint: str = "", *, exit_code: int = 2, code: str = "input", instead: str = ""
+    ) -> None:
+        super().__init__(message, hint, exit_code=exit_code, code=code)
+        self.instead = instead or hint
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that looks most like `name`, if one is near."""
     candidates = list(known)

@@ -18,23 +18,17 @@ from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.engine.calls.dispatch import ask_rows
+from rlm_dsl.engine.calls.failed_rows import LISTED, RowsFailed, StepRejected, all_rejected, failed_rows
 from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.packing import with_packs
-from rlm_dsl.engine.calls.round import (
-    RoundResult,
-    RowsFailed,
-    StepRejected,
-    all_rejected,
-    failures,
-    fields_of,
-    prepare_round,
-    shown_rows,
-)
+from rlm_dsl.engine.calls.round import fields_of, prepare_round, shown_rows
+from rlm_dsl.engine.calls.rows import RoundResult
 from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.digests import table_digest
+from rlm_dsl.engine.warehouse.origins import row_places
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import KEY, Relation
 from rlm_dsl.language.program import Instruction, Literal, Node, Param, resolved, steps_of
@@ -226,14 +220,17 @@ class Runner:
         values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
         round_ = prepare_round(stage, self.settings(values["using"]), values, self.calls.options)
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
-        came = ask_rows(round_, rows, self.calls, self.progress)
-        came = with_packs(came, round_, self.calls.models.packs)
-        self.emit("round.end", {"step": stage.step_name, **asked_counts(came)})
-        failed = failures(came)
-        if rejected := all_rejected(came):
-            raise StepRejected(stage.step_name, rejected)
-        if failed and values["on_error"] == "fail":
-            raise RowsFailed(stage.step_name, failed, len(rows))
+        try:
+            came = ask_rows(round_, rows, self.calls, self.progress)
+            came = with_packs(came, round_, self.calls.models.packs)
+            self.emit("round.end", {"step": stage.step_name, **asked_counts(came)})
+            if rejected := all_rejected(came):
+                raise StepRejected(stage.step_name, rejected)
+            if values["on_error"] == "fail" and (failed := [*failed_rows(rows, came.outcomes)]):
+                raise RowsFailed(stage.step_name, failed, len(rows))
+        except RowsFailed as failure:
+            listed = [row.key for row in failure.failed[:LISTED]]
+            raise failure.among(rows, row_places(self.warehouse, stage.input, listed)) from None
         columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in round_.result.fields}}
         answers = [{KEY: key, **fields_of(outcome, round_.result)} for key, outcome in came.outcomes.items()]
         self.warehouse.add(stage.name, arrow_rows(answers, columns), columns)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlm_dsl.common.diagnostics import Diagnostic, UserError, render
+from rlm_dsl.common.diagnostics import Diagnostic, StepFailed, UserError, render
 from rlm_dsl.common.source import Source
 from rlm_dsl.engine.execution import assemble_answer, part_of
 from rlm_dsl.engine.runner import Runner
@@ -38,7 +38,7 @@ from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse, parse_prefix
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.types import Table, Type, quoted_name
-from rlm_dsl.models.protocol import TooDear
+from rlm_dsl.models.protocol import RequestRefused
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Target
 
@@ -119,13 +119,15 @@ class Session:
             try:
                 told.append(self.ran(bound))
             except UserError as failure:
-                if failure.exit_code == 3 and not isinstance(failure, TooDear):
+                if ends_exploration(failure):
                     raise
                 failed += 1
-                self.failure = failure if isinstance(failure, TooDear) else self.failure
-                told.append(f"error: {failure}")
+                self.failure = failure if isinstance(failure, StepFailed) else self.failure
+                told.append(f"error: {for_a_model(failure)}")
                 continue
             accepted.append(written[bound.span])
+            if isinstance(self.failure, StepFailed) and self.asked.get(bound.name or bound.kind):
+                self.failure = None
             if bound.kind == "binding":
                 self.bind(bound.name, bound.node, written[bound.span])
             if bound.kind == "answer":
@@ -209,6 +211,19 @@ class Session:
         params = [s for s in kept if isinstance(s, t.ParamStatement)]
         rest = [s for s in kept if not isinstance(s, t.ParamStatement)]
         return t.Tree((*heads, *params, *rest, answer_tree))
+
+
+def ends_exploration(failure: UserError) -> bool:
+    """Whether no other statement would do better: a key, credits, a budget, a server or a disk is at fault."""
+    if isinstance(failure, StepFailed):
+        return False
+    return failure.exit_code == 3 or failure.code == "store" or isinstance(failure, RequestRefused)
+
+
+def for_a_model(failure: UserError) -> str:
+    """A failure with what another statement may do about it, where that is known."""
+    instead = failure.instead if isinstance(failure, StepFailed) else failure.hint
+    return f"{failure.message}\n  hint: {instead}" if instead else failure.message
 
 
 NO_ROWS = "note: a model was asked about no rows: what the step reads is empty"

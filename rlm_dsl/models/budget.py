@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, Model, RequestRefused, TooDear
 from rlm_dsl.models.request import Answer, Request, estimated_tokens
@@ -266,9 +265,10 @@ class Budgeted:
     def price(self, model: str) -> Price | None:
         found = self.price_of(model)
         if found is None and self.spending.limits.usd is not None:
-            raise UserError(
+            raise RequestRefused(
                 f"the budget is in dollars, and the price of {model} is not known",
                 "say it: --price 0.25/2.00 (dollars for a million tokens, in/out), or `prices` in rlm-dsl.yaml",
+                code="price",
             )
         return found
 

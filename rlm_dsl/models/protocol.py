@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import StepFailed, UserError
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class BudgetExceeded(UserError):
         )
 
 
-class TooDear(BudgetExceeded):
+class TooDear(BudgetExceeded, StepFailed):
     """A round that the budget cannot pay for, seen before any of it left: fewer rows may be asked about."""
 
 

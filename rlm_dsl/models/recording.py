@@ -102,6 +102,10 @@ class Recording:
     calls: dict[str, Call] = field(default_factory=dict)
 
     async def answer(self, request: Request) -> Answer:
+        """The answer that this run has, also where it is none to keep: what was refused once is not paid for again, and
+        a key has one answer in a trace."""
+        if (call := self.calls.get(request.key)) is not None:
+            return call.answer
         answer = await self.inner.answer(request)
         if request.key not in self.calls:
             if answer.pack and answer.pack not in self.calls and (pack := self.pack(answer.pack)) is not None:

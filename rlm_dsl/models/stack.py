@@ -189,7 +189,7 @@ class LiveStack:
 
     def unanswered(self, asked: Mapping[str, Request]) -> list[Request]:
         held = self.stored.look_up(asked.values())
-        return [request for key, request in asked.items() if key not in held]
+        return [request for key, request in asked.items() if key not in held and key not in self.recording.calls]
 
     async def batched(
         self, requests: Iterable[Request], work: Callable[[Batches, list[Request]], Awaitable[None]]

@@ -17,7 +17,8 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.options import Calls
-from rlm_dsl.engine.calls.round import Round, Row, reading, texts_of
+from rlm_dsl.engine.calls.round import Round, reading, texts_of
+from rlm_dsl.engine.calls.rows import Row
 from rlm_dsl.engine.execution import Execution, checked_program, declared_types, execute
 from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.runner import ignore_event

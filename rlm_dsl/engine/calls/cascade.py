@@ -14,7 +14,8 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.engine.calls.options import CallOptions
-from rlm_dsl.engine.calls.round import Round, RoundResult, Row
+from rlm_dsl.engine.calls.round import Round
+from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.language.types import BOOL, Enum
 from rlm_dsl.models.proxy_model import Proxy, chosen
 from rlm_dsl.models.typed_retry import Outcome

@@ -7,17 +7,21 @@ rows and the answers alone, never from when they come; the budget is asked befor
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rlm_dsl.engine.calls.cascade import ask_cascade, proxy_of
+from rlm_dsl.engine.calls.failed_rows import RowsTooLong, failed_rows
 from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.packing import pack_for
-from rlm_dsl.engine.calls.round import Round, RoundResult, Row, ask_round
+from rlm_dsl.engine.calls.round import Round, ask_round
+from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.calls.shared_program import FIRST, ask_shared
 from rlm_dsl.engine.calls.together import ask_together, chunks, request_of
 from rlm_dsl.engine.calls.tree import ask_trees, first_level
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.models.protocol import ModelStack
+from rlm_dsl.models.typed_retry import Outcome
 
 WAVE = 64
 """Rows that are asked about at once where a few that satisfy are enough."""
@@ -67,7 +71,24 @@ def waves(rows: Sequence[Row], enough: int | None) -> Iterator[Sequence[Row]]:
 
 
 def ask_wave(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], progress: Progress) -> RoundResult:
-    """One wave: its first requests are paid for, then it is asked."""
+    """One wave: its first requests are paid for, then it is asked. Rows that no call has room for have no answer; where
+    that may not be, they are told before anything is paid for."""
+    if long := {} if round_.stage.tree else too_long(round_, rows):
+        if round_.values["on_error"] == "fail":
+            raise RowsTooLong(round_.stage.step_name, [*failed_rows(rows, long)], len(rows))
+        found = ask_wave(round_, [row for row in rows if row.key not in long], calls, progress)
+        together = {**found.outcomes, **long}
+        return replace(found, outcomes={row.key: together[row.key] for row in rows})
+    return ask_fitting(round_, rows, calls, progress)
+
+
+def too_long(round_: Round, rows: Sequence[Row]) -> dict[int, Outcome[dict[str, Any]]]:
+    """What becomes of rows that the model's window has no room for."""
+    problems = ((row.key, next(filter(None, map(round_.too_long, row.texts)), "")) for row in rows)
+    return {key: Outcome("error", None, (), problem) for key, problem in problems if problem}
+
+
+def ask_fitting(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], progress: Progress) -> RoundResult:
     models, most, name = calls.models, calls.options.max_failed, round_.stage.step_name
     found: RoundResult
     pack = pack_for(round_, calls.options, progress)

@@ -12,7 +12,8 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.engine.calls.options import CallOptions
-from rlm_dsl.engine.calls.round import Round, RoundResult
+from rlm_dsl.engine.calls.round import Round
+from rlm_dsl.engine.calls.rows import RoundResult
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.types import ListOf, Record, Scalar, Type, bare

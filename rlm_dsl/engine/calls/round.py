@@ -14,7 +14,9 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.engine.calls.failed_rows import Failing
 from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes, json_schema, read_answer
 from rlm_dsl.language.operators.core.model_step import ModelStep
@@ -22,7 +24,7 @@ from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.types import Record
 from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.protocol import Model
-from rlm_dsl.models.request import REJECTED, Message, ModelSettings, Request, estimated_tokens
+from rlm_dsl.models.request import Message, ModelSettings, Request, estimated_tokens
 from rlm_dsl.models.settings import WINDOW
 from rlm_dsl.models.typed_retry import Outcome, ask_typed
 from rlm_dsl.plan.bounds import ASKS
@@ -30,35 +32,6 @@ from rlm_dsl.plan.stages import ModelStage
 
 MOST_KNOWN = 10_000
 """Different answers of a round whose values are held."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one key shows a model: the message, or for a tree its texts in order."""
-
-    key: int
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RoundResult:
-    """A round's outcomes by key (None: nothing to show, so nothing asked), how many requests it took, how many rows
-    it did not need, and of trees how many requests each level took. Of a cascade: how many rows its proxy answered, how
-    many of its decisions the model was asked about too, how many of those were wrong, and whether it was withdrawn. Of
-    rows that went together: see `with_packs`."""
-
-    outcomes: Mapping[int, Outcome[dict[str, Any]] | None]
-    requests: int
-    not_needed: int = 0
-    levels: tuple[int, ...] = ()
-    by_proxy: int = 0
-    rechecked: int = 0
-    rechecked_wrong: int = 0
-    withdrawn: bool = False
-    packed: Mapping[str, int] = field(default_factory=dict)
-
-    def count(self, status: str) -> int:
-        return sum(1 for outcome in self.outcomes.values() if outcome is not None and outcome.status == status)
 
 
 def shown_rows(stage: ModelStage, rows: Iterable[Sequence[Any]]) -> list[Row]:
@@ -101,22 +74,16 @@ class Round:
     def request(self, shown: str, program: str = "") -> Request:
         """The request for one text: the instruction first and the same for all, the text last and alone. `program`
         is tried before the text is explored."""
-        if not self.explore:
-            self.fits(shown)
         messages = (self.head, Message("user", self.redact(shown)))
         return Request(self.settings, messages, self.schema, 0, self.stage.step_name, self.explore, program)
 
-    def fits(self, shown: str) -> None:
-        if 4 * len(shown) < self.window:
-            return  # no character takes more than four tokens
+    def too_long(self, shown: str) -> str:
+        """What is wrong with a text that the model's window has no room for; "" for one that fits."""
+        if self.explore or 4 * len(shown) < self.window:
+            return ""  # no character takes more than four tokens
         tokens = estimated_tokens(shown)
-        if tokens > self.window:
-            raise UserError(
-                f"{self.stage.step_name}: a text of about {tokens:,} tokens does not fit the model's window of "
-                f"{self.window:,}",
-                'cut it first: partition(by="paragraphs", size=20)',
-                code="window",
-            )
+        told = f"a text of about {tokens:,} tokens does not fit the model's window of {self.window:,}"
+        return told if tokens > self.window else ""
 
     def read(self, text: str, shown: Sequence[str]) -> dict[str, Any]:
         """The typed answer, its quotes found in what was shown. Raises NotOfType."""
@@ -225,71 +192,6 @@ async def ask_round(
     await in_turn(list(keys), one)
     progress.round_ended(name)
     return RoundResult(outcomes, len(requests))
-
-
-ENOUGH = 20
-"""Answers after which the share that failed tells something."""
-
-
-@dataclass(slots=True)
-class Failing:
-    """Counts a round's failures; raises when they are too many for the rest to be worth its money."""
-
-    step: str
-    most: float
-    answered: int = 0
-    failed: int = 0
-
-    def count(self, outcome: Outcome[Any]) -> None:
-        self.answered += 1
-        self.failed += outcome.status != "ok"
-        if outcome.status != "ok" and self.answered >= ENOUGH and self.failed > self.most * self.answered:
-            raise UserError(
-                f"{self.step}: {self.failed:,} of the first {self.answered:,} answers are not valid; the last is "
-                f"{outcome.status}: {outcome.problem}",
-                f"see what is asked with explain --prompts, or allow more than {self.most:.0%}: --max-failed 1",
-                exit_code=3,
-                code="failing",
-            )
-
-
-class RowsFailed(UserError):
-    """Rows without a valid answer, in a step that may not have any."""
-
-    def __init__(self, step: str, failed: Sequence[tuple[str, str]], rows: int) -> None:
-        status, problem = failed[0]
-        mend = "look at these rows" if status == "error" else "run again to ask them again"  # what a row holds stays
-        super().__init__(
-            f"{step}: {len(failed)} of {rows} rows have no valid answer; the first is {status}: {problem}",
-            f'{mend}, or let them be null: on_error="null"',
-            exit_code=3,
-            code="rows",
-        )
-
-
-class StepRejected(UserError):
-    """Every row of a step was refused, and the server does not say that a row is to blame."""
-
-    def __init__(self, step: str, problem: str) -> None:
-        super().__init__(
-            f"{step}: {problem}",
-            "no row is at fault: see what is asked with explain --prompts, and what the model takes under `parameters`",
-            exit_code=3,
-            code="rejected",
-        )
-
-
-def all_rejected(result: RoundResult) -> str:
-    """What the server says, where it refused every row and blames none; else ""."""
-    asked = [outcome for outcome in result.outcomes.values() if outcome is not None]
-    if asked and all(outcome.raw and outcome.raw[-1][1].finish == REJECTED for outcome in asked):
-        return asked[0].problem or ""
-    return ""
-
-
-def failures(result: RoundResult) -> list[tuple[str, str]]:
-    """(status, problem) of each outcome that is not ok, in the rows' order."""
-    return [(o.status, o.problem or "") for o in result.outcomes.values() if o is not None and o.status != "ok"]
 
 
 def fields_of(outcome: Outcome[dict[str, Any]] | None, result: Record) -> dict[str, Any]:

@@ -11,7 +11,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rlm_dsl.engine.calls.round import Failing, Round, RoundResult, Row, reading
+from rlm_dsl.engine.calls.failed_rows import Failing
+from rlm_dsl.engine.calls.round import Round, reading
+from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.protocol import Model

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlm_dsl.engine.calls.earlier_packs import list_answers, list_request
-from rlm_dsl.engine.calls.round import Failing, Round, RoundResult, Row, reading, texts_of
+from rlm_dsl.engine.calls.failed_rows import Failing
+from rlm_dsl.engine.calls.round import Round, reading, texts_of
+from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.answer_schema import NotOfType
 from rlm_dsl.models.in_turn import in_turn
@@ -28,7 +30,6 @@ def chunks(round_: Round, texts: Sequence[str], most: int) -> list[tuple[str, ..
     found: list[list[str]] = [[]]
     room = round_.window
     for text in texts:
-        round_.fits(text)
         cost = estimated_tokens(text) + 8
         if found[-1] and (len(found[-1]) == most or cost > room):
             found.append([])

@@ -16,7 +16,8 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.json_ready import json_ready
-from rlm_dsl.engine.calls.round import Round, RoundResult, Row, reading, texts_of
+from rlm_dsl.engine.calls.round import Round, reading, texts_of
+from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.protocol import Model

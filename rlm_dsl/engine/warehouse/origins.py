@@ -6,7 +6,7 @@ where places were left out, as many are counted as were united.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rlm_dsl.engine.warehouse.context_rows import CONTEXT_BITS, row_id
 from rlm_dsl.engine.warehouse.warehouse import Warehouse
@@ -55,6 +55,21 @@ def origin_rows(relation: Relation, chosen: str) -> Sql:
             t=source,
         )
     return sql("SELECT {r} AS r, {lo} AS lo, {hi} AS hi FROM {t}", r=name(ROW), lo=name(LO), hi=name(HI), t=source)
+
+
+def row_places(warehouse: Warehouse, relation: Relation, places: Sequence[int]) -> dict[int, str]:
+    """The context and line that rows of a table come from first, by their places in the table's order."""
+    first = sql('{f}[1]."row"', f=name(FROM)) if relation.united else name(ROW)
+    query = sql(
+        "SELECT {o}, {r} FROM {t} WHERE {o} IN (SELECT unnest({wanted}::BIGINT[]))",
+        o=name(ORD),
+        r=first,
+        t=relation.sql,
+        wanted=bound(sorted(places), "places"),
+    )
+    rows = {place: row for place, row in warehouse.rows(query) if row is not None}
+    lines, contexts = find_places(warehouse, rows.values()), list(warehouse.contexts)
+    return {place: f"{contexts[row >> CONTEXT_BITS]}:{lines[row][0]}" for place, row in rows.items()}
 
 
 def find_places(warehouse: Warehouse, rows: Iterable[int]) -> dict[int, tuple[int, int | None, str]]:
