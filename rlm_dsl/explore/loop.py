@@ -19,12 +19,13 @@ from rlm_dsl.explore.typed_answers import WrongType
 from rlm_dsl.language.program import Bound
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
+from rlm_dsl.language.types import quoted_name
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.typed_retry import TELL_APART, THINK_LESS
 
 NOTHING = (
     "There was no statement in that reply, so nothing was run. Reply with statements alone, such as\n"
-    "show tickets | take(3)"
+    "show {table} | take(3)"
 )
 ALL_THOUGHT = (
     "All of that reply went to reasoning, and nothing was said. Think briefly, and reply with one short statement."
@@ -36,11 +37,11 @@ AGAIN = "If it is meant so, send the same `answer` again."
 JUDGED = "A second look at what the answer rests on says: {said}"
 REFUSED = (
     "That reply was a refusal. The rows are data to be counted and compared. Reply with statements, such as\n"
-    "show tickets | take(3)"
+    "show {table} | take(3)"
 )
 NO_TOOLS = (
     "That reply calls a tool, and there are none here. Reply with statements as plain text, such as\n"
-    "show tickets | take(3)"
+    "show {table} | take(3)"
 )
 TOOL_CALL = re.compile(
     r"<tool_call>|<function|\"(?:tool_calls|function_call|tool_name)\"\s*:|\"name\"\s*:.*\"arguments\"\s*:", re.S
@@ -48,7 +49,7 @@ TOOL_CALL = re.compile(
 OTHER_END = re.compile(
     r"\b(?:FINAL|FINAL_VAR|SUBMIT|final_answer)\s*\(|^\s*(?:FINAL|Final) ?(?:ANSWER|Answer)\b", re.MULTILINE
 )
-END = "The end is `answer expression`: what stands there is computed, such as\nanswer tickets | count()"
+END = "The end is `answer expression`: what stands there is computed, such as\nanswer {table} | count()"
 ANSWERS = re.compile(r"^\s*answer\b", re.MULTILINE)
 
 
@@ -128,13 +129,13 @@ def explore(
     redact: Callable[[str], str] = str,
     checks: Checks = NO_CHECKS,
 ) -> Exploration:
-    """Ask the root model turn by turn. `shown` is told of each turn as it ends; the last chance is one turn more."""
+    """Ask the root model turn by turn, so many times at most. `shown` is told of each turn as it ends."""
     told: list[Told] = []
     exchanges: list[Exchange] = []
     look = session.look()
-    for number in range(1, turns + 2):
-        notice = LAST_TURN if number >= turns else ""
-        last = closing(number, turns + 1, root.left(), notice)
+    for number in range(1, turns + 1):
+        notice = LAST_TURN if number == turns else ""
+        last = closing(number, turns, root.left(), notice)
         situation = Situation(question, look, session.environment.contexts, exchanges, last)
         prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
         request = Request(root.settings, prompt, purpose="root")
@@ -175,7 +176,7 @@ def taken(session: Session, answer: Answer, number: int) -> Turn:
     """What a reply comes to: its statements run, or one line on what was wrong with it."""
     program = program_text(answer.text)
     if not program.strip():
-        return Turn(nothing_in(answer), "", 1)
+        return Turn(nothing_in(answer).format(table=an_own_name(session)), "", 1)
     key = program.strip()
     if key in session.sent and not ANSWERS.search(program):
         before, observation, errors = session.sent[key]
@@ -186,6 +187,11 @@ def taken(session: Session, answer: Answer, number: int) -> Turn:
     if answer.finish == "length":
         turn = replace(turn, observation=f"{turn.observation}\n\n{CUT_SHORT}")
     return turn
+
+
+def an_own_name(session: Session) -> str:
+    """A table of this run, for an example: models copy what they are shown."""
+    return quoted_name(next(iter(session.environment.contexts), "rows"))
 
 
 def nothing_in(answer: Answer) -> str:

@@ -95,10 +95,9 @@ def test_rows_that_fail_are_null_counted_and_conserved(tmp_path: Path, fault: st
         status = "refused" if fault == "refusal" else "invalid"
         assert sum(counted.values()) == 80 == asked["ok"] + asked[status] and counted[None] == asked[status] > 4
         assert rlm_dsl.verify(trace).ok
-    with serve(gold=gold, **{f"rate_{fault}": 1.0}) as server:  # of the rows that failed before, all may come through
-        with pytest.raises(UserError, match="have no valid answer"):
-            failing = program.replace(', on_error="null"', "")
-            rlm_dsl.run(failing, log(tmp_path, 80), model="m", base_url=server.base_url, max_failed=1.0)
+    failing, every = program.replace(', on_error="null"', ""), {f"rate_{fault}": 1.0}
+    with serve(gold=gold, **every) as server, pytest.raises(UserError, match="have no valid answer"):
+        rlm_dsl.run(failing, log(tmp_path, 80), model="m", base_url=server.base_url, max_failed=1.0)
 
 
 QUOTES = [

@@ -69,9 +69,9 @@ def test_the_answers_program_is_its_backward_slice(session: Session) -> None:
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
-        ("I think the answer is 42.", NOTHING),
-        ("", NOTHING),
-        ("<think>answer 5 perhaps", NOTHING),
+        ("I think the answer is 42.", NOTHING.format(table="tickets")),
+        ("", NOTHING.format(table="tickets")),
+        ("<think>answer 5 perhaps", NOTHING.format(table="tickets")),
         (Answer("show tick", finish="length"), CUT_SHORT),
         (Answer("Let me think about", finish="length"), CUT_SHORT),
         ("x = tickets | filter(id > 1)", "write where(condition)"),
@@ -117,13 +117,21 @@ def test_several_blocks_and_prose_between_them_are_one_reply(session: Session) -
     assert found.value == 2
 
 
-def test_the_last_turn_is_announced_and_one_chance_is_left(session: Session) -> None:
-    found, told, root = explored(session, "show tickets", "show tickets", COUNT, turns=2)
+def test_turns_are_as_many_as_were_said_and_the_last_is_announced(session: Session) -> None:
+    found, told, root = explored(session, "show tickets", "show tickets", COUNT, turns=3)
     assert found.outcome == "answered" and len(told) == 3
-    assert LAST_TURN not in root.prompts[0].messages[-1].content
-    assert all(LAST_TURN in prompt.messages[-1].content for prompt in root.prompts[1:])
-    silent, _, _ = explored(session, "show tickets", "show tickets", "show tickets", turns=2)
-    assert silent.outcome == "turns" and silent.tree is None
+    assert [LAST_TURN in prompt.messages[-1].content for prompt in root.prompts] == [False, False, True]
+    assert "Turn 3 of 3" in root.prompts[-1].messages[-1].content
+    silent, _, root = explored(session, *["show tickets"] * 3, turns=2)
+    assert silent.outcome == "turns" and silent.tree is None and len(root.prompts) == 2
+
+
+def test_examples_name_a_table_of_this_run() -> None:
+    with Warehouse(2) as warehouse:
+        types = {"answer": loaded(warehouse, "answer", TICKETS)}
+        held = Session(Runner(warehouse, calls_of(Judge()), NoProgress(), digests=False), Environment(types))
+        _, told, _ = explored(held, "", Answer("no", refusal="no"), '{"tool_calls": []}', "FINAL(3)", turns=4)
+    assert all("`answer` | " in turn.observation and "tickets" not in turn.observation for turn in told)
 
 
 @pytest.mark.parametrize(

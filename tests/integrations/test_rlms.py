@@ -13,7 +13,7 @@ import pytest
 import rlm_dsl
 from rlm_dsl.explore.loop import END, NOTHING, NoAnswer
 from rlm_dsl.explore.typed_answers import WrongType
-from rlm_dsl.integrations.rlms import RLM
+from rlm_dsl.integrations.rlms import RLM, TEXT_NAME
 from rlm_dsl.models.protocol import BudgetExceeded
 from rlm_dsl.testing import serve
 from tests.support.paths import DOCS
@@ -95,7 +95,11 @@ def test_a_reply_without_statements_is_told_so_and_costs_one_turn(bench: Any) ->
     held = bench("FINAL(40)", "So it is.", "print(context)", COUNT)
     assert held.rlm().completion(TEXTS, "How many?").value == 40
     asked = [json.dumps(request.body["messages"]).replace("\\n", "\n") for request in held.server.requests]
-    assert END in asked[1] and NOTHING in asked[2] and "write: show expression" in asked[3]
+    assert (
+        END.format(table=TEXT_NAME) in asked[1]
+        and NOTHING.format(table=TEXT_NAME) in asked[2]
+        and "write: show expression" in asked[3]
+    )
 
 
 def test_code_of_another_language_is_answered_and_never_run(bench: Any, tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_code_of_another_language_is_answered_and_never_run(bench: Any, tmp_path
 
 def test_the_last_turn_is_announced_and_can_still_answer(bench: Any) -> None:
     held = bench("show prompt | take(1)", "show prompt | take(2)", COUNT)
-    assert held.rlm(max_iterations=2).completion(TEXTS, "How many?").value == 40
+    assert held.rlm(max_iterations=3).completion(TEXTS, "How many?").value == 40
     assert "last turn" in held.server.requests[-1].body["messages"][-1]["content"]
 
 

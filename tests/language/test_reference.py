@@ -13,7 +13,7 @@ from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.reference.card import EXAMPLES, card
 from rlm_dsl.language.reference.pages import with_parts
-from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.syntax.parse import LIMIT, parse
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.request import estimated_tokens
 from tests.support.paths import DOCS
@@ -37,6 +37,26 @@ def test_everything_stands_in_it() -> None:
     assert named >= set(table_operators()) - set(aggregates())
     for entry in [*aggregates(), *function_names()]:
         assert f"`{entry}(" in page, entry
+
+
+def test_it_tells_how_deep_programs_may_nest() -> None:
+    assert f"A program may nest {LIMIT} levels deep." in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("type_", ["int", "float", "bool", "date", "timestamp", "list[text]", "{name: text}"])
+def test_what_is_advised_where_a_text_is_wanted_checks(type_: str) -> None:
+    environment = Environment({"t": parse_table_type(f"table(x: {type_})")})
+    for program in ("answer t | derive(y=upper(x))", 'answer t | classify(on=x, labels=["a", "b"])'):
+        (problem,) = check(parse(Source("p", program)), environment).problems
+        advised = [
+            advice.split(": ", 1)[1] for hint in problem.hints for advice in hint.split(", or ") if ": " in advice
+        ]
+        assert advised
+        for each in advised:
+            mended = each if each.startswith("t |") else program.replace("upper(x)", each).replace("on=x", each)
+            text = mended.replace("[a, b]", "[x]")
+            text = f"answer {text}" if text.startswith("t |") else text
+            assert not check(parse(Source("p", text)), environment).problems, text
 
 
 def test_its_first_program_is_canonical_and_checks() -> None:

@@ -26,6 +26,8 @@ from rlm_dsl.language.types import (
     NULL,
     TEXT,
     TIMESTAMP,
+    ListOf,
+    Record,
     Table,
     Type,
     bare,
@@ -160,6 +162,10 @@ def conversion_hints(kind: str, given: Type, function: str) -> tuple[str, ...]:
         return ("use days_between(a, b) or seconds_between(a, b)",)
     if kind == "number" and bare(given) in (DATE, TIMESTAMP):
         return ("use days_between(a, b), seconds_between(a, b), add_days(a, n)",)
+    if kind == "text" and isinstance(bare(given), ListOf):
+        return ("make a row of each item first: t | explode(x)",)
+    if kind == "text" and isinstance(bare(given), Record):
+        return ("take one of its fields: x.name",)
     if kind == "text":
         return ("make it text: concat(x)",)
     if kind == "bool":

@@ -18,7 +18,7 @@ from rlm_dsl.language.operators.core import kinds
 from rlm_dsl.language.operators.core.registry import aggregates
 from rlm_dsl.language.program import Column, Node, SortKey
 from rlm_dsl.language.syntax import tree as t
-from rlm_dsl.language.types import BOOL, TEXT, Table, bare, is_text, quoted_name
+from rlm_dsl.language.types import BOOL, TEXT, ListOf, Record, Table, bare, is_text, quoted_name
 
 
 def check_each(slot: Slot, expression: t.Expression, of: str) -> Node:
@@ -73,7 +73,8 @@ def check_shown(slot: Slot, expression: t.Expression) -> tuple[tuple[str, Node],
             "C16",
             f"one column shown must be a text, and this is {node.type}",
             expression.span,
-            "show it by name: on=[a, b], or make it text: on=concat(x)",
+            "show it by name: on=[a, b]"
+            + ("" if isinstance(bare(node.type), ListOf | Record) else ", or make it text: on=concat(x)"),
         )
     return ((expression.name if isinstance(expression, t.Name) else "text", node),)
 
