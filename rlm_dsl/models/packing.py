@@ -13,12 +13,13 @@ among them, and a smaller one where they are not answered alike.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 from rlm_dsl.common.hashing import tagged
+from rlm_dsl.common.intervals import wilson
 from rlm_dsl.models.budget import most_output
 from rlm_dsl.models.packs import asking, form_of, line, pack_of, packable, row_answers
 from rlm_dsl.models.protocol import AUTO, Pack
@@ -30,17 +31,17 @@ MOST_OBJECTS = 20
 """Rows together where each is answered by an object."""
 FEW = 30
 """Rows that are too few to find out how many go together."""
-SAMPLED = 10, 40
+SAMPLED = 8, 40
 """Rows that are asked alone to compare with, at least and at most; one in EVERY between."""
-EVERY = 100
+EVERY = 125
 LONG = 2
 """A row goes alone that takes so many times the tokens of what is said about it: there is little to save."""
 MOST_TOKENS = 6_000
 """Estimated tokens of a pack's rows."""
 CODE_TOKENS, OBJECT_TOKENS = 6, 40
 """Estimated tokens of a row's answer, from above: a code; of an object each property."""
-ALIKE = 0.9
-"""The share of canaries that must be answered alike for a size to be taken."""
+ALIKE = 0.95
+"""The agreement that canaries must not speak against, for a size to be taken: it is within their interval of 95 %."""
 
 
 class Known(Protocol):
@@ -209,7 +210,7 @@ class Packing:
             if not rows or not among:
                 break
             probe = self.mixed(rows, among)
-            if self.holds(probe, self.known.ask_all(self.step, [probe.request], self.pack)[0], ALIKE):
+            if self.holds(probe, self.known.ask_all(self.step, [probe.request], self.pack)[0], agrees):
                 self.known.learn(self.asking, size, *self.agreement())
                 return size
         self.known.learn(self.asking, 1, *self.agreement())
@@ -250,9 +251,9 @@ class Packing:
     def asked(self, packs: Sequence[Together]) -> list[Together]:
         """Ask packs at once; those whose answers do not count."""
         answers = self.known.ask_all(self.step, [each.request for each in packs], self.pack)
-        return [each for each, answer in zip(packs, answers, strict=True) if not self.holds(each, answer, 1.0)]
+        return [each for each, answer in zip(packs, answers, strict=True) if not self.holds(each, answer, all_agree)]
 
-    def holds(self, pack: Together, answer: Answer, share: float) -> bool:
+    def holds(self, pack: Together, answer: Answer, enough: Callable[[Sequence[bool]], bool]) -> bool:
         """Whether an answer counts, its canaries answered alike; then its rows' answers are kept."""
         found = [held for _, held in row_answers(pack.request, answer, pack.rows[0])]
         if not found:
@@ -262,10 +263,19 @@ class Packing:
             if row.key in pack.canaries:
                 alike.append(self.pack.read(held.text) == self.alone(row.key))
                 self.compared[pack.request.key, row.key] = alike[-1]
-        if sum(alike) < share * len(alike):
+        if not enough(alike):
             return False
         self.known.keep((r, held) for r, held in zip(pack.rows, found, strict=True) if r.key not in pack.canaries)
         return True
+
+
+def agrees(alike: Sequence[bool]) -> bool:
+    """Whether the agreement wanted is within the interval of what was found."""
+    return not alike or wilson(sum(alike) / len(alike), len(alike))[1] >= ALIKE
+
+
+def all_agree(alike: Sequence[bool]) -> bool:
+    return all(alike)
 
 
 def halved(rows: Sequence[Request]) -> list[list[Request]]:

@@ -30,8 +30,8 @@ SEVERAL = (
 CODED = "Answer with the number and code of every text, in order, as in: 1{b} 2{a}"
 LISTED = "Answer for every text, in order, with its number as `row`."
 CODE = re.compile(r"(\d+)\W*?([a-z]+)", re.IGNORECASE)
-ODD = re.compile(r'[\x00-\x1f\x7f\x85\u2028\u2029]|^[" ]|\s$|^$')
-"""Texts that a line cannot hold as they are."""
+ODD = re.compile(r'[\x00-\x1f\x7f\x85\u2028\u2029]|^["\s\d]|\s$|^$')
+"""Texts that a line cannot hold as they are: those with line breaks, and those that would run into the number."""
 SHARED: dict[int, tuple[object, Form]] = {}
 MOST_SHARED = 64
 
@@ -174,7 +174,7 @@ def asking(request: Request) -> str:
 
 def line(number: int, text: str) -> str:
     """A row as a pack shows it."""
-    return f"{number}: {json.dumps(text, ensure_ascii=False) if ODD.search(text) else text}"
+    return f"{number} {json.dumps(text, ensure_ascii=False) if ODD.search(text) else text}"
 
 
 def pack_of(requests: Sequence[Request]) -> Request:

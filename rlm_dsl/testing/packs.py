@@ -14,7 +14,7 @@ from typing import Any
 
 from rlm_dsl.testing.schemas import Schema
 
-LINE = re.compile(r"(\d+): (.*)")
+LINE = re.compile(r"(\d+) (.*)")
 TABLE = re.compile(r'\{"a+": .*?\}(?=\n| Answer)')
 TRUTH = "Codes: y for true, n for false."
 SAID = "each on a line after its number"

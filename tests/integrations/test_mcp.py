@@ -86,7 +86,7 @@ def test_an_agent_explores_answers_and_verifies(folder: Path) -> None:
         assert "context tickets: table(id: int" in (await call("load", name="tickets", path=f"{folder}/tickets.csv"))[0]
         told, wrong = await call("run", statements="mine = tickets | where(usr == 'u1')\nn = tickets | count()")
         assert "did you mean `user`" in told and "n: int = 40" in told and not wrong
-        assert "mine: table" in (await call("run", statements="mine = tickets | where(user == 'u1')"))[0]
+        assert "mine: the columns of" in (await call("run", statements="mine = tickets | where(user == 'u1')"))[0]
         assert "mine: 13 rows" in (await call("look"))[0]
         told, wrong = await call("answer", expression="mine | count()")
         assert told.startswith("answer: 13\n") and "mine = tickets" in told and "n = tickets" not in told and not wrong

@@ -62,6 +62,7 @@ def reduced(step: Step, seed: int, instruction: Instruction) -> Step:
 categories = Operator(
     name="categories",
     summary="a `list[text]` of names that cover the rows, made for `labels=`",
+    told="name",
     parameters=(
         Parameter("what", Words(), shown='"what kinds"'),
         Parameter("on", Shown(), ONLY_TEXT),

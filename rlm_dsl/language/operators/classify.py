@@ -59,7 +59,7 @@ def combine(lowering: Lowering, answers: Sql) -> Sql:
 classify = Operator(
     name="classify",
     summary="a model gives each row one of the labels, in a new column",
-    obvious=True,
+    told="signature",
     parameters=(
         Parameter("on", Shown(), ONLY_TEXT),
         Parameter("labels", Labels(), shown='labels=["a", "b"]'),

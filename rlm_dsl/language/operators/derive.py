@@ -28,7 +28,7 @@ def lower(lowering: Lowering) -> Sql:
 derive = Operator(
     name="derive",
     summary="more columns; later ones may use earlier ones",
-    obvious=True,
+    told="signature",
     parameters=(Parameter("columns", Derived(), shown="name=expr, ..."),),
     result=result,
     lower=lower,

@@ -23,7 +23,7 @@ def lower(lowering: Lowering) -> Sql:
 distinct = Operator(
     name="distinct",
     summary="the first whole row of each key (of each whole row, without columns)",
-    obvious=True,
+    told="signature",
     parameters=(Parameter("columns", Columns(), default=(), shown="col, ..."),),
     result=same_table,
     lower=lower,

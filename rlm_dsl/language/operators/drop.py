@@ -27,7 +27,7 @@ def lower(lowering: Lowering) -> Sql:
 drop = Operator(
     name="drop",
     summary="all columns but these",
-    obvious=True,
+    told="name",
     parameters=(Parameter("columns", Columns(), shown="col, ..."),),
     result=result,
     lower=lower,

@@ -37,7 +37,7 @@ def united(step: object, inputs: tuple[object, ...]) -> bool:
 except_rows = Operator(
     name="except",
     summary="rows of this table to which no row of the other is equal; same columns",
-    obvious=True,
+    told="signature",
     parameters=(Parameter("other", Rows()),),
     result=result,
     lower=lower,

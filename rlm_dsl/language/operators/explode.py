@@ -63,6 +63,7 @@ def lower(lowering: Lowering) -> Sql:
 explode = Operator(
     name="explode",
     summary="a row for each element of a list column; an element's record fields become columns",
+    told="name",
     parameters=(Parameter("columns", Columns(), shown="col"),),
     result=result,
     lower=lower,

@@ -62,7 +62,7 @@ NONE = Literal(0, INT)
 grep = Operator(
     name="grep",
     summary="rows whose text matches the RE2 pattern; before/after add neighbours from the same source, each row once",
-    obvious=True,
+    told="signature",
     parameters=(
         Parameter("pattern", Pattern(), shown='r"pattern"'),
         Parameter("on", Each("text"), ONLY_TEXT),

@@ -42,7 +42,7 @@ def lower(lowering: Lowering) -> Sql:
 group = Operator(
     name="group",
     summary="one row per key; keys in order of first appearance",
-    obvious=True,
+    told="signature",
     parameters=(
         Parameter("by", Keys(), (), shown="by=col or [a, b, m=month(sent)]"),
         Parameter("columns", Aggregates(), shown="name=aggregate(..), ..."),

@@ -120,7 +120,7 @@ def unites(step: Step, inputs: tuple[Relation, ...]) -> bool:
 join = Operator(
     name="join",
     summary="rows of both that belong together: equal keys, or a condition over left. and right. columns",
-    obvious=True,
+    told="signature",
     parameters=(
         Parameter("other", Rows()),
         Parameter("on", JoinCondition(), shown="on=col, [cols] or left.a < right.b"),

@@ -43,7 +43,7 @@ def combine(lowering: Lowering, answers: Sql) -> Sql:
 keep = Operator(
     name="keep",
     summary="a model keeps the rows that satisfy the criterion",
-    obvious=True,
+    told="signature",
     parameters=(
         Parameter("criterion", Words(), shown='"criterion"'),
         Parameter("on", Shown(), ONLY_TEXT, shown="on=col or [cols]"),

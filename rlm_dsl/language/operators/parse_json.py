@@ -105,6 +105,7 @@ def read(json: Sql, type_: Type, depth: int) -> Sql:
 parse_json = Operator(
     name="parse_json",
     summary="fields of a JSON text become typed columns; null where a text or field does not fit",
+    told="name",
     parameters=(
         Parameter("types", ColumnTypes(), (), shown="types={name: text, ms: int}"),
         Parameter("on", Each("text"), ONLY_TEXT),

@@ -32,7 +32,7 @@ def lower(lowering: Lowering) -> Sql:
 sample = Operator(
     name="sample",
     summary="n rows drawn by seed, in the table's order; with `by`, of each group",
-    obvious=True,
+    told="name",
     parameters=(
         Parameter("n", Constant(INT)),
         Parameter("seed", Constant(INT), Literal(0, INT), shown="seed=0"),

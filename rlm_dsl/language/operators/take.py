@@ -48,7 +48,7 @@ def lower(lowering: Lowering) -> Sql:
 take = Operator(
     name="take",
     summary="the first n rows after `skip`; with `by`, of each group",
-    obvious=True,
+    told="signature",
     parameters=(
         Parameter("n", Constant(INT)),
         Parameter("skip", Constant(INT), Literal(0, INT), shown="skip=0"),

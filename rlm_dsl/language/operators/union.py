@@ -72,7 +72,7 @@ def own(step: Step, inputs: tuple[Relation, ...]) -> str:
 union = Operator(
     name="union",
     summary="the rows of both tables, this one's first; same columns",
-    obvious=True,
+    told="signature",
     parameters=(Parameter("other", Rows()),),
     result=result,
     lower=lower,

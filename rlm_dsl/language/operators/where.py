@@ -23,7 +23,7 @@ def lower(lowering: Lowering) -> Sql:
 where = Operator(
     name="where",
     summary="rows for which it holds (a null condition counts as false)",
-    obvious=True,
+    told="signature",
     parameters=(Parameter("condition", Each("bool")),),
     result=result,
     lower=lower,

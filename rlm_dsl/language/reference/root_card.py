@@ -1,7 +1,7 @@
 """The card as a root model reads it at every turn: as short as what it has at hand allows.
 
 In: the contexts' types. Out: text. Law: every operator, aggregate and function stands on it, written from the registry;
-one whose name says what it does has no gloss, and what no context can use is named alone.
+how much is told of each, the operator says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from rlm_dsl.language.operators.core.operator import Operator
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.reference.card import COMMON, gloss
-from rlm_dsl.language.types import ListOf, Table, bare, is_text, quoted_name
+from rlm_dsl.language.types import Table, is_text, quoted_name
 
 FORM = """\
 Statements: `name = expression` (a name is bound once), `show expression`, `answer expression`; `#` begins a comment.
@@ -21,9 +21,9 @@ Operators: + - * / // % == != < <= > >= and or not in `between a and b` `is null
 Per row a bare name is a column, else an earlier value; `odd names` stand in backticks. Types: text int float bool \
 date timestamp, T? where a value may be missing. on= names the text column and may be left out where there is one."""
 ASKING = (
-    "Ask a model about rows (equal rows are asked once, many go in one request, answers known from earlier questions "
-    'cost nothing); on_error="null" lets a row fail:'
+    'Ask a model about rows (equal rows once, many in a request, known answers free); on_error="null" lets rows fail:'
 )
+MORE = "More (called without arguments, each tells its usage):"
 EXAMPLE = """\
 Example:
 rows = {table} | extract(r"^(?P<day>\\w+ \\d+, \\d+) (?P<user>\\w+): (?P<body>.*)"{on}) | derive(day=to_date(day, \
@@ -35,21 +35,22 @@ answer format("Label: {{}}", top | first(kind))"""
 
 def root_card(tables: Mapping[str, Table]) -> str:
     """The card beside these contexts."""
-    lists = any(isinstance(bare(column.type), ListOf) for table in tables.values() for column in table.columns)
-    return f"{general_card(lists)}\n\n{example(tables)}"
+    return f"{general_card()}\n\n{example(tables)}"
 
 
 @cache
-def general_card(lists: bool) -> str:
-    exact = [operator for operator in table_operators().values() if not operator.asks and not is_aggregate(operator)]
-    asking = [operator for operator in table_operators().values() if operator.asks]
+def general_card() -> str:
+    every = [operator for operator in table_operators().values() if not is_aggregate(operator)]
+    told = [operator for operator in every if operator.told != "name"]
+    seldom = [operator.name for operator in every if operator.told == "name"]
+    totals = " ".join(shown(aggregate.signature) for aggregate in aggregates().values())
     return "\n\n".join(
         [
             FORM,
-            "On a table:\n" + "\n".join(line(operator) for operator in exact if lists or operator.name != "explode"),
-            f"{ASKING}\n" + "\n".join(line(operator) for operator in asking),
-            "In group(..), and of a whole table to a value: "
-            + " ".join(shown(a.signature) for a in aggregates().values()),
+            "On a table:\n" + "\n".join(line(operator) for operator in told if not operator.asks),
+            f"{ASKING}\n" + "\n".join(line(operator) for operator in told if operator.asks),
+            f"{MORE} {' '.join(seldom)}",
+            f"In group(..), and of a whole table to a value: {totals}",
             "Of values: " + " ".join(function_names()),
         ]
     )
@@ -68,7 +69,7 @@ def shown(signature: str) -> str:
 def line(operator: Operator) -> str:
     own = [parameter.signature for parameter in operator.parameters if parameter.name not in COMMON]
     call = f"{operator.name}({', '.join(own)})"
-    return call if operator.obvious else f"{call}: {gloss(operator.summary)}"
+    return call if operator.told == "signature" else f"{call}: {gloss(operator.summary)}"
 
 
 def example(tables: Mapping[str, Table]) -> str:
