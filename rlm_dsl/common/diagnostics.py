@@ -109,14 +109,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
-def did_you_mean(name: str, known: Sequence[str], *, what: str = "known") -> tuple[str, ...]:
-    """A hint with the nearest name, else with the names there are (at most 12)."""
+def did_you_mean(name: str, known: Sequence[str], *, what: str = "known", most: int = 12) -> tuple[str, ...]:
+    """A hint with the nearest name, else with the names there are, `most` of them."""
     if near := nearest(name, known):
         return (f"did you mean `{near}`?",)
     if not known:
         return ()
-    more = f" and {len(known) - 12} more" if len(known) > 12 else ""
-    return (f"{what}: {', '.join(known[:12])}{more}",)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return (f"{what}: {', '.join(known[:most])}{more}",)
 
 
 LONGEST_LINE = 240

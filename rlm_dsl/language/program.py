@@ -20,10 +20,11 @@ from rlm_dsl.language.types import Field, Record, Table, Type
 
 @dataclass(frozen=True)
 class Literal:
-    """A constant. Dates and timestamps are datetime values."""
+    """A constant. Dates and timestamps are datetime values; `raw` is a text that was written r"..", as patterns are."""
 
     value: Any
     type: Type
+    raw: bool = field(default=False, compare=False)
 
     @cached_property
     def identity(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from rlm_dsl.common.diagnostics import ProgramError, render_all
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.check import Environment, check, check_program
+from rlm_dsl.language.check.habits import FUNCTIONS
 from rlm_dsl.language.operators.core.registry import function_names, table_operators
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import Step, resolved
 from rlm_dsl.language.sql import name
+from rlm_dsl.language.syntax.foreign import OF_PATTERNS
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.types import DATE, INT, TEXT, Nullable, table
 from rlm_dsl.plan.build import build
@@ -177,3 +180,34 @@ def test_order_and_values_do_not_depend_on_threads(threads: int) -> None:
     lines = [record.as_json() for record in records]
     expected_parts, expected_records = ran(program, {"t": columns}, threads=1)
     assert parts == expected_parts and lines == [record.as_json() for record in expected_records]
+
+
+HABIT_COLUMNS = "x a b c low high".split()
+HABIT_NAMES = """
+    part = "p"
+    old = "o"
+    new = "w"
+    separator = ","
+    format = "%Y"
+"""
+
+
+@pytest.mark.parametrize("advice", sorted({*FUNCTIONS.values(), *(of[6:] for of in OF_PATTERNS.values())}))
+def test_what_is_written_for_a_habit_checks_for_values_of_some_type(advice: str) -> None:
+    for code in re.split(r" or (?=[\w(@\"])", advice.split("; ")[0]):
+        assert any(checks(code, type_) for type_ in ("text", "int", "date", "bool", "list[text]")), code
+
+
+def checks(code: str, type_: str) -> bool:
+    """Whether code checks where its names are columns of a type, `condition` and `list` of theirs."""
+    columns = "".join(f"{name}: {type_}, " for name in HABIT_COLUMNS)
+    columns += f"col: list[text], key: int, n: int, start: int, count: int, condition: bool, list: list[{type_}]"
+    head = f"context t: table({columns})\n{HABIT_NAMES}"
+    piped = f"t | {code}" if code.split("(")[0] in table_operators() and "(t, " not in code else code
+    whole = piped if piped.startswith("t |") else f"t | derive(z={code})"
+    source = Source("p", f"{head}answer {whole}")
+    try:
+        check_program(parse(source), source, Environment())
+    except ProgramError:
+        return False
+    return True

@@ -193,6 +193,8 @@ def test_every_set_that_is_recommended_exists() -> None:
         "t | grep(P, on=s)",
         "t | where(s matches P)",
         "t | derive(x=regex_extract(s, P))",
+        't | derive(x=regex_replace(s, P, "b"))',
+        "t | derive(x=count_matches(s, P))",
         "t | extract(P, on=s)",
         "t | partition(by=P, on=s)",
     ],
@@ -257,7 +259,8 @@ def engine_failure(warehouse: Warehouse, pattern: str) -> str | None:
         warehouse.rows(
             sql(
                 "SELECT regexp_matches(s, {p}), regexp_extract(s, {p}), {parts}, "
-                "regexp_extract_all(s, {p}), string_split_regex(s, {p}), regexp_extract(s, {before}, 1) "
+                "regexp_extract_all(s, {p}), string_split_regex(s, {p}), regexp_extract(s, {before}, 1), "
+                "regexp_replace(s, {p}, chr(92) || '0', 'g') "
                 "FROM (SELECT unnest(['', 'ab é' || chr(10) || 'a1', NULL]) AS s)",
                 p=given,
                 parts=parts,

@@ -389,6 +389,33 @@ def regex_extract(text: Value, pattern: Value, group: Value = NULL) -> Value:
     return Value("text", found[wanted] or "")
 
 
+@function("count_matches", "int")
+def count_matches(text: str, pattern: str) -> int:
+    return len(matches_in(compiled(pattern), text))
+
+
+@function("regex_replace", "text")
+def regex_replace(text: str, pattern: str, new: str) -> str:
+    """A match of nothing right behind a match that was replaced is none."""
+    made, at = "", -1
+    for match in matches_in(compiled(pattern), text):
+        if match.start() == match.end() == at:
+            continue
+        made += text[max(at, 0) : match.start()] + put_in(new, match)
+        at = match.end()
+    return made + text[max(at, 0) :]
+
+
+def put_in(new: str, match: Any) -> str:
+    """A replacement's text: a backslash and a digit are a group, two backslashes one."""
+    made, at = "", 0
+    while at < len(new):
+        sign = new[at + 1] if new[at] == "\\" else new[at]
+        made += (match[int(sign)] or "") if new[at] == "\\" and sign != "\\" else sign
+        at += 2 if new[at] == "\\" else 1
+    return made
+
+
 @function("json", "text")
 def json_value(text: str, path: str) -> str | None:
     """`$`, then `.name`, `."name"` or `[index]`."""

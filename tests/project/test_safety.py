@@ -827,6 +827,11 @@ PER_TEXT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "starts_with": ('starts_with(s, "$")', lambda s: s.startswith("$")),
     "ends_with": ('ends_with(s, ")")', lambda s: s.endswith(")")),
     "regex_extract": (r'regex_extract(s, r"(?s)^(.*)$")', lambda s: s),
+    "regex_replace": (
+        r"""regex_replace(regex_replace(s, r"'", "<q>"), r"\x00", r"<\0>")""",
+        lambda s: s.replace("'", "<q>").replace("\0", "<\0>"),
+    ),
+    "count_matches": (r"""count_matches(s, r"['\x00]")""", lambda s: s.count("'") + s.count("\0")),
     "concat": ('concat(s, "{}", s)', lambda s: f"{s}{{}}{s}"),
     "format": ('format("{{{}}} {}", s, s)', lambda s: f"{{{s}}} {s}"),
     "json": ('json(j, "$.v")', lambda s: s),

@@ -33,8 +33,8 @@ def check_expression(names: Names, expression: t.Expression, scope: Scope = NO_R
     match expression:
         case t.Number(number):
             return number_literal(names, number, expression.span)
-        case t.Text(text):
-            return Literal(text, TEXT)
+        case t.Text(text, raw):
+            return Literal(text, TEXT, raw)
         case t.Constant(constant):
             return Literal(constant, NULL if constant is None else BOOL)
         case t.Moment(text):
@@ -170,7 +170,8 @@ def _call(names: Names, call: t.Call, scope: Scope) -> Node | None:
         names.report("C03", "a type stands where a value is needed", call.span)
         return None
     if scope.row is None and name in table_operators():
-        of_values = (f"of values: {habits.FUNCTIONS[name]}",) if name in habits.FUNCTIONS else ()
+        habit = habits.FUNCTIONS.get(habits.plain(name))
+        of_values = (f"of values: {habit}",) if habit else ()
         names.report(
             "C11", f"`{name}` works on a table", call.operator_span, f"pipe one into it: t | {name}(...)", *of_values
         )

@@ -10,9 +10,9 @@ import re
 
 from rlm_dsl.common.diagnostics import did_you_mean
 from rlm_dsl.common.source import Span
+from rlm_dsl.language.check.pattern_rules import has_group, is_replacement, taken_word_for_word
 from rlm_dsl.language.check.scope import Names
 from rlm_dsl.language.operators.functions.text import template_pieces
-from rlm_dsl.language.patterns.validate import group_count
 from rlm_dsl.language.program import Literal, Node, Param, known_value, resolved
 from rlm_dsl.language.types import (
     DATE,
@@ -32,7 +32,8 @@ COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 def keeps_rules(names: Names, function: str, given: tuple[Node, ...], places: list[Span], span: Span) -> bool:
     """Whether a function's arguments, each right for itself, are what this very function asks for."""
     if function in COMPARISONS or function == "between":
-        return all(_comparable(names, given[0], other, span) for other in given[1:])
+        fine = all(_comparable(names, given[0], other, span) for other in given[1:])
+        return fine and taken_word_for_word(names, function, given, places)
     if function == "in":
         of = bare(given[1].type)
         assert isinstance(of, ListOf)
@@ -44,8 +45,10 @@ def keeps_rules(names: Names, function: str, given: tuple[Node, ...], places: li
     if function == "json":
         return _json_path(names, known_value(given[1]), places[1])
     if function == "regex_extract":
-        return _group(names, given[1], given[2], places[2])
-    return True
+        return has_group(names, given[1], given[2], places[2])
+    if function == "regex_replace":
+        return is_replacement(names, known_value(given[1]), known_value(given[2]), places[2])
+    return taken_word_for_word(names, function, given, places)
 
 
 def _elements(node: Node, of: ListOf) -> list[Node]:
@@ -128,19 +131,3 @@ def _json_path(names: Names, path: str, place: Span) -> bool:
     hint = 'write "$.user.id", "$.items[0].name" or "$.\\"odd name\\""; for many values use parse_json and explode'
     names.report("C12", "no path to one JSON value", place, hint)
     return False
-
-
-def _group(names: Names, pattern: Node, group: Node, place: Span) -> bool:
-    """Which group is wanted must be known before the run, and the pattern must have it."""
-    inner, count = resolved(group), group_count(known_value(pattern))
-    if not isinstance(inner, Literal | Param):
-        names.report("C12", "which group is wanted must be a number written out", place)
-        return False
-    if inner.value is not None and 9 < inner.value <= count:
-        names.report("C12", "only the groups 1 to 9 can be taken here", place, "name it (?P<name>...) and use extract")
-        return False
-    if inner.value is not None and not 0 <= inner.value <= count:
-        held = f"it has {count}" if count else "it has none"
-        names.report("C12", f"the pattern has no group {inner.value}: {held}", place, "0 is the whole match")
-        return False
-    return True

@@ -147,6 +147,7 @@ def _kind_words(wanted: Input) -> str:
         "countable": "a text, number or bool",
         "any": "a value",
         "int": "a whole number",
+        "fixed": "a text written out",
     }.get(wanted.kind, f"a {wanted.kind}")
 
 
@@ -216,10 +217,9 @@ def _operands(entry: Function, flat: tuple[Node, ...]) -> list[Type]:
 def unknown_function(names: Names, call: t.Call, scope: Scope) -> None:
     """A call that is no scalar function: the nearest, the right form of a habit, or the operator it is."""
     name = call.operator
-    if name in habits.FUNCTIONS:
-        return names.report(
-            "C02", f"no function is called `{name}`", call.operator_span, f"write {habits.FUNCTIONS[name]}"
-        )
+    habit = habits.FUNCTIONS.get(habits.plain(name)) or (
+        habits.OPERATORS.get(habits.plain(name)) if name not in table_operators() else None
+    )
     if name in table_operators():
         what = "an aggregate works on a group's rows" if name in aggregates() else "an operator works on a table"
         more = (
@@ -227,20 +227,19 @@ def unknown_function(names: Names, call: t.Call, scope: Scope) -> None:
             if name in aggregates()
             else ()
         )
+        one_row = habit and (name not in aggregates() or len(call.arguments) > 1)
+        of_values = (f"of one row's values: {habit}",) if one_row else ()
         return names.report(
             "C02",
             f"`{name}` cannot stand here: {what}",
             call.operator_span,
+            *of_values,
             f"of a whole table: t | {name}(...)",
             *more,
         )
-    if name in habits.OPERATORS:
-        return names.report(
-            "C02", f"no function is called `{name}`", call.operator_span, f"write {habits.OPERATORS[name]}"
-        )
-    return names.report(
-        "C02",
-        f"no function is called `{name}`",
-        call.operator_span,
-        *did_you_mean(name, function_names(), what="functions"),
+    hints = (
+        (f"write {habit}",)
+        if habit
+        else did_you_mean(name, function_names(), what="functions", most=len(function_names()))
     )
+    return names.report("C02", f"no function is called `{name}`", call.operator_span, *hints)

@@ -78,10 +78,8 @@ def _result(
 
 def _unknown_operator(names: Names, call: t.Call, table: Table) -> None:
     name = call.operator
-    if name in habits.OPERATORS:
-        return names.report(
-            "C02", f"no operator is called `{name}`", call.operator_span, f"write {habits.OPERATORS[name]}"
-        )
+    if habit := habits.OPERATORS.get(habits.plain(name)):
+        return names.report("C02", f"no operator is called `{name}`", call.operator_span, f"write {habit}")
     if name in functions():
         return names.report(
             "C02",

@@ -115,6 +115,20 @@ FOREIGN_WORDS: dict[str, str] = (
     | dict.fromkeys(("try", "except", "with", "async", "await", "assert", "raise", "pass", "del", "global"), _NONE)
 )
 
+MODULES = frozenset("re math json datetime statistics string np pd numpy pandas random".split())
+"""What is imported elsewhere, and written before a dot."""
+OF_PATTERNS: dict[str, str] = {
+    "sub": 'write regex_replace(x, r"pattern", new)',
+    "search": 'write x matches r"pattern", or regex_extract(x, r"pattern")',
+    "match": 'write x matches r"^pattern"',
+    "fullmatch": 'write x matches r"^(?:pattern)$"',
+    "findall": 'write count_matches(x, r"pattern"), or t | extract(r"(?P<name>pattern)", on=x, all=true)',
+    "finditer": 'write t | extract(r"(?P<name>pattern)", on=x, all=true)',
+    "split": 'write t | partition(by=r"pattern", on=x)',
+    "compile": 'write x matches r"pattern"; a pattern stands where it is used',
+}
+"""What a method of Python's `re` is called here."""
+
 
 def capital(written: str, span: Span) -> tuple[str, Diagnostic]:
     """The type of the word that `True`, `NULL`, ... stand for, and the problem."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from rlm_dsl.common.diagnostics import Diagnostic
 from rlm_dsl.common.source import Span
-from rlm_dsl.language.syntax.foreign import FOREIGN_WORDS
+from rlm_dsl.language.syntax.foreign import FOREIGN_WORDS, MODULES, OF_PATTERNS
 from rlm_dsl.language.syntax.tokens import (
     CLOSED_BY,
     CLOSER,
@@ -193,6 +193,9 @@ def _method_or_index(trouble: Trouble) -> Diagnostic | None:
         return None
     if refused.type == "LPAR" and trouble.token(2).type == "DOT":
         owner = trouble.token(3).text if trouble.token(3).type in NAMES else "x"
+        if owner in MODULES and trouble.token(4).type != "DOT":
+            hint = OF_PATTERNS.get(name.text, "every operator and function is at hand, under its own name")
+            return _problem("S15", "nothing is imported, and there are no modules", trouble.token(3), hint)
         return _problem("S15", "there are no methods", name, f"write `{owner} | {name.text}(...)`")
     if refused.type == "LSQB" and name.type in OPERAND_ENDS:
         return _problem("S15", "there is no indexing", refused, INDEX_HINT)
@@ -244,7 +247,7 @@ def _expression_as_statement(trouble: Trouble) -> Diagnostic | None:
 
 
 def _small_habits(trouble: Trouble) -> Diagnostic | None:
-    """`count(*)`, `{a, b}`, `x is 3`, `x not matches y`, `'it''s'`, `a ? b : c`."""
+    """`count(*)`, `{a, b}`, `x is 3`, `matches(x, y)`, `x not matches y`, `'it''s'`, `a ? b : c`."""
     refused, before = trouble.refused, trouble.token(1)
     if trouble.early:
         return None
@@ -252,6 +255,8 @@ def _small_habits(trouble: Trouble) -> Diagnostic | None:
         return _problem("S01", "`*` stands for nothing here", refused, "count() counts rows; name the columns meant")
     if "NULL" in trouble.expected and "NUMBER" not in trouble.expected:
         return _problem("S01", "`is` asks for null alone", refused, "write `==` or `!=` for other values")
+    if before.type == "MATCHES" and refused.type == "LPAR":
+        return _problem("S01", "`matches` stands between a text and its pattern", before, 'write x matches r"pattern"')
     if before.type == "NOT" and refused.type in ("MATCHES", "IS", "COMPARISON"):
         hint = f"write `not x {refused.text} y`"
         return _problem("S01", "`not` stands before the whole comparison", refused, hint)

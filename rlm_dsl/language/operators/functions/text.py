@@ -126,6 +126,24 @@ regex_extract = Function(
     ),
 )
 
+regex_replace = Function(
+    "regex_replace(value: text, pattern: pattern, new: fixed) -> text",
+    r"every match of the RE2 pattern replaced by `new`, in which \1 to \9 are groups, \0 the match and \\ a backslash",
+    "regexp_replace({value}, {pattern}, {new}, 'g')",
+    examples=(
+        ('regex_replace("12 of 400", r"[0-9]+", "#")', "# of #"),
+        ('regex_replace("Doe, Jane", r"(\\w+), (\\w+)", r"\\2 \\1")', "Jane Doe"),
+        ('regex_replace("a\\tb  c", r"\\s+", " ")', "a b c"),
+    ),
+)
+
+count_matches = Function(
+    "count_matches(value: text, pattern: pattern) -> int",
+    "how many times the RE2 pattern matches in it, one match after the other",
+    "len(regexp_extract_all({value}, {pattern}))",
+    examples=(('count_matches("a1 b22", r"[0-9]+")', 2), ('count_matches("aaa", r"aa")', 1)),
+)
+
 concat = Function(
     "concat(values...: scalar) -> text",
     "all values as text, one after the other; null counts as ''",
