@@ -59,6 +59,8 @@ class Result:
     trace: Path | None = None
     head: str | None = None
     usage: tuple[Usage, ...] = ()
+    not_answered: int = 0
+    """Turns that were used up without an answer: what was bound last stands for it. 0 where there was one."""
     agreement: tuple[int, int] | None = None
     """Of a question that was explored several times: how many came to this answer, and how many there were."""
 

@@ -226,7 +226,7 @@ class Runner:
             self.emit("round.end", {"step": stage.step_name, **asked_counts(came)})
             if rejected := all_rejected(came):
                 raise StepRejected(stage.step_name, rejected)
-            if values["on_error"] == "fail" and (failed := [*failed_rows(rows, came.outcomes)]):
+            if values["on_error"] == "fail" and (failed := [*failed_rows(rows, came.outcomes, round_.redact)]):
                 raise RowsFailed(stage.step_name, failed, len(rows))
         except RowsFailed as failure:
             listed = [row.key for row in failure.failed[:LISTED]]

@@ -211,6 +211,8 @@ def run_found_program(
     needed = {name: context for name, context in contexts.items() if name in named}
     with Warehouse(settings.threads, settings.memory, needed.values()) as warehouse:
         last: dict[str, Any] = {"turns": len(found.turns), "spent": spent_of(models.recording, settings).told()}
+        if found.outcome == "bound":
+            last["not_answered"] = len(found.turns)
         if agreement[1] > 1:
             last["agreement"] = {"explored": agreement[1], "agree": agreement[0]}
         last |= needed_contexts(header["contexts"], named)
@@ -222,4 +224,5 @@ def run_found_program(
             "this is a fault of rlm-dsl; please report it with the trace",
             code="slice",
         )
-    return replace(result, agreement=agreement if agreement[1] > 1 else None)
+    not_answered = len(found.turns) if found.outcome == "bound" else 0
+    return replace(result, agreement=agreement if agreement[1] > 1 else None, not_answered=not_answered)

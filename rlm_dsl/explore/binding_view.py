@@ -11,6 +11,7 @@ from typing import Any
 
 from rlm_dsl.explore.view import cell, cut
 from rlm_dsl.language.types import Enum, Field, Table, bare, is_text, quoted_name
+from rlm_dsl.models.packing import MOST_TOKENS, SIZES
 
 FEW = 12
 """Rows of a table so small that all are shown."""
@@ -22,6 +23,10 @@ LONGEST = 2_400
 WIDE = 160
 """Characters of a cell; of one that was shown before, SHORT."""
 SHORT = 60
+MANY = 100
+"""Rows from which on the price of asking about them is told."""
+CHARACTERS, EACH, SAID = 4, 6, 150
+"""Characters of a token; tokens of a row's number and answer; tokens that are said about rows, once a request."""
 CONTAINED = 20
 """Characters of a cell that is not repeated within another."""
 
@@ -30,10 +35,16 @@ Counts = Mapping[str, Sequence[tuple[Any, int]]]
 
 
 def binding_view(
-    label: str, type_: Table, count: int, rows: Sequence[Sequence[Any]], seen: Mapping[str, Table], counts: Counts
+    label: str,
+    type_: Table,
+    count: int,
+    rows: Sequence[Sequence[Any]],
+    seen: Mapping[str, Table],
+    counts: Counts,
+    pack: int = 1,
 ) -> str:
     """Name, type and row count, the counts of new closed sets, then rows, a line each. `seen` are the tables shown
-    before, the last one last."""
+    before, the last one last; `pack` is how many rows go together where a model is asked."""
     base, new = told_before(type_, seen)
     lines = [f"{label}: {spelled(type_, base, new, seen)}, {count:,} {'row' if count == 1 else 'rows'}"]
     lines += [
@@ -47,7 +58,7 @@ def binding_view(
         cells = (cell(row[n], WIDE if type_.columns[n] in new or not base else SHORT) for n in columns)
         lines.append(f"  {' | '.join(cells)}")
     if count > len(some):
-        lines.append(f"  ... {count - len(some):,} more rows")
+        lines.append(f"  ... {count - len(some):,} more rows{asking_price(type_, count, rows, columns, new, pack)}")
     return cut("\n".join(lines), LONGEST)
 
 
@@ -96,6 +107,29 @@ def is_cut(type_: Table, rows: Sequence[Sequence[Any]], place: int) -> bool:
         return isinstance(text, str) and any(CONTAINED <= len(t) < len(text) and t in text for t in others)
 
     return bool(rows) and is_text(type_.columns[place].type) and all(map(within, rows))
+
+
+def asking_price(
+    type_: Table,
+    count: int,
+    rows: Sequence[Sequence[Any]],
+    columns: Sequence[int],
+    new: Sequence[Field],
+    pack: int,
+) -> str:
+    """About what it takes to ask a model about every row's longest text, so that a root narrows first; "" for few rows
+    and where no text or choice of rows is new."""
+    texts = [n for n in columns if is_text(type_.columns[n].type) and not isinstance(bare(type_.columns[n].type), Enum)]
+    told = bool(new) and not any(type_.columns[n] in new for n in texts)
+    if count < MANY or not texts or told:
+        return ""
+    longest = max(sum(len(str(row[n] or "")) for row in rows) for n in texts)
+    each = longest / len(rows) / CHARACTERS + EACH
+    size = max(1, min(pack or SIZES[0], int(MOST_TOKENS / each)))
+    requests = -(-count // size)
+    tokens = int(count * each + requests * SAID)
+    rounded = round(tokens, 1 - len(str(tokens)) + 1)
+    return f" (to ask a model about each: about {requests:,} requests, {rounded:,} tokens)"
 
 
 def closed(type_: Table, seen: Mapping[str, Table]) -> list[str]:

@@ -76,7 +76,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """How an exploration ended: `outcome` is answered, turns or refused; `tree` is the program of the answer."""
+    """How an exploration ended: `outcome` is answered, bound where none was given and what was bound last stands for
+    an answer, or turns; `tree` is the program of the answer."""
 
     outcome: str
     turns: tuple[Told, ...]
@@ -160,8 +161,27 @@ def explore(
             return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked)
         line, bound = in_a_line(turn, told[-1].program), dict(session.summaries)
         exchanges.append(Exchange(last, reply or "(nothing)", turn.observation, line, session.program, bound))
+    stands = answer_from_bound(session, checks)
+    if stands is not None and stands.answered is not None:
+        tree, asked = backward_slice(session, stands), session.asked_below(stands.answered)
+        return Exploration("bound", tuple(told), stands.answered, tree, session.answer, asked)
     failure = session.failure or (OnlyThought(turns, answer.finish == "length") if answer.thought else None)
     return Exploration("turns", tuple(told), failure=failure)
+
+
+MOST_BOUND = 20
+"""Rows of a table that may stand for an answer that was not given."""
+
+
+def answer_from_bound(session: Session, checks: Checks) -> Turn | None:
+    """Where the turns are used up: what was bound last, as the answer that was not given. None where nothing that rests
+    on data was bound, where it is a table of many rows, or where it does not have the type asked for."""
+    name = next(reversed(session.trees), "")
+    node = session.environment.bindings.get(name)
+    if node is None or session.failure is not None or not rests_on_data(node) or session.rows_of(name) > MOST_BOUND:
+        return None
+    turn = session.submit(f"answer {quoted_name(name)}", name="what was bound last")
+    return turn if turn.answered is not None and not checks.fits(session.answer) else None
 
 
 def in_a_line(turn: Turn, program: str) -> str:

@@ -173,7 +173,8 @@ class Session:
             return view_table(label, leaf.type, count, self.runner.warehouse.table(relation, limits.rows), limits)
         rows = self.runner.warehouse.table(relation, FEW)
         known = {**self.environment.contexts, **self.tables}
-        told = binding_view(label, leaf.type, count, rows, known, self.counts(relation, closed(leaf.type, known)))
+        counts, pack = self.counts(relation, closed(leaf.type, known)), self.runner.calls.options.pack
+        told = binding_view(label, leaf.type, count, rows, known, counts, pack if self.models else 1)
         self.tables[label] = leaf.type
         return told
 
@@ -183,6 +184,11 @@ class Session:
         counting = "SELECT {c}, count(*) AS n FROM {t} GROUP BY 1 ORDER BY n DESC, 1"
         made = {column: s.sql(counting, c=s.name(column), t=relation.sql) for column in columns}
         return {column: [(value, n) for value, n in warehouse.rows(query)] for column, query in made.items()}
+
+    def rows_of(self, name: str) -> int:
+        """How many rows a bound table has; 1 for a value."""
+        relation = self.relations_by_name.get(name)
+        return 1 if relation is None else self.runner.warehouse.count(physical_name(relation))
 
     @property
     def relations_by_name(self) -> dict[str, Relation]:

@@ -182,7 +182,7 @@ def test_turns_that_run_out_end_without_an_answer(shell: Shell) -> None:
             "--trace",
             "u.trace",
         )
-        assert ran.code == 3 and "no answer within 2 turns" in ran.err and server.calls == 3
+        assert ran.code == 3 and "no answer within 2 turns" in ran.err and server.calls == 2
     unfinished = shell("verify", "u.trace")
     assert unfinished.code == 1 and "unfinished" in unfinished.out and unfinished.out.count("not checked") == 7
     assert "stopped: no answer" in shell("show", "u.trace").out

@@ -21,7 +21,7 @@ from rlm_dsl.cli.commands import group
 from rlm_dsl.cli.shell import run as shell_run
 from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.server.servers import USUAL_CONCURRENCY
-from rlm_dsl.models.settings import DEFAULT_URL, Settings
+from rlm_dsl.models.settings import DEFAULT_URL, Settings, pack_size
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.testing import serve
 from tests.support import runs
@@ -153,6 +153,7 @@ IN_FORCE: dict[str, Callable[[Settings], str]] = {
     "timeout": lambda settings: f"{settings.timeout_seconds:g}",
     "max_failed": lambda settings: f"{settings.max_failed:g}",
     "window": lambda settings: str(settings.window),
+    "pack": lambda settings: "auto" if settings.rows_together == pack_size(None) else str(settings.rows_together),
     "depth": lambda settings: str(1 + DEEPEST),
 }
 AS_RECORDED = {"budget": RECORDED, "max_failed": RECORDED_FAILED}

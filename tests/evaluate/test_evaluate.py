@@ -314,7 +314,7 @@ def test_failures_are_counted_by_kind(tmp_path: Path) -> None:
     }
     gold = [{"text": "line", "label": "a"}]
     with serve(script=script, gold=gold) as server:
-        outcomes = evaluate(of(tmp_path, server.base_url, turns=2, share=Limits(3, 500_000)))
+        outcomes = evaluate(of(tmp_path, server.base_url, turns=3, share=Limits(3, 500_000)))
     assert [outcome.failure for outcome in outcomes] == ["turns", "type", "budget", ""]
     assert [outcome.score for outcome in outcomes] == [0, 0, 0, 1]
     assert outcomes[0].turns == 3 and outcomes[0].usage[0].calls == 3, "what a failed exploration used is told"

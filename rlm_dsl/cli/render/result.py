@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rlm_dsl.engine.result import Result
 
 
+NOT_ANSWERED = "no answer was given within {turns} turns: this is what was bound last; ask again with more --turns"
+
+
 def result_text(result: Result) -> str:
     """Question, program, steps with their rows, answer, evidence, cost."""
     execution = result.execution
@@ -32,6 +35,8 @@ def result_text(result: Result) -> str:
     for statement, part in execution.shown:
         parts += [cut(" ".join(statement.split()), 100), *part_lines(part.as_json()), ""]
     parts += [answer_text(execution.answer_json()["parts"]), evidence_text(result.evidence)]
+    if result.not_answered:
+        parts.append(NOT_ANSWERED.format(turns=result.not_answered))
     if result.agreement is not None:
         agree, explored = result.agreement
         parts.append(f"agreement: {agree} of {explored} explorations came to this answer")

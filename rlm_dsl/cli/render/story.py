@@ -70,6 +70,8 @@ def opening(story: Story) -> Iterator[str]:
     yield f"{story.name}{when}{'' if story.finished else '  unfinished'}"
     if header.get("question"):
         yield from ("", f"question  {header['question']}")
+    if turns := header.get("not_answered"):
+        yield f"answered  not within {turns} turns: what was bound last stands for an answer"
     if agreed := header.get("agreement"):
         yield f"agreed    {agreed['agree']} of {agreed['explored']} explorations came to the answer"
     if tuned := header.get("tuned"):

@@ -75,7 +75,7 @@ def ask_wave(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], progr
     that may not be, they are told before anything is paid for."""
     if long := {} if round_.stage.tree else too_long(round_, rows):
         if round_.values["on_error"] == "fail":
-            raise RowsTooLong(round_.stage.step_name, [*failed_rows(rows, long)], len(rows))
+            raise RowsTooLong(round_.stage.step_name, [*failed_rows(rows, long, round_.redact)], len(rows))
         found = ask_wave(round_, [row for row in rows if row.key not in long], calls, progress)
         together = {**found.outcomes, **long}
         return replace(found, outcomes={row.key: together[row.key] for row in rows})

@@ -6,7 +6,7 @@ of bounded length; where a server blames no row the step is refused as a whole, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,12 +48,14 @@ def short(text: str, most: int) -> str:
     return told if len(told) <= most else f"{told[:most]}..."
 
 
-def failed_rows(rows: Sequence[Row], outcomes: Mapping[int, Outcome[Any] | None]) -> Iterator[FailedRow]:
-    """The rows whose outcome is not ok, in their order."""
+def failed_rows(
+    rows: Sequence[Row], outcomes: Mapping[int, Outcome[Any] | None], redact: Callable[[str], str]
+) -> Iterator[FailedRow]:
+    """The rows whose outcome is not ok, in their order, without secrets."""
     for number, row in enumerate(rows, 1):
         outcome = outcomes.get(row.key)
         if outcome is not None and outcome.status != "ok":
-            yield FailedRow(number, row.key, outcome.status, outcome.problem or "", " ".join(row.texts[:1]))
+            yield FailedRow(number, row.key, outcome.status, outcome.problem or "", redact(" ".join(row.texts[:1])))
 
 
 class RowsFailed(StepFailed):
