@@ -23,13 +23,14 @@ SHOWN_ROWS = 20
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What a run asked: new calls, answers that were there before, tokens by the servers' own count, dollars if a
-    price is known."""
+    price is known; of the tokens given, how many the servers had read before."""
 
     calls: int = 0
     stored: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float | None = None
+    cached_tokens: int = 0
 
     def as_event(self) -> dict[str, Any]:
         """What a trace's last event says of it."""
@@ -37,13 +38,16 @@ class Spent:
             "calls": self.calls,
             "gen_ai.usage.input_tokens": self.prompt_tokens,
             "gen_ai.usage.output_tokens": self.completion_tokens,
+            **({"gen_ai.usage.cache_read.input_tokens": self.cached_tokens} if self.cached_tokens else {}),
             **({} if self.usd is None else {"llm.cost.total": self.usd}),
         }
 
     def told(self) -> str:
         known = f", {self.stored:,} answers known before" if self.stored else ""
         cost = f", ${self.usd:.4f}" if self.usd is not None else ""
-        return f"{self.calls:,} model calls{known}, {self.prompt_tokens + self.completion_tokens:,} tokens{cost}"
+        cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
+        tokens = self.prompt_tokens + self.completion_tokens
+        return f"{self.calls:,} model calls{known}, {tokens:,} tokens{cached}{cost}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,8 +235,9 @@ def spent_of(recording: Recording, settings: Settings) -> Spent:
     for call in live:
         price = settings.price_of(call.request.settings.model)
         given, said = call.answer.prompt_tokens or 0, call.answer.completion_tokens or 0
-        usd = None if usd is None or price is None else usd + price.of(given, said)
-    return Spent(len(live), len(asked) - len(live), prompt, completion, usd if live else None)
+        usd = None if usd is None or price is None else usd + price.of(given, said, call.answer.cached_tokens)
+    cached = sum(call.answer.cached_tokens for call in live)
+    return Spent(len(live), len(asked) - len(live), prompt, completion, usd if live else None, cached)
 
 
 def header_of(
@@ -262,7 +263,7 @@ def header_of(
         **({"proxies": without_floats(dict(settings.proxies))} if settings.proxies else {}),
         "budget": settings.limits.as_json(),
         "prices": {
-            model.model: [price.prompt, price.completion]
+            model.model: price.as_json()
             for model in models.values()
             if (price := settings.price_of(model.model)) is not None
         },

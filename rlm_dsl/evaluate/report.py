@@ -108,7 +108,7 @@ def cost(usage: Iterable[Usage], price_of: PriceOf) -> float | None:
         price = price_of(each.model)
         if price is None:
             return None
-        found += price.of(each.prompt_tokens, each.completion_tokens)
+        found += price.of(each.prompt_tokens, each.completion_tokens, each.cached_tokens)
     return found
 
 

@@ -63,4 +63,5 @@ def told(answer: Answer) -> dict[str, Any]:
         "gen_ai.response.model": answer.model,
         "gen_ai.usage.input_tokens": answer.prompt_tokens,
         "gen_ai.usage.output_tokens": answer.completion_tokens,
+        **({"gen_ai.usage.cache_read.input_tokens": answer.cached_tokens} if answer.cached_tokens else {}),
     }

@@ -251,7 +251,7 @@ class Budgeted:
             answer = await self.inner.answer(request)
             given, said, estimated = count_tokens(request, answer)
             self.spending.learn(model, given - prompt, said - output)
-            spent = at_most(reserved, given, said, price)
+            spent = at_most(reserved, given, said, price, answer.cached_tokens)
             return answer
         except Attempt as failure:
             spent = spent if failure.billed else NOTHING
@@ -273,14 +273,14 @@ class Budgeted:
         return found
 
 
-def amount(prompt: int, completion: int, price: Price | None) -> Amount:
+def amount(prompt: int, completion: int, price: Price | None, cached: int = 0) -> Amount:
     """What one call of so many tokens takes."""
-    return Amount(prompt, completion, 0.0 if price is None else dollars(price.of(prompt, completion)), 1)
+    return Amount(prompt, completion, 0.0 if price is None else dollars(price.of(prompt, completion, cached)), 1)
 
 
-def at_most(reserved: Amount, given: int, said: int, price: Price | None) -> Amount:
+def at_most(reserved: Amount, given: int, said: int, price: Price | None, cached: int = 0) -> Amount:
     """What one call of so many tokens counts for: no more than was reserved."""
-    return amount(min(given, reserved.prompt_tokens), min(said, reserved.completion_tokens), price)
+    return amount(min(given, reserved.prompt_tokens), min(said, reserved.completion_tokens), price, cached)
 
 
 def most_amount(request: Request, price: Price | None) -> Amount:

@@ -20,24 +20,37 @@ DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|-\d{8}$")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens, given and answered."""
+    """US dollars for a million tokens, given and answered; `cached` for those given that the server had read before,
+    None where that is not known: then they cost what others do."""
 
     prompt: float
     completion: float
+    cached: float | None = None
 
     @staticmethod
     def read(text: str) -> Price:
-        """From `0.25/2.00`."""
-        given, _, answered = text.partition("/")
+        """From `0.25/2.00`, or `0.25/2.00/0.025` with the price of what is read again."""
+        given, *more = text.split("/")
         try:
-            return Price(float(given), float(answered or given))
+            answered, *cached = map(float, more or [given])
+            if len(cached) > 1:
+                raise ValueError(text)
+            return Price(float(given), answered, *cached)
         except ValueError:
             raise UserError(
-                f"no price: {text!r}", "write --price 0.25/2.00 (dollars for a million tokens, in/out)"
+                f"no price: {text!r}",
+                "write --price 0.25/2.00 (dollars for a million tokens, in/out), or 0.25/2.00/0.025 (in/out/cached)",
             ) from None
 
-    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1_000_000
+    def of(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """Dollars; `cached_tokens` are among those of the prompt."""
+        again = min(cached_tokens, prompt_tokens) if self.cached is not None else 0
+        dollars = (prompt_tokens - again) * self.prompt + again * (self.cached or 0.0)
+        return (dollars + completion_tokens * self.completion) / 1_000_000
+
+    def as_json(self) -> list[float]:
+        """As a trace's header has it."""
+        return [self.prompt, self.completion, *([] if self.cached is None else [self.cached])]
 
 
 def known_price(model: str) -> Price | None:

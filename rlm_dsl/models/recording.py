@@ -145,6 +145,7 @@ class Usage:
     new: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
 
     def and_(self, call: Call) -> Usage:
         """With one call more."""
@@ -156,6 +157,7 @@ class Usage:
             self.new + (call.origin == "live"),
             self.prompt_tokens + (answer.prompt_tokens or 0),
             self.completion_tokens + (answer.completion_tokens or 0),
+            self.cached_tokens + answer.cached_tokens,
         )
 
 

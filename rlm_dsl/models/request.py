@@ -140,7 +140,7 @@ REJECTED = "rejected"
 class Answer:
     """What came back. `finish` is the server's finish_reason, or ERROR; tokens are the server's counts, or None;
     `program` is what a sub-run came to its answer by; `thought` says that it has reasoning and no text; `pack` is
-    the key of the pack that the answer was taken from."""
+    the key of the pack that the answer was taken from; of the tokens given, `cached_tokens` were read before."""
 
     text: str
     finish: str = "stop"
@@ -152,6 +152,7 @@ class Answer:
     program: str = ""
     thought: bool = False
     pack: str = ""
+    cached_tokens: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -165,6 +166,7 @@ class Answer:
             **({"program": self.program} if self.program else {}),
             **({"thought": True} if self.thought else {}),
             **({"pack": self.pack} if self.pack else {}),
+            **({"cached_tokens": self.cached_tokens} if self.cached_tokens else {}),
         }
 
     @staticmethod

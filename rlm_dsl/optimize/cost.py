@@ -23,7 +23,7 @@ def cost_of(trial: Trial, settings: Settings) -> float:
     if not all_priced(settings):
         return float(trial.tokens)
     known = zip(trial.usage, prices, strict=True)
-    return sum(p.of(u.prompt_tokens, u.completion_tokens) for u, p in known if p is not None)
+    return sum(p.of(u.prompt_tokens, u.completion_tokens, u.cached_tokens) for u, p in known if p is not None)
 
 
 def cost_text(cost: float, settings: Settings) -> str:

@@ -107,7 +107,9 @@ def taken(start: Mapping[str, Any], end: Mapping[str, Any], price_of: PriceOf) -
     given = end.get("gen_ai.usage.input_tokens")
     prompt = given if isinstance(given, int) else int(start.get("prompt_tokens_estimate") or 0)
     said = end.get("gen_ai.usage.output_tokens")
-    return amount(prompt, said if isinstance(said, int) else 0, price_of(str(start.get("gen_ai.request.model"))))
+    cached = int(end.get("gen_ai.usage.cache_read.input_tokens") or 0)
+    price = price_of(str(start.get("gen_ai.request.model")))
+    return amount(prompt, said if isinstance(said, int) else 0, price, cached)
 
 
 def plus(one: Amount, other: Amount) -> Amount:

@@ -35,6 +35,7 @@ VIEWS: Mapping[str, str] = {
                answer ->> '$.text' AS answer, answer ->> '$.finish' AS finish, answer ->> '$.refusal' AS refusal,
                CAST(answer ->> '$.prompt_tokens' AS BIGINT) AS prompt_tokens,
                CAST(answer ->> '$.completion_tokens' AS BIGINT) AS completion_tokens,
+               CAST(answer ->> '$.cached_tokens' AS BIGINT) AS cached_tokens,
                request AS request_json, answer AS answer_json FROM "#calls" """,
     "events": """
         SELECT seq, CAST("time" AS TIMESTAMP) AS "time", type, "json" FROM "#events" ORDER BY seq""",
@@ -43,7 +44,8 @@ VIEWS: Mapping[str, str] = {
                CAST("end" ->> '$.seconds' AS DOUBLE) AS seconds, "end" ->> '$.outcome' AS outcome,
                "end" ->> '$.error' AS error,
                CAST("end" ->> '$."gen_ai.usage.input_tokens"' AS BIGINT) AS prompt_tokens,
-               CAST("end" ->> '$."gen_ai.usage.output_tokens"' AS BIGINT) AS completion_tokens
+               CAST("end" ->> '$."gen_ai.usage.output_tokens"' AS BIGINT) AS completion_tokens,
+               CAST("end" ->> '$."gen_ai.usage.cache_read.input_tokens"' AS BIGINT) AS cached_tokens
         FROM (SELECT *, CASE WHEN lead(type) OVER own = 'call.end' THEN lead("json") OVER own END AS "end"
               FROM "#events" WHERE type IN ('call.start', 'call.end')
               WINDOW own AS (PARTITION BY "json" ->> '$.key' ORDER BY seq))

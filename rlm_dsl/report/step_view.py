@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.engine.run_trace import recorded_calls
+from rlm_dsl.models.prices import Price
 from rlm_dsl.replay.tables import query
 from rlm_dsl.report.values import LONGEST, as_text
 from rlm_dsl.trace.reader import Trace
@@ -72,12 +73,13 @@ def spent_by_step(trace: Trace) -> dict[str, dict[str, Any]]:
     prices = trace.header.get("prices", {})
     _, rows = query(
         trace,
-        "SELECT a.step, c.model, count(*), sum(a.seconds), sum(a.prompt_tokens), sum(a.completion_tokens) "
+        "SELECT a.step, c.model, count(*), sum(a.seconds), sum(a.prompt_tokens), sum(a.completion_tokens), "
+        "sum(a.cached_tokens) "
         "FROM attempts a LEFT JOIN (SELECT DISTINCT key, model FROM calls) c USING (key) GROUP BY 1, 2",
         None,
     )
     found: dict[str, dict[str, Any]] = {}
-    for step, model, calls, seconds, given, answered in rows:
+    for step, model, calls, seconds, given, answered, cached in rows:
         held = found.setdefault(
             step, {"calls": 0, "seconds": 0.0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
         )
@@ -88,7 +90,7 @@ def spent_by_step(trace: Trace) -> dict[str, dict[str, Any]]:
         held["completion_tokens"] += answered
         price = prices.get(model)
         known = price is not None and held["usd"] is not None
-        held["usd"] = held["usd"] + (given * price[0] + answered * price[1]) / 1e6 if known and price else None
+        held["usd"] = held["usd"] + Price(*price).of(given, answered, int(cached or 0)) if known and price else None
     return found
 
 

@@ -143,7 +143,7 @@ def test_a_limit_that_all_went_to_reasoning_is_told() -> None:
     assert answer(reply({"content": ""}, "length", usage=usage)).thought
     assert not answer(reply({"content": "", "reasoning": ""}, "length")).thought
     assert not answer(reply({"content": ARGUMENTS, "reasoning_content": "hm"}, "length")).thought
-    assert not answer(reply(thought, "stop")).thought
+    assert answer(reply(thought, "stop")).thought and not answer(reply(thought, "content_filter")).thought
 
 
 def test_only_texts_are_names() -> None:

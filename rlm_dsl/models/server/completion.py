@@ -79,6 +79,8 @@ def completion_of(value: Any, *, sent: Sequence[str] = (), sent_bytes: int = 0, 
     finish = FINISHED.get(ended, ended)
     usage = value.get("usage")
     prompt, completion = figures(usage if isinstance(usage, Mapping) else {})
+    given = within_bound(prompt, sent_bytes + OVERHEAD) if sent_bytes else prompt
+    cached = cached_of(usage) if isinstance(usage, Mapping) else 0
     bound = most + len(content.encode("utf-8", "surrogatepass")) + OVERHEAD
     return Answer(
         text=content,
@@ -86,8 +88,9 @@ def completion_of(value: Any, *, sent: Sequence[str] = (), sent_bytes: int = 0, 
         refusal=refusal if isinstance(refusal, str) and refusal else None,
         model=text_of(value.get("model")),
         fingerprint=text_of(value.get("system_fingerprint")),
-        prompt_tokens=within_bound(prompt, sent_bytes + OVERHEAD) if sent_bytes else prompt,
+        prompt_tokens=given,
         completion_tokens=within_bound(completion, bound) if most else completion,
+        cached_tokens=cached if given is not None and cached <= given else 0,
         thought=finish in (LENGTH, STOP) and not content.strip() and not refusal and thought_of(message, usage),
     )
 
@@ -101,6 +104,17 @@ def figures(usage: Mapping[str, Any]) -> tuple[int | None, int | None]:
     prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
     answered = usage.get("completion_tokens", usage.get("output_tokens"))
     return count_of(prompt), count_of(answered)
+
+
+def cached_of(usage: Mapping[str, Any]) -> int:
+    """Of the tokens given, those that the server had read before, by the names that servers have for them."""
+    details = usage.get("prompt_tokens_details")
+    told = (
+        details.get("cached_tokens") if isinstance(details, Mapping) else None,
+        usage.get("prompt_cache_hit_tokens"),
+        usage.get("cache_read_input_tokens"),
+    )
+    return next((count for each in told if (count := count_of(each)) is not None), 0)
 
 
 def count_of(value: Any) -> int | None:
