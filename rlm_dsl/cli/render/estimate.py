@@ -10,8 +10,11 @@ from rlm_dsl.models.budget import Estimate
 
 def estimate_text(estimate: Estimate) -> str:
     """What a round asks, in a line."""
-    known = estimate.requests - estimate.new
-    calls = f"{estimate.step}: {estimate.new:,} model calls" + (f" ({known:,} answers are known)" if known else "")
+    rows = len(estimate.asked) or estimate.new
+    known = estimate.requests - rows
+    together = f" for {rows:,} rows" if rows > estimate.new else ""
+    told = f" ({known:,} answers are known)" if known else ""
+    calls = f"{estimate.step}: {estimate.new:,} model calls{together}{told}"
     tokens = f"about {estimate.prompt_tokens:,} tokens shown, at most {estimate.most_tokens:,} with the answers"
     if estimate.least_usd is None or estimate.most_usd is None:
         return f"{calls}, {tokens}; the price is not known"

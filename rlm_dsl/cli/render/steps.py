@@ -43,15 +43,21 @@ def asked_words(asked: Mapping[str, int] | None) -> str:
 
 
 def packed_words(asked: Mapping[str, Any]) -> str:
-    """How many rows went together, and whether they were answered as they are alone."""
-    if not asked.get("packed"):
-        return ""
-    size = f"{round(asked['packed'] / asked['packs'])} a request"
+    return f", packed {round(asked['packed'] / asked['packs'])}" if asked.get("packed") else ""
+
+
+def packed_lines(steps: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of each step whose rows went together: how many did, and whether they were answered as they are alone."""
+    return [told_pack(step["step"], step["asked"]) for step in steps if (step.get("asked") or {}).get("packed")]
+
+
+def told_pack(step: str, asked: Mapping[str, Any]) -> str:
+    size = f"{step}: packed {round(asked['packed'] / asked['packs'])} a request"
     if not asked.get("compared"):
-        return f", packed {size}"
+        return f"{size}; none was asked alone to compare with"
     share = asked["alike"] / asked["compared"]
     low, high = wilson(share, asked["compared"])
-    return f", packed {size}; agreement with single answers {share:.0%} ({100 * low:.0f} to {100 * high:.0f})"
+    return f"{size}; agreement with single answers {share:.0%} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def cascade_words(asked: Mapping[str, Any]) -> str:
