@@ -1,10 +1,10 @@
 """Which rows go together, and whether their packs' answers count.
 
-In: the requests of a round, what is known of their answers, a way to ask. Out: answers kept for rows, by the rows' own
-keys. Law: no answer counts that was not checked: a pack must have every row by its number, and its canaries, rows whose
-answer is known, answered alike; what fails is asked again in halves and at last row by row. What is asked follows from
-requests and answers alone, never from when they come, so that a run that was stopped asks the same packs again and
-finds their answers.
+In: the requests of a round, what was known of their answers before it, a way to ask. Out: answers kept for rows, by the
+rows' own keys. Law: a pack counts only if it has every row by its number, and its canaries, rows of known answer that
+stand among the others wherever there are such, are answered alike; what fails is asked again in halves and at last row
+by row. What is asked follows from requests and answers alone, never from when they come, so that a run that was stopped
+asks the same packs again and finds their answers.
 
 Where nobody says how many rows go together, a run finds out: some rows are asked alone, then a pack of many with those
 among them, and a smaller one where they are not answered alike.
@@ -13,9 +13,10 @@ among them, and a smaller one where they are not answered alike.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from rlm_dsl.common.hashing import tagged
@@ -41,14 +42,20 @@ MOST_TOKENS = 6_000
 CODE_TOKENS, OBJECT_TOKENS = 6, 40
 """Estimated tokens of a row's answer, from above: a code; of an object each property."""
 ALIKE = 0.95
-"""The agreement that canaries must not speak against, for a size to be taken: it is within their interval of 95 %."""
+"""The agreement that canaries must not speak against, for a size to be taken: it is within their interval of 95 %. For
+a pack to count, all must be answered alike."""
+WATCHED = 9
+"""Rows for each canary among them: a model that loses its place must be seen before many rows are wrong."""
+SMALL = 10
+"""Rows of a pack below which halves are not worth their requests where most packs fail."""
 
 
 class Known(Protocol):
     """What is known of answers, and where they are kept."""
 
-    def held(self, requests: Iterable[Request]) -> Mapping[str, str]:
-        """The answers that there are, as JSON, by key."""
+    def before(self, step: str, requests: Sequence[Request]) -> Mapping[str, str]:
+        """The answers that there were before this round, as JSON, by key: of a run that goes on, before it was
+        stopped in it."""
 
     def ask_all(self, step: str, requests: Sequence[Request], pack: Pack) -> list[Answer]:
         """Answers to requests, in their order; the budget is asked first."""
@@ -84,9 +91,30 @@ class Packing:
     requests: Sequence[Request]
     pack: Pack
     known: Known
-    answers: Mapping[str, str] = field(default_factory=dict)
     compared: dict[tuple[str, str], bool] = field(default_factory=dict)
     """By pack and canary, whether it was answered alike."""
+
+    @cached_property
+    def answers(self) -> dict[str, str]:
+        """Answers by key, as JSON: those from before, and what rows are answered alone."""
+        return dict(self.known.before(self.step, self.requests))
+
+    @cached_property
+    def fresh(self) -> list[Request]:
+        """The rows without an answer that may go with others."""
+        return [row for row in self.requests if row.key not in self.answers and self.is_short(row)]
+
+    @cached_property
+    def size(self) -> int | None:
+        """How many go together: said, known of earlier, or AUTO where it is to be found out; None for each alone."""
+        if not self.fresh:
+            return None
+        if self.pack.size != AUTO:
+            return self.pack.size
+        found = self.known.size(self.asking, self.requests)
+        if found is not None:
+            return found
+        return AUTO if self.pack.alike and len(self.fresh) >= FEW else None
 
     @cached_property
     def asking(self) -> str:
@@ -111,32 +139,14 @@ class Packing:
     def planned(self) -> list[Request]:
         """What is likely to be asked first, so that a budget can be asked before anything leaves; none where every
         row goes alone."""
-        fresh = self.fresh()
-        size = self.chosen_size(fresh)
-        if size is None:
+        if self.size is None:
             return []
-        if size != AUTO:
-            return [pack_of(rows) for rows in self.chunks(fresh, size) if len(rows) > 1] if size > 1 else []
+        if self.size != AUTO:
+            return [each.request for each in self.packs(self.fresh, self.size)]
         alone = self.sampled()
         taken = {row.key for row in alone}
-        rest = [row for row in fresh if row.key not in taken]
+        rest = [row for row in self.fresh if row.key not in taken]
         return [*alone, *(pack_of(rows) for rows in self.chunks(rest, SIZES[0]))]
-
-    def chosen_size(self, fresh: Sequence[Request]) -> int | None:
-        """How many go together: said, known of earlier, or AUTO where it is to be found out; None for each alone."""
-        if not fresh:
-            return None
-        if self.pack.size != AUTO:
-            return self.pack.size
-        found = self.known.size(self.asking, self.requests)
-        if found is not None:
-            return found
-        return AUTO if self.pack.alike and len(fresh) >= FEW else None
-
-    def fresh(self) -> list[Request]:
-        """The rows without an answer that may go with others."""
-        self.answers = self.known.held(self.requests)
-        return [row for row in self.requests if row.key not in self.answers and self.is_short(row)]
 
     def alone(self, key: str) -> Any:
         """The value of an answer that the row's own request was given; None where it has none that reads."""
@@ -152,22 +162,19 @@ class Packing:
 
     def run(self) -> None:
         """Ask in packs, as far as they hold; what is left has no answer yet."""
-        fresh = self.fresh()
-        size = self.chosen_size(fresh)
-        if size is None:
+        if self.size is None:
             return
-        if size == AUTO:
-            size = self.found_size(fresh)
-            fresh = self.fresh()
-        level, chunks = 0, list(self.chunks(fresh, size)) if size > 1 else []
-        while left := [self.together(rows, level) for rows in chunks if len(rows) > 1]:
+        size, fresh = self.found_size() if self.size == AUTO else (self.size, self.fresh)
+        level, left = 0, self.packs(fresh, size)
+        while left:
             failed = self.asked(left)
             if not level:
                 self.remember(size, len(failed), len(left))
             level += 1
-            if 2 * len(failed) > len(left) and len(left) > 2:
+            if 2 * len(failed) > len(left) > 2 and all(len(each.fresh) <= SMALL for each in left):
                 return  # packs do not go well here: the rest goes row by row
-            chunks = [half for each in failed for half in halved(each.fresh)]
+            halves = [half for each in failed for half in halved(each.fresh)]
+            left = [self.watched(rows, level) for rows in halves if len(rows) > 1]
 
     def remember(self, size: int, failed: int, packs: int) -> None:
         """What this round says about the size, for the next one."""
@@ -186,35 +193,46 @@ class Packing:
         found = sorted(short, key=lambda row: row.key)[:count]
         return [row for row in found if row.key not in self.answers]
 
+    @cached_property
     def canaries(self) -> list[Request]:
-        """The rows whose own request was answered, and read; some of them."""
-        some: list[Request] = []
-        for row in sorted((row for row in self.requests if row.key in self.answers), key=lambda row: row.key):
-            if len(some) < SAMPLED[1] and self.is_short(row) and self.alone(row.key) is not None:
-                some.append(row)
-        return some
+        """Some of the rows whose own request was answered, and read. Those of different answers take turns: a lost
+        place does not show between two that are answered alike."""
+        by_value: dict[str, list[Request]] = {}
+        found = sorted((row for row in self.requests if row.key in self.answers), key=lambda row: row.key)
+        for row in found:
+            if self.is_short(row) and (value := self.alone(row.key)) is not None:
+                by_value.setdefault(json.dumps(value, default=str), []).append(row)
+        turns = zip_longest(*by_value.values())
+        return [row for turn in turns for row in turn if row is not None][: SAMPLED[1]]
 
-    def found_size(self, fresh: Sequence[Request]) -> int:
-        """How many rows go together, as a sample tells; 1 where packs are answered otherwise."""
+    def found_size(self) -> tuple[int, list[Request]]:
+        """How many rows go together, as a sample tells, 1 where packs are answered otherwise; and the rows that are
+        left."""
         alone = self.sampled()
-        self.known.ask_all(self.step, alone, self.pack)
-        asked = {row.key for row in alone}
-        fresh = [row for row in fresh if row.key not in asked]
-        self.answers = self.known.held(self.requests)
-        canaries = self.canaries()
+        for row, answer in zip(alone, self.known.ask_all(self.step, alone, self.pack), strict=True):
+            self.answers[row.key] = json.dumps(answer.as_json())
+        fresh = [row for row in self.fresh if row.key not in self.answers]
         for size in SIZES:
             if size > self.most or (size > 2 * len(fresh) and size != SIZES[-1]):
                 continue
-            among = canaries[: max(1, size // 2)]
+            among = self.canaries[: max(1, size // 2)]
             rows = next(self.chunks(fresh, size - len(among)), [])
             if not rows or not among:
                 break
             probe = self.mixed(rows, among)
-            if self.holds(probe, self.known.ask_all(self.step, [probe.request], self.pack)[0], agrees):
+            alike = self.alike(probe, self.known.ask_all(self.step, [probe.request], self.pack)[0])
+            if alike and agrees(alike):
                 self.known.learn(self.asking, size, *self.agreement())
-                return size
+                taken = {row.key for row in rows} if all(alike) else set()
+                return size, [row for row in fresh if row.key not in taken]
         self.known.learn(self.asking, 1, *self.agreement())
-        return 1
+        return 1, fresh
+
+    def packs(self, rows: Sequence[Request], size: int) -> list[Together]:
+        """Rows in packs of so many, their canaries among them; without those that would stand alone."""
+        if size > 1 and self.canaries:
+            size = max(2, size * WATCHED // (WATCHED + 1))
+        return [self.watched(some, 0) for some in self.chunks(rows, size) if len(some) > 1]
 
     def chunks(self, rows: Sequence[Request], size: int) -> Iterator[list[Request]]:
         """Rows in order, so many together at most, and no more than fit."""
@@ -230,52 +248,47 @@ class Packing:
         if held:
             yield held
 
-    def together(self, rows: Sequence[Request], level: int) -> Together:
-        """A pack of rows with one canary, where there is one: another one at each level."""
-        canaries = self.canaries_now
-        if not canaries:
-            return self.mixed(rows, [])
-        return self.mixed(rows, [canaries[(int(rows[0].key[:8], 16) + level) % len(canaries)]])
-
-    @cached_property
-    def canaries_now(self) -> list[Request]:
-        return self.canaries()
+    def watched(self, rows: Sequence[Request], level: int) -> Together:
+        """A pack of rows with canaries, as far as there are: others at each level."""
+        count = min(max(1, len(rows) // WATCHED), len(self.canaries))
+        first = int(rows[0].key[:8], 16) + level
+        return self.mixed(rows, [self.canaries[(first + each) % len(self.canaries)] for each in range(count)])
 
     def mixed(self, rows: Sequence[Request], canaries: Sequence[Request]) -> Together:
-        """Canaries among rows, at places that follow from their keys."""
-        found = list(rows)
-        for canary in canaries:
-            found.insert(int(canary.key[:8], 16) % (len(found) + 1), canary)
-        return Together(pack_of(found), tuple(found), frozenset(row.key for row in canaries))
+        """Canaries spread among rows, each at a place of its share that follows from its key."""
+        total, count = len(rows) + len(canaries), len(canaries)
+        placed: dict[int, Request] = {}
+        for number, canary in enumerate(canaries):
+            first, past = number * total // count, (number + 1) * total // count
+            placed[first + int(canary.key[:8], 16) % (past - first)] = canary
+        others = iter(rows)
+        found = tuple(placed[place] if place in placed else next(others) for place in range(total))
+        return Together(pack_of(found), found, frozenset(row.key for row in canaries))
 
     def asked(self, packs: Sequence[Together]) -> list[Together]:
         """Ask packs at once; those whose answers do not count."""
         answers = self.known.ask_all(self.step, [each.request for each in packs], self.pack)
-        return [each for each, answer in zip(packs, answers, strict=True) if not self.holds(each, answer, all_agree)]
+        found = [self.alike(each, answer) for each, answer in zip(packs, answers, strict=True)]
+        return [each for each, alike in zip(packs, found, strict=True) if alike is None or not all(alike)]
 
-    def holds(self, pack: Together, answer: Answer, enough: Callable[[Sequence[bool]], bool]) -> bool:
-        """Whether an answer counts, its canaries answered alike; then its rows' answers are kept."""
+    def alike(self, pack: Together, answer: Answer) -> list[bool] | None:
+        """Of each of a pack's canaries whether it is answered alike; None for an answer that does not count. Where all
+        are, its rows' answers are kept: who lost its place is wrong from there on, and few canaries may stand there."""
         found = [held for _, held in row_answers(pack.request, answer, pack.rows[0])]
         if not found:
-            return False
-        alike = []
+            return None
         for row, held in zip(pack.rows, found, strict=True):
             if row.key in pack.canaries:
-                alike.append(self.pack.read(held.text) == self.alone(row.key))
-                self.compared[pack.request.key, row.key] = alike[-1]
-        if not enough(alike):
-            return False
-        self.known.keep((r, held) for r, held in zip(pack.rows, found, strict=True) if r.key not in pack.canaries)
-        return True
+                self.compared[pack.request.key, row.key] = self.pack.read(held.text) == self.alone(row.key)
+        alike = [self.compared[pack.request.key, row.key] for row in pack.rows if row.key in pack.canaries]
+        if all(alike):
+            self.known.keep((r, held) for r, held in zip(pack.rows, found, strict=True) if r.key not in pack.canaries)
+        return alike
 
 
 def agrees(alike: Sequence[bool]) -> bool:
     """Whether the agreement wanted is within the interval of what was found."""
-    return not alike or wilson(sum(alike) / len(alike), len(alike))[1] >= ALIKE
-
-
-def all_agree(alike: Sequence[bool]) -> bool:
-    return all(alike)
+    return wilson(sum(alike) / len(alike), len(alike))[1] >= ALIKE
 
 
 def halved(rows: Sequence[Request]) -> list[list[Request]]:

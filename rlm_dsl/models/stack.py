@@ -73,6 +73,8 @@ class LiveStack:
         self.stored = Stored(Retrying(self.servers, self.spending.sleep, random.random), self.store, known)
         self.exploring = Exploring(self.stored, self.explore)
         self.recording = Recording(self.exploring, self.origin, on_call, self.recorded_pack)
+        self.settled: set[str] = set()
+        """Keys of the rounds that are behind, as far as rows went together in them."""
         self.batches: dict[str, Batches] = {}
         self.loop = EventLoop()
 
@@ -128,21 +130,23 @@ class LiveStack:
 
     def ask_in_packs(self, step: str, asked: Mapping[str, Request], pack: Pack) -> None:
         """Ask in packs what may go together; what is planned is approved before it leaves."""
-        for call in self.stored.known.packs.values():
-            if call.request.purpose == step and self.stored.known.resumed:
-                self.recording.note(call)
         pack = replace(pack, alike=pack.alike and not self.batch)  # to find out takes answers that come at once
         packing = Packing(step, list(asked.values()), pack, self)
-        if not (planned := packing.planned()):
-            return
-        new = self.unanswered(asked)
-        estimate = estimate_round(step, len(asked), planned, self.price_of)
-        self.spending.check(estimate)
-        self.approve(replace(estimate, asked=tuple(new)))
-        packing.run()
+        if planned := packing.planned():
+            new = self.unanswered({request.key: request for request in planned})
+            estimate = estimate_round(step, len(asked), new, self.price_of)
+            self.spending.check(estimate)
+            self.approve(replace(estimate, asked=tuple(self.unanswered(asked))))
+            packing.run()
+        self.settled |= asked.keys()
 
-    def held(self, requests: Iterable[Request]) -> Mapping[str, str]:
-        return self.stored.look_up(requests)
+    def before(self, step: str, requests: Sequence[Request]) -> Mapping[str, str]:
+        """Of a run that goes on, what it was given in this step before it was stopped is left out: its packs are made
+        up anew, and their answers found."""
+        held, known = self.stored.look_up(requests), self.stored.known
+        if not known.resumed:
+            return held
+        return {key: held[key] for key in held if key in self.settled or not known.given_in(step, key, held[key])}
 
     def ask_all(self, step: str, requests: Sequence[Request], pack: Pack) -> list[Answer]:
         """Requests at once, answers in their order; where batches are on, by these."""
@@ -166,11 +170,14 @@ class LiveStack:
             self.stored.origins.setdefault(row.key, "pack")
 
     def size(self, asking: str, requests: Sequence[Request]) -> int | None:
-        """How many rows went together: in the run that this one follows, or in any that the store knows of."""
-        rows = {request.key for request in requests}
-        packs = self.stored.known.packs.values()
-        sizes = [len(call.request.rows) for call in packs if not rows.isdisjoint(call.request.rows)]
-        return max(sizes, default=None) or self.store.pack_size(asking)
+        """How many rows went together: in the run that this one follows, or in any that the store knows of. It is told
+        to the log, for a run that goes on: what was learned meanwhile must not change its packs."""
+        first, known = requests[0].key, self.stored.known
+        if first in known.sizes:
+            return known.sizes[first]
+        found = known.size_of_packs(request.key for request in requests) or self.store.pack_size(asking)
+        self.log("packs.size", {"step": requests[0].purpose, "key": first, "size": found})
+        return found
 
     def learn(self, asking: str, size: int, agreed: int, compared: int) -> None:
         self.store.learn_packs(asking, size, agreed, compared)

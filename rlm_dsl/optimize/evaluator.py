@@ -178,7 +178,7 @@ class Evaluator:
             program = checked_program(self.source, self.contexts, self.params)
             plan = build(program.statements, warehouse.contexts, {})
             counts = {name: context.count for name, context in self.contexts.items()}
-            found = [bound.calls for bound in bounds(plan, counts)]
+            found = [bound.calls for bound in bounds(plan, counts, alone=True)]
         return None if None in found else sum(each for each in found if each is not None) // ASKS
 
     def contexts_of(self, example: Labelled) -> dict[str, Context]:

@@ -18,6 +18,8 @@ from rlm_dsl.plan.stages import ModelStage, Plan
 
 ASKS = 2
 """How often a row is asked at most: once, and once more with what was wrong."""
+TRIED = 12
+"""Packs that a round asks at most beyond one for each two rows: of trial, and the halves of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,13 @@ class Bound:
     calls: int | None
 
 
-def bounds(plan: Plan, counts: Mapping[str, int]) -> tuple[Bound, ...]:
-    """A bound for each round of calls; `counts` are known row counts by table name."""
-    return tuple(_bound(stage, plan, counts) for stage in plan.stages if isinstance(stage, ModelStage))
+def bounds(plan: Plan, counts: Mapping[str, int], alone: bool = False) -> tuple[Bound, ...]:
+    """A bound for each round of calls; `counts` are known row counts by table name. `alone` says that no rows go
+    together, whatever the program says."""
+    return tuple(_bound(stage, plan, counts, alone) for stage in plan.stages if isinstance(stage, ModelStage))
 
 
-def _bound(stage: ModelStage, plan: Plan, counts: Mapping[str, int]) -> Bound:
+def _bound(stage: ModelStage, plan: Plan, counts: Mapping[str, int], alone: bool) -> Bound:
     known: dict[str, int | None] = {
         i: counts[n] for i, relation in plan.made.items() if (n := physical_name(relation)) in counts
     }
@@ -45,8 +48,18 @@ def _bound(stage: ModelStage, plan: Plan, counts: Mapping[str, int]) -> Bound:
         tables = [most_rows(node, counts, known) for node in stage.step.inputs]
         found = [r for r in tables if r is not None]
         rows = model.asked_rows(arguments_of(stage.step), found) if len(found) == len(tables) else None
+    if rows is None:
+        return Bound(stage.step_name, stage.step.operator, None, None)
     each = ASKS * (1 if model is None else model.calls(stage.step.arguments))
-    return Bound(stage.step_name, stage.step.operator, rows, None if rows is None else rows * each)
+    packs = 0 if alone else most_packs(stage, rows)
+    return Bound(stage.step_name, stage.step.operator, rows, rows * each + packs)
+
+
+def most_packs(stage: ModelStage, rows: int) -> int:
+    """How many requests for several rows a round makes at most: packs that do not hold are paid for too."""
+    model = table_operators()[stage.step.operator].model
+    alone = stage.step.arguments.get("pack") == 1 or (model is not None and model.explores)
+    return 0 if alone or rows < 2 else rows // 2 + TRIED
 
 
 def most_rows(node: Node, counts: Mapping[str, int], known: dict[str, int | None]) -> int | None:

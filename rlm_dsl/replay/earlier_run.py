@@ -7,14 +7,13 @@ that it ends as if it had not been; of an earlier run only whole answers do, as 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rlm_dsl.engine.run_trace import CALLS, PACK_MARK, recorded_packs
 from rlm_dsl.models.budget import Amount, PriceOf, amount
 from rlm_dsl.models.cache.earlier_keys import spelled_as_now
 from rlm_dsl.models.known_answers import KnownAnswers
-from rlm_dsl.models.packs import row_answers
 from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, ModelSettings
 from rlm_dsl.trace.events import read_events
@@ -51,11 +50,10 @@ def of_stopped(trace: Trace, price_of: PriceOf) -> KnownAnswers:
     rows = read_journal(trace.folder)
     if not rows and (trace.folder / "payload" / f"{CALLS}.parquet").is_file():
         rows = trace.table(CALLS).to_pylist()
-    events = (event.content for event in read_events(trace.folder / EVENTS) if event.sound)
-    calls, spent = spent_in(events, price_of)
+    calls, spent = spent_in(sound_events(trace), price_of)
     packs = {row["key"]: Call.from_json(row) for row in rows if PACK_MARK in row.get("request", "")}
     packs = {key: call for key, call in packs.items() if call.request.rows}
-    answers = {row["key"]: row["answer"] for row in rows} | taken_from(packs, rows)
+    answers = {row["key"]: row["answer"] for row in rows}
     origins = {row["key"]: row["origin"] for row in rows}
     return KnownAnswers(
         answers,
@@ -65,23 +63,23 @@ def of_stopped(trace: Trace, price_of: PriceOf) -> KnownAnswers:
         trace.header["budget"]["calls"],
         trace.header,
         packs,
+        {row["key"]: row["step"] for row in rows if row["origin"] in ("live", "pack") and "step" in row},
+        sizes_in(sound_events(trace)),
         is_respelled(trace.header),
     )
 
 
-def taken_from(packs: Mapping[str, Call], rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The answers of all rows of the packs that some row's answer was taken from: those counted, and the run was
-    stopped before all of its rows had them."""
-    found: dict[str, str] = {}
-    seen: set[str] = set()
-    for row in rows:
-        pack = str(json.loads(row["answer"]).get("pack")) if '"pack": ' in row["answer"] else ""
-        if pack in packs and pack not in seen:
-            seen.add(pack)
-            call, single = packs[pack], Call.from_json(row)
-            for key, answer in row_answers(call.request, call.answer, single.request):
-                found.setdefault(key, json.dumps(answer.as_json()))
-    return {key: text for key, text in found.items() if key not in {row["key"] for row in rows}}
+def sound_events(trace: Trace) -> Iterator[Mapping[str, Any]]:
+    return (event.content for event in read_events(trace.folder / EVENTS) if event.sound)
+
+
+def sizes_in(events: Iterable[Mapping[str, Any]]) -> dict[str, int | None]:
+    """How many rows were known to go together, by the key of a round's first row: as it was told first."""
+    found: dict[str, int | None] = {}
+    for event in events:
+        if event.get("type") == "packs.size":
+            found.setdefault(str(event["key"]), event["size"])
+    return found
 
 
 def spent_in(events: Iterable[Mapping[str, Any]], price_of: PriceOf) -> tuple[int, Amount]:

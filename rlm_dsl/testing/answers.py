@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from rlm_dsl.testing.gold import Fallback, Gold, gold_reply, is_wrong
 from rlm_dsl.testing.learner import learned_reply, proposal
-from rlm_dsl.testing.packs import several
+from rlm_dsl.testing.packs import STEADY, Lapses, several
 from rlm_dsl.testing.schemas import Schema, schema_in
 from rlm_dsl.testing.script import Script, script_reply
 from rlm_dsl.testing.wire import Json, Problem, Reply, estimated_tokens, text_of
@@ -45,17 +45,17 @@ class Answering:
             raise ValueError(f"fallback is error, first or learn, not {self.fallback!r}")
 
 
-def answer(body: Json, known: Answering) -> Reply | Problem:
+def answer(body: Json, known: Answering, lapses: Lapses = STEADY) -> Reply | Problem:
     """What is said to a request: a row's answer if it asks for a result schema, else the root turn that is due."""
     schema, messages = result_schema(body), body["messages"]
     if schema is not None:
-        return rows_reply(messages, schema, known)
+        return rows_reply(messages, schema, known, lapses)
     if known.fallback == "learn" and (proposed := proposal(messages)) is not None:
         return proposed
     return script_reply(known.script, messages)
 
 
-def rows_reply(messages: Sequence[Json], schema: Schema, known: Answering) -> Reply | Problem:
+def rows_reply(messages: Sequence[Json], schema: Schema, known: Answering, lapses: Lapses) -> Reply | Problem:
     """What is said to a row, or to several in one request: each row's own answer, put together."""
     row, folded = row_shown(messages), row_folded(messages)
     told = "\n".join(text_of(each) for each in messages if each.get("role") in SYSTEM) or row
@@ -67,7 +67,7 @@ def rows_reply(messages: Sequence[Json], schema: Schema, known: Answering) -> Re
     if problem := next((reply for reply in replies if isinstance(reply, Problem)), None):
         return problem
     said = [reply for reply in replies if isinstance(reply, Reply)]
-    return replace(said[0], content=pack.answer([reply.content or "{}" for reply in said]))
+    return replace(said[0], content=pack.answer([reply.content or "{}" for reply in said], lapses))
 
 
 def row_reply(messages: Sequence[Json], row: str, schema: Schema, known: Answering) -> Reply | Problem:

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from rlm_dsl.testing import seeded
 from rlm_dsl.testing.batch_faults import problem_with
+from rlm_dsl.testing.packs import Lapses
 from rlm_dsl.testing.schemas import Schema, off_value, properties
 from rlm_dsl.testing.wire import Reply
 
@@ -60,6 +61,9 @@ class Faults:
     rate_off_schema: float = setting(0.0, "Share of results outside their schema.")
     rate_empty: float = setting(0.0, "Share with empty content.")
     rate_fenced: float = setting(0.0, "Share wrapped in a fence and prose.")
+    pack_skip_rate: float = setting(0.0, "Share of the lines of several rows in one request that are not answered.")
+    pack_shift_rate: float = setting(0.0, "Share of such lines from which on each gets the next line's answer.")
+    pack_limit: int | None = setting(None, "Rows in one request; with more, each gets the next one's answer.")
     retry_after: float = setting(1.0, "Seconds in the Retry-After of each 429.")
     slow_drip: float = setting(0.0, "Seconds over which each reply's body trickles in.")
     down_after: int | None = setting(None, "Requests answered; from then on all connections are dropped.")
@@ -86,7 +90,8 @@ class Faults:
 
     def __post_init__(self) -> None:
         rates = [self.rate(fault) for fault in FAULTS]
-        if not all(0 <= rate <= 1 for rate in rates) or sum(rates) > 1 + 1e-9:
+        lapses = self.pack_skip_rate, self.pack_shift_rate
+        if not all(0 <= rate <= 1 for rate in (*rates, *lapses)) or sum(rates) > 1 + 1e-9:
             raise ValueError("rates are from 0 to 1 and add up to 1 at most")
         if unknown := [name for name in self.at if name not in FAULTS]:
             raise ValueError(f"unknown fault {', '.join(unknown)}; the faults are {', '.join(FAULTS)}")
@@ -94,6 +99,11 @@ class Faults:
             raise ValueError(problem)
         if min(self.latency, self.jitter, self.retry_after, self.slow_drip) < 0:
             raise ValueError("latency, jitter, retry_after and slow_drip are not negative")
+
+    @property
+    def lapses(self) -> Lapses:
+        """What goes wrong within a request for several rows."""
+        return Lapses(self.pack_skip_rate, self.pack_shift_rate, self.pack_limit, self.seed)
 
     def rate(self, fault: Fault) -> float:
         share: float = getattr(self, f"rate_{fault}")

@@ -76,7 +76,7 @@ def outcome(arrival: Arrival, settings: Settings) -> Outcome:
 
 
 def answered(body: Json, fault: Fault | None, number: int, settings: Settings) -> Outcome:
-    said, persona = answer(body, settings.answering), settings.persona
+    said, persona = answer(body, settings.answering, settings.faults.lapses), settings.persona
     delay = said.delay + latency_of(settings.faults, number)
     if isinstance(said, Problem):
         return Outcome(replace(said, delay=delay))

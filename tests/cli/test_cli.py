@@ -202,7 +202,7 @@ def test_fmt_check_and_standard_input(shell: Shell) -> None:
 def test_explain_shows_program_sql_and_bounds(shell: Shell) -> None:
     ran = shell("explain", "p.rlm", "--context", "tickets=tickets.csv")
     assert ran.code == 0
-    assert "at most 80 calls for 40 rows" in ran.out and 'CREATE TABLE "mine" AS' in ran.out
+    assert "at most 112 calls for 40 rows" in ran.out and 'CREATE TABLE "mine" AS' in ran.out
 
 
 def test_interrupted_a_run_ends_with_130_and_goes_on_where_it_was(shell: Shell) -> None:

@@ -11,7 +11,7 @@ from rlm_dsl.engine.runner import Runner, StepRecord
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.sql import sql
 from rlm_dsl.models.stack import LiveStack
-from rlm_dsl.plan.bounds import ASKS
+from rlm_dsl.plan.bounds import ASKS, most_packs
 from rlm_dsl.plan.stages import ModelStage, Plan
 
 
@@ -31,8 +31,9 @@ class ShellRunner(Runner):
         left = self.calls.models.left() if isinstance(self.calls.models, LiveStack) else ""
         model = table_operators()[stage.step.operator].model
         each = ASKS * (1 if model is None else model.calls(stage.step.arguments))
-        told = (
-            f"{stage.step_name}: at most {each} model calls for each of {rows:,} rows, {rows * each:,} in all. {left}"
-        )
+        packs = 0 if self.calls.options.pack == 1 else most_packs(stage, rows)
+        several = f" and {packs:,} for several at once" if packs else ""
+        most = f"at most {each} model calls for each of {rows:,} rows{several}, {rows * each + packs:,} in all"
+        told = f"{stage.step_name}: {most}. {left}"
         note(safe(told.rstrip()))
         super().ask(stage)

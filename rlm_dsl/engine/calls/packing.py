@@ -67,13 +67,18 @@ def with_packs(
     came: RoundResult, round_: Round, packs: Callable[[Set[str]], Iterable[tuple[Request, Answer]]]
 ) -> RoundResult:
     """What a round came to, with its packs: how many rows' answers are from one, how many packs were asked, and of the
-    rows that were asked alone too, how many were answered alike."""
+    rows that were asked alone too, how many were answered alike: in packs as large as those that counted, as no row's
+    answer rests on larger ones that were tried."""
     outcomes = [outcome for outcome in came.outcomes.values() if outcome is not None and outcome.raw]
     from_packs = {o.raw[0][0] for o in outcomes if o.raw[0][1].pack}
     by_key = {o.raw[0][0]: o for o in outcomes if len(o.raw) == 1 and o.status == "ok" and not o.raw[0][1].pack}
-    asked = compared = alike = 0
-    for pack, answer in packs({outcome.raw[0][0] for outcome in outcomes}):
-        asked += 1
+    asked = list(packs({outcome.raw[0][0] for outcome in outcomes}))
+    counted = {outcome.raw[0][1].pack for outcome in outcomes}
+    most = max((len(pack.rows) for pack, _ in asked if pack.key in counted), default=0)
+    compared = alike = 0
+    for pack, answer in asked:
+        if len(pack.rows) > most:
+            continue
         alone = [key for key in pack.rows if key in by_key]
         texts = texts_by_row(pack, round_, answer) if alone and answer.keepable else {}
         found = [same(texts[key], by_key[key], round_) for key in alone if key in texts]
@@ -81,8 +86,8 @@ def with_packs(
     if not asked:
         return came
     rows = sum(1 for outcome in outcomes if outcome.raw[0][1].pack)
-    counts = {"packed": rows, "packs": asked, "compared": compared, "alike": alike}
-    return replace(came, requests=came.requests - len(from_packs) + asked, packed=counts)
+    counts = {"packed": rows, "packs": len(asked), "compared": compared, "alike": alike}
+    return replace(came, requests=came.requests - len(from_packs) + len(asked), packed=counts)
 
 
 def texts_by_row(pack: Request, round_: Round, answer: Answer) -> dict[str, str]:
