@@ -32,6 +32,8 @@ LISTED = "Answer for every text, in order, with its number as `row`."
 CODE = re.compile(r"(\d+)\W*?([a-z]+)", re.IGNORECASE)
 ODD = re.compile(r'[\x00-\x1f\x7f\x85\u2028\u2029]|^["\s\d]|\s$|^$')
 """Texts that a line cannot hold as they are: those with line breaks, and those that would run into the number."""
+BREAKS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x7f\x85\u2028\u2029"}
+"""What JSON leaves as it is and some take for the end of a line."""
 SHARED: dict[int, tuple[object, Form]] = {}
 MOST_SHARED = 64
 
@@ -174,7 +176,7 @@ def asking(request: Request) -> str:
 
 def line(number: int, text: str) -> str:
     """A row as a pack shows it."""
-    return f"{number} {json.dumps(text, ensure_ascii=False) if ODD.search(text) else text}"
+    return f"{number} {json.dumps(text, ensure_ascii=False).translate(BREAKS) if ODD.search(text) else text}"
 
 
 def pack_of(requests: Sequence[Request]) -> Request:

@@ -18,7 +18,7 @@ from rlm_dsl.testing import seeded
 from rlm_dsl.testing.schemas import Schema
 
 LINE = re.compile(r"(\d+) (.*)")
-TABLE = re.compile(r'\{"a+": .*?\}(?=\n| Answer)')
+TABLE = re.compile(r'\{"a+": ')
 TRUTH = "Codes: y for true, n for false."
 SAID = "each on a line after its number"
 
@@ -98,4 +98,5 @@ def codes_in(told: str) -> dict[str, Any]:
     if TRUTH in told:
         return {"y": True, "n": False}
     found = TABLE.search(told)
-    return json.loads(found[0]) if found else {}
+    codes: dict[str, Any] = json.JSONDecoder().raw_decode(told, found.start())[0] if found else {}
+    return codes
