@@ -231,7 +231,7 @@ class Packing:
     def packs(self, rows: Sequence[Request], size: int) -> list[Together]:
         """Rows in packs of so many, their canaries among them; without those that would stand alone."""
         if size > 1 and self.canaries:
-            size = max(2, size * WATCHED // (WATCHED + 1))
+            size = max(2, size * WATCHED // (WATCHED + 1), size - len(self.canaries))
         return [self.watched(some, 0) for some in self.chunks(rows, size) if len(some) > 1]
 
     def chunks(self, rows: Sequence[Request], size: int) -> Iterator[list[Request]]:
