@@ -14,7 +14,7 @@ from typing import Any
 
 from rlm_dsl.compare.rows import Columns, columns_of_table
 from rlm_dsl.compare.sides import Side
-from rlm_dsl.engine.run_trace import CALLS, COLUMNS
+from rlm_dsl.engine.run_trace import CALLS, COLUMNS, recorded_packs
 from rlm_dsl.replay.tables import payload_names
 from rlm_dsl.trace.events import whole_lines
 from rlm_dsl.trace.layout import EVENTS
@@ -47,11 +47,17 @@ class Run:
 
     @cached_property
     def by_step(self) -> Mapping[str, list[int]]:
-        """Places of the calls of each step."""
+        """Places of the calls for rows of each step."""
         found: dict[str, list[int]] = {}
-        for place, step in enumerate(self.calls["step"]):
-            found.setdefault(step, []).append(place)
+        for place, (key, step) in enumerate(zip(self.calls["key"], self.calls["step"], strict=True)):
+            if key not in self.packs:
+                found.setdefault(step, []).append(place)
         return found
+
+    @cached_property
+    def packs(self) -> frozenset[str]:
+        """The keys of the calls that ask for several rows: each of these has a call of its own."""
+        return frozenset(call.request.key for call in recorded_packs(self.trace))
 
     @cached_property
     def end(self) -> Mapping[str, Any]:
@@ -64,7 +70,8 @@ class Run:
 
     def live(self, step: str) -> int:
         """How many calls of a step were made in this run."""
-        return sum(self.calls["origin"][place] == "live" for place in self.by_step.get(step, ()))
+        steps, origins = self.calls["step"], self.calls["origin"]
+        return sum(own == step and origin == "live" for own, origin in zip(steps, origins, strict=True))
 
     def rows(self, step: str, node: Any) -> Columns | None:
         """A step's rows: its own table, or of a model step what it was shown and answered."""

@@ -28,9 +28,10 @@ VIEWS: Mapping[str, str] = {
     "steps": """
         SELECT position, step, operator, key, inputs, type, line, "rows", digest, value,
                asked.requests AS requests, asked.ok AS ok, asked.invalid AS invalid, asked.refused AS refused,
-               asked.error AS error FROM "#steps" ORDER BY position""",
+               asked.error AS error, asked.packed AS packed, asked.packs AS packs FROM "#steps" ORDER BY position""",
     "calls": """
-        SELECT key, step, origin, request ->> '$.model' AS model, answer ->> '$.model' AS served_model,
+        SELECT key, step, origin, json_array_length(request, '$.rows') AS "rows", answer ->> '$.pack' AS pack,
+               request ->> '$.model' AS model, answer ->> '$.model' AS served_model,
                request ->> '$.messages[0].content' AS instruction, request ->> '$.messages[#-1].content' AS shown,
                answer ->> '$.text' AS answer, answer ->> '$.finish' AS finish, answer ->> '$.refusal' AS refusal,
                CAST(answer ->> '$.prompt_tokens' AS BIGINT) AS prompt_tokens,
@@ -118,7 +119,9 @@ def payload_names(trace: Trace) -> Iterator[tuple[str, str]]:
 def steps_table(trace: Trace) -> pa.Table:
     import pyarrow as pa
 
-    counts = pa.struct([(count, pa.int64()) for count in ("requests", "ok", "invalid", "refused", "error")])
+    counts = pa.struct(
+        [(count, pa.int64()) for count in ("requests", "ok", "invalid", "refused", "error", "packed", "packs")]
+    )
     texts = [(column, pa.string()) for column in ("step", "operator", "key", "type", "digest", "value")]
     schema = pa.schema(
         [

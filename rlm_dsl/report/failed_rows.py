@@ -24,8 +24,9 @@ def failed_rows(trace: Trace) -> tuple[tuple[tuple[str, str, str], ...], int]:
         return (), 0
     _, rows = query(
         trace,
-        "SELECT step, request_json, answer, finish, refusal FROM calls WHERE coalesce(refusal, '') <> '' OR "
-        "coalesce(finish, '') <> 'stop' OR json_array_length(request_json, '$.messages') > 2 ORDER BY step, key",
+        "SELECT step, request_json, answer, finish, refusal FROM calls WHERE rows IS NULL AND (coalesce(refusal, '') "
+        "<> '' OR coalesce(finish, '') <> 'stop' OR json_array_length(request_json, '$.messages') > 2) "
+        "ORDER BY step, key",
         FAILED,
     )
     found = []

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from rlm_dsl.engine.packed_words import packed_words
 from rlm_dsl.engine.run_trace import recorded_calls
 from rlm_dsl.models.prices import Price
 from rlm_dsl.replay.tables import query
@@ -17,7 +19,7 @@ from rlm_dsl.report.values import LONGEST, as_text
 from rlm_dsl.trace.reader import Trace
 
 PROMPTS = 2
-"""Prompts of a step that are shown."""
+"""Prompts of a step that are shown: of those that were sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def step_views(trace: Trace) -> Iterator[StepView]:
     for step in trace.steps:
         prompts = []
         if step.get("asked"):
-            for key in list(calls.of_step(step["step"]))[:PROMPTS]:
+            sent = (key for key in calls.of_step(step["step"]) if not calls.parsed(key).pack)
+            for key in islice(sent, PROMPTS):
                 call = calls[key]
                 system, *_, last = [message.content for message in call.request.messages] or [""]
                 prompts.append((system[:6_000], last[:LONGEST], call.answer.text[:LONGEST]))
@@ -64,8 +67,9 @@ def asked_text(asked: Mapping[str, Any] | None) -> str:
     if not asked:
         return ""
     bad = ", ".join(f"{asked[s]:,} {s}" for s in ("invalid", "refused", "error") if asked.get(s))
+    packed = f", {said}" if (said := packed_words(asked)) else ""
     proxy = f", {asked['by_proxy']:,} by proxy" if asked.get("by_proxy") else ""
-    return f"{asked['requests']:,} requests" + (f", {bad}" if bad else "") + proxy
+    return f"{asked['requests']:,} requests{packed}" + (f", {bad}" if bad else "") + proxy
 
 
 def spent_by_step(trace: Trace) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.cli.render.table import table_text
-from rlm_dsl.common.intervals import wilson
+from rlm_dsl.engine.packed_words import packed_words
 
 
 def steps_table(steps: Sequence[Mapping[str, Any]], seconds: Mapping[str, float] | None = None) -> str:
@@ -39,25 +39,17 @@ def asked_words(asked: Mapping[str, int] | None) -> str:
     if asked is None:
         return ""
     bad = ", ".join(f"{asked[s]:,} {s}" for s in ("invalid", "refused", "error") if asked.get(s))
-    return f"{asked['requests']:,} requests" + packed_words(asked) + (f", {bad}" if bad else "") + cascade_words(asked)
+    return f"{asked['requests']:,} requests" + packed_size(asked) + (f", {bad}" if bad else "") + cascade_words(asked)
 
 
-def packed_words(asked: Mapping[str, Any]) -> str:
+def packed_size(asked: Mapping[str, Any]) -> str:
     return f", packed {round(asked['packed'] / asked['packs'])}" if asked.get("packed") else ""
 
 
 def packed_lines(steps: Sequence[Mapping[str, Any]]) -> list[str]:
     """Of each step whose rows went together: how many did, and whether they were answered as they are alone."""
-    return [told_pack(step["step"], step["asked"]) for step in steps if (step.get("asked") or {}).get("packed")]
-
-
-def told_pack(step: str, asked: Mapping[str, Any]) -> str:
-    size = f"{step}: packed {round(asked['packed'] / asked['packs'])} a request"
-    if not asked.get("compared"):
-        return f"{size}; none was asked alone to compare with"
-    share = asked["alike"] / asked["compared"]
-    low, high = wilson(share, asked["compared"])
-    return f"{size}; agreement with single answers {share:.0%} ({100 * low:.0f} to {100 * high:.0f})"
+    came = [(step["step"], step["asked"]) for step in steps if (step.get("asked") or {}).get("packed")]
+    return [f"{step}: {packed_words(asked)}" for step, asked in came]
 
 
 def cascade_words(asked: Mapping[str, Any]) -> str:

@@ -97,7 +97,7 @@ class Predictors(dspy.Module):  # type: ignore[misc]
         """Leave what a run's steps were asked in dspy's trace."""
         for call in calls:
             request, predictor = call.request, self.steps.get(call.request.purpose)
-            if predictor is None or len(request.messages) != 2 or not call.answer.keepable:
+            if predictor is None or len(request.messages) != 2 or request.rows or not call.answer.keepable:
                 continue
             try:
                 value = json.loads(call.answer.text)
