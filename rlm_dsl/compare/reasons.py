@@ -119,7 +119,7 @@ class RecordedRequests:
         if not self.found:
             for each in self.requests:
                 request = json.loads(each)
-                if len(request["messages"]) == 2 and not request.get("rows"):
+                if len(request["messages"]) == 2:
                     self.found[request["messages"][-1]["content"]] = request
         return self.found.get(text)
 
