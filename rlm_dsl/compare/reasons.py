@@ -32,6 +32,8 @@ class Asked:
     new: int
     reasons: Mapping[Reason, int]
     most_usd: float | None
+    calls: int = 0
+    """Requests that are sent for the new ones: fewer where rows go together."""
 
     def as_json(self) -> dict[str, Any]:
         reasons = [{"reason": kind, "told": message, "requests": n} for (kind, message), n in self.reasons.items()]
@@ -128,4 +130,6 @@ def render_reasons(asked: Asked) -> str:
     """`topics: 312 of 41,000 requests are new: data 203, labels changed 109; at most $0.09`."""
     why = ", ".join(f"{message} {count:,}" for (_, message), count in asked.reasons.items())
     cost = f"; at most ${asked.most_usd:,.2f}" if asked.most_usd is not None else ""
-    return f"{asked.step}: {asked.new:,} of {asked.requests:,} requests are new: {why}{cost}"
+    calls = "call" if asked.calls == 1 else "calls"
+    together = f", in {asked.calls:,} {calls}" if 0 < asked.calls < asked.new else ""
+    return f"{asked.step}: {asked.new:,} of {asked.requests:,} requests are new{together}: {why}{cost}"

@@ -117,7 +117,8 @@ def rerun(
     def with_reasons(estimate: Estimate) -> None:
         if estimate.new:
             why = reasons.of(estimate.step, estimate.asked)
-            asked.append(Asked(estimate.step, estimate.requests, estimate.new, why, estimate.most_usd))
+            new = len(estimate.asked)
+            asked.append(Asked(estimate.step, estimate.requests, new, why, estimate.most_usd, estimate.new))
             told(asked[-1])
         approve(estimate)
 

@@ -242,6 +242,22 @@ def test_keeps_are_put_in_order_and_rows_are_ruled_out_by_terms(tmp_path: Path) 
         runs_and_verifies(tmp_path, server)
 
 
+def test_labels_are_put_in_another_order_for_a_model_that_favours_the_first(tmp_path: Path) -> None:
+    """A model that sees only the first two labels of a list: another order is worth what labelled rows say."""
+    rows = [row for number, row in enumerate(own(160)) if row[1] != "a1" or number % 16 == 0]
+    right = dict(rows)
+
+    def favours(text: str, schema: Any) -> dict[str, str]:
+        labels = schema["properties"]["label"]["enum"]
+        return {"label": right[text] if right[text] in labels[:2] else labels[0]}
+
+    laid_out(tmp_path, rows)
+    with serve(gold=favours) as server:
+        found = report(optimize(tmp_path, server, "--optimizer", "bootstrap", "--json"))
+    assert found["test"]["after"] > found["test"]["before"] + 0.2
+    assert 'labels=["a4", "a3", "a2", "a1"]' in found["diff"] or 'labels=["a3", "a4", "a1", "a2"]' in found["diff"]
+
+
 def test_whole_runs_are_examples_too(tmp_path: Path) -> None:
     """Contexts with their right answers: chunk sizes are tried, and the program's examples come from its own rows."""
     rows = own(96)

@@ -1,4 +1,4 @@
-"""Variants of a program that leave its words as they are: whom a step asks, rows a call, sizes of chunks.
+"""Variants of a program that leave its words as they are: whom a step asks, rows a call, order of labels, chunks.
 
 In: a candidate, its steps. Out: candidates, each with what was changed in words. Law: a variant is a candidate like any
 other, measured on labels before it is taken; nothing here asks a model.
@@ -18,6 +18,7 @@ from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.examples import Labelled
+from rlm_dsl.optimize.program_changes.label_order import label_orders
 from rlm_dsl.optimize.steps import Tunable
 
 ROWS_PER_CALL = (5, 20)
@@ -27,12 +28,13 @@ MOST_VARIANTS = 64
 def variants_of(
     base: Candidate, steps: Mapping[str, Tunable], examples: Sequence[Labelled], settings: Settings
 ) -> list[Candidate]:
-    """All of them: models where the settings name several, rows a call where rows are labelled, chunks where whole runs
-    are."""
+    """All of them: models where the settings name several, rows a call and orders of labels where rows are labelled,
+    chunks where whole runs are."""
     several_models = len({each.model for each in settings.by_alias().values()}) > 1
     rows = [step for step in steps if any(e.step == step for e in examples)]
     found = model_variants(base, steps, {*settings.models} - {"root"}) if several_models else []
     found += packing_variants(base, rows) if rows else []
+    found += label_orders(base, {steps[step].statement for step in rows if step in steps})
     if any(not example.step for example in examples):
         found += chunk_variants(base)
     return found
