@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.packing import with_packs
 from rlm_dsl.engine.calls.round import fields_of, prepare_round, shown_rows
 from rlm_dsl.engine.calls.rows import RoundResult
+from rlm_dsl.engine.calls.too_many import most_rows_paid, refuse_too_many
 from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
 from rlm_dsl.engine.progress import Progress
@@ -32,11 +33,13 @@ from rlm_dsl.engine.warehouse.origins import row_places
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import KEY, Relation
 from rlm_dsl.language.program import Instruction, Literal, Node, Param, resolved, steps_of
+from rlm_dsl.language.sql import sql
 from rlm_dsl.language.types import INT, Field, Table, Type
 from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.plan.bounds import most_rows, rows_made
 from rlm_dsl.plan.build import physical_name
-from rlm_dsl.plan.explain import counting_query, query
+from rlm_dsl.plan.explain import count_of_part, counting_query, query
 from rlm_dsl.plan.index_lookups import looks
 from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
 
@@ -107,13 +110,16 @@ class Runner:
         """Every stage in order. An error or interrupt takes back what the plan made, so that it can be run again."""
         records: list[StepRecord] = []
         before = dict(self.made)
+        there = {physical_name(relation) for relation in [*before.values(), *self.warehouse.contexts.values()]}
         self.made.update(plan.made)
         try:
             with interruptible(self.warehouse.interrupt):
                 for stage in plan.stages:
                     match stage:
                         case QueryStage():
+                            self.refuse_unmade(stage, plan, there)
                             records += self.query(stage)
+                            there.add(stage.name)
                         case ModelStage():
                             self.ask(stage)
         except BaseException:
@@ -143,6 +149,33 @@ class Runner:
             told = {"result_type" if name == "type" else name: value for name, value in record.as_json().items()}
             self.emit("step.end", {**told, "seconds": record.seconds})
         return records
+
+    def refuse_unmade(self, stage: QueryStage, plan: Plan, there: Set[str]) -> None:
+        """Refuse a round before the table of its rows is made, where its operators tell how many there will be."""
+        asked = next((s for s in plan.stages if isinstance(s, ModelStage) and asks_about(s, stage)), None)
+        if asked is None or stage.relation is None or (room := self.calls.models.room()) is None:
+            return
+        counts = {context: self.warehouse.count(context) for context in self.warehouse.contexts}
+        most, paid = most_rows(asked.step.inputs[0], counts, {}), most_rows_paid(asked, self.calls.options, room)
+        if paid is None or (most is not None and most <= paid):
+            return
+
+        def made(known: str) -> int | None:
+            relation = self.made.get(known) or self.warehouse.contexts.get(known)
+            if relation is None or (table := physical_name(relation)) not in there:
+                return None
+            return self.warehouse.count(table)
+
+        def inside(identity: str) -> int | None:
+            part = next((step.name for step in stage.steps if step.identity == identity), None)
+            if part is None or stage.relation is None or stage.relation.vast:
+                return None
+            return int(self.warehouse.rows(count_of_part(stage, part))[0][0])
+
+        rows = rows_made(asked.step.inputs[0], made, inside)
+        if rows is not None:
+            table = sql("({q})", q=query(stage))
+            refuse_too_many(asked, rows, table, self.warehouse, self.calls.options, room, made=False)
 
     @contextmanager
     def narrowed(self, stage: QueryStage) -> Iterator[None]:
@@ -219,6 +252,9 @@ class Runner:
         """One round: words and rows of this run, answers as a table."""
         values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
         round_ = prepare_round(stage, self.settings(values["using"]), values, self.calls.options)
+        if (room := self.calls.models.room()) is not None:
+            count = self.warehouse.count(physical_name(stage.input))
+            refuse_too_many(stage, count, stage.input.sql, self.warehouse, self.calls.options, room, made=True)
         rows = shown_rows(stage, self.warehouse.rows(stage.rows))
         try:
             came = ask_rows(round_, rows, self.calls, self.progress)
@@ -284,6 +320,11 @@ def asked_counts(came: RoundResult) -> dict[str, Any]:
     if came.withdrawn:
         counts["proxy_withdrawn"] = 1
     return counts
+
+
+def asks_about(stage: ModelStage, made: QueryStage) -> bool:
+    """Whether a round asks about the rows of the table that a query makes."""
+    return bool(made.steps) and physical_name(stage.input) == made.name
 
 
 def arrow_rows(rows: list[dict[str, Any]], columns: Mapping[str, Type]) -> Any:

@@ -237,7 +237,7 @@ BY_PATTERN = (
     "note: `{column}` is a label that comes from a pattern alone: words do not tell what a text is about. "
     "classify(on=..., labels=[...]) reads it"
 )
-PATTERNS = frozenset({"matches", "not matches", "contains", "starts_with", "ends_with"})
+PATTERNS = frozenset({"matches", "not matches", "count_matches", "contains", "starts_with", "ends_with"})
 
 
 def labelled_by_pattern(node: Node) -> Iterator[str]:

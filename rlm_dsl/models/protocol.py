@@ -31,6 +31,15 @@ class Pack:
     answered: Callable[[], None] = lambda: None
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a budget has left: `calls` of the `allowed` ones; and how many `answers` there may be already, at most."""
+
+    calls: int
+    allowed: int
+    answers: int
+
+
 class Model(Protocol):
     """Answers requests. Raises the errors below; an answer that does not fit its type is still an answer."""
 
@@ -43,7 +52,7 @@ class ModelStack(Protocol):
     `settings` are the models by alias; `model` answers for all of them; `wait` runs what is asked of it; `afford` is
     asked before a round leaves, and raises if the budget cannot pay for what is not known yet; where its rows may go
     together, they are then asked in packs as far as that holds. `packs` are those that rows, by their keys, were
-    asked in.
+    asked in. `room` says, before requests are made, what can surely not be paid for; None where nothing bounds it.
     """
 
     @property
@@ -53,6 +62,7 @@ class ModelStack(Protocol):
     def wait(self, work: Callable[[], Awaitable[T]]) -> T: ...
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None: ...
     def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]: ...
+    def room(self) -> Room | None: ...
 
 
 class Attempt(Exception):
@@ -103,6 +113,15 @@ class BudgetExceeded(UserError):
 
 class TooDear(BudgetExceeded, StepFailed):
     """A round that the budget cannot pay for, seen before any of it left: fewer rows may be asked about."""
+
+    @staticmethod
+    def for_rows(step: str, rows: int, in_a_call: int, room: Room) -> TooDear:
+        """Of so many rows, seen before they are made requests of."""
+        together = f", {in_a_call} of them at most in each" if in_a_call > 1 else ""
+        return TooDear(
+            f"{step} needs more than {room.calls:,} new model calls for {rows:,} rows{together}, and the budget of "
+            f"{room.allowed:,} has {room.calls:,} left"
+        )
 
 
 class NoRecordedAnswer(Exception):

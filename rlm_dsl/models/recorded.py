@@ -67,6 +67,9 @@ class RecordedStack:
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
         """Recorded answers cost nothing; those of packs are recorded for each row."""
 
+    def room(self) -> None:
+        """Recorded answers cost nothing."""
+
     def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         """Those that were recorded; they are in this run's recording too."""
         for call in self.recorded.packs():

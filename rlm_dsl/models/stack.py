@@ -25,7 +25,7 @@ from rlm_dsl.models.exploring import Exploring
 from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.packing import Packing
-from rlm_dsl.models.protocol import Model, ModelStack, Pack
+from rlm_dsl.models.protocol import Model, ModelStack, Pack, Room
 from rlm_dsl.models.recording import Call, Recording, request_from
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
@@ -184,6 +184,13 @@ class LiveStack:
 
     def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         return self.recording.packs(rows)
+
+    def room(self) -> Room | None:
+        """What is left; not where batches are on, of which answers that are paid for may be under way."""
+        if self.batch:
+            return None
+        answers = self.stored.most_answers() + len(self.recording.calls)
+        return Room(max(0, self.spending.calls_left), self.limits.calls, answers)
 
     def recorded_pack(self, key: str) -> Call | None:
         """A pack that a row's answer was taken from, by this run or an earlier one."""

@@ -39,6 +39,9 @@ class CandidateStack:
         """Whether rows go together is a candidate's own, and tried as such."""
         self.models.afford(step, requests)
 
+    def room(self) -> None:
+        """The whole optimization's budget says what each round of it may take."""
+
     def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         return ()
 

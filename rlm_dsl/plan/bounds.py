@@ -6,9 +6,10 @@ Law: a run never makes more calls for a round than its bound; where no bound is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rlm_dsl.language.operators.core.operator import as_many
 from rlm_dsl.language.operators.core.parameters import Arguments
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import ContextRows, Node, Step, resolved
@@ -16,6 +17,8 @@ from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import ModelStage, Plan
 
+Counts = Callable[[str], int | None]
+"""Rows of a table, by its step's identity or its name; None where it has none."""
 ASKS = 2
 """How often a row is asked at most: once, and once more with what was wrong."""
 TRIED = 12
@@ -73,6 +76,24 @@ def most_rows(node: Node, counts: Mapping[str, int], known: dict[str, int | None
     rows = [most_rows(table, counts, known) for table in inner.inputs]
     known[inner.identity] = None if None in rows else _made_of(inner, [r for r in rows if r is not None])
     return known[inner.identity]
+
+
+def rows_made(node: Node, there: Counts, inside: Counts, multiplied: bool = False) -> int | None:
+    """Just how many rows a table has before it is made, where its operators tell. `there` counts the tables that there
+    are, by a step's identity, and the contexts, by name. `inside` counts a step on the way, which takes as long as the
+    step: only what is then `multiplied`, as in pairs, is worth it."""
+    inner = resolved(node)
+    if isinstance(inner, ContextRows):
+        return there(inner.name)
+    assert isinstance(inner, Step)
+    operator = table_operators()[inner.operator]
+    if (count := there(inner.identity)) is not None:
+        return count
+    if not operator.as_many_always:
+        return inside(inner.identity) if multiplied else None
+    multiplied = multiplied or operator.most_rows is not as_many
+    rows = [rows_made(table, there, inside, multiplied) for table in inner.inputs]
+    return None if None in rows else _made_of(inner, [r for r in rows if r is not None])
 
 
 def _made_of(step: Step, rows: list[int]) -> int | None:

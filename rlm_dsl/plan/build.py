@@ -330,7 +330,7 @@ class _Block:
             ord=name(ORD),
         )
         enough = self.builder.enough.get(step.identity)
-        return ModelStage(answers, step, table, t, rows, shown, operator.model.tree, enough)
+        return ModelStage(answers, step, table, t, rows, columns, shown, operator.model.tree, enough)
 
     def stage(self, step: Step, relation: Relation) -> QueryStage:
         made = relation if isinstance(step.type, Table) else None

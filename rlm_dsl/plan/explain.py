@@ -40,6 +40,12 @@ def counting_query(stage: QueryStage) -> tuple[tuple[str, ...], Sql] | None:
     return tuple(counted), sql("WITH {steps} SELECT {counts}", steps=steps, counts=counts)
 
 
+def count_of_part(stage: QueryStage, part: str) -> Sql:
+    """A query that counts the rows of one inner step."""
+    steps = joined(",\n", (sql("{n} AS ({q})", n=name(n), q=q) for n, q in stage.parts[:-1]))
+    return sql("WITH {steps} SELECT count(*) FROM {n}", steps=steps, n=name(part))
+
+
 def plan_sql(plan: Plan) -> str:
     """The whole plan as SQL, a block a stage, with the bound values in comments."""
     return "\n\n".join(block(stage) for stage in plan.stages) + "\n"

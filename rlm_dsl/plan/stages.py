@@ -57,13 +57,15 @@ class QueryStage:
 @dataclass(frozen=True, slots=True)
 class ModelStage:
     """One round of calls: `rows` gives `#key` (the row's or group's), `#ord` and the shown columns, in order; the
-    answers become the table `name`. With `enough`, rows are asked about in waves until so many satisfy."""
+    answers become the table `name`. `texts` are the shown columns, of any rows of `input`. With `enough`, rows are
+    asked about in waves until so many satisfy."""
 
     name: str
     step: Step
     step_name: str
     input: Relation
     rows: Sql
+    texts: Sql
     shown: tuple[str, ...]
     tree: bool
     enough: int | None = None

@@ -74,6 +74,7 @@ class OneModel:
         return asyncio.run(work())  # type: ignore[arg-type]
 
     def afford(self, step: str, requests: Any, pack: Any = None) -> None: ...
+    def room(self) -> None: ...
     def packs(self, rows: Any) -> Any:
         return ()
 

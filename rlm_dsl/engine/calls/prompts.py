@@ -51,6 +51,9 @@ class PromptStack:
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> NoReturn:
         raise Prompted(step, requests)
 
+    def room(self) -> None:
+        """Nothing is asked, whatever there is."""
+
     def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         raise AssertionError("nothing is asked here")
 

@@ -27,7 +27,7 @@ from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.operators.recurse import CALLS, TURNS
 from rlm_dsl.models.attempts import Log
-from rlm_dsl.models.protocol import BudgetExceeded, Model, ModelStack, Pack
+from rlm_dsl.models.protocol import BudgetExceeded, Model, ModelStack, Pack, Room
 from rlm_dsl.models.recorded import Recorded, RecordedStack
 from rlm_dsl.models.recording import Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
@@ -92,6 +92,9 @@ class SubRunStack:
     def left(self) -> str:
         """The same for the same answers, whatever other sub-runs do meanwhile."""
         return f"Model calls left: {CALLS - len(self.recording.calls):,}."
+
+    def room(self) -> Room | None:
+        return self.parent.room()
 
     def packs(self, rows: Set[str]) -> Iterable[tuple[Request, Answer]]:
         """None: a sub-run's rows are few, and each goes alone."""

@@ -52,6 +52,7 @@ ask = Operator(
         PACK,
     ),
     result=result,
+    as_many_always=True,
     model=ModelStep(question, answer_type, combine),
     manual="Ask for `T?` where the text may not say. Several columns are shown by name.",
     examples=(

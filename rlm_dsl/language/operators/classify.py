@@ -71,6 +71,7 @@ classify = Operator(
         PACK,
     ),
     result=result,
+    as_many_always=True,
     model=ModelStep(question, answer_type, combine),
     manual="Rows with the same text are asked once. An answer outside the labels is asked again, then an error.",
     examples=(

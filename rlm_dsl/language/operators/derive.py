@@ -31,6 +31,7 @@ derive = Operator(
     told="signature",
     parameters=(Parameter("columns", Derived(), shown="name=expr, ..."),),
     result=result,
+    as_many_always=True,
     lower=lower,
     examples=(
         Example("t | derive(m=n + 1, k=m * 2)", {"n": [1, None]}, [[1, 2, 4], [None, None, None]]),

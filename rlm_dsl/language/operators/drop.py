@@ -30,6 +30,7 @@ drop = Operator(
     told="name",
     parameters=(Parameter("columns", Columns(), shown="col, ..."),),
     result=result,
+    as_many_always=True,
     lower=lower,
     examples=(Example("t | drop(a)", {"a": [1], "b": [2]}, [[2]]),),
 )

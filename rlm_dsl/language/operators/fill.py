@@ -47,6 +47,7 @@ fill = Operator(
     told="name",
     parameters=(Parameter("columns", Columns(), shown="col, ..."), Parameter("by", Keys(), ())),
     result=result,
+    as_many_always=True,
     lower=lower,
     own=own,
     examples=(

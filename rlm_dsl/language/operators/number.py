@@ -31,6 +31,7 @@ number = Operator(
     told="name",
     parameters=(Parameter("into", NewName(), "number"), Parameter("by", Keys(), ())),
     result=result,
+    as_many_always=True,
     lower=lower,
     examples=(
         Example("t | number(into=no)", {"x": ["b", "a"]}, [["b", 1], ["a", 2]]),

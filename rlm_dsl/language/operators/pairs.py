@@ -44,6 +44,7 @@ pairs = Operator(
     origin="both rows",
     unites=True,
     most_rows=lambda arguments, rows: rows[0] * (rows[0] - 1) // 2,
+    as_many_always=True,
     manual="n rows give n * (n - 1) / 2 pairs: label or narrow rows first, then pair them.",
     examples=(
         Example(

@@ -111,6 +111,7 @@ parse_json = Operator(
         Parameter("on", Each("text"), ONLY_TEXT),
     ),
     result=result,
+    as_many_always=True,
     lower=lower,
     manual=(
         "Nested values: types={user: {id: int}, tags: list[text]}, then `user.id`, `explode(tags)`. A field read as "

@@ -35,6 +35,7 @@ running = Operator(
         Parameter("by", Keys(), ()),
     ),
     result=result,
+    as_many_always=True,
     lower=lower,
     manual="Running totals of floats may differ from `sum` in the last digit: they are not added one by one.",
     examples=(

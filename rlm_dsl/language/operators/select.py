@@ -38,6 +38,7 @@ select = Operator(
     told="signature",
     parameters=(Parameter("columns", Columns(named=True), shown="col, new=old, ..."),),
     result=result,
+    as_many_always=True,
     lower=lower,
     own=own,
     examples=(Example("t | select(b, c=a)", {"a": [1], "b": [2]}, [[2, 1]]),),

@@ -39,6 +39,7 @@ shift = Operator(
         Parameter("into", NewName(), "shifted"),
     ),
     result=result,
+    as_many_always=True,
     lower=lower,
     manual=(
         "With `by`, within each group. Seconds since the row before: "

@@ -28,6 +28,7 @@ sort = Operator(
     told="signature",
     parameters=(Parameter("keys", SortKeys(), shown="col, -col, ..."),),
     result=same_table,
+    as_many_always=True,
     lower=lower,
     order="the keys, then as before",
     manual="Texts compare by code point.",

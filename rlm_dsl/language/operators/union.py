@@ -78,6 +78,7 @@ union = Operator(
     lower=lower,
     own=own,
     most_rows=lambda arguments, rows: sum(rows),
+    as_many_always=True,
     order="this table's rows, then the other's",
     examples=(Example("t | union(other)", {"a": [1, 2]}, [[1], [2], [2]], other={"a": [2]}),),
 )

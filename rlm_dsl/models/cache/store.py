@@ -64,6 +64,8 @@ OPENING = threading.Lock()
 
 BUSY = 30.0
 """Seconds for which a lock of another program is waited for."""
+LEAST_BYTES = 256
+"""Bytes that an answer with its request and key takes at least."""
 CHECKED = 16_000_000
 """Bytes up to which a store is read whole when it is opened, to find damage before it is met; more when it was met."""
 POLL = 0.1
@@ -188,6 +190,11 @@ class AnswerStore:
             with suppress(OSError):
                 mark_of(self.path).touch()
         return store_error(self.path, failure)
+
+    def most_answers(self) -> int:
+        """More answers there cannot be, by the pages that there are: to count them would take reading them all."""
+        (pages,), (size,) = self.rows("PRAGMA page_count")[0], self.rows("PRAGMA page_size")[0]
+        return int(pages) * int(size) // LEAST_BYTES
 
     def held(self, keys: Iterable[str]) -> dict[str, str]:
         """The answers that there are, as they are kept, by key."""
@@ -398,6 +405,10 @@ class Stored:
             self.flying[key] = asyncio.ensure_future(self.asked(request))
             self.flying[key].add_done_callback(seen)
         return await self.shared(key, self.flying[key])
+
+    def most_answers(self) -> int:
+        """How many answers can be found here at most."""
+        return self.store.most_answers() + len(self.taken) + len(self.known.answers)
 
     def look_up(self, requests: Iterable[Request]) -> Mapping[str, str]:
         """The answers that there are, looked up at once; each is handed out once without another look."""

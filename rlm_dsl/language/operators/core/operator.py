@@ -65,6 +65,8 @@ class Operator:
     expand: Callable[[Arguments, Step], Node] | None = None
     """Instead of `lower` and `model`: what the operator means in terms of others."""
     most_rows: Callable[[Arguments, list[int]], int | None] = as_many
+    as_many_always: bool = False
+    """Whether it makes just as many rows as `most_rows` says, whatever they hold."""
     rewrites: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda arguments: ()
     """What its lowering makes of its arguments to be quicker, in words."""
     chooses: Callable[[Mapping[str, Any]], Literal["by row", "by place", ""]] = lambda arguments: ""
