@@ -17,7 +17,7 @@ from rlm_dsl.engine.run_trace import header_contexts, recorded_settings
 from rlm_dsl.language.check import Environment, check_program
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.edit.call_sites import argument_texts
-from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.language.operators.core.registry import recorded_versions, table_operators
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import ContextRows, Step, children, params_of, steps_of
 from rlm_dsl.language.sql import name as named
@@ -104,6 +104,7 @@ def side_of_trace(trace: Trace) -> Side:
         header.get("params", {}),
         recorded_settings(trace),
         header.get("rows_per_call", {}),
+        recorded_versions(header),
     )
 
 
@@ -126,12 +127,14 @@ def side(
     params: Mapping[str, Any],
     models: Mapping[str, ModelSettings],
     rows_per_call: Mapping[str, int],
+    versions: Mapping[str, int] | None = None,
 ) -> Side:
     types = {each: table for each, c in contexts.items() if (table := parse_table_type(str(c["schema"]))) is not None}
-    check_program(parse(source), source, Environment(types, {}, params))  # problems are told in the text as given
+    environment = Environment(types, {}, params, versions)
+    check_program(parse(source), source, environment)  # problems are told in the text as given
     shown = Source(source.name, show(parse(source)))
     tree = parse(shown)
-    program = check_program(tree, shown, Environment(types, {}, params))
+    program = check_program(tree, shown, environment)
     relations = {each: Relation(named(each), table, False) for each, table in types.items()}
     plan = build(program.statements, relations, {})
     written = argument_texts(tree, shown.text)

@@ -100,10 +100,16 @@ def declared_types(source: Source) -> dict[str, Table]:
     return dict(check(Tree(heads), Environment()).environment.contexts)
 
 
-def checked_program(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> Program:
-    """The program checked against the contexts that are loaded. Raises ProgramError."""
+def checked_program(
+    source: Source,
+    contexts: Mapping[str, Context],
+    params: Mapping[str, Any],
+    versions: Mapping[str, int] | None = None,
+) -> Program:
+    """The program checked against the contexts that are loaded, by a recorded run's `versions` of operators or by
+    today's. Raises ProgramError."""
     types = {name: context.schema for name, context in contexts.items()}
-    return check_program(parse(source), source, Environment(types, {}, params))
+    return check_program(parse(source), source, Environment(types, {}, params, versions))
 
 
 def execute(
@@ -126,7 +132,7 @@ def execute(
     if (cleaned := calls.options.redact(source.text)) != source.text:
         mark = cleaned[cleaned.index("‹secret:") :].split("›")[0] + "›"
         raise UserError(f"{source.name} holds a secret: {mark}", "take it out: programs are recorded", code="secret")
-    program = checked_program(source, contexts, params)
+    program = checked_program(source, contexts, params, calls.options.versions)
     if program.answer is None:
         raise UserError(f"{source.name} has no answer", "end it with: answer expression", code="program")
     plan = build(program.statements, warehouse.contexts, {})

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.calls.sub_runs import Explorer, live_sub_runs
+from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
@@ -32,9 +33,11 @@ def live_calls(
     known: KnownAnswers = NONE_KNOWN,
     on_call: Callable[[Call], None] = lambda call: None,
 ) -> Iterator[Calls[LiveStack]]:
-    """Calls over a live stack. `depth` bounds how deep sub-runs go; by default as deep as the language allows."""
+    """Calls over a live stack. `depth` bounds how deep sub-runs go; by default as deep as the language allows. A run
+    that goes on, of which the header is `known`, goes on by the operators that it began with."""
     deepest = 0 if explorer is None else DEEPEST if depth is None else min(DEEPEST, depth)
-    options = CallOptions.of(settings, redact, deepest)
+    versions = recorded_versions(known.header) if known.resumed else None
+    options = CallOptions.of(settings, redact, deepest, versions)
     sub_run = None if explorer is None else live_sub_runs(explorer, options, settings.turns, log)
     with LiveStack(settings, keys, log, redact, sub_run, approve, known, on_call) as stack:
         yield Calls(stack, options)

@@ -39,6 +39,7 @@ from rlm_dsl.engine.run_trace import (
 )
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.database import engine_version
+from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.recorded import Recorded, RecordedStack
@@ -156,7 +157,8 @@ def run_program(
     if (earlier := answers or parent) is not None:
         redaction = redaction.also(recorded_redaction(earlier.header, contexts)[0].values)
     models = settings.by_alias() if answers is None else recorded_settings(answers)
-    header = known.header or header_of(contexts, params, models, settings, extra or {})
+    operators = operator_versions() if answers is None else recorded_versions(answers.header)
+    header = known.header or header_of(contexts, params, models, settings, extra or {}, operators)
     with run_log(trace, redaction, known) as log:
         log.begin({"program": source.text}, header, known)
         with (
@@ -246,8 +248,10 @@ def header_of(
     models: Mapping[str, ModelSettings],
     settings: Settings,
     extra: Mapping[str, Any],
+    operators: Mapping[str, int],
 ) -> dict[str, Any]:
-    """The header of a trace: what a stranger needs to run it again. How servers are spoken to is not in it."""
+    """The header of a trace: what a stranger needs to run it again. How servers are spoken to is not in it; `operators`
+    are the versions of those that have had several."""
     return {
         "schema": SCHEMA,
         "id": str(uuid.uuid4()),
@@ -268,6 +272,7 @@ def header_of(
             if (price := settings.price_of(model.model)) is not None
         },
         "versions": versions(),
+        "operators": dict(operators),
     }
 
 

@@ -34,6 +34,7 @@ from rlm_dsl.explore.session import Session
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.explore.typed_answers import asked_for, misfit, read_type
 from rlm_dsl.language.check import Environment
+from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.syntax.tree import ContextStatement
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
@@ -110,7 +111,7 @@ def answer_question(
     redaction = redaction_of(keys, settings)
     settings = replace(settings, rows_per_call={}, proxies={})  # which name steps of a program that is not there yet
     asked = {"question": question, "turns_allowed": settings.turns, "wishes": options.as_json()}
-    header = known.header or header_of(contexts, {}, settings.by_alias(), settings, asked)
+    header = known.header or header_of(contexts, {}, settings.by_alias(), settings, asked, operator_versions())
     depth = None if options.depth is None else max(0, options.depth - 1)
     with run_log(trace, redaction, known) as log:
         log.begin({"question": question}, header, known)
@@ -149,7 +150,7 @@ def explore_once(
     with Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse:
         runner = Runner(warehouse, calls, progress, tell, digests=False)
         types = {name: context.schema for name, context in contexts.items()}
-        session = Session(runner, Environment(types), models=options.depth != 0)
+        session = Session(runner, Environment(types, versions=calls.options.versions), models=options.depth != 0)
         returns = read_type(options.returns) if options.returns else None
         judge = Judge(question, session, calls.models, log.redaction.redact) if options.judged else None
         checks = Checks(
@@ -206,7 +207,8 @@ def run_found_program(
     source = Source("program.rlm", show(tree))
     recorded = models.recording
     known = Recorded(recorded.answers.get, lambda: [c for c in recorded.calls.values() if c.request.rows])
-    calls = replayed_calls(models.settings, known, CallOptions(settings.window, log.redaction.redact))
+    options = CallOptions(settings.window, log.redaction.redact, versions=recorded_versions(header))
+    calls = replayed_calls(models.settings, known, options)
     named = {s.name for s in tree.statements if isinstance(s, ContextStatement)}
     needed = {name: context for name, context in contexts.items() if name in named}
     with Warehouse(settings.threads, settings.memory, needed.values()) as warehouse:

@@ -7,7 +7,7 @@ Law: a statement that fails changes nothing; a step that was run before costs no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlm_dsl.common.diagnostics import Diagnostic, StepFailed, UserError, render
@@ -136,7 +136,7 @@ class Session:
 
     def bind(self, name: str, node: Node, statement: t.Statement) -> None:
         bindings = {**self.environment.bindings, name: node}
-        self.environment = Environment(self.environment.contexts, bindings, self.environment.params)
+        self.environment = replace(self.environment, bindings=bindings)
         self.trees[name] = statement
 
     def ran(self, bound: Bound) -> str:

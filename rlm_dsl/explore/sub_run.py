@@ -39,7 +39,7 @@ def explore_text(run: SubRun, request: Request) -> Answer:
     models = run.calls.models
     with Warehouse(threads=1, contexts=[context]) as warehouse:
         runner = Runner(warehouse, run.calls, NoProgress(), digests=False)
-        session = Session(runner, Environment({NAME: context.schema}))
+        session = Session(runner, Environment({NAME: context.schema}, versions=run.calls.options.versions))
 
         def emit(kind: str, fields: Mapping[str, Any]) -> None:
             run.log(kind, {"within": models.within, "sub_run": request.key, **fields})

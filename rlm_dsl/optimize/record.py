@@ -15,6 +15,7 @@ from typing import Any
 
 from rlm_dsl.engine.run import RunLog, header_of, spent_of, writing
 from rlm_dsl.engine.run_trace import write_calls
+from rlm_dsl.language.operators.core.registry import operator_versions
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.budget import Amount
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
@@ -39,7 +40,9 @@ def record_path(folder: Path, stem: str) -> Path:
 
 
 def record_header(job: OptimizationJob) -> dict[str, Any]:
-    return {**header_of(job.contexts, job.params, job.settings.by_alias(), job.settings, {}), "schema": SCHEMA}
+    models = job.settings.by_alias()
+    header = header_of(job.contexts, job.params, models, job.settings, {}, operator_versions())
+    return {**header, "schema": SCHEMA}
 
 
 def answers_of_stopped(folder: Path, header: Mapping[str, Any]) -> KnownAnswers:

@@ -24,6 +24,7 @@ from rlm_dsl.engine.execution import checked_program
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import payload_name, tables
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.core.relation import ORD, VALUE, Relation
 from rlm_dsl.language.sql import bound, name, sql
 from rlm_dsl.language.types import Table
@@ -171,7 +172,8 @@ def from_tables(
     """Citations from the recorded tables, over sources that are as they were."""
     recorded = {tuple(one["part"]): one for one in trace.answer["evidence"]}
     with Warehouse(contexts=contexts.values()) as warehouse:
-        program = checked_program(Source("program.rlm", trace.program), contexts, trace.header.get("params", {}))
+        source, header = Source("program.rlm", trace.program), trace.header
+        program = checked_program(source, contexts, header.get("params", {}), recorded_versions(header))
         plan = build(program.statements, warehouse.contexts, {})
         leaves = {leaf.path: leaf for target in plan.targets if target.kind == "answer" for leaf in target.leaves}
         restored = Restored(trace, plan, warehouse)

@@ -549,7 +549,7 @@ STAGES: Mapping[str, Strings] = {
     "pairs": st.just("pairs()"),
     "search": st.builds(
         "search({}, top={}, on={}{})".format,
-        chosen(["a", "a b", "AB é two", "x y 22 one", "b 🙂 four", "a a", "שלום one"]),
+        chosen(["a", "a b", "AB é two", "x y 22 one", "b 🙂 four", "a a", "שלום one", "ß 日", "i ssa 日日", "σ ٣"]),
         st.integers(1, 4), text_inputs, maybe_by,
     ),
 }  # fmt: skip

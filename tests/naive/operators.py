@@ -18,9 +18,9 @@ from typing import Any, Protocol
 import re2
 
 from rlm_dsl.language.syntax import tree as t
+from tests.naive.folding import neighbours, terms
 from tests.naive.functions import (
     FUNCTIONS,
-    case_mapped,
     compiled,
     json_as_text,
     matches_in,
@@ -212,11 +212,11 @@ def sort(call: Call) -> Table:
 
 @operator("search")
 def search(call: Call) -> Table:
-    """BM25 over the terms of the lower-case text, whose length is in bytes: k1 = 1.2, b = 0.75."""
+    """BM25 over terms in any script, a text's length in bytes: k1 = 1.2, b = 0.75."""
     texts, _ = call.text(2)
     top = call.constant(1, "top", 20)
-    documents = [terms(text or "") for text in texts]
-    wanted = dict.fromkeys(terms(call.constant(0, "words")))
+    documents = [row_terms(text or "") for text in texts]
+    wanted = dict.fromkeys(query_terms(call.constant(0, "words")))
     lengths = [len((text or "").encode()) for text in texts]
     n, average = len(documents), sum(lengths) / max(1, len(documents))
     holding = {term: sum(1 for document in documents if term in document) for term in wanted}
@@ -235,8 +235,12 @@ def search(call: Call) -> Table:
     return only(ranked, (row for rows in replace(call, table=ranked).groups().values() for row in rows[:top]))
 
 
-def terms(text: str) -> list[str]:
-    return re2.findall(r"[\pL\pM\pN]+", case_mapped(text, str.lower))
+def row_terms(text: str) -> list[str]:
+    return terms(text, lambda run: [*run, *neighbours(run)])
+
+
+def query_terms(text: str) -> list[str]:
+    return terms(text, lambda run: neighbours(run) or [run])
 
 
 # ---- other columns, the same rows ----

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
+from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.protocol import AUTO, ModelStack
 from rlm_dsl.models.proxy_model import Proxy, proxies_of
@@ -24,7 +25,8 @@ class CallOptions:
     deep sub-runs may go; a round of which more than the share `max_failed` fails is left early; `rows_per_call` says by
     step how many rows go together, and `pack` for all others (AUTO: as many as evidence allows); `proxies` are by the
     digests that steps name. With `together` rows that go together are asked so whatever is known of them: in `packs`,
-    as `optimize` tries them, or in `lists`, as runs did before rows of a pack had answers of their own."""
+    as `optimize` tries them, or in `lists`, as runs did before rows of a pack had answers of their own. `versions` are
+    those of the operators in the run that is read again or goes on; None for today's."""
 
     window: int = WINDOW
     redact: Callable[[str], str] = str
@@ -34,13 +36,26 @@ class CallOptions:
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
     pack: int = AUTO
     together: Literal["", "packs", "lists"] = ""
+    versions: Mapping[str, int] | None = None
 
     @staticmethod
-    def of(settings: Settings, redact: Callable[[str], str], depth: int = DEEPEST) -> CallOptions:
+    def of(
+        settings: Settings,
+        redact: Callable[[str], str],
+        depth: int = DEEPEST,
+        versions: Mapping[str, int] | None = None,
+    ) -> CallOptions:
         """Those of a run that asks."""
         proxies = proxies_of(settings.proxies)
         return CallOptions(
-            settings.window, redact, depth, settings.max_failed, settings.rows_per_call, proxies, settings.rows_together
+            settings.window,
+            redact,
+            depth,
+            settings.max_failed,
+            settings.rows_per_call,
+            proxies,
+            settings.rows_together,
+            versions=versions,
         )
 
     @staticmethod
@@ -49,7 +64,10 @@ class CallOptions:
         rows_per_call, proxies = header.get("rows_per_call") or {}, proxies_of(header.get("proxies") or {})
         window, earlier = header.get("window", WINDOW), bool(rows_per_call) and "pack" not in header
         together: Literal["", "lists"] = "lists" if earlier else ""
-        return CallOptions(window, redact, rows_per_call=rows_per_call, proxies=proxies, together=together)
+        versions = recorded_versions(header)
+        return CallOptions(
+            window, redact, rows_per_call=rows_per_call, proxies=proxies, together=together, versions=versions
+        )
 
     def within(self, depth: int) -> CallOptions:
         """Those of a sub-run, whose steps are its own: no setting and no proxy names them."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Self
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.engine.warehouse.errors import EngineError
 from rlm_dsl.engine.warehouse.memory import engine_bytes, memory_bytes
 from rlm_dsl.language.operators.core.relation import VALUE
+from rlm_dsl.language.operators.core.terms import ENGINE_FUNCTIONS, ENGINE_MACROS
 from rlm_dsl.language.sql import Sql, joined, name, render, sql
 from rlm_dsl.language.types import Type
 from rlm_dsl.plan.expressions import engine_type
@@ -52,12 +54,21 @@ class Database:
         for path, known in self.attached.items():
             where = path.replace("'", "''")
             self.run(sql(f"ATTACH '{where}' AS {{d}} (READ_ONLY)", d=name(known)))
+        self._teach()
         self._confine(threads, memory)
 
     def _set_spilling(self, folder: str) -> None:
         where, most = folder.replace("'", "''"), shutil.disk_usage(folder).free // 2
         self._set(f"SET temp_directory = '{where}'")
         self._set(f"SET max_temp_directory_size = '{most // 1_000_000} MB'")
+
+    def _teach(self) -> None:
+        """What queries call and the engine has not of its own."""
+        for head, meaning in ENGINE_MACROS.items():
+            self.connection.execute(f"CREATE MACRO {head} AS ({meaning})")
+        for known, function in ENGINE_FUNCTIONS.items():
+            taken = ["VARCHAR"] * len(signature(function).parameters)
+            self.connection.create_function(known, function, taken, "VARCHAR")
 
     def _confine(self, threads: int | None, memory: str | None) -> None:
         """From here on nothing else is within reach, and no setting can be changed."""

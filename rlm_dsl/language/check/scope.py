@@ -19,11 +19,13 @@ from rlm_dsl.language.types import Table
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What stands before a program's first line: contexts' types, bound names, given values of params."""
+    """What stands before a program's first line: contexts' types, bound names, given values of params. `versions` are
+    those of the operators by which a recorded program is read again; None for today's."""
 
     contexts: Mapping[str, Table] = field(default_factory=dict)
     bindings: Mapping[str, Node] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Names:
     bindings: dict[str, Node | None]
     contexts: Mapping[str, Table]
     params: Mapping[str, Any]
+    versions: Mapping[str, int] | None = None
     problems: list[Diagnostic] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
 

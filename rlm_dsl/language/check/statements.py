@@ -35,13 +35,13 @@ class Checked:
 
 def check(tree: t.Tree, environment: Environment) -> Checked:
     """Check statements in an environment; problems are values, nothing is raised."""
-    names = Names(dict(environment.bindings), dict(environment.contexts), environment.params)
+    names = Names(dict(environment.bindings), dict(environment.contexts), environment.params, environment.versions)
     before = dict(environment.bindings)
     run = _Run(names, before, dict(environment.contexts))
     for statement in tree.statements:
         run.statement(statement)
     bindings = {name: node for name, node in names.bindings.items() if node is not None}
-    after = Environment(names.contexts, {**before, **bindings}, environment.params)
+    after = Environment(names.contexts, {**before, **bindings}, environment.params, environment.versions)
     problems = tuple(sorted(names.problems, key=lambda problem: problem.span.start))
     warnings = tuple(dict.fromkeys(names.warnings))
     return Checked(

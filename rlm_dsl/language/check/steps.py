@@ -14,7 +14,7 @@ from rlm_dsl.language.check.arguments.placement import place_arguments
 from rlm_dsl.language.check.scope import ExpressionChecker, Names
 from rlm_dsl.language.operators.core.operator import Operator
 from rlm_dsl.language.operators.core.parameters import Arguments, Refused
-from rlm_dsl.language.operators.core.registry import functions, table_operators
+from rlm_dsl.language.operators.core.registry import functions, table_operators, version_of
 from rlm_dsl.language.program import Node, Step
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.types import Table, Type, quoted_name
@@ -40,7 +40,7 @@ def check_step(names: Names, table: Node, call: t.Call, check: ExpressionChecker
     result = _result(names, operator, arguments.values, call, arguments.spans)
     if result is None:
         return None
-    step = Step(operator.name, operator.version, inputs, arguments.values.values, result, call.span)
+    step = Step(operator.name, version_of(operator, names.versions), inputs, arguments.values.values, result, call.span)
     if step.depth > LONGEST_CHAIN:
         message = f"more than {LONGEST_CHAIN} steps stand one on the other here"
         names.report("C22", message, call.operator_span, "bind some to names")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.language.operators.core.bm25 import scores, terms
+from rlm_dsl.language.operators.core.bm25 import FOLDED, LOWER_CASE, scores
 from rlm_dsl.language.operators.core.kinds import Choice, Constant, OfBoth, Rows, Words
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.model_step import COMMON, PACK, ModelStep
@@ -59,10 +59,12 @@ def candidates(lowering: Lowering) -> Sql:
     columns = joined(
         "", (sql(', "right".{c} AS {n}', c=name(c), n=name(n)) for c, n, _ in renamed(t.type, other.type, ()))
     )
+    rule = FOLDED if lowering.step.version >= 2 else LOWER_CASE
+    text = together(theirs)
     wanted = sql(
         "SELECT DISTINCT {o} AS asker, unnest({terms}) AS term FROM {t}",
         o=name(ORD),
-        terms=terms(together(ours)),
+        terms=rule.of_query(together(ours)),
         t=t.sql,
     )
     return sql(
@@ -76,7 +78,7 @@ def candidates(lowering: Lowering) -> Sql:
         ord=name(ORD),
         left=name(LEFT),
         origin=both_origins(t, other),
-        scores=scores(other.sql, together(theirs), sql("true"), wanted),
+        scores=scores(other.sql, text, rule.of_row(text, None), sql("true"), wanted),
         top=lowering.value("top"),
         t=t.sql,
         other=other.sql,
@@ -145,12 +147,13 @@ match = Operator(
     model=ModelStep(question, answer_type, combine, rows=candidates, rows_type=candidate_type, asked_rows=asked_rows),
     order="this table's, then the candidates'",
     origin="both rows",
+    version=2,
     unites=unites,
     most_rows=most_rows,
     manual=(
-        "Candidates are found exactly, by the words that the columns in `on` share; a pair that shares none of its "
-        "words is never shown to the model, so how many true pairs are missed is unknown. Columns of both, clashing "
-        "ones of the other as `other_*`, and `candidate_rank`."
+        "Candidates are found exactly, by the terms (those of `search`) that the columns in `on` share; a pair that "
+        "shares none is never shown to the model, so how many true pairs are missed is unknown. Columns of both, "
+        "clashing ones of the other as `other_*`, and `candidate_rank`."
     ),
     examples=(
         Example(

@@ -57,6 +57,26 @@ def functions() -> Mapping[str, Function]:
     return {entry.name: entry for entry in entries() if isinstance(entry, Function)}
 
 
+BEFORE_HEADERS_TOLD = {"search": 2}
+"""The versions of operators in runs whose headers do not tell them; of all others it was 1."""
+
+
+def operator_versions() -> dict[str, int]:
+    """The versions of operators that have had more than one, as a header tells them."""
+    return {name: operator.version for name, operator in table_operators().items() if operator.version > 1}
+
+
+def recorded_versions(header: Mapping[str, Any]) -> Mapping[str, int]:
+    """The versions of operators in a recorded run, by which its program means again what it meant then."""
+    found: Mapping[str, int] = header.get("operators", BEFORE_HEADERS_TOLD)
+    return found
+
+
+def version_of(operator: Operator, recorded: Mapping[str, int] | None) -> int:
+    """The version of an operator in a recorded run; today's where there is none."""
+    return operator.version if recorded is None else recorded.get(operator.name, 1)
+
+
 def function_names() -> list[str]:
     """The functions that are called by name; the others are written as operators of expressions."""
     return [name for name, entry in functions().items() if not entry.symbol]
