@@ -118,7 +118,7 @@ class Packing:
 
     @cached_property
     def asking(self) -> str:
-        return tagged("asking-v1", asking(self.requests[0]).encode("utf-8", "surrogatepass"))
+        return tagged("asking-v1", asking(self.fresh[0]).encode("utf-8", "surrogatepass"))
 
     @cached_property
     def said(self) -> int:

@@ -170,8 +170,8 @@ def packable(request: Request) -> bool:
 def asking(request: Request) -> str:
     """What requests must have in common to go together: everything but their texts."""
     settings = json.dumps(request.settings.as_json(), sort_keys=True)
-    schema = "" if request.schema is None else canonical_text(request.schema)
-    return f"{settings}\n{request.messages[0].content}\n{schema}\n{request.sample}"
+    assert request.schema is not None
+    return f"{settings}\n{request.messages[0].content}\n{canonical_text(request.schema)}\n{request.sample}"
 
 
 def line(number: int, text: str) -> str:

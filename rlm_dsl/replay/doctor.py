@@ -20,6 +20,9 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
 from rlm_dsl.engine.run import versions
+from rlm_dsl.language.edit.call_sites import calls_in
+from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.language.syntax.tree import Number
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.replay.verify import found_near
@@ -90,6 +93,18 @@ def of_slots(settings: Settings) -> Iterator[Finding]:
                 "what is answered together may come out otherwise from run to run"
             )
             yield Finding("more-than-slots", message, "set --concurrency 1, with which answers come out equal")
+
+
+def of_packs(program: Any, pack: int) -> Iterator[Finding]:
+    """Calls of a program's tree whose rows may go together, `pack` at most where they do not say."""
+    operators = table_operators()
+    for call in calls_in(program):
+        step = operators[call.operator].model if call.operator in operators else None
+        said = [each.value.value for each in call.arguments if each.name == "pack" and isinstance(each.value, Number)]
+        if step is not None and not step.explores and (said[0] if said else pack) != 1:
+            message = "rows go together in one request: what stands beside a row may change its answer"
+            yield Finding("neighbours", f"{call.operator}: {message}", "write pack=1, or set --pack 1, at its price")
+            return
 
 
 def of_places(places: Mapping[str, Path]) -> Iterator[Finding]:

@@ -23,7 +23,9 @@ from rlm_dsl.trace.seal import write_seal
 from rlm_dsl.traces import sql
 from tests.replay.test_verify import answered, calls, codes
 from tests.support.commands import command
+from tests.support.paths import ROOT
 
+CORPUS = ROOT / "tests" / "corpus"
 LABELS = ["billing", "technical", "account"]
 PROGRAM = f"a = log | classify(on=text, labels={json.dumps(LABELS)}, into=label)\nanswer a | select(line, label)\n"
 SINGLES = 8
@@ -369,3 +371,24 @@ def test_a_pack_is_a_call_with_rows_and_no_row_of_a_step(packed: Desk, tmp_path:
     assert {json.loads(answer)["label"]: None for _, answer in held}.keys() == set(LABELS)
     assert sorted(text for text, _ in held) == sorted(f"text {n}" for n in range(60))
     assert "packs.size" in (packed.folder / "t" / EVENTS).read_text()
+
+
+def test_runs_of_the_earlier_form_still_verify_and_give_their_answers(tmp_path: Path) -> None:
+    """Recorded when rows that went together were a JSON list, and had no answers of their own: four a request, of which
+    one was no JSON, so that its rows were asked one by one."""
+    zipped = CORPUS / "earlier_packs.trace.zip"
+    (tmp_path / "log.txt").write_text("".join(f"text {n}\n" for n in range(9)))
+    data = {"log": str(tmp_path / "log.txt")}
+    assert rlm_dsl.verify(zipped, data).ok
+    _, [[singles, packs]] = sql(zipped, "select count(*) filter (shown not like '[%'), count(rows) from calls")
+    assert (singles, packs) == (5, 0)
+    program = 'a = log | classify(on=text, labels=["good", "bad"], into=label)\nanswer a | select(line, label)\n'
+    again = rlm_dsl.run(program, data, answers=zipped)
+    assert [row["label"] for row in again.value] == ["good" if n % 3 else "bad" for n in range(9)]
+
+
+def test_what_optimizing_proved_of_a_step_goes_before_what_settings_say_of_all(desk: Desk) -> None:
+    desk.write(60)
+    with desk.serving() as server:
+        found = desk.run("t", rows_per_call={"a": 30}, pack=1)
+        assert found.value == right(60) and server.calls == 2 and desk.holds("t")

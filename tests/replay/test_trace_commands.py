@@ -311,6 +311,11 @@ def test_the_doctor_of_a_run_to_come(tmp_path: Path, told: Told, monkeypatch: py
     assert (code, out) == (0, "nothing found that would not come out the same\n")
     code, out, _ = told(*run, "--model", "gpt-4o", "--json")
     assert code == 1 and {finding["code"] for finding in json.loads(out)} == {"moving-model"}
+    monkeypatch.setenv("RLM_DSL_PACK", "auto")
+    code, out, _ = told(*run, "--model", "gpt-4o-2024-08-06")
+    assert code == 1 and out.startswith("neighbours: classify: rows go together in one request")
+    (tmp_path / "p.rlm").write_text(PROGRAM.replace("into=topic", "into=topic, pack=1"))
+    assert told(*run, "--model", "gpt-4o-2024-08-06")[0] == 0
     assert told("doctor", tmp_path / "none.rlm")[0] == 2
 
 

@@ -31,18 +31,18 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
     from rlm_dsl.models.cache.store import default_path
     from rlm_dsl.models.server.limits import within_limits
     from rlm_dsl.models.server.servers import Keys
-    from rlm_dsl.replay.doctor import of_run, of_slots
+    from rlm_dsl.replay.doctor import of_packs, of_run, of_slots
     from rlm_dsl.traces import doctor
 
     if Path(target).is_dir() or target.endswith((".trace", ".zip")):
         found = doctor(target)
     else:
-        parse(program_source(target))
+        program = parse(program_source(target))
         chosen = settings(given)
         places = {"the answer store": Path(chosen.store) if chosen.store else default_path()}
         paths = {name: path for name, (path, _) in named_paths(contexts).items()}
         found = of_run(chosen.by_alias(), paths, places | ({"the trace": Path(trace)} if trace else {}), os.environ)
-        found += of_slots(within_limits(chosen, Keys(os.environ)))
+        found += [*of_slots(within_limits(chosen, Keys(os.environ))), *of_packs(program, chosen.rows_together)]
     if as_json:
         write(json.dumps([finding.as_json() for finding in found], ensure_ascii=False, indent=1))
     else:
