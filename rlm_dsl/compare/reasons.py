@@ -121,7 +121,7 @@ class RecordedRequests:
         if not self.found:
             for each in self.requests:
                 request = json.loads(each)
-                if len(request["messages"]) == 2:
+                if len(request["messages"]) == 2 and not request.get("rows"):
                     self.found[request["messages"][-1]["content"]] = request
         return self.found.get(text)
 
