@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -91,6 +92,8 @@ def test_a_model_reads_the_texts_and_each_row_gets_its_own_answer(data: Any, sch
     assert dict(model.schema["properties"]).keys() == schema["properties"].keys()
     wanted = data.draw(st.composite(lambda draw: values(draw, schema, len(texts)))())
     answer = Answer(model.answer([json.dumps(value) for value in wanted]))
+    for name, part in (pack.schema or {})["properties"].items():
+        assert "pattern" not in part or re.search(part["pattern"], json.loads(answer.text)[name])
     found = row_answers(pack, answer, rows[0])
     assert [key for key, _ in found] == [row.key for row in rows]
     assert [json.loads(each.text) for _, each in found] == wanted and {each.pack for _, each in found} == {pack.key}
@@ -179,8 +182,6 @@ def test_codes_are_of_equal_length(count: int, first: str, last: str) -> None:
 
 
 def test_the_pattern_that_servers_are_given_takes_what_counts_and_the_schema_is_of_so_many_rows() -> None:
-    import re
-
     for count in (2, 700):
         form = form_of(closed("label", {"enum": [f"l{n}" for n in range(count)]}))
         pattern = form.pattern(2)
