@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--world", default="", help="folder with context.txt and rows.jsonl, instead of a made one")
     parser.add_argument("--errors", type=float, default=0.0, help="share of rows labelled wrong alone; more in packs")
     parser.add_argument("--slips", type=float, default=0.0, help="share of a pack's lines left out or shifted")
-    parser.add_argument("--shared", action="store_true", help="with what each keeps by default from question to question")
+    parser.add_argument("--shared", action="store_true", help="with what each keeps from question to question")
     given = vars(parser.parse_args())
     shared = given.pop("shared")
     logging.disable(logging.WARNING)

@@ -31,7 +31,8 @@ prompts = []
 for at in range(0, len(rows), {together}):
     some = rows[at : at + {together}]
     lines = "\n".join(f"{{n}}: {{text}}" for n, (_, _, text) in enumerate(some, 1))
-    prompts.append(f"Label each numbered line with one of: {{', '.join(labels)}}. Answer 'number: label', a line each.\n{{lines}}")
+    told = f"Label each numbered line with one of: {{', '.join(labels)}}. Answer 'number: label', a line each."
+    prompts.append(f"{{told}}\n{{lines}}")
 found = []
 for at, reply in enumerate(llm_query_batched(prompts)):
     some = rows[at * {together} : (at + 1) * {together}]
@@ -62,9 +63,7 @@ def reply_of(question: Question, world: World, messages: Sequence[Mapping[str, A
     if DSPY in text:
         number = int(re.findall(r"\[\[ ## iteration ## \]\]\s*(\d+)/", text)[-1]) - 1
         code = [*python(question, world), "SUBMIT(result)"][number]
-        return (
-            f"[[ ## reasoning ## ]]\nOn I go.\n\n[[ ## code ## ]]\n```python\n{code}\n```\n\n[[ ## completed ## ]]"
-        )
+        return f"[[ ## reasoning ## ]]\nOn I go.\n\n[[ ## code ## ]]\n```python\n{code}\n```\n\n[[ ## completed ## ]]"
     turn = sum(message["role"] == "assistant" for message in messages)
     code = [*python(question, world), "answer['content'] = result\nanswer['ready'] = True"][min(turn, 2)]
     return f"```repl\n{code}\n```"
@@ -87,7 +86,7 @@ def ours(question: Question, world: World) -> list[str]:
     table = "context" if False else "prompt"
     look = (
         f'rows = {table} | extract(r"Date: (?P<day>.*?) \\|\\| User: (?P<user>\\d+) \\|\\| Instance: (?P<body>.*)", '
-        'types={user: int})'
+        "types={user: int})"
     )
     scope = "rows"
     if question.dates:

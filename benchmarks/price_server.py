@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from price_world import World, made_world, questions, read_world
 from price_roots import ROOTS, reply_of
+from price_world import World, made_world, questions, read_world
 
-from rlm_dsl.testing.answers import Answering, row_shown
-from rlm_dsl.testing.answers import answer as row_answer
+from rlm_dsl.testing.answers import row_shown
 from rlm_dsl.testing.packs import several
 from rlm_dsl.testing.wire import text_of
 
@@ -62,7 +61,14 @@ class Played:
         message = {"role": "assistant", "content": said}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return web.json_response(
-            {"id": "1", "object": "chat.completion", "created": 0, "model": "played", "choices": [choice], "usage": usage}
+            {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 0,
+                "model": "played",
+                "choices": [choice],
+                "usage": usage,
+            }
         )
 
     def known_prefix(self, text: str) -> int:
