@@ -60,16 +60,8 @@ class Played:
         usage = {"prompt_tokens": given, "completion_tokens": tokens(said), "total_tokens": given + tokens(said)}
         message = {"role": "assistant", "content": said}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return web.json_response(
-            {
-                "id": "1",
-                "object": "chat.completion",
-                "created": 0,
-                "model": "played",
-                "choices": [choice],
-                "usage": usage,
-            }
-        )
+        held = {"id": "1", "object": "chat.completion", "created": 0, "model": "played"}
+        return web.json_response({**held, "choices": [choice], "usage": usage})
 
     def known_prefix(self, text: str) -> int:
         """Tokens that a provider would have in its cache: the longest beginning that an earlier prompt had too."""

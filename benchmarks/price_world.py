@@ -115,22 +115,22 @@ def questions(world: World) -> list[Question]:
         ),
         Question(
             "two compared",
-            f"In the above data, is label '{second}' more common, less common, or the same frequency as label '{rare}'? "
-            f"Give your final answer in the form 'Answer: {second} is [X] {rare}'.",
+            f"In the above data, is label '{second}' more common, less common, or the same frequency as label "
+            f"'{rare}'? Give your final answer in the form 'Answer: {second} is [X] {rare}'.",
             f"Answer: {second} is {compared(counts[second], counts[rare])} {rare}",
             (second, rare),
         ),
         Question(
             "top user",
-            f"In the above data, which user has the most data points of label '{common}' (of equal ones the lowest ID)? "
-            "Give your final answer in the form 'User: [X]'.",
+            f"In the above data, which user has the most data points of label '{common}' (of equal ones the lowest "
+            "ID)? Give your final answer in the form 'User: [X]'.",
             f"User: {top}",
             (common,),
         ),
         Question(
             "date range",
-            f"Only consider the instances that occur between {span}, inclusive. Among these, how many data points should "
-            f"be classified as label '{common}'? Give your final answer in the form 'Answer: number'.",
+            f"Only consider the instances that occur between {span}, inclusive. Among these, how many data points "
+            f"should be classified as label '{common}'? Give your final answer in the form 'Answer: number'.",
             f"Answer: {within[common]}",
             (common,),
             dates,

@@ -1,7 +1,7 @@
 """Variants of a program whose labels stand in another order: weak models favour the first of a list.
 
-In: a candidate, its labelled steps. Out: candidates. Law: the labels are the same; what an order is worth, labelled rows
-say.
+In: a candidate, its labelled steps. Out: candidates. Law: the labels are the same; what an order is worth, labelled
+rows say.
 """
 
 from __future__ import annotations
