@@ -237,3 +237,19 @@ def test_answers_of_packs_are_those_of_their_rows() -> None:
     for pack in model.packs:
         texts = answers_of(pack, all_[0], model.answers[pack.key])
         assert texts == [model.kept[key].text for key in pack.rows]
+
+
+@pytest.mark.parametrize(("size", "packs"), [(10, 10), (20, 5 + 10), (40, 3 + 6 + 12)])
+def test_where_most_packs_fail_halves_are_asked_down_to_ten_rows(size: int, packs: int) -> None:
+    model = Played(Lapses(skip=1.0))
+    model.run(rows(100), size)
+    assert len(model.packs) in (packs, packs - 1, packs - 2), "the last pack is a shorter one"
+    assert len(model.asked) == len(model.packs) + 100
+
+
+def test_of_a_size_that_fails_often_a_smaller_one_is_remembered() -> None:
+    all_ = rows(1_000)
+    for skip, size in ((0.01, 50), (0.0, 100)):
+        model = Played(Lapses(skip=skip), known_size=100, earlier=alone(all_[:20]))
+        model.run(all_)
+        assert model.learned == [size] and not model.wrong(all_)
