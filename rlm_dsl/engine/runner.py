@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
@@ -21,11 +21,12 @@ from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.failed_rows import LISTED, RowsFailed, StepRejected, all_rejected, failed_rows
 from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.packing import with_packs
-from rlm_dsl.engine.calls.round import fields_of, prepare_round, shown_rows
+from rlm_dsl.engine.calls.round import fields_of, model_step, prepare_round, shown_rows
 from rlm_dsl.engine.calls.rows import RoundResult
 from rlm_dsl.engine.calls.too_many import most_rows_paid, refuse_too_many
 from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
+from rlm_dsl.engine.one_answer import MOSTLY, one_answer
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.digests import table_digest
@@ -259,6 +260,9 @@ class Runner:
         try:
             came = ask_rows(round_, rows, self.calls, self.progress)
             came = with_packs(came, round_, self.calls.models.packs)
+            if not stage.tree:
+                filters = model_step(stage).filters
+                came = replace(came, mostly=one_answer(came, round_.result, filters=filters))
             self.emit("round.end", {"step": stage.step_name, **asked_counts(came)})
             if rejected := all_rejected(came):
                 raise StepRejected(stage.step_name, rejected)
@@ -319,6 +323,8 @@ def asked_counts(came: RoundResult) -> dict[str, Any]:
         counts |= {"by_proxy": came.by_proxy, "rechecked": came.rechecked, "rechecked_wrong": came.rechecked_wrong}
     if came.withdrawn:
         counts["proxy_withdrawn"] = 1
+    if came.mostly is not None:
+        counts[MOSTLY] = dict(came.mostly)
     return counts
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import Diagnostic, StepFailed, UserError, render
 from rlm_dsl.common.source import Source
 from rlm_dsl.engine.execution import assemble_answer, part_of
+from rlm_dsl.engine.one_answer import one_answer_words
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.explore.binding_view import FEW, Counts, binding_view, closed
 from rlm_dsl.explore.first_look import first_look
@@ -156,6 +157,7 @@ class Session:
             leaves = plan.targets[0].leaves
             self.answer = assemble_answer([part_of(leaf, plan, self.runner.warehouse) for leaf in leaves])
         notes = [NO_ROWS] if idle else []
+        notes += [f"note: {told}" for record in records if (told := one_answer_words(record.asked))]
         notes += [BY_PATTERN.format(column=column) for column in labelled_by_pattern(bound.node)]
         return "\n".join([*(self.view(plan.targets[0], leaf) for leaf in plan.targets[0].leaves), *notes])
 

@@ -22,6 +22,7 @@ from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.sub_runs import replayed_calls
 from rlm_dsl.engine.execution import Execution, execute
 from rlm_dsl.engine.garbage_collection import collected_seldom
+from rlm_dsl.engine.one_answer import without_mostly
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import SCHEMA, RecordedCalls, program_digest, recorded_calls, recorded_settings
@@ -335,6 +336,8 @@ def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping
     """The first field in which a step's line differs."""
     if recorded is None or now is None:
         return [Divergence("D05", "rows", "the step is not in both runs", step=name)]
+    if "asked" in now:
+        now = {**now, "asked": without_mostly(now["asked"], recorded.get("asked"))}
     for part, code in (("key", "D05"), ("rows", "D06"), ("digest", "D06"), ("value", "D06"), ("asked", "D11")):
         if recorded.get(part) != now.get(part):
             return [

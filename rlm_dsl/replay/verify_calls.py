@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlm_dsl.engine.one_answer import without_mostly
 from rlm_dsl.engine.run_trace import RecordedCalls
 from rlm_dsl.engine.runner import StepRecord
 from rlm_dsl.models.packs import pack_problem, row_answers
@@ -217,8 +218,9 @@ def not_read(steps: Sequence[Mapping[str, Any]], asked: Sequence[StepRecord]) ->
     """Steps whose answers come to other counts of ok, invalid, refused than they did."""
     recorded = {line["step"]: line.get("asked") for line in steps}
     for record in asked:
-        if recorded.get(record.name) != record.asked:
-            sides = str(recorded.get(record.name)), str(record.asked)
+        now = without_mostly(record.asked, recorded.get(record.name))
+        if recorded.get(record.name) != now:
+            sides = str(recorded.get(record.name)), str(now)
             yield Divergence("D11", "answers", "the answers do not read as they did", *sides, record.name, record.line)
 
 

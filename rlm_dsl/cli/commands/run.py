@@ -59,6 +59,7 @@ def command(
     from rlm_dsl.cli.approval import DryRun, asking, dry
     from rlm_dsl.cli.render.dry_run import dry_run_text
     from rlm_dsl.cli.render.result import result_text
+    from rlm_dsl.cli.render.steps import one_answer_lines
     from rlm_dsl.engine.run import run_program
     from rlm_dsl.explore.sub_run import explore_text
     from rlm_dsl.models.server.servers import Keys
@@ -88,4 +89,6 @@ def command(
         return
     for warning in result.execution.warnings:
         note(warning)
+    for line in one_answer_lines([record.as_json() for record in result.steps]) if as_json else ():
+        note(line)
     write(json.dumps(result.value, ensure_ascii=False) if as_json else result_text(result))

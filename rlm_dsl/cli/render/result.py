@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.cli.render.answer import answer_text, part_lines
 from rlm_dsl.cli.render.evidence import evidence_text
-from rlm_dsl.cli.render.steps import packed_lines, steps_table
+from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines, steps_table
 from rlm_dsl.explore.view import cut
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def result_text(result: Result) -> str:
         parts += [cut(" ".join(statement.split()), 100), *part_lines(part.as_json()), ""]
     parts += [answer_text(execution.answer_json()["parts"]), evidence_text(result.evidence)]
     parts += packed_lines([record.as_json() for record in result.steps])
+    parts += one_answer_lines([record.as_json() for record in result.steps])
     if result.not_answered:
         parts.append(NOT_ANSWERED.format(turns=result.not_answered))
     if result.agreement is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.cli.render.table import table_text
+from rlm_dsl.engine.one_answer import one_answer_words
 from rlm_dsl.engine.packed_words import packed_words
 
 
@@ -50,6 +51,11 @@ def packed_lines(steps: Sequence[Mapping[str, Any]]) -> list[str]:
     """Of each step whose rows went together: how many did, and whether they were answered as they are alone."""
     came = [(step["step"], step["asked"]) for step in steps if (step.get("asked") or {}).get("packed")]
     return [f"{step}: {packed_words(asked)}" for step, asked in came]
+
+
+def one_answer_lines(steps: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of each step that gave nearly all texts one answer."""
+    return [f"{step['step']}: {told}" for step in steps if (told := one_answer_words(step.get("asked")))]
 
 
 def cascade_words(asked: Mapping[str, Any]) -> str:

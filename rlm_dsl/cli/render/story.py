@@ -14,7 +14,7 @@ from typing import Any
 from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place
-from rlm_dsl.cli.render.steps import packed_lines, steps_table
+from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines, steps_table
 from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
 from rlm_dsl.explore.view import cut
 from rlm_dsl.trace.story import Story, Turn
@@ -137,6 +137,7 @@ def ending(story: Story) -> Iterator[str]:
         yield from evidence_lines(story.answer["evidence"])
         yield ""
     yield from packed_lines(story.steps[:STEPS])
+    yield from one_answer_lines(story.steps[:STEPS])
     yield from calls_lines(story)
     if story.finished:
         yield f"sealed  {story.seal['events']:,} events; head, to be kept elsewhere:"

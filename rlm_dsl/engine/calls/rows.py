@@ -36,6 +36,8 @@ class RoundResult:
     rechecked_wrong: int = 0
     withdrawn: bool = False
     packed: Mapping[str, int] = field(default_factory=dict)
+    mostly: Mapping[str, Any] | None = None
+    """The one answer that nearly all texts were given, where there is one."""
 
     def count(self, status: str) -> int:
         return sum(1 for outcome in self.outcomes.values() if outcome is not None and outcome.status == status)
