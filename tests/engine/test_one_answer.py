@@ -15,7 +15,9 @@ from rlm_dsl.language.types import BOOL, TEXT, Enum, Field, Record
 from rlm_dsl.models.request import Answer
 from rlm_dsl.models.typed_retry import Outcome
 from rlm_dsl.testing import serve
+from tests.explore.test_failed_rows import COUNT, TOPICS, Place
 from tests.support.commands import command
+from tests.support.scripted_server import completion
 
 LABEL = Record((Field("label", Enum(("a", "b", "c"))),))
 HOLDS = Record((Field("holds", BOOL),))
@@ -71,6 +73,13 @@ def test_it_is_told_by_run_show_and_a_trace_of_before_verifies(tmp_path: Path, m
     (step, *_) = json.loads(command(tmp_path, "show", str(tmp_path / "t.trace"), "--json").out)["steps"]
     assert step["asked"]["mostly"] == {"field": "label", "first": True, "of": 60, "texts": 60, "value": "x"}
     assert rlm_dsl.verify(tmp_path / "t.trace").ok
+
+
+def test_a_root_is_told_right_after_the_statement(tmp_path: Path) -> None:
+    place = Place(tmp_path, lambda sent: completion('{"label": "good"}'), TOPICS, COUNT)
+    assert place.ask().value == 30
+    note = 'note: 30 of 30 different texts were answered "good", the first of the list'
+    assert note in place.told[0].observation and note not in place.told[1].observation
 
 
 def test_what_a_run_of_before_did_not_count_is_no_difference() -> None:
