@@ -119,6 +119,7 @@ PROGRAMS = (
     't | pairs() | keep("x", on=a_s, pack=1)',
     't | where(s != "b") | pairs() | keep("x", on=[a_s, b_w], pack=1)',
     't | union(t) | classify(on=s, labels=["x", "y"], into=l, pack=1)',
+    't | match(t, "alike", on=[s, w], top=2)',
     't | select(a=s) | match(t, "alike", on=[a, w], top=2)',
     't | reduce("x", on=s, by=w)',
 )
@@ -133,12 +134,13 @@ def test_what_is_refused_would_have_asked_for_more(program: str, rows: list[tupl
     """In every case the requests that the round makes of its rows are counted, secrets taken out and long texts left
     away; what was refused has more of them than there are calls and answers."""
     columns = {"s": [s for s, _ in rows] + [None, "z"], "w": [w for _, w in rows] + ["y", None]}
-    options: dict[str, Any] = {"redact": lambda text: text.replace("1", "*").replace("2", "*"), "window": 90}
+    options: dict[str, Any] = {"redact": lambda text: text.replace("1", "*").replace("2", "*"), "window": 400}
     work = tried(f"answer {program} | count()", columns, None, **options)
     found = tried(f"answer {program} | count()", columns, room, **options)
     assert not found.refused or work.requests > room.calls + room.answers
-    surely = program.endswith("pack=1)") and "on_error" not in program
-    assert found.refused or not surely or work.requests <= room.calls + room.answers + 14
+    plain = not any(text and (SECRET in text or "long" in text) for row in rows for text in row)
+    if plain and program.endswith("pack=1)"):
+        assert bool(found.refused) == (work.requests > room.calls + room.answers)
 
 
 def test_a_store_says_of_how_many_answers_it_has_room(tmp_path: Path) -> None:

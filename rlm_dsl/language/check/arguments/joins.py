@@ -79,7 +79,7 @@ def check_of_both(slot: Slot) -> tuple[tuple[str, Column], ...]:
     """Columns by the names they have in a join of both tables; without any written, each table's only text."""
     if "other" not in slot.tables:
         raise Failed
-    other = slot.tables["other"]
+    other = Table(slot.tables["other"].columns)  # told apart by identity, where a table is matched with itself too
     places = {theirs: new for theirs, new, _ in renamed(slot.table, other, ())}
     if not slot.written:
         chosen = [(only_text_of(slot, table), table) for table in (slot.table, other)]
