@@ -44,8 +44,11 @@ CODE_TOKENS, OBJECT_TOKENS = 6, 40
 ALIKE = 0.95
 """The agreement that canaries must not speak against, for a size to be taken: it is within their interval of 95 %. For
 a pack to count, all must be answered alike."""
-WATCHED = 9
-"""Rows for each canary among them: a model that loses its place must be seen before many rows are wrong."""
+LAST = 4
+"""Canaries that end a pack, of different answers by turns: a model that lost its place is wrong from there on, and
+shows it there."""
+WATCHED = 5
+"""Rows for each canary of a small pack."""
 SMALL = 10
 """Rows of a pack below which halves are not worth their requests where most packs fail."""
 
@@ -231,7 +234,7 @@ class Packing:
     def packs(self, rows: Sequence[Request], size: int) -> list[Together]:
         """Rows in packs of so many, their canaries among them; without those that would stand alone."""
         if size > 1 and self.canaries:
-            size = max(2, size * WATCHED // (WATCHED + 1), size - len(self.canaries))
+            size = max(2, size * WATCHED // (WATCHED + 1), size - min(LAST, len(self.canaries)))
         return [self.watched(some, 0) for some in self.chunks(rows, size) if len(some) > 1]
 
     def chunks(self, rows: Sequence[Request], size: int) -> Iterator[list[Request]]:
@@ -249,10 +252,11 @@ class Packing:
             yield held
 
     def watched(self, rows: Sequence[Request], level: int) -> Together:
-        """A pack of rows with canaries, as far as there are: others at each level."""
-        count = min(max(1, len(rows) // WATCHED), len(self.canaries))
+        """A pack of rows that ends in canaries, as far as there are: others at each level."""
+        count = min(max(1, len(rows) // WATCHED), LAST, len(self.canaries))
         first = int(rows[0].key[:8], 16) + level
-        return self.mixed(rows, [self.canaries[(first + each) % len(self.canaries)] for each in range(count)])
+        last = [self.canaries[(first + each) % len(self.canaries)] for each in range(count)]
+        return Together(pack_of([*rows, *last]), (*rows, *last), frozenset(row.key for row in last))
 
     def mixed(self, rows: Sequence[Request], canaries: Sequence[Request]) -> Together:
         """Canaries spread among rows, each at a place of its share that follows from its key."""

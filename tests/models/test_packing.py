@@ -6,13 +6,14 @@ import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_dsl.models.packing import FEW, SAMPLED, Packing
+from rlm_dsl.models.packing import FEW, LAST, SAMPLED, Packing
 from rlm_dsl.models.packs import answers_of
 from rlm_dsl.models.protocol import AUTO, Pack
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
@@ -121,10 +122,11 @@ def test_a_sample_then_one_pack_of_a_hundred_then_the_rest() -> None:
     assert len(singles) == SAMPLED[0] and len(model.kept) == 1_000 - SAMPLED[0] and not model.wrong(all_)
     assert [len(pack.rows) for pack in model.packs[:-1]] == [100] * (len(model.packs) - 1) and len(model.packs) <= 12
     assert set(model.learned) == {100}
-    for pack in model.packs:
+    for pack in model.packs[1:]:
         known = [place for place, key in enumerate(pack.rows) if key in {row.key for row in singles}]
-        tenths = {place * 10 // len(pack.rows) for place in known}
-        assert len(known) >= len(pack.rows) // 14 and len(tenths) >= min(7, len(known) - 1), "spread over all of it"
+        assert known == list(range(len(pack.rows) - LAST, len(pack.rows))), "a lost place shows at the end"
+        values = [model.answers[pack.rows[place]] for place in known]
+        assert all(one != other for one, other in pairwise(values)), "of different answers by turns"
 
 
 @pytest.mark.parametrize(("most", "size"), [(99, 50), (20, 20), (5, 5), (1, 1)])

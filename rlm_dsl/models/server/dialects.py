@@ -178,8 +178,16 @@ def conforms(text: str, schema: Mapping[str, Any]) -> bool:
     return isinstance(value, dict) and set(value) == set(schema.get("properties", value))
 
 
+SO_MANY = re.compile(r"\)\{\d+\}")
+"""How many rows the pattern of a pack's answer counts: a server that takes one number of them takes another."""
+
+
 def schema_text(request: Request) -> str:
-    return "" if request.schema is None else canonical_text(request.schema)
+    """A request's schema as what servers may take or refuse: that of packs whatever the number of their rows."""
+    if request.schema is None:
+        return ""
+    text = canonical_text(request.schema)
+    return SO_MANY.sub("", text) if request.rows else text
 
 
 @dataclass(slots=True)
