@@ -198,7 +198,7 @@ class Packing:
 
     @cached_property
     def canaries(self) -> list[Request]:
-        """Some of the rows whose own request was answered, and read. Those of different answers take turns: a lost
+        """Some of the rows whose own request was answered, and read; as far as may be of different answers: a lost
         place does not show between two that are answered alike."""
         by_value: dict[str, list[Request]] = {}
         found = sorted((row for row in self.requests if row.key in self.answers), key=lambda row: row.key)
@@ -207,6 +207,11 @@ class Packing:
                 by_value.setdefault(json.dumps(value, default=str), []).append(row)
         turns = zip_longest(*by_value.values())
         return [row for turn in turns for row in turn if row is not None][: SAMPLED[1]]
+
+    @cached_property
+    def value_of(self) -> Mapping[str, str]:
+        """The canaries' answers, as JSON, by key."""
+        return {row.key: json.dumps(self.alone(row.key), default=str) for row in self.canaries}
 
     def found_size(self) -> tuple[int, list[Request]]:
         """How many rows go together, as a sample tells, 1 where packs are answered otherwise; and the rows that are
@@ -254,8 +259,12 @@ class Packing:
     def watched(self, rows: Sequence[Request], level: int) -> Together:
         """A pack of rows that ends in canaries, as far as there are: others at each level."""
         count = min(max(1, len(rows) // WATCHED), LAST, len(self.canaries))
-        first = int(rows[0].key[:8], 16) + level
-        last = [self.canaries[(first + each) % len(self.canaries)] for each in range(count)]
+        first = (int(rows[0].key[:8], 16) + level) % max(1, len(self.canaries))
+        left, last = [*self.canaries[first:], *self.canaries[:first]], list[Request]()
+        for _ in range(count):
+            before = self.value_of.get(last[-1].key) if last else None
+            last.append(next((row for row in left if self.value_of[row.key] != before), left[0]))
+            left.remove(last[-1])
         return Together(pack_of([*rows, *last]), (*rows, *last), frozenset(row.key for row in last))
 
     def mixed(self, rows: Sequence[Request], canaries: Sequence[Request]) -> Together:
