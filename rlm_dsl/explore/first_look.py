@@ -56,11 +56,19 @@ def first_look(name: str, relation: Relation, warehouse: Warehouse) -> str:
     seen = [*head, *middle, *last]
     columns = list(relation.type.columns)
     for place, column in enumerate(columns[:COLUMNS]):
+        if count > LOOKED_AT and is_numbering([row[place] for row in head]):
+            continue
         if told := told_of(column, [row[place] for row in seen], count > LOOKED_AT):
             lines.append(f"  {cut(told, 260)}")
     if len(columns) > COLUMNS:
         lines.append(f"  ... {len(columns) - COLUMNS} more columns")
     return "\n".join(lines)
+
+
+def is_numbering(values: Sequence[Any]) -> bool:
+    """Whether a column only counts the rows: its range tells nothing."""
+    first = values[0] if values else None
+    return isinstance(first, int) and not isinstance(first, bool) and values == list(range(first, first + len(values)))
 
 
 def told_of(column: Field, values: Sequence[Any], sampled: bool) -> str:

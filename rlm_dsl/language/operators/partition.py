@@ -201,6 +201,7 @@ def own(step: Step, inputs: tuple[Relation, ...]) -> str:
 partition = Operator(
     name="partition",
     summary='the text replaced by its pieces `chunk`, `chunk_no` of `size` units; a separator r".." heads its chunk',
+    told="name",
     parameters=(
         Parameter("by", Choice(tuple(UNITS), pattern=True), shown='by="lines" "chars" "tokens" "paragraphs" or r".."'),
         Parameter("size", Constant(INT), Literal(1, INT), shown="size=1"),

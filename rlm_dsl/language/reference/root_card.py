@@ -15,15 +15,15 @@ from rlm_dsl.language.reference.card import COMMON, gloss
 from rlm_dsl.language.types import Table, is_text, quoted_name
 
 FORM = """\
-Statements: `name = expression` (a name is bound once), `show expression`, `answer expression`; `#` begins a comment.
+Statements: `name = expression` (a name is bound once), `show expression`, `answer expression`.
 `x | f(y)` is `f(x, y)`. Values: 1 2.5 "text" r"RE2 pattern" true null [a, b] {name: value} @2024-03-01.
 Operators: + - * / // % == != < <= > >= and or not in `between a and b` `is null` `matches r".."` a.b f(x).
-Per row a bare name is a column, else an earlier value; `odd names` stand in backticks. Types: text int float bool \
-date timestamp, T? where a value may be missing. on= names the text column and may be left out where there is one."""
+Per row a bare name is a column, else an earlier value; `odd names` in backticks. Types: text int float bool \
+date timestamp, T? where a value may be missing. on= is needed where there are several text columns."""
 ASKING = (
     'Ask a model about rows (equal rows once, many in a request, known answers free); on_error="null" lets rows fail:'
 )
-MORE = "More (called without arguments, each tells its usage):"
+MORE = "More (called bare, each tells its usage):"
 EXAMPLE = """\
 Example:
 rows = {table} | extract(r"^(?P<day>\\w+ \\d+, \\d+) (?P<user>\\w+): (?P<body>.*)"{on}) | derive(day=to_date(day, \
@@ -50,7 +50,7 @@ def general_card() -> str:
             "On a table:\n" + "\n".join(line(operator) for operator in told if not operator.asks),
             f"{ASKING}\n" + "\n".join(line(operator) for operator in told if operator.asks),
             f"{MORE} {' '.join(seldom)}",
-            f"In group(..), and of a whole table to a value: {totals}",
+            f"In group(..), or of a whole table: {totals}",
             "Of values: " + " ".join(function_names()),
         ]
     )

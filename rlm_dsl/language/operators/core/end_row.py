@@ -41,6 +41,7 @@ def end_row(end: str, order: str, examples: tuple[Example, ...]) -> Operator:
     return Operator(
         name=end,
         summary=f"the {end} row as a record, or one column's value of it; null if there is none",
+        told="signature",
         parameters=(Parameter("column", Each(), None, shown="col"),),
         result=result,
         lower=partial(lower, order=order),
@@ -55,6 +56,7 @@ def end_value(end: str, order: str) -> AggregateFunction:
     return AggregateFunction(
         name=end,
         summary=f"the {end} row's value",
+        told="signature",
         parameters=(("value", "any"),),
         result=lambda types: types[0],
         lower=lambda values, types, over: sql(
