@@ -56,7 +56,6 @@ def end_value(end: str, order: str) -> AggregateFunction:
     return AggregateFunction(
         name=end,
         summary=f"the {end} row's value",
-        told="signature",
         parameters=(("value", "any"),),
         result=lambda types: types[0],
         lower=lambda values, types, over: sql(
