@@ -126,8 +126,14 @@ def table(found: dict[str, Taken]) -> str:
 
 def measures(effort: Effort) -> Iterator[Measure]:
     names = ["ours", *(name for name, (package, _, _) in PEERS.items() if there(package))]
-    found = taken({"rows": ROWS, "seed": SEED, "errors": 0.0, "slips": 0.0, "world": ""}, names, shared=False)
-    print(table(found), flush=True)
+    world = {"rows": ROWS, "seed": SEED, "errors": 0.0, "slips": 0.0, "world": ""}
+    for shared in (False, True):
+        found = taken(world, names, shared)
+        print(table(found), flush=True)
+        yield from compared_with_peers(found, "six questions, with what each keeps" if shared else "six questions")
+
+
+def compared_with_peers(found: dict[str, Taken], about: str) -> Iterator[Measure]:
     kinds: tuple[tuple[str, str, Goal, Any], ...] = (
         ("all tokens", "tokens", TOKENS, total),
         ("root tokens", "tokens", ROOT, lambda one: total(one, "root")),
@@ -137,12 +143,12 @@ def measures(effort: Effort) -> Iterator[Measure]:
         mine = Spread.of([part(found["ours"])])
         for name in PEERS:
             if name not in found:
-                yield missing(f"six questions: {what}", name, mine, goal)
+                yield missing(f"{about}: {what}", name, mine, goal)
                 continue
             theirs = part(found[name])
             ratio = Spread.of([part(found["ours"]) / theirs])
             note = f"right: ours {found['ours']['right']}, {name} {found[name]['right']} of 6"
-            yield Measure(f"six questions: {what}", mine, name, Spread.of([theirs]), ratio, goal, unit, note)
+            yield Measure(f"{about}: {what}", mine, name, Spread.of([theirs]), ratio, goal, unit, note)
 
 
 def main() -> None:
