@@ -235,15 +235,16 @@ def test_the_same_lines_are_found_by_thousands_of_patterns(
     compare(tmp_path, content, patterns)
 
 
-END_THEN_BEGINNING = re.compile(r"\$.*\^", re.DOTALL)
-"""What only an empty line fits: ripgrep (13, tried with `$^`) does not find it, RE2 and Rust's own engine do."""
+LATE_BEGINNING = re.compile(r"(\$|\\[bBA]|\)).*\^", re.DOTALL)
+"""A line's beginning after something that takes no room, such as `$^` or `(\\B)(^)`: ripgrep (13) does not find the
+empty lines that fit it, RE2 and Rust's own engine do."""
 
 
 def compare(folder: Path, content: bytes, patterns: list[Spelled]) -> None:
     loaded = Loaded(content, folder / "log.txt")
     try:
         for spelled in patterns:
-            if not END_THEN_BEGINNING.search(spelled.ours):
+            if not LATE_BEGINNING.search(spelled.ours):
                 agree(loaded, spelled)
     finally:
         loaded.warehouse.close()
