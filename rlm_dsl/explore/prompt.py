@@ -18,6 +18,8 @@ from rlm_dsl.models.request import Message, estimated_tokens
 
 LIMIT = 8_000
 """Estimated tokens of a whole prompt."""
+FOLDED = 3
+"""The part of a prompt that folded turns may take."""
 REPLY = 2_000
 """Characters of an earlier reply that are shown again."""
 OBSERVATION = 6_000
@@ -60,22 +62,23 @@ def messages(situation: Situation, limit: int = LIMIT) -> tuple[Message, ...]:
     system = Message("system", f"{ROLE}\n\n{root_card(situation.tables)}")
     opening = f"Question: {cut(situation.question, 4_000)}\n\nContexts:\n{cut(situation.look, 5_000)}"
     room = limit - tokens(system.content) - tokens(opening)
-    first = folded(situation, room)
+    first = folded(situation, room, limit // FOLDED)
     past = situation.exchanges[:first]
     if past:
         room -= sum(map(size, situation.exchanges[first:])) + tokens(situation.closing)
-        opening += so_far(past, min(room, limit // 4) if len(situation.exchanges) > first + 1 else room)
+        opening += so_far(past, min(room, limit // FOLDED) if len(situation.exchanges) > first + 1 else room)
     return (system, *alternating(opening, situation.exchanges[first:], situation.closing, room))
 
 
-def folded(situation: Situation, room: int) -> int:
-    """How many exchanges are folded: all but the last, each time that what was added since does not fit."""
+def folded(situation: Situation, room: int, taken: int) -> int:
+    """How many exchanges are folded: all but the last, each time that what was added since does not fit beside the
+    `taken` tokens of those that were."""
     first, used = 0, 0
     for number, exchange in enumerate(situation.exchanges):
         following = situation.exchanges[number + 1].closing if number + 1 < len(situation.exchanges) else ""
         used += size(exchange)
-        if used + tokens(following or situation.closing) > room * 3 // 4 and number > first:
-            first, used = number, size(exchange) + room // 4
+        if used + tokens(following or situation.closing) > room and number > first:
+            first, used = number, size(exchange) + taken
     return first
 
 
@@ -109,10 +112,11 @@ def so_far(past: Sequence[Exchange], room: int) -> str:
     """What folded turns came to: the program so far, what is bound, and a line a turn, the newest first to be kept."""
     text = ""
     if past[-1].program:
-        text = fitting(f"\n\nYour program so far:\n{past[-1].program.rstrip()}", room // 2)
-    if past[-1].bound:
-        text += fitting("\nBound by it:\n" + "\n".join(past[-1].bound.values()), room // 4)
+        text = fitting(f"\n\nYour program so far:\n{past[-1].program.rstrip()}", room)
     room -= tokens(text)
+    if past[-1].bound and room > 2 * EARLIER:
+        told = fitting("\nBound by it:\n" + "\n".join(past[-1].bound.values()), room // 2)
+        text, room = text + told, room - tokens(told)
     lines: list[str] = []
     for number, exchange in reversed(list(enumerate(past, 1))):
         line = f"turn {number}: {exchange.line}"
