@@ -139,13 +139,19 @@ class Packing:
         room = most_output(self.requests[0]) // (2 * each)
         return max(1, min(room, SIZES[0] if coded else MOST_OBJECTS))
 
+    @cached_property
+    def of_known_size(self) -> list[Together]:
+        """The packs of all rows, where it is known how many go together."""
+        assert self.size
+        return self.packs(self.fresh, self.size)
+
     def planned(self) -> list[Request]:
         """What is likely to be asked first, so that a budget can be asked before anything leaves; none where every
         row goes alone."""
         if self.size is None:
             return []
         if self.size != AUTO:
-            return [each.request for each in self.packs(self.fresh, self.size)]
+            return [each.request for each in self.of_known_size]
         alone = self.sampled()
         taken = {row.key for row in alone}
         rest = [row for row in self.fresh if row.key not in taken]
@@ -167,8 +173,12 @@ class Packing:
         """Ask in packs, as far as they hold; what is left has no answer yet."""
         if self.size is None:
             return
-        size, fresh = self.found_size() if self.size == AUTO else (self.size, self.fresh)
-        level, left = 0, self.packs(fresh, size)
+        if self.size == AUTO:
+            size, fresh = self.found_size()
+            left = self.packs(fresh, size)
+        else:
+            size, left = self.size, self.of_known_size
+        level = 0
         while left:
             failed = self.asked(left)
             if not level:

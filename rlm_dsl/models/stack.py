@@ -125,6 +125,10 @@ class LiveStack:
         estimate = estimate_round(step, len(asked), new, self.price_of)
         self.spending.check(estimate)
         self.approve(estimate)
+        self.submit(step, new)
+
+    def submit(self, step: str, new: Sequence[Request]) -> None:
+        """Where batches are on, hand over what is new, and wait for it."""
         if self.batch and len(new) > 1:
             self.wait(lambda: self.batched(new, lambda batches, some: batches.submit(step, some)))
 
@@ -152,8 +156,7 @@ class LiveStack:
         """Requests at once, answers in their order; where batches are on, by these."""
         new = self.unanswered({request.key: request for request in requests})
         self.spending.check(estimate_round(step, len(requests), new, self.price_of))
-        if self.batch and len(new) > 1:
-            self.wait(lambda: self.batched(new, lambda batches, some: batches.submit(step, some)))
+        self.submit(step, new)
         pack.started(len(requests))
         answers: dict[str, Answer] = {}
 

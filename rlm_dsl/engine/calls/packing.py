@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
@@ -17,10 +18,9 @@ from rlm_dsl.engine.calls.rows import RoundResult
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.types import ListOf, Record, Scalar, Type, bare
-from rlm_dsl.models.packs import answers_of
+from rlm_dsl.models.packs import row_answers
 from rlm_dsl.models.protocol import Pack
 from rlm_dsl.models.request import Answer, Request
-from rlm_dsl.models.typed_retry import Outcome
 
 
 def pack_for(round_: Round, options: CallOptions, progress: Progress) -> Pack | None:
@@ -35,15 +35,9 @@ def pack_for(round_: Round, options: CallOptions, progress: Progress) -> Pack | 
     size = said or options.rows_per_call.get(name) or options.pack
     alike = not round_.stage.tree and not has_words(round_.result)
 
-    def read(text: str) -> Any:
-        try:
-            return read_answer(text, round_.result)
-        except NotOfType:
-            return None
-
     return Pack(
         size,
-        read,
+        partial(read_or_none, round_),
         alike,
         lambda requests: progress.round_started(name, requests, requests),
         lambda: progress.answered(name),
@@ -80,23 +74,19 @@ def with_packs(
         if len(pack.rows) > most:
             continue
         alone = [key for key in pack.rows if key in by_key]
-        texts = texts_by_row(pack, round_, answer) if alone and answer.keepable else {}
-        found = [same(texts[key], by_key[key], round_) for key in alone if key in texts]
+        rows = dict(row_answers(pack, answer, round_.request(""))) if alone else {}
+        found = [read_or_none(round_, rows[key].text) == by_key[key].value for key in alone if key in rows]
         compared, alike = compared + len(found), alike + sum(found)
     if not asked:
         return came
-    rows = sum(1 for outcome in outcomes if outcome.raw[0][1].pack)
-    counts = {"packed": rows, "packs": len(asked), "compared": compared, "alike": alike}
+    packed = sum(1 for outcome in outcomes if outcome.raw[0][1].pack)
+    counts = {"packed": packed, "packs": len(asked), "compared": compared, "alike": alike}
     return replace(came, requests=came.requests - len(from_packs) + len(asked), packed=counts)
 
 
-def texts_by_row(pack: Request, round_: Round, answer: Answer) -> dict[str, str]:
-    found = answers_of(pack, round_.request(""), answer.text)
-    return dict(zip(pack.rows, found, strict=True)) if found is not None else {}
-
-
-def same(text: str, outcome: Outcome[dict[str, Any]], round_: Round) -> bool:
+def read_or_none(round_: Round, text: str) -> dict[str, Any] | None:
+    """The typed value of an answer's text; None for one that does not fit."""
     try:
-        return read_answer(text, round_.result) == outcome.value
+        return read_answer(text, round_.result)
     except NotOfType:
-        return False
+        return None

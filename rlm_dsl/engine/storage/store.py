@@ -17,6 +17,7 @@ from secrets import token_hex
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.processes import is_running
 from rlm_dsl.context.context import ROW, Context, Loaded, StoredPart
 from rlm_dsl.context.files.find import STANDARD_INPUT as DASH
 from rlm_dsl.context.files.find import files_of
@@ -131,16 +132,3 @@ def remove_leftovers(folder: Path) -> None:
         ended = found is not None and found["process"] is not None and not is_running(int(found["process"]))
         if ended or (path.name.startswith("rows-") and f"{path.stem}.duckdb" not in named):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def is_running(process: int) -> bool:
-    """Whether a process of this number runs, as far as can be told."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True

@@ -14,6 +14,8 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from rlm_dsl.common.processes import is_running
+
 OLD = 900.0
 """Seconds after which a claim holds no more: longer than any request with all its attempts."""
 TABLE = (
@@ -71,12 +73,4 @@ class Claims:
 
 def alive(owner: str, own: str, process: int) -> bool:
     """Whether the process that holds a claim is still there; of another machine that is not known, and believed."""
-    if owner.partition(":")[0] != own.partition(":")[0]:
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    return owner.partition(":")[0] != own.partition(":")[0] or is_running(process)
