@@ -231,18 +231,18 @@ class Endpoint:
                     "redirect",
                 )
             case "key":
-                return refusal(f"{url} refuses the key ({error.status}): {words}", f"check {self.key_name}", "key")
+                return refusal(f"{url} refuses the key{error.numbered}: {words}", f"check {self.key_name}", "key")
             case "credit":
-                told = f"{url} is out of credits or quota ({error.status}): {words}"
+                told = f"{url} is out of credits or quota{error.numbered}: {words}"
                 return Attempt(ModelUnavailable(told, "add some, then run the same command again"), again=False)
             case "model":
                 lacks = error.status == 404 and self.strange(request)
                 hint = f"does the address lack /v1? try {url}/v1" if lacks else "check --model and --base-url"
                 return refusal(f"{url} does not know the model `{model}`: {words}", hint, "model")
             case "too_long":
-                return refusal(f"{url}: the request is too long ({error.status}): {words}", TOO_LONG, "row")
+                return refusal(f"{url}: the request is too long{error.numbered}: {words}", TOO_LONG, "row")
             case "filtered":
-                return refusal(f"{url} refuses the row ({error.status}): {words}", "", "row")
+                return refusal(f"{url} refuses the row{error.numbered}: {words}", "", "row")
             case "busy" | "broken" as kind:
                 headers = getattr(getattr(failure, "response", None), "headers", {})
                 self.heard(headers)
@@ -250,7 +250,7 @@ class Endpoint:
                 wait, slow = waiting(headers, self.now()), kind == "busy" and error.status in SLOW
                 return Attempt(gone, again=True, billed=kind == "broken", wait=wait, slow=slow)
             case _:
-                return refusal(f"{url} refuses the request ({error.status}): {words}", "", "request")
+                return refusal(f"{url} refuses the request{error.numbered}: {words}", "", "request")
 
     def attempt(self, failure: Exception) -> Attempt:
         """What a failure of the client or the connection means."""

@@ -30,6 +30,11 @@ class ServerError:
     codes: frozenset[str] = frozenset()
     parameter: str = ""
 
+    @property
+    def numbered(self) -> str:
+        """Its status as it is told, where it has one."""
+        return f" ({self.status})" if self.status else ""
+
     def kind(self, proven: bool = False) -> str:
         """key, credit, model, too_long, filtered, busy, broken, redirect, or refused where nothing else is said. Of a
         server that is `proven` to take such requests, words say no more than that a row is at fault."""
