@@ -19,9 +19,10 @@ from rlm_dsl.compare.rerun import Different, Rerun
 from rlm_dsl.compare.rerun import rerun as run_again
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load as load_context
+from rlm_dsl.context.options import options_of
 from rlm_dsl.context.python_table import is_table
 from rlm_dsl.engine.execution import declared_types
-from rlm_dsl.engine.inputs import Contexts, given_contexts, open_contexts, table_context, text
+from rlm_dsl.engine.inputs import Contexts, contexts_or_given, given_contexts, open_contexts, table_context, text
 from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
@@ -64,21 +65,26 @@ def load(
     *,
     format: str | None = None,
     to: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> Context:
     """Load a file, folder or glob, or take a table that Python holds: of pandas, polars or Arrow, or a list of dicts.
 
     `format` (lines, documents, csv, jsonl, parquet, ...) says it where the ending does not. With `to`, a folder whose
-    name ends in `.rlmctx`, the context is kept there, and later opened at once.
+    name ends in `.rlmctx`, the context is kept there, and later opened at once. `options` say how it is read, such as
+    `encoding="cp1252"`, `delimiter=";"`, `header=False` (docs/data.md).
 
     Raises UserError with one clear message when it cannot be read.
     """
     if is_table(path):
         if to is not None:
             raise UserError("a table in Python is not kept on disk", "write it as Parquet, and load that file")
+        if options:
+            raise UserError("a table in Python is not read by options", f"it was given {', '.join(options)}")
         return table_context(name, path)
+    reading = options_of(options)
     if to is not None:
-        return store_context(name, os.fspath(path), Path(to), format)
-    return load_context(name, os.fspath(path), format=format)
+        return store_context(name, os.fspath(path), Path(to), format, options=reading)
+    return load_context(name, os.fspath(path), format=format, options=reading)
 
 
 def ask(
@@ -226,7 +232,7 @@ def rerun(
     return run_again(
         Trace.open(Path(trace)),
         Different(
-            given_contexts(contexts or {}),
+            contexts_or_given(contexts or {}),
             params or {},
             chosen,
             base_url or "",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ CONTEXT = click.option(
     "contexts",
     multiple=True,
     metavar="NAME=PATH",
-    help="Data by name: a file, folder or glob; NAME:FORMAT=PATH says the format (load --help lists them).",
+    help="Data by name: a file, folder or glob; NAME:FORMAT(OPTION=VALUE, ...)=PATH says how it is read "
+    "(load --help lists formats and options).",
 )
 THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
 MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
@@ -141,43 +143,81 @@ def with_options(options: Sequence[Any], command: Callable[..., Any]) -> Callabl
     return command
 
 
-def named_paths(contexts: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
-    """Path and format by name, from NAME=PATH and NAME:FORMAT=PATH."""
-    found: dict[str, tuple[str, str | None]] = {}
-    for given in contexts:
-        name, separator, path = given.partition("=")
-        name, _, form = name.partition(":")
-        if not separator or not name or not path:
-            raise UserError(f"no context: {given!r}", "write --context tickets=tickets.csv")
+def named_paths(contexts: tuple[str, ...]) -> dict[str, Any]:
+    """What is given by each name (`Given`), from NAME=PATH and NAME:FORMAT(OPTION=VALUE, ...)=PATH."""
+    from rlm_dsl.context.given import read_given
+
+    found: dict[str, Any] = {}
+    for text in contexts:
+        name, given = read_given(text)
         if name in found:
             raise UserError(f"context {name} is given twice")
-        found[name] = (path, form or None)
+        found[name] = given
     return found
 
 
+def paths_alone(contexts: tuple[str, ...]) -> dict[str, str]:
+    """Where the data of a recorded run lies now; it is read as it was."""
+    named = named_paths(contexts)
+    for name, given in named.items():
+        if given.options:
+            raise UserError(
+                f"{name} is read as it was recorded", f"name its place alone: --context {name}={given.path}"
+            )
+    return {name: given.path for name, given in named.items()}
+
+
 def load_all(
-    contexts: tuple[str, ...], declared: dict[str, Any] | None = None, memory: str | None = None
+    contexts: tuple[str, ...],
+    declared: dict[str, Any] | None = None,
+    memory: str | None = None,
+    file: str | None = None,
 ) -> dict[str, Any]:
     """The contexts loaded, with notes on what a person should know of them. Where no program declares them, a name that
-    none can write is refused first."""
+    none can write is refused first. `file` is the settings file, if one is named."""
+    from rlm_dsl.models.settings_file import found_settings
+
+    named = with_file(named_paths(contexts), found_settings(file).contexts, declared)
+    if not named:
+        raise UserError("no data is named", "name some: --context tickets=tickets.csv")
+    return load_given(named, declared, memory)
+
+
+def with_file(named: Mapping[str, Any], file: Mapping[str, Any], declared: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the command line names, read as the settings file says where it says nothing of that itself; and, where it
+    names nothing, the data of that file, for a program what it declares."""
+    if not named:
+        return {name: given for name, given in file.items() if given.path and (declared is None or name in declared)}
+    return {
+        name: replace(file[name], path=given.path) if name in file and not (given.format or given.options) else given
+        for name, given in named.items()
+    }
+
+
+def load_given(
+    named: Mapping[str, Any], declared: Mapping[str, Any] | None = None, memory: str | None = None
+) -> dict[str, Any]:
+    """Contexts from what is given by each name."""
+    from rlm_dsl.context.loading import require_options
     from rlm_dsl.engine.storage.open import open_context
     from rlm_dsl.engine.warehouse.memory import memory_bytes
     from rlm_dsl.language.names import check_name
 
-    if not contexts:
-        raise UserError("no data is named", "name some: --context tickets=tickets.csv")
-    found, named = {}, named_paths(contexts)
+    found: dict[str, Any] = {}
     for name in named if declared is None else ():
         check_name(name, "name it otherwise: --context {name}=PATH")
-    for name, (path, form) in named.items():
+    for name, given in named.items():
+        type_ = (declared or {}).get(name)
+        require_options(given, type_)
         with loading_bar(name) as progress:
             found[name], notes = open_context(
                 name,
-                path,
-                format=form,
-                declared=(declared or {}).get(name),
+                given.path,
+                format=given.format,
+                declared=type_,
                 progress=progress,
                 memory=memory_bytes(memory) if memory else None,
+                options=given.options,
             )
         for told in (*found[name].notes, *notes):
             note(f"note: {name}: {safe(told)}")

@@ -8,18 +8,20 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from rlm_dsl.cli.options import named_paths
+from rlm_dsl.cli.options import named_paths, with_file
 from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.cli.render.context import context_text
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
+from rlm_dsl.context.loading import require_options
 from rlm_dsl.context.stored_context import ENDING, is_stored, open_stored
 from rlm_dsl.engine.indexes import build_indexes
 from rlm_dsl.engine.storage.refresh import refresh_context
 from rlm_dsl.engine.storage.store import store_context
 from rlm_dsl.engine.warehouse.memory import memory_bytes
+from rlm_dsl.models.settings_file import found_settings
 
 
 def load_context(given: str, to: str | None, memory: str | None, index: bool = False) -> str:
@@ -33,14 +35,16 @@ def load_context(given: str, to: str | None, memory: str | None, index: bool = F
         if index:
             index_context(context)
         return f"{what}; {rows:,} rows read\n{context_text(context, time.perf_counter() - started)}"
-    ((name, (path, form)),) = named_paths((given,)).items()
+    ((name, where),) = with_file(named_paths((given,)), found_settings(None).contexts, None).items()
+    path = where.path
+    require_options(where)
     folder = Path(to or f"{name}{ENDING}")
     if not is_stored(folder.as_posix()):
         raise UserError(f"{folder} does not end in {ENDING}", f"call it {folder}{ENDING}")
     if is_stored(path):
         raise UserError(f"{path} is loaded already", f"use it as it is: --context {name}={path}")
     with loading_bar(name) as progress:
-        context = store_context(name, path, folder, form, None, progress, limit)
+        context = store_context(name, path, folder, where.format, None, progress, limit, where.options)
     if index:
         index_context(context)
     for noted in context.notes:

@@ -15,6 +15,9 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.compare import sides
 from rlm_dsl.compare.reasons import Asked, Reasons
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.given import Given
+from rlm_dsl.context.loading import require_options
+from rlm_dsl.context.options import options_of
 from rlm_dsl.engine.execution import declared_types
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
@@ -31,8 +34,8 @@ from rlm_dsl.replay.earlier_run import of_earlier
 from rlm_dsl.replay.verify import found_near, load_context
 from rlm_dsl.trace.reader import Trace
 
-Given = Mapping[str, str | Context | tuple[str, str | None]]
-"""Where data lies now, by name: a path, a path with its format, or the data itself."""
+Contexts = Mapping[str, str | Context | Given]
+"""Where data lies now, by name: a path, a path with how it is read, or the data itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Different:
     """What is to be different; all else is as it was recorded. `program` is another program's text, with what tuning
     says of it; `at` and `settings` set arguments of one step of it."""
 
-    contexts: Given = field(default_factory=dict)
+    contexts: Contexts = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
     base_url: str = ""
@@ -151,8 +154,9 @@ def lineage(trace: Trace, different: Different) -> dict[str, Any]:
     }
 
 
-def current_contexts(trace: Trace, given: Given, source: Source, memory: int | None) -> dict[str, Context]:
-    """The data of a rerun: as given, else from where it was; typed as the program declares it."""
+def current_contexts(trace: Trace, given: Contexts, source: Source, memory: int | None) -> dict[str, Context]:
+    """The data of a rerun: as given, else from where it was; typed as the program declares it, and read as it was
+    where nothing else is said."""
     declared = declared_types(source)
     recorded = {str(context["name"]): context for context in trace.header["contexts"]}
     found: dict[str, Context] = {}
@@ -161,15 +165,32 @@ def current_contexts(trace: Trace, given: Given, source: Source, memory: int | N
         if isinstance(here, Context):
             found[name] = load_context(recorded[name], {name: here}, trace.folder) if name in recorded else here
             continue
-        path, form = here if isinstance(here, tuple) else (here, None)
-        if path is None:
-            old = recorded[name]
-            if not old["sources"]:
-                found[name] = load_context(old, {}, trace.folder)
-                continue
-            path, form = found_near(old["given"], trace.folder), old["format"]
-        found[name] = open_context(name, path, format=form, declared=declared.get(name), memory=memory)[0]
+        old = recorded.get(name, {})
+        if here is None and not old["sources"]:
+            found[name] = load_context(old, {}, trace.folder)
+            continue
+        where = given_again(here, old, trace.folder)
+        require_options(where, declared.get(name))
+        found[name] = open_context(
+            name,
+            where.path,
+            format=where.format,
+            declared=declared.get(name),
+            memory=memory,
+            options=where.options,
+        )[0]
     return found
+
+
+def given_again(here: str | Given | None, old: Mapping[str, Any], folder: Path) -> Given:
+    """Where data lies now and how it is read: as it was where neither a format nor options are said."""
+    options = options_of(old.get("options", {}))
+    if here is None:
+        return Given(found_near(old["given"], folder), old["format"], options)
+    said = here if isinstance(here, Given) else Given(here)
+    if said.format or said.options or not options:
+        return said
+    return replace(said, format=old["format"], options=options)
 
 
 def chosen_settings(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.common.well_formed import well_formed
+from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.language.types import Table, quoted_name
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class StoredPart:
 @dataclass(frozen=True, slots=True)
 class Context:
     """A corpus by name. Its rows have `#row #source #line #lo #hi`, then the schema's columns in order; they lie in
-    memory, or in files one after the other."""
+    memory, or in files one after the other. `options` are how they were asked to be read."""
 
     name: str
     format: str
@@ -70,6 +71,7 @@ class Context:
     rows: pa.Table | tuple[StoredPart, ...]
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...] = ()
+    options: ReadingOptions = NO_OPTIONS
 
     def __post_init__(self) -> None:
         if well_formed(self.name) != self.name:
@@ -82,10 +84,12 @@ class Context:
 
     @property
     def digest(self) -> str:
-        """Identity of what was read: format, schema, and each file's size and sha256 (and `path`, where shown)."""
+        """Identity of what was read: format, schema, each file's size and sha256 (and `path`, where shown), and the
+        options by which it was read, if there are any."""
         named = self.schema.column("path") is not None
         files = [[s.size, s.sha256, s.shown if named else ""] for s in self.sources]
-        return identity("context-v1", [self.format, str(self.schema), files])
+        said = [self.options.said] if self.options else []
+        return identity("context-v1", [self.format, str(self.schema), files, *said])
 
 
 def context_line(context: Context) -> str:

@@ -13,8 +13,21 @@ from dataclasses import dataclass
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.blocks import Block, Files
 from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
+from rlm_dsl.language.types import Table
 
-Loader = Callable[[str, Progress | None], Loaded]
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What is to be loaded: what a user gives, how it is to be read, and the table that a program declares of it."""
+
+    given: str
+    options: ReadingOptions = NO_OPTIONS
+    declared: Table | None = None
+    progress: Progress | None = None
+
+
+Loader = Callable[[LoadRequest], Loaded]
 """From what a user gives to its rows. Raises UserError for what cannot be read."""
 
 
@@ -53,3 +66,5 @@ class Format:
     own: str = ""
     """The column that holds a row's very bytes, if there is one."""
     append: Append | None = None
+    options: tuple[str, ...] = ()
+    """The reading options that it takes, in the order of help and docs."""

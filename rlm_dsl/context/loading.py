@@ -6,17 +6,21 @@ guessed from the content.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.files.find import file_and_table, is_many
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.streams import plain_name
+from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.format_registry import format_named, format_of_ending
+from rlm_dsl.context.given import Given
+from rlm_dsl.context.options import NO_OPTIONS, OptionError, ReadingOptions, require_known
 from rlm_dsl.context.rows.arrow_rows import empty
 from rlm_dsl.context.rows.value_rows import NOTHING
 from rlm_dsl.context.stored_context import is_stored, open_stored
@@ -33,35 +37,77 @@ def load(
     format: str | None = None,
     declared: Table | None = None,
     progress: Progress | None = None,
+    options: ReadingOptions = NO_OPTIONS,
 ) -> Context:
-    """Load a corpus. `given` is a file, folder or glob; `declared` is the type of a program's `context` line.
+    """Load a corpus. `given` is a file, folder or glob; `declared` is the type of a program's `context` line;
+    `options` say how it is read.
 
     Raises UserError with one clear message for anything that cannot be read.
     """
     if is_stored(given):
-        context = require_format(open_stored(name, Path(given)), format)
+        context = require_reading(open_stored(name, Path(given)), format, options)
     else:
-        context = memory_context(name, given, load_rows(given, choose_format(given, format, declared), progress))
+        request = LoadRequest(given, options, declared, progress)
+        context = memory_context(name, given, load_rows(request, choose_format(given, format, declared)), options)
     return context if declared is None else as_declared(context, declared)
 
 
-def require_format(context: Context, format: str | None) -> Context:
+def require_reading(context: Context, format: str | None, options: ReadingOptions) -> Context:
+    """The kept context, whose rows were read as they were. Raises UserError where they are asked for otherwise."""
     if format not in (None, context.format):
         raise UserError(f"{context.given} holds {context.format}, not {format}", f"say NAME:{context.format}=PATH")
+    if options and options != context.options:
+        raise UserError(
+            f"{context.given} is stale: it was read with {context.options or 'no options'}, and not with {options}",
+            f"load its source again: rlm-dsl load '{context.name}({options})=PATH'",
+        )
     return context
 
 
-def load_rows(given: str, format: str, progress: Progress | None) -> Loaded:
-    """What the loader of a format makes of what was given. Raises UserError for a format that there is not."""
-    return format_named(format).load(given, progress)
+def require_options(given: Given, declared: Table | None = None) -> None:
+    """Raises UserError, with the place where it is written, for an option that does not go with the format."""
+    if not given.options or is_stored(given.path):
+        return
+    format = format_named(choose_format(given.path, given.format, declared))
+    try:
+        require_known(given.options, format.options, format.name)
+    except OptionError as failure:
+        raise given.placed(failure) from None
 
 
-def memory_context(name: str, given: str, loaded: Loaded) -> Context:
+def load_rows(request: LoadRequest, format: str) -> Loaded:
+    """What the loader of a format makes of a request. Raises UserError for a format that there is not, and for options
+    that it does not take."""
+    known = format_named(format)
+    require_known(request.options, known.options, format)
+    loaded = known.load(request)
+    return with_columns(loaded, request.options.columns, request.given) if request.options.columns else loaded
+
+
+def with_columns(loaded: Loaded, wanted: Sequence[str], given: str) -> Loaded:
+    """The columns that are wanted, in their order; places and sources stay."""
+    names = list(dict.fromkeys(wanted))
+    for name in names:
+        if loaded.schema.column(name) is None:
+            hint = did_you_mean(name, loaded.schema.names, what="its columns")
+            raise OptionError("columns", f"{given} has no column `{name}`", *hint)
+    held = {field.name: field for field in loaded.schema.columns}
+    schema = Table(tuple(held[name] for name in names))
+
+    def chosen(batches: Iterable[Any]) -> Iterator[Any]:
+        for batch in batches:
+            yield batch.select([*(held for held in batch.column_names if held.startswith("#")), *names])
+
+    loaded.schema, loaded.batches = schema, chosen(loaded.batches)
+    return loaded
+
+
+def memory_context(name: str, given: str, loaded: Loaded, options: ReadingOptions = NO_OPTIONS) -> Context:
     """What was loaded as a context in memory, its rows numbered."""
     import pyarrow as pa
 
     rows = number_rows(pa.concat_tables(loaded.batches))
-    return Context(name, loaded.format, given, loaded.schema, rows, tuple(loaded.sources), tuple(loaded.notes))
+    return Context(name, loaded.format, given, loaded.schema, rows, tuple(loaded.sources), tuple(loaded.notes), options)
 
 
 def number_rows(rows: Any) -> Any:

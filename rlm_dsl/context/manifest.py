@@ -16,6 +16,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import SourceFile, StoredPart
+from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions, options_of
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import Table
 
@@ -30,7 +31,7 @@ class Manifest:
     `base` is the folder from which paths were given; `stamps` are the sources' times of change in nanoseconds, and
     where they are known also the times at which their state changed and their inodes, which nobody sets; `parts`
     have the names of their files; `others` are files that were found and left out (such as binary ones in a folder of
-    logs), with size and time of change.
+    logs), with size and time of change; `options` are how it was read.
     """
 
     format: str
@@ -42,6 +43,7 @@ class Manifest:
     parts: tuple[StoredPart, ...]
     notes: tuple[str, ...]
     others: tuple[tuple[str, int, int], ...] = ()
+    options: ReadingOptions = NO_OPTIONS
 
     def as_json(self) -> dict[str, Any]:
         sources = [
@@ -58,6 +60,7 @@ class Manifest:
             "notes": list(self.notes),
             "sources": sources,
             "others": [list(other) for other in self.others],
+            "options": self.options.said,
         }
 
 
@@ -83,6 +86,7 @@ def read_manifest(folder: Path) -> Manifest:
             tuple(StoredPart(part["file"], part["first"], part["past"]) for part in held["parts"]),
             tuple(held["notes"]),
             tuple((shown, size, stamp) for shown, size, stamp in held["others"]),
+            options_of(held.get("options", {})),
         )
     except FileNotFoundError:
         raise UserError(f"{folder} is no loaded context", "make one: rlm-dsl load NAME=PATH") from None

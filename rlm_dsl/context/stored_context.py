@@ -32,7 +32,8 @@ def open_stored(name: str, folder: Path) -> Context:
         raise UserError(f"{folder} is stale: {changed}", f"load what is new: rlm-dsl load {folder}")
     sources = tuple(replace(source, path=source_path(source.path, manifest, folder)) for source in manifest.sources)
     parts = tuple(replace(part, path=str(folder / part.path)) for part in manifest.parts)
-    return Context(name, manifest.format, folder.as_posix(), manifest.type, parts, sources, manifest.notes)
+    given, options = folder.as_posix(), manifest.options
+    return Context(name, manifest.format, given, manifest.type, parts, sources, manifest.notes, options)
 
 
 def source_path(path: str, manifest: Manifest, folder: Path) -> str:

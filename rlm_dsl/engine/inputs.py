@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.loading import as_declared, memory_context
+from rlm_dsl.context.given import Given, given_of, is_given
+from rlm_dsl.context.loading import as_declared, memory_context, require_options
 from rlm_dsl.context.python_table import GIVEN, is_table, load_table
 from rlm_dsl.engine.calls.sub_runs import text_context
 from rlm_dsl.engine.storage.open import open_context
@@ -21,7 +22,8 @@ from rlm_dsl.language.names import check_name
 from rlm_dsl.language.types import Table
 
 Contexts = Mapping[str, Any]
-"""Data by name: a path, a Context, or a table that Python holds, of pandas, polars or Arrow, or a list of dicts."""
+"""Data by name: a path, a mapping with `path` and how it is read, a Context, or a table that Python holds, of pandas,
+polars or Arrow, or a list of dicts."""
 
 
 def open_contexts(
@@ -42,7 +44,23 @@ def context_of(name: str, given: Any, declared: Table | None = None, memory: str
     if is_table(given):
         context = table_context(name, given)
         return context if declared is None else as_declared(context, declared)
-    return open_context(name, os.fspath(given), declared=declared, memory=memory_bytes(memory) if memory else None)[0]
+    where = given_as(given)
+    require_options(where, declared)
+    return open_context(
+        name,
+        where.path,
+        format=where.format,
+        declared=declared,
+        memory=memory_bytes(memory) if memory else None,
+        options=where.options,
+    )[0]
+
+
+def given_as(given: Any) -> Given:
+    """Where data lies and how it is read, from a path or a mapping."""
+    if isinstance(given, Given):
+        return given
+    return given_of(given) if is_given(given) else Given(os.fspath(given))
 
 
 def table_context(name: str, given: Any) -> Context:
@@ -61,6 +79,13 @@ def rename_context(context: Context, name: str) -> Context:
 def given_contexts(contexts: Contexts) -> dict[str, str | Context]:
     """Where a trace's contexts lie now: paths, which are loaded as the trace says, or contexts as they are."""
     return {
-        name: context_of(name, each) if isinstance(each, Context) or is_table(each) else os.fspath(each)
+        name: given if isinstance(given, Context) else given.path for name, given in contexts_or_given(contexts).items()
+    }
+
+
+def contexts_or_given(contexts: Contexts) -> dict[str, Given | Context]:
+    """Paths with how they are read, and contexts as they are."""
+    return {
+        name: context_of(name, each) if isinstance(each, Context) or is_table(each) else given_as(each)
         for name, each in contexts.items()
     }

@@ -20,7 +20,6 @@ from typing import Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.loading import load
 from rlm_dsl.engine.inputs import context_of, text
 from rlm_dsl.evaluate.budget_shares import BudgetShares
 from rlm_dsl.evaluate.outcomes import NO_SHARE, SERVER, Outcome, OutcomeJournal
@@ -122,7 +121,7 @@ def conditions(given: Evaluation) -> list[Any]:
 def load_data(name: str, data: Data) -> Context:
     if data.text is not None:
         return text(data.text, name)
-    return load(name, data.path, format=data.format) if data.format else context_of(name, data.path)
+    return context_of(name, data.given)
 
 
 def run_jobs(given: Evaluation, jobs: Iterable[Job], journal: OutcomeJournal, on_outcome: OnOutcome) -> list[Outcome]:

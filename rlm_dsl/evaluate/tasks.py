@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
+from rlm_dsl.context.given import Given, given_of, is_given
 from rlm_dsl.evaluate.scoring import METRICS, NO_ANSWER, usual_type
 from rlm_dsl.explore.typed_answers import read_type
 from rlm_dsl.language.names import check_name, is_usable
@@ -25,10 +26,9 @@ EXAMPLE = '{"question": "How many ...?", "context": "tickets.csv", "answer": 7, 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Where a context is: a path (with its format, if said), or a text that the task holds itself."""
+    """Where a context is: a path and how it is read, or a text that the task holds itself."""
 
-    path: str = ""
-    format: str | None = None
+    given: Given = field(default_factory=lambda: Given(""))
     text: str | None = None
 
 
@@ -118,16 +118,20 @@ def problems(given: Any, defaults: Defaults) -> Iterator[tuple[str, tuple[str, .
 
 
 def contexts_of(given: Mapping[str, Any], at: str, folder: Path) -> dict[str, Data]:
-    """A task's own data by name; paths are relative to the folder of the tasks."""
+    """A task's own data by name; paths are relative to the folder of the tasks. Data is a path, or a mapping with a
+    path and how it is read."""
     found = {"text": Data(text=given["text"])} if "text" in given else {}
     named = given.get("context", {})
     if isinstance(named, str):
         stem = Path(named.partition("::")[0]).stem
         named = {stem if is_usable(stem) else "data": named}
-    if not isinstance(named, dict) or not all(isinstance(path, str) and path for path in named.values()):
+    if not isinstance(named, dict) or not all(
+        (isinstance(each, str) and each) or is_given(each) for each in named.values()
+    ):
         raise UserError(f"{at}: `context` is a path or paths by name", 'write {"tickets": "tickets.csv"}')
-    for name, path in named.items():
+    for name, each in named.items():
         name, _, form = name.partition(":")
         check_name(name)
-        found[name] = Data((folder / Path(path).expanduser()).as_posix(), form or None)
+        said = given_of(each) if is_given(each) else Given(each, form or None)
+        found[name] = Data(replace(said, path=(folder / Path(said.path).expanduser()).as_posix()))
     return found

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, span_of, yaml_source
+from rlm_dsl.context.given import Given, given_of_node
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import AUTO
 from rlm_dsl.models.server.address import server_address
@@ -45,6 +46,7 @@ class FileSettings:
     window: int | None = None
     timeout_seconds: float | None = None
     store: str | None = None
+    contexts: Mapping[str, Given] = field(default_factory=dict)
 
 
 def found_settings(given: str | None) -> FileSettings:
@@ -110,6 +112,7 @@ class _Reader(YamlReader):
                 "window": self.count,
                 "timeout": self.amount,
                 "store": self.text,
+                "contexts": lambda node: self.each(node, lambda one: given_of_node(self, one, path=False)),
             },
         )
         servers: dict[str, Server] = held.get("servers", {})

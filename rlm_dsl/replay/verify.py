@@ -17,6 +17,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.find import file_and_table
 from rlm_dsl.context.loading import as_declared
+from rlm_dsl.context.options import options_of
 from rlm_dsl.context.python_table import FORMAT as TABLE
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.sub_runs import replayed_calls
@@ -213,7 +214,8 @@ def load_context(recorded: Mapping[str, Any], all_given: Mapping[str, str | Cont
     if given is None and recorded["format"] == TABLE:
         raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
     given = given or found_near(recorded["given"], folder)
-    return open_context(name, given, format=recorded["format"], declared=declared)[0]
+    options = options_of(recorded.get("options", {}))
+    return open_context(name, given, format=recorded["format"], declared=declared, options=options)[0]
 
 
 def found_near(given: str, folder: Path) -> str:

@@ -64,7 +64,10 @@ class Report:
 
 def build_report(spec: Spec, period: str, options: RunOptions, environment: Mapping[str, str]) -> Report:
     """Run what is new, verify, compare. Raises ProgramError, UserError; what was answered by then is kept."""
-    contexts = {name: options.load(name, str(spec.path(path, period))) for name, path in spec.contexts.items()}
+    contexts = {
+        name: options.load(name, replace(given, path=str(spec.path(given.path, period))))
+        for name, given in spec.contexts.items()
+    }
     programs = {name: tuned_program(source, options.settings) for name, source in spec.programs.items()}
     params = {name: params_of(source, spec.params) for name, (source, _, _) in programs.items()}
     for name, (source, _, _) in programs.items():

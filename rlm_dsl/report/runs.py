@@ -16,6 +16,7 @@ from rlm_dsl.compare.diff import Difference, diff
 from rlm_dsl.compare.reasons import Asked
 from rlm_dsl.compare.rerun import Different, rerun
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.given import Given
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.explore.sub_run import explore_text
@@ -31,12 +32,12 @@ from rlm_dsl.trace.reader import Trace
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a report runs its programs: `load` opens a context by name and path; `notify` hears of each step's new
+    """How a report runs its programs: `load` opens what is given by a name; `notify` hears of each step's new
     questions before they go."""
 
     settings: Settings
     keys: Keys
-    load: Callable[[str, str], Context]
+    load: Callable[[str, Given], Context]
     progress: Progress
     notify: Callable[[Asked], None]
     approve: Approve = approve_all

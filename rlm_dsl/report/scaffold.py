@@ -36,13 +36,20 @@ def spec_of(trace: Trace, folder: Path) -> dict[str, Any]:
     header = trace.header
     return {
         "title": f"{header.get('question') or 'Report'} ({{period}})",
-        "contexts": {c["name"]: relative(c["given"], folder) for c in header["contexts"]},
+        "contexts": {c["name"]: context_of(c, folder) for c in header["contexts"]},
         "program": "report.rlm",
         **({"params": dict(header["params"])} if header.get("params") else {}),
         "models": {name: model["model"] for name, model in header["models"].items()},
         "sections": sections_of(trace.answer["parts"]),
         "out": "reports/{period}",
     }
+
+
+def context_of(recorded: Mapping[str, Any], folder: Path) -> str | dict[str, Any]:
+    """A path, or with how it is read, where something is said of that."""
+    path = relative(recorded["given"], folder)
+    options = recorded.get("options")
+    return {"path": path, "format": recorded["format"], **options} if options else path
 
 
 def sections_of(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, yaml_source
+from rlm_dsl.context.given import Given, given_of_node
 from rlm_dsl.report.period import fill_in
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Spec:
     source: Source
     folder: Path
     title: str
-    contexts: Mapping[str, str]
+    contexts: Mapping[str, Given]
     programs: Mapping[str, Source]
     sections: tuple[Section, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class _Reader(YamlReader):
             return None
         readers = {
             "title": self.text,
-            "contexts": lambda node: self.each(node, self.path_text),
+            "contexts": lambda node: self.each(node, self.context),
             "params": self.plain_mapping,
             "program": self.program,
             "programs": lambda node: self.each(node, self.program),
@@ -103,6 +104,11 @@ class _Reader(YamlReader):
             return None
         programs = held.pop("programs", None) or {"": held.pop("program", None) or held.pop("steps", None)}
         return Spec(self.source, self.folder, programs=programs, **{**held, "sections": tuple(held["sections"])})
+
+    def context(self, node: Node) -> Given:
+        given = given_of_node(self, node)
+        self.tried(node, lambda: fill_in(given.path, "2000-01"), "")
+        return given
 
     def path_text(self, node: Node) -> str:
         text = self.text(node)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from rlm_dsl.api import run
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.format_registry import formats
 from rlm_dsl.context.loading import load
 from rlm_dsl.context.rows import document_rows
@@ -531,7 +532,7 @@ def test_a_folder_is_read_in_batches_with_paths(tmp_path: Path, form: str, monke
     ending, content = FOLDER[form]
     for number in range(7):
         written(tmp_path, f"{number}{ending}", content)
-    given = formats()[form].load(str(tmp_path), None)
+    given = formats()[form].load(LoadRequest(str(tmp_path)))
     assert given.sources == []  # nothing is read before it is asked for
     assert [batch.num_rows for batch in given.batches] == [3, 3, 1] and len(given.sources) == 7
     context = load("d", str(tmp_path / f"*{ending}"), format=form)

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from rlm_dsl.cli.commands import group
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context import formats as folder
-from rlm_dsl.context.format import Format
+from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.format_list import format_rows, with_formats
 from rlm_dsl.context.format_registry import formats, own_column
 from rlm_dsl.context.loading import load
@@ -99,7 +99,7 @@ def test_a_format_takes_several_files_or_refuses_them(tmp_path: Path, name: str)
     for each in "ab":
         written(tmp_path, f"{each}{ending}", "x\n")
     if formats()[name].many:
-        assert next(iter(formats()[name].load(str(tmp_path), None).batches)) is not None
+        assert next(iter(formats()[name].load(LoadRequest(str(tmp_path))).batches)) is not None
     else:
         with pytest.raises(UserError, match="is not one file"):
             load("d", str(tmp_path), format=name)

@@ -79,7 +79,7 @@ def command(
         results = answer_by_mode(
             mode,
             question,
-            load_all(contexts, memory=given["memory"]),
+            load_all(contexts, memory=given["memory"], file=given["file"]),
             chosen,
             wishes,
             keys=Keys(os.environ),

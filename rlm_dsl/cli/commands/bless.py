@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, named_paths
+from rlm_dsl.cli.options import CONTEXT, paths_alone
 from rlm_dsl.cli.output import safe, write
 
 
@@ -26,7 +26,7 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool) -> None:
     from rlm_dsl.cli.render.diff import part_lines
     from rlm_dsl.compare.regression import bless
 
-    given = {name: path for name, (path, _) in named_paths(contexts).items()}
+    given = paths_alone(contexts)
     file, changed = bless(Path(trace), given, os.environ)
     if as_json:
         told = {"file": str(file), "changed": [part.as_json() for part in changed]}

@@ -7,7 +7,7 @@ import os
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, named_paths
+from rlm_dsl.cli.options import CONTEXT, paths_alone
 from rlm_dsl.cli.output import safe, write
 
 
@@ -30,7 +30,7 @@ def command(trace: str, value: str | None, contexts: tuple[str, ...], every: boo
 
     limit = None if every else LISTED if as_json else SHOWN
     secrets = Redaction.of(os.environ)
-    found = cite(trace, value or "", {name: path for name, (path, _) in named_paths(contexts).items()}, limit=limit)
+    found = cite(trace, value or "", paths_alone(contexts), limit=limit)
     if as_json:
         told = secrets.redact_json([citation.as_json() for citation in found])
         write(json.dumps(told, ensure_ascii=False, indent=1))

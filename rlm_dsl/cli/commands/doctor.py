@@ -40,7 +40,7 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
         program = parse(program_source(target))
         chosen = settings(given)
         places = {"the answer store": Path(chosen.store) if chosen.store else default_path()}
-        paths = {name: path for name, (path, _) in named_paths(contexts).items()}
+        paths = {name: given.path for name, given in named_paths(contexts).items()}
         found = of_run(chosen.by_alias(), paths, places | ({"the trace": Path(trace)} if trace else {}), os.environ)
         found += [*of_slots(within_limits(chosen, Keys(os.environ))), *of_packs(program, chosen.rows_together)]
     if as_json:

@@ -65,7 +65,7 @@ def command(
 
     more: dict[str, Any] = {"window": window} if window else {}
     chosen = settings(given, turns=turns, **more)
-    data = {name: Data(path, form) for name, (path, form) in named_paths(contexts).items()}
+    data = {name: Data(where) for name, where in named_paths(contexts).items()}
     share = Limits(max(1, chosen.limits.calls // parallel), max(1, chosen.limits.tokens // parallel))
     found = evaluate(
         Evaluation(

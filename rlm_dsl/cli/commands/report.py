@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import MEMORY, THREADS, load_all, model_options, settings, spending_options
+from rlm_dsl.cli.options import MEMORY, THREADS, load_given, model_options, settings, spending_options
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.progress import Bar
 
@@ -67,7 +67,7 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
     options = RunOptions(
         settings(given),
         Keys(os.environ),
-        lambda name, path: load_all((f"{name}={path}",), types, given["memory"])[name],
+        lambda name, where: load_given({name: where}, types, given["memory"])[name],
         Bar(),
         lambda asked: note(safe(render_reasons(asked))),
         asking(given["confirm_over"], given["yes"]),

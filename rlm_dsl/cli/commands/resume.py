@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, RECORDED, THREADS, named_paths, settings, spending_options
+from rlm_dsl.cli.options import CONTEXT, MEMORY, RECORDED, THREADS, paths_alone, settings, spending_options
 from rlm_dsl.cli.output import note, write
 from rlm_dsl.cli.progress import Bar
 
@@ -52,6 +52,6 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
         shown=lambda told: note(turn_text(told)),
         approve=asking(given["confirm_over"], given["yes"]),
         max_failed=given["max_failed"],
-        given={name: path for name, (path, _) in named_paths(contexts).items()},
+        given=paths_alone(contexts),
     )
     write(json.dumps(result.value, ensure_ascii=False) if as_json else result_text(result))

@@ -23,4 +23,4 @@ def command(contexts: tuple[str, ...], **given: Any) -> int:
     """
     from rlm_dsl.cli.shell.run import run_shell
 
-    return run_shell(load_all(contexts, memory=given["memory"]), settings(given), os.environ)
+    return run_shell(load_all(contexts, memory=given["memory"], file=given["file"]), settings(given), os.environ)

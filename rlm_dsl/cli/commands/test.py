@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, named_paths
+from rlm_dsl.cli.options import CONTEXT, paths_alone
 from rlm_dsl.cli.output import write
 
 
@@ -34,7 +34,7 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
     paths = [path for path in traces_in(Path(folder)) if only in path.name]
     if not paths:
         raise UserError(f"no trace of {folder} has {only!r} in its name")
-    given = {name: path for name, (path, _) in named_paths(contexts).items()}
+    given = paths_alone(contexts)
     found = []
     for path in paths:
         found.append(run_test(path, given, os.environ))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, file_bytes, named_paths
+from rlm_dsl.cli.options import CONTEXT, file_bytes, paths_alone
 from rlm_dsl.cli.output import safe, write
 
 
@@ -27,7 +27,7 @@ def command(trace: str, contexts: tuple[str, ...], public_key: str | None, level
     from rlm_dsl.trace.divergence import level_named, render_report
     from rlm_dsl.trace.reader import Trace
 
-    paths = {name: path for name, (path, _) in named_paths(contexts).items()}
+    paths = paths_alone(contexts)
     key = file_bytes(public_key) if public_key else None
     report = verify_trace(Trace.open(Path(trace), unfinished=True), paths, os.environ, key, level_named(level))
     write(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if as_json else safe(render_report(report)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, named_paths
+from rlm_dsl.cli.options import CONTEXT, paths_alone
 from rlm_dsl.cli.output import note, write
 
 
@@ -40,4 +40,4 @@ def command(
 
 
 def contexts_given(contexts: tuple[str, ...]) -> dict[str, Any]:
-    return {name: path for name, (path, _) in named_paths(contexts).items()}
+    return paths_alone(contexts)

@@ -7,16 +7,17 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.read import Progress, read_one
-from rlm_dsl.context.format import Format
+from rlm_dsl.context.files.read import read_one
+from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 FILE, FEATHER_1 = b"ARROW1", b"FEA1"
 
 
-def load_arrow(given: str, progress: Progress | None) -> Loaded:
+def load_arrow(request: LoadRequest) -> Loaded:
     """One Arrow file. Raises UserError naming a column whose type the language has not."""
-    read = read_one(given, progress, "give one Arrow file")
+    given = request.given
+    read = read_one(given, request.progress, "give one Arrow file")
     if read.content.startswith(FEATHER_1):
         raise UserError(f"{given} is Feather of version 1", "write it again: pyarrow.feather.write_feather")
     schema, noted = schema_of(arrow_schema(read.content, given), batches(read.content, given), given)
@@ -63,4 +64,5 @@ FORMAT = Format(
     summary="the rows of an Arrow or Feather file",
     load=load_arrow,
     endings=(".arrow", ".feather", ".ipc"),
+    options=("columns",),
 )

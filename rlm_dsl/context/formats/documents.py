@@ -8,17 +8,16 @@ from typing import Any
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.blocks import Block, Files, map_blocks
 from rlm_dsl.context.files.find import find, is_many
-from rlm_dsl.context.files.read import Progress
-from rlm_dsl.context.format import Append, Format
+from rlm_dsl.context.format import Append, Format, LoadRequest
 from rlm_dsl.context.formats.lines import texts_of
 from rlm_dsl.language.types import TEXT, Field, Table
 
 DOCUMENTS = Table((Field("path", TEXT), Field("text", TEXT)))
 
 
-def load_documents(given: str, progress: Progress | None) -> Loaded:
+def load_documents(request: LoadRequest) -> Loaded:
     """Each file a row. Bytes that are no UTF-8 become U+FFFD; binary files in folders are left out; both are noted."""
-    return documents_of(Files(find(given), progress, whole=True, text_only=is_many(given)))
+    return documents_of(Files(find(request.given), request.progress, whole=True, text_only=is_many(request.given)))
 
 
 def documents_of(files: Files) -> Loaded:

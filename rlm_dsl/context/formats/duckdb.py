@@ -23,8 +23,7 @@ from rlm_dsl.context.files.database import (
     refuse_pending_changes,
 )
 from rlm_dsl.context.files.find import file_and_table
-from rlm_dsl.context.files.read import Progress
-from rlm_dsl.context.format import Format
+from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 if TYPE_CHECKING:
@@ -42,8 +41,9 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 """One thread, so that a view without an order gives its rows in the same one each time."""
 
 
-def load_duckdb(given: str, progress: Progress | None) -> Loaded:
+def load_duckdb(request: LoadRequest) -> Loaded:
     """One table of one DuckDB file. Raises UserError listing the tables where the path does not say which."""
+    given = request.given
     path, said = file_and_table(given)
     source = database_source(path, MAGIC, "DuckDB")
     refuse_pending_changes(path, (".wal",))
@@ -99,4 +99,5 @@ FORMAT = Format(
     summary="the rows of a table or view of a DuckDB file: `shop.duckdb::orders`",
     load=load_duckdb,
     endings=(".duckdb",),
+    options=("columns",),
 )

@@ -14,8 +14,7 @@ from typing import Any
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.blocks import LINE_FEED, Block, Files, Piece, as_bytes, map_blocks
 from rlm_dsl.context.files.find import find, is_many
-from rlm_dsl.context.files.read import Progress
-from rlm_dsl.context.format import Append, Format
+from rlm_dsl.context.format import Append, Format, LoadRequest
 from rlm_dsl.language.types import INT, TEXT, Field, Table
 
 CARRIAGE_RETURN = 13
@@ -23,10 +22,10 @@ LINES = Table((Field("line", INT), Field("text", TEXT)))
 PATHS = Table((Field("path", TEXT), *LINES.columns))
 
 
-def load_lines(given: str, progress: Progress | None) -> Loaded:
+def load_lines(request: LoadRequest) -> Loaded:
     """Each line a row. Files with NUL bytes at their head are left out of folders, and noted."""
-    many = is_many(given)
-    return lines_of(Files(find(given), progress, text_only=many), many)
+    many = is_many(request.given)
+    return lines_of(Files(find(request.given), request.progress, text_only=many), many)
 
 
 def lines_of(files: Files, many: bool, passed: Counter[int] | None = None) -> Loaded:

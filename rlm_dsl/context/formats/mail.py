@@ -23,8 +23,8 @@ from itertools import pairwise
 
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import decode, encoding_of
-from rlm_dsl.context.files.read import Progress, Read
-from rlm_dsl.context.format import Format
+from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.formats.html.blocks import blocks
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows
 from rlm_dsl.language.types import INT, TEXT, TIMESTAMP, Field, ListOf, Table, nullable
@@ -64,9 +64,9 @@ class Body:
     attachments: tuple[str, ...]
 
 
-def load_mail(given: str, progress: Progress | None) -> Loaded:
+def load_mail(request: LoadRequest) -> Loaded:
     """Each message a row."""
-    return load_document_rows("mail", given, ENDINGS, SCHEMA, messages, progress)
+    return load_document_rows("mail", request.given, ENDINGS, SCHEMA, messages, request.progress)
 
 
 def messages(read: Read, counts: Counter[str]) -> Iterator[Row]:
@@ -203,5 +203,10 @@ def moment(message: Message, wrong: Counter[str]) -> datetime.datetime | None:
 
 
 FORMAT = Format(
-    name="mail", summary="a row a message of a mailbox or of one message", load=load_mail, endings=ENDINGS, many=True
+    name="mail",
+    summary="a row a message of a mailbox or of one message",
+    load=load_mail,
+    endings=ENDINGS,
+    many=True,
+    options=("columns",),
 )

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.read import Progress, Read
-from rlm_dsl.context.format import Format
+from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows, title
 from rlm_dsl.language.types import INT, TEXT, Table, table
 
@@ -33,10 +33,10 @@ READ_AS_MARKUP = 1_000
 SCHEMA: Table = table(heading=TEXT, level=INT, section=TEXT, text=TEXT)
 
 
-def load_markdown(given: str, progress: Progress | None) -> Loaded:
+def load_markdown(request: LoadRequest) -> Loaded:
     """Each section a row. Bytes that are no UTF-8 become U+FFFD, and are noted."""
     parser()
-    return load_document_rows("markdown", given, ENDINGS, SCHEMA, sections, progress)
+    return load_document_rows("markdown", request.given, ENDINGS, SCHEMA, sections, request.progress)
 
 
 @cache

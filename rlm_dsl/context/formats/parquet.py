@@ -10,17 +10,18 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.read import Progress, read_one
-from rlm_dsl.context.format import Format
+from rlm_dsl.context.files.read import read_one
+from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
 
 
-def load_parquet(given: str, progress: Progress | None) -> Loaded:
+def load_parquet(request: LoadRequest) -> Loaded:
     """One Parquet file. Raises UserError naming a column whose type the language has not."""
+    given = request.given
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    read = read_one(given, progress, "give one Parquet file")
+    read = read_one(given, request.progress, "give one Parquet file")
     try:
         file = pq.ParquetFile(pa.BufferReader(read.content))
         list(map(str, file.schema_arrow))  # names that are no UTF-8 show themselves here
@@ -39,4 +40,6 @@ def batches(file: Any, given: str) -> Iterator[Any]:
         raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None
 
 
-FORMAT = Format(name="parquet", summary="the rows of a Parquet file", load=load_parquet, endings=(".parquet",))
+FORMAT = Format(
+    name="parquet", summary="the rows of a Parquet file", load=load_parquet, endings=(".parquet",), options=("columns",)
+)

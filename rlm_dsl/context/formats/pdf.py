@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.find import is_many
-from rlm_dsl.context.files.read import Progress, Read
-from rlm_dsl.context.format import Format
+from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows
 from rlm_dsl.language.types import INT, TEXT, Table, table
 
@@ -34,13 +34,15 @@ HYPHEN = "\ufffe"
 """What PDFium gives for a hyphen at a line's end, with the rest of the word right behind it."""
 
 
-def load_pdf(given: str, progress: Progress | None) -> Loaded:
+def load_pdf(request: LoadRequest) -> Loaded:
     """Each page a row. Raises UserError for one file that cannot be opened; in a folder such files are noted."""
     try:
         import pypdfium2  # noqa: F401
     except ImportError:
         raise UserError("PDF needs pypdfium2", "pip install 'rlm-dsl[pdf]'") from None
-    return load_document_rows("pdf", given, ENDINGS, SCHEMA, partial(pages, many=is_many(given)), progress)
+    return load_document_rows(
+        "pdf", request.given, ENDINGS, SCHEMA, partial(pages, many=is_many(request.given)), request.progress
+    )
 
 
 def pages(read: Read, counts: Counter[str], many: bool) -> Iterator[Row]:
@@ -89,4 +91,12 @@ def page_text(document: PdfDocument, index: int, counts: Counter[str]) -> str:
     return str(text).replace("\r\n", "\n").replace("\r", " ").replace(HYPHEN, "")
 
 
-FORMAT = Format(name="pdf", summary="a row a page of PDF", load=load_pdf, endings=ENDINGS, many=True, extra="pdf")
+FORMAT = Format(
+    name="pdf",
+    summary="a row a page of PDF",
+    load=load_pdf,
+    endings=ENDINGS,
+    many=True,
+    extra="pdf",
+    options=("columns",),
+)

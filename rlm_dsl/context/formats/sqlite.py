@@ -26,8 +26,7 @@ from rlm_dsl.context.files.database import (
     refuse_pending_changes,
 )
 from rlm_dsl.context.files.find import file_and_table
-from rlm_dsl.context.files.read import Progress
-from rlm_dsl.context.format import Format
+from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.rows.value_rows import Part, load_values
 
 MAGIC = (0, b"SQLite format 3\x00")
@@ -50,8 +49,9 @@ class Chosen:
     query: str
 
 
-def load_sqlite(given: str, progress: Progress | None) -> Loaded:
+def load_sqlite(request: LoadRequest) -> Loaded:
     """One table of one SQLite file. Raises UserError listing the tables where the path does not say which."""
+    given = request.given
     path, said = file_and_table(given)
     source = database_source(path, MAGIC, "SQLite")
     refuse_pending_changes(path, ("-wal", "-journal"))
@@ -170,4 +170,5 @@ FORMAT = Format(
     summary="the rows of a table or view of an SQLite file: `shop.sqlite::orders`",
     load=load_sqlite,
     endings=(".sqlite", ".sqlite3", ".db"),
+    options=("columns",),
 )

@@ -18,6 +18,7 @@ from rlm_dsl.context.files.find import STANDARD_INPUT, files_of
 from rlm_dsl.context.files.read import Progress, size_of
 from rlm_dsl.context.files.streams import DECOMPRESSORS
 from rlm_dsl.context.loading import load
+from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.context.stored_context import ENDING, is_stored
 from rlm_dsl.engine.indexes import EARNED, build_indexes, indexes, look_count
 from rlm_dsl.engine.storage.store import store_context
@@ -37,15 +38,16 @@ def open_context(
     declared: Table | None = None,
     progress: Progress | None = None,
     memory: int | None = None,
+    options: ReadingOptions = NO_OPTIONS,
 ) -> tuple[Context, tuple[str, ...]]:
-    """The context, and notes on how it is held. `memory` is what the run may take, in bytes."""
+    """The context, read by its options, and notes on how it is held. `memory` is what the run may take, in bytes."""
     if is_stored(given) or not is_too_large(given, memory):
-        context = load(name, given, format=format, declared=declared, progress=progress)
+        context = load(name, given, format=format, declared=declared, progress=progress, options=options)
         if is_stored(given) and look_count(context) >= EARNED and indexes(context) is None:
             build_indexes(context, progress)
         return context, ()
     folder = scratch_folder() / f"{token_hex(4)}{ENDING}"
-    context = store_context(name, given, folder, format, declared, progress, memory)
+    context = store_context(name, given, folder, format, declared, progress, memory, options)
     note = f"its rows lie on disk for this run; to keep them: rlm-dsl load {name}={given}"
     return replace(context, given=given), (note,)
 

@@ -48,10 +48,12 @@ def refresh_context(folder: Path, progress: Progress | None = None, memory: int 
         if more := read_appended(manifest, folder, progress):
             part = write_part(folder, more.loaded, more.kept[-1].past, memory)
             notes = merge_notes(manifest.notes, (), more.again)
-            write_manifest(folder, manifest_of(folder, manifest.given, more.loaded, [*more.kept, part], notes))
+            parts = [*more.kept, part]
+            made = manifest_of(folder, manifest.given, more.loaded, parts, notes, manifest.options)
+            write_manifest(folder, made)
             return f"grown: {changed}", part.past - part.first
     given = source_path(manifest.given, manifest, folder)
-    context = store_context("data", given, folder, manifest.format, None, progress, memory)
+    context = store_context("data", given, folder, manifest.format, None, progress, memory, manifest.options)
     return f"read again: {changed}", context.count
 
 

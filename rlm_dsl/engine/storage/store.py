@@ -22,8 +22,10 @@ from rlm_dsl.context.context import ROW, Context, Loaded, StoredPart
 from rlm_dsl.context.files.find import STANDARD_INPUT as DASH
 from rlm_dsl.context.files.find import files_of
 from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.loading import as_declared, choose_format, load_rows
 from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
+from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.context.stored_context import STANDARD_INPUT, open_stored, size_and_mtime, size_and_stamp
 from rlm_dsl.engine.storage.rows_file import write_rows
 from rlm_dsl.language.types import Table
@@ -42,6 +44,7 @@ def store_context(
     declared: Table | None = None,
     progress: Progress | None = None,
     memory: int | None = None,
+    options: ReadingOptions = NO_OPTIONS,
 ) -> Context:
     """Load what was given into a folder, in place of what it held. Raises UserError for what cannot be read."""
     require_own(folder)
@@ -49,10 +52,11 @@ def store_context(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         source = save_standard_input(folder) if given == DASH else given
-        loaded = load_rows(source, choose_format(given, format, declared), progress)
+        request = LoadRequest(source, options, declared, progress)
+        loaded = load_rows(request, choose_format(given, format, declared))
         part = write_part(folder, loaded, 0, memory)
         written = STANDARD_INPUT if given == DASH else given
-        write_manifest(folder, manifest_of(folder, written, loaded, [part], ()))
+        write_manifest(folder, manifest_of(folder, written, loaded, [part], (), options))
     except BaseException:
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
@@ -102,7 +106,12 @@ def number_rows(batches: Iterable[Any], first_row: int) -> Iterable[Any]:
 
 
 def manifest_of(
-    folder: Path, given: str, loaded: Loaded, parts: Sequence[StoredPart], notes: Sequence[str]
+    folder: Path,
+    given: str,
+    loaded: Loaded,
+    parts: Sequence[StoredPart],
+    notes: Sequence[str],
+    options: ReadingOptions,
 ) -> Manifest:
     """What was loaded, once its last batch is taken, with the parts that have its rows and notes of earlier loads."""
     inside = folder / STANDARD_INPUT
@@ -121,6 +130,7 @@ def manifest_of(
         parts=tuple(parts),
         notes=merge_notes(notes, loaded.notes),
         others=tuple((file.shown, *size_and_mtime(file.path)) for file in others),
+        options=options,
     )
 
 

@@ -15,6 +15,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.version import version
 from rlm_dsl.context.format_registry import formats
+from rlm_dsl.context.options import OPTIONS
 from rlm_dsl.integrations.mcp.workspace import Workspace, bound_text, failed
 
 INSTRUCTIONS = (
@@ -35,12 +36,12 @@ def server(workspace: Workspace) -> MCPServer:
             except (UserError, ProgramError) as failure:
                 raise ToolError(failed(failure)) from None
 
-    def load(name: str, path: str, format: str | None = None) -> str:
-        return told(lambda: workspace.load(name, path, format))
+    def load(name: str, path: str, format: str | None = None, options: dict[str, Any] | None = None) -> str:
+        return told(lambda: workspace.load(name, path, format, options))
 
     load.__doc__ = (
         "Load a file, folder or glob under a name; shows its type, size and first rows. `format` says "
-        f"{', '.join(formats())} where the path's ending does not."
+        f"{', '.join(formats())} where the path's ending does not; `options` how it is read: {', '.join(OPTIONS)}."
     )
 
     def look() -> str:

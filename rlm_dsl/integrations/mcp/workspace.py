@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable_lines
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
+from rlm_dsl.context.options import options_of
 from rlm_dsl.context.stored_context import is_stored
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.progress import NoProgress
@@ -86,14 +87,14 @@ class Workspace:
 
     # ---- the tools ----
 
-    def load(self, name: str, path: str, format: str | None = None) -> str:
+    def load(self, name: str, path: str, format: str | None = None, options: Mapping[str, Any] | None = None) -> str:
         """Load data and look at it. What was bound before is bound again, on the answers that are known."""
         if name in self.contexts:
             raise UserError(f"context {name} is there already", "name this data otherwise")
         check_name(name, "load it by another name: {name}")
         self.check(path)
         memory = memory_bytes(self.settings.memory) if self.settings.memory else None
-        context, notes = open_context(name, path, format=format, memory=memory)
+        context, notes = open_context(name, path, format=format, memory=memory, options=options_of(options or {}))
         self.inside(*(source.path for source in context.sources if source.held is None))
         made = show(t.Tree(tuple(self.session.trees.values()))) if self.session.trees else ""
         self.session = self.fresh({**self.contexts, name: context})

@@ -19,7 +19,8 @@ from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.text_columns import Seen, cast_cells, observe
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import BOM
-from rlm_dsl.context.files.read import Progress, read_one
+from rlm_dsl.context.files.read import read_one
+from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.formats.csv.blocks import Block, blocks
 from rlm_dsl.language.types import TEXT, Field, Table, bare, nullable
 
@@ -57,9 +58,10 @@ class Survey:
     extra: str = ""
 
 
-def load_csv(given: str, progress: Progress | None, delimiter: str = ",") -> Loaded:
+def load_csv(request: LoadRequest, delimiter: str = ",") -> Loaded:
     """One CSV file. Raises UserError for a folder, an empty file or a file without rows of text."""
-    read = read_one(given, progress, "give one file, or load texts: NAME:documents=FOLDER")
+    given = request.given
+    read = read_one(given, request.progress, "give one file, or load texts: NAME:documents=FOLDER")
     content = read.content
     if content.startswith(UTF_16):
         raise UserError(f"{given} is UTF-16", "a CSV file is UTF-8: iconv -f UTF-16 -t UTF-8")

@@ -6,5 +6,11 @@ from rlm_dsl.context.format import Format
 from rlm_dsl.context.formats.html.blocks import ENDINGS, load_html
 
 FORMAT = Format(
-    name="html", summary="a row a block of a page", load=load_html, endings=ENDINGS, by_ending=False, many=True
+    name="html",
+    summary="a row a block of a page",
+    load=load_html,
+    endings=ENDINGS,
+    by_ending=False,
+    many=True,
+    options=("columns",),
 )

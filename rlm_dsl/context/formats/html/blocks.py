@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import decode, encoding_of, round_trips
-from rlm_dsl.context.files.read import Progress, Read
+from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.formats.html.tokens import Token, resolve_references, tokens
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows, title
 from rlm_dsl.language.types import TEXT, Table, table
@@ -53,9 +54,9 @@ class Block:
     end: int
 
 
-def load_html(given: str, progress: Progress | None) -> Loaded:
+def load_html(request: LoadRequest) -> Loaded:
     """Each block a row."""
-    return load_document_rows("html", given, ENDINGS, SCHEMA, page_rows, progress)
+    return load_document_rows("html", request.given, ENDINGS, SCHEMA, page_rows, request.progress)
 
 
 def page_rows(read: Read, counts: Counter[str]) -> Iterator[Row]:

@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.read import Progress, read_one
+from rlm_dsl.context.files.read import read_one
+from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.formats.json.values import HALF, WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
 from rlm_dsl.context.rows.value_rows import Part, load_values, too_deep
 
 BLANK = b" \t\r"
 
 
-def load_json_lines(given: str, progress: Progress | None) -> Loaded:
+def load_json_lines(request: LoadRequest) -> Loaded:
     """One file of JSON objects. Raises UserError with line and column for anything else."""
-    read = read_one(given, progress, "give one file, or load texts: NAME:documents=FOLDER")
+    given = request.given
+    read = read_one(given, request.progress, "give one file, or load texts: NAME:documents=FOLDER")
     refusal = (f"{given} holds no object with a field", "a JSON Lines file has an object a line")
     return load_values("jsonl", read.source, lambda: json_lines(read.content, given), refusal=refusal)
 

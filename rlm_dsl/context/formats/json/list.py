@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import BOM
-from rlm_dsl.context.files.read import Progress, read_one
+from rlm_dsl.context.files.read import read_one
+from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.formats.json.values import WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
 from rlm_dsl.context.rows.value_rows import Part, load_values, too_deep
 
@@ -26,9 +27,10 @@ NEAR = 16
 """Characters before the end of a window in which what seems wrong may be cut off."""
 
 
-def load_json(given: str, progress: Progress | None) -> Loaded:
+def load_json(request: LoadRequest) -> Loaded:
     """One JSON file. Raises UserError with line and column for anything else than one list or object."""
-    read = read_one(given, progress, "give one file, or load texts: NAME:documents=FOLDER")
+    given = request.given
+    read = read_one(given, request.progress, "give one file, or load texts: NAME:documents=FOLDER")
     refusal = (f"{given} holds no object with a field", HINT)
     return load_values("json", read.source, lambda: elements(read.content, given), refusal=refusal)
 
