@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
-from rlm_dsl.common.well_formed import well_formed
+from rlm_dsl.common.well_formed import well_formed, well_formed_name
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.language.types import Table, quoted_name
 
@@ -34,6 +34,11 @@ class SourceFile:
     shown: str = ""
     held: bytes | None = None
 
+    @property
+    def name(self) -> str:
+        """The path as traces and people are shown it: bytes of it that are no UTF-8 are escapes."""
+        return well_formed_name(self.path)
+
 
 @dataclass(slots=True)
 class Loaded:
@@ -47,6 +52,8 @@ class Loaded:
     batches: Iterable[pa.Table]
     sources: list[SourceFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    refusal: UserError | None = None
+    """Of data without a column, which is refused where nobody declares any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +90,17 @@ class Context:
         return sum(part.past - part.first for part in self.rows) if isinstance(self.rows, tuple) else self.rows.num_rows
 
     @property
+    def names_files(self) -> bool:
+        """Whether a column tells of a row's file under another name than `path`, or what its folders are called."""
+        names = {name.lower() for name in self.schema.names}
+        folders = {part.partition("=")[0].strip().lower() for s in self.sources for part in s.shown.split("/")[:-1]}
+        return bool(names & {"file_path", "path_of_file", *folders})
+
+    @property
     def digest(self) -> str:
         """Identity of what was read: format, schema, each file's size and sha256 (and `path`, where shown), and the
         options by which it was read, if there are any."""
-        named = self.schema.column("path") is not None
+        named = self.schema.column("path") is not None or (len(self.sources) > 1 and self.names_files)
         files = [[s.size, s.sha256, s.shown if named else ""] for s in self.sources]
         said = [self.options.said] if self.options else []
         return identity("context-v1", [self.format, str(self.schema), files, *said])

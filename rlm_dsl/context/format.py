@@ -14,6 +14,7 @@ from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.blocks import Block, Files
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
+from rlm_dsl.context.rows.file_tables import Survey, TableKind, load_tables
 from rlm_dsl.language.types import Table
 
 
@@ -68,3 +69,19 @@ class Format:
     append: Append | None = None
     options: tuple[str, ...] = ()
     """The reading options that it takes, in the order of help and docs."""
+    table: TableKind | None = None
+    """Where its files are tables: how one is surveyed, so that many are one table."""
+
+
+def table_format(
+    name: str, summary: str, survey: Survey, endings: tuple[str, ...], options: tuple[str, ...] = (), extra: str = ""
+) -> Format:
+    """A format whose files are tables, one of which is surveyed so."""
+    kind = TableKind(name, endings, survey)
+
+    def load(request: LoadRequest) -> Loaded:
+        return load_tables(kind, request.given, request.options, request.declared, request.progress)
+
+    return Format(
+        name=name, summary=summary, load=load, endings=endings, many=True, extra=extra, options=options, table=kind
+    )

@@ -1,11 +1,12 @@
 """Loading: from what a user gives to a context, by the loader of its format.
 
 In: a name and a path, folder or glob. Out: a context. Law: a format is chosen by the name's ending or said, never
-guessed from the content.
+guessed from the content; files of several kinds are refused until it is said which are meant.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +15,21 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
-from rlm_dsl.context.files.find import file_and_table, is_many
+from rlm_dsl.context.files.find import file_and_table, find, is_many
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.context.format import LoadRequest
-from rlm_dsl.context.format_registry import format_named, format_of_ending
+from rlm_dsl.context.format_registry import format_named, format_of_ending, formats
 from rlm_dsl.context.given import Given
 from rlm_dsl.context.options import NO_OPTIONS, OptionError, ReadingOptions, require_known
-from rlm_dsl.context.rows.arrow_rows import empty
-from rlm_dsl.context.rows.value_rows import NOTHING
+from rlm_dsl.context.rows.file_tables import ending_of, is_nothing, no_rows
 from rlm_dsl.context.stored_context import is_stored, open_stored
 from rlm_dsl.language.types import INT, TEXT, Field, Table, fits
 
 LINES, DOCUMENTS = "lines", "documents"
 """What text is read as, whatever its file's ending."""
+TEXT_COLUMNS = {LINES: {"path", "line", "text"}, DOCUMENTS: {"path", "text"}}
+"""The columns of text: a program that declares no others means it, whatever the files' endings."""
 
 
 def load(
@@ -47,8 +49,9 @@ def load(
     if is_stored(given):
         context = require_reading(open_stored(name, Path(given)), format, options)
     else:
-        request = LoadRequest(given, options, declared, progress)
-        context = memory_context(name, given, load_rows(request, choose_format(given, format, declared)), options)
+        loaded = load_rows(LoadRequest(given, options, declared, progress), choose_format(given, format, declared))
+        require_columns(loaded, declared)
+        context = memory_context(name, given, loaded, options)
     return context if declared is None else as_declared(context, declared)
 
 
@@ -73,6 +76,12 @@ def require_options(given: Given, declared: Table | None = None) -> None:
         require_known(given.options, format.options, format.name)
     except OptionError as failure:
         raise given.placed(failure) from None
+
+
+def require_columns(loaded: Loaded, declared: Table | None) -> None:
+    """Raises what is wrong with data without a column, such as an empty file, where nobody declares any."""
+    if loaded.refusal is not None and declared is None:
+        raise loaded.refusal
 
 
 def load_rows(request: LoadRequest, format: str) -> Loaded:
@@ -121,11 +130,53 @@ def choose_format(given: str, format: str | None, declared: Table | None) -> str
     """The format said, or that of the ending; other text is lines, or whole if the program has `text` and no `line`."""
     if format is not None:
         return format
-    known = format_of_ending(Path(plain_name(file_and_table(given)[0])).suffix)
-    if known is not None and not is_many(given):
-        return known.name
+    text = text_format(declared)
+    if not is_many(given):
+        known = format_of_ending(Path(plain_name(file_and_table(given)[0])).suffix)
+        return known.name if known is not None else text
+    if declared is not None and {*declared.names} <= TEXT_COLUMNS[text] and declared.column("text") == TEXT:
+        return text
+    kinds = kinds_of(given)
+    if len(kinds) > 1:
+        raise mixed_kinds(given, kinds)
+    return next(iter(kinds)) or text
+
+
+def text_format(declared: Table | None) -> str:
     whole = declared is not None and declared.column("text") is not None and declared.column("line") is None
     return DOCUMENTS if whole else LINES
+
+
+def kinds_of(given: str) -> Counter[str]:
+    """How many files of each format there are, by their endings; text of any other ending is ''. Of names that begin
+    with `_`, such as `_SUCCESS`, those of no known ending are marks that programs leave beside tables, and are not
+    counted where there are any."""
+    endings: Counter[str] = Counter()
+    marks = 0
+    for file in find(given):
+        ending = ending_of(file.shown)
+        mark = file.shown.rpartition("/")[2].startswith("_") and format_of_ending(ending) is None
+        marks += mark
+        endings[ending] += not mark
+    kinds: Counter[str] = Counter()
+    for ending, count in endings.items():
+        known = format_of_ending(ending)
+        kinds[known.name if known else ""] += count
+    found = Counter({name: count for name, count in kinds.items() if count})
+    return found or Counter({"": marks})
+
+
+def mixed_kinds(given: str, kinds: Counter[str]) -> UserError:
+    """That files are of several kinds, with how many there are of each and how to say which are meant."""
+    ordered = sorted(kinds, key=lambda name: (not name, -kinds[name], name))
+    listed = ", ".join(f"{kinds[name]:,} {name or 'other text'}" for name in ordered)
+    name = ordered[0]
+    ending = (*formats()[name].endings, "")[0]
+    return UserError(
+        f"{given} has files of several kinds: {listed}",
+        f"say which: NAME:{name}={given} takes those, a glob such as '*{ending}' fewer; "
+        f"NAME:{LINES}={given} reads all as lines of text",
+    )
 
 
 def as_declared(context: Context, declared: Table) -> Context:
@@ -133,9 +184,9 @@ def as_declared(context: Context, declared: Table) -> Context:
 
     Where there are no rows, no value tells a column's type, and nothing the columns of a list: what is declared holds.
     """
-    known = {*context.schema.names} >= {*declared.names} or context.schema == NOTHING
+    known = {*context.schema.names} >= {*declared.names} or is_nothing(context.schema)
     if known and not context.count:
-        return replace(context, schema=declared, rows=number_rows(empty(declared)))
+        return replace(context, schema=declared, rows=number_rows(no_rows(declared)))
     wrong = [said for column in declared.columns if (said := misfit(context.schema, column))]
     if wrong:
         raise UserError(

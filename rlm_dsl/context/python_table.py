@@ -15,7 +15,8 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.well_formed import well_formed, without_halves
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
-from rlm_dsl.context.rows.value_rows import DEEPEST, HALVES, VALUE, Part, load_values, too_deep
+from rlm_dsl.context.rows.file_tables import VALUE
+from rlm_dsl.context.rows.value_rows import DEEPEST, HALVES, Part, load_values, too_deep
 from rlm_dsl.context.table_digest import canonical_digest
 
 FORMAT = "table"

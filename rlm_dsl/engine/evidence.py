@@ -209,9 +209,9 @@ def span(
     source = source_of(context, row)
     line, own, text = place
     if start is None or end is None or own is None:
-        return Span(context.name, source.path, line, line, None, None, None, text)
+        return Span(context.name, source.name, line, line, None, None, None, text)
     held = read[source][start, end]
     first = line + feeds[source][own, start]
     last = first + held.rstrip(b"\n").count(b"\n")
     digest = hashlib.sha256(held).hexdigest()
-    return Span(context.name, source.path, first, last, start, end, digest, held.decode("utf-8", "replace"))
+    return Span(context.name, source.name, first, last, start, end, digest, held.decode("utf-8", "replace"))

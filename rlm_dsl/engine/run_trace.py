@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from rlm_dsl.common.well_formed import well_formed_name
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.execution import Execution
 from rlm_dsl.engine.redaction import places_of
@@ -36,13 +37,13 @@ def header_contexts(contexts: Mapping[str, Context]) -> list[dict[str, Any]]:
         {
             "name": name,
             "format": context.format,
-            "given": context.given,
+            "given": well_formed_name(context.given),
             "schema": str(context.schema),
             "rows": context.count,
             "digest": context.digest,
             "notes": list(context.notes),
             **({"options": context.options.said} if context.options else {}),
-            "sources": [{"path": s.path, "size": s.size, "sha256": s.sha256} for s in context.sources],
+            "sources": [{"path": s.name, "size": s.size, "sha256": s.sha256} for s in context.sources],
         }
         for name, context in contexts.items()
     ]

@@ -275,14 +275,14 @@ def looked_up(recorded: Mapping[str, Any], context: Context, places: Mapping[str
         return Cited(blank, False, "its source was changed, and has no bytes of its own for a row")
     held = read_spans(source, {(start, end)})[start, end]
     digest = hashlib.sha256(held).hexdigest()
-    span = replace(blank, source=source.path, sha256=digest, text=held.decode("utf-8", "replace"))
+    span = replace(blank, source=source.name, sha256=digest, text=held.decode("utf-8", "replace"))
     same = digest == recorded["sha256"]
     return Cited(span, same, "" if same else "its bytes are not the recorded ones")
 
 
 def source_at(path: str, context: Context, recorded: Sequence[str]) -> SourceFile | None:
     """A recorded source file as it is now: by its path, else by its place in the recorded order."""
-    by_path = {source.path: source for source in context.sources}
+    by_path = {source.name: source for source in context.sources}
     if path in by_path:
         return by_path[path]
     index = recorded.index(path) if path in recorded else len(context.sources)

@@ -229,7 +229,7 @@ def found_near(given: str, folder: Path) -> str:
 
 def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergence]:
     """The files that are not as they were: by their shown order, each named."""
-    now = {source.path: source for source in context.sources}
+    now = {source.name: source for source in context.sources}
     by_order = list(context.sources)
     found = []
     if len(by_order) != len(recorded["sources"]):

@@ -12,13 +12,16 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from pyarrow import feather
 
 from rlm_dsl.cli.commands import group
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context import formats as folder
-from rlm_dsl.context.format import Format, LoadRequest
+from rlm_dsl.context.format import Format
 from rlm_dsl.context.format_list import format_rows, with_formats
 from rlm_dsl.context.format_registry import formats, own_column
 from rlm_dsl.context.loading import load
@@ -93,14 +96,33 @@ def test_what_a_format_needs_can_be_installed() -> None:
     assert {format.extra for format in formats().values()} - {""} <= set(extras)
 
 
+def a_file(folder: Path, name: str, stem: str) -> None:
+    """A small file of a format, with something of its own in it."""
+    path = folder / f"{stem}{(*formats()[name].endings, '.txt')[0]}"
+    match name:
+        case "parquet":
+            folder.mkdir(exist_ok=True)
+            pq.write_table(pa.table({"a": [stem]}), path)
+        case "arrow":
+            folder.mkdir(exist_ok=True)
+            feather.write_feather(pa.table({"a": [stem]}), path)
+        case "json" | "jsonl":
+            written(folder, path.name, f'{{"a": "{stem}"}}\n')
+        case "csv" | "tsv":
+            written(folder, path.name, f"a\n{stem}\n")
+        case _:
+            written(folder, path.name, f"Subject: {stem}\n\nx\n")
+
+
 @pytest.mark.parametrize("name", formats())
 def test_a_format_takes_several_files_or_refuses_them(tmp_path: Path, name: str) -> None:
-    ending = (*formats()[name].endings, ".txt")[0]
     for each in "ab":
-        written(tmp_path, f"{each}{ending}", "x\n")
-    if formats()[name].many:
-        assert next(iter(formats()[name].load(LoadRequest(str(tmp_path))).batches)) is not None
-    else:
+        a_file(tmp_path, name, each)
+    if formats()[name].many and not formats()[name].extra:
+        context = load("d", str(tmp_path), format=name)
+        assert {*context.rows["path"].to_pylist()} == {source.shown for source in context.sources}
+        assert len(context.sources) == 2
+    elif not formats()[name].many:
         with pytest.raises(UserError, match="is not one file"):
             load("d", str(tmp_path), format=name)
 
@@ -111,14 +133,18 @@ def test_a_format_that_appends_reads_what_came_alone(tmp_path: Path, name: str) 
     form = formats()[name]
     if not form.many or form.extra:
         return
-    ending = (*form.endings, ".txt")[0]
-    written(tmp_path, f"data/a{ending}", "Subject: a\n\nx\n")
+    a_file(tmp_path / "data", name, "a")
     store_context("d", str(tmp_path / "data"), tmp_path / "d.rlmctx", name)
-    written(tmp_path, f"data/b{ending}", "Subject: b\n\nx\n")
-    assert refresh_context(tmp_path / "d.rlmctx")[0].startswith("grown: " if form.append else "read again: ")
-    written(tmp_path, f"data/b{ending}", "Subject: b\n\nx\ny\n")
+    a_file(tmp_path / "data", name, "b")
+    grows = form.append is not None or form.table is not None
+    assert refresh_context(tmp_path / "d.rlmctx")[0].startswith("grown: " if grows else "read again: ")
+    if name in ("parquet", "arrow", "json"):
+        return
+    with next((tmp_path / "data").glob("b.*")).open("a") as file:
+        file.write('{"a": "c"}\n' if name == "jsonl" else "y\n")
     appends = form.append is not None and form.append.notes_of is not None
-    assert refresh_context(tmp_path / "d.rlmctx")[0].startswith("grown: " if appends else "read again: ")
+    grows = appends or form.table is not None
+    assert refresh_context(tmp_path / "d.rlmctx")[0].startswith("grown: " if grows else "read again: ")
 
 
 def test_the_list_of_formats_is_the_registrys(request: pytest.FixtureRequest) -> None:

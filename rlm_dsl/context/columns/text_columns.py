@@ -11,7 +11,7 @@ from typing import Any
 
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.columns.cell_types import DAY, DECIMAL, MOMENT, READERS, as_float
-from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, null_if
+from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, bare, null_if
 
 TYPES: tuple[Type, ...] = tuple(type_ for type_, _ in READERS)
 READER = dict(READERS)
@@ -37,6 +37,19 @@ class Seen:
         if not self.present or not self.types:
             return null_if(self.missing, TEXT)
         return null_if(self.empty or self.missing, self.types[0])
+
+    def together(self, other: Seen) -> Seen:
+        """What is known of the cells of both."""
+        return Seen(
+            tuple(type_ for type_ in self.types if type_ in other.types),
+            self.present or other.present,
+            self.empty or other.empty,
+            self.missing or other.missing,
+        )
+
+    def keeps(self, type_: Type) -> bool:
+        """Whether cells that gave this type and these give it together, but for nulls."""
+        return not self.present or (bare(self.type) == TEXT if type_ == TEXT else type_ in self.types)
 
 
 def observe(before: Seen, cells: Any) -> Seen:

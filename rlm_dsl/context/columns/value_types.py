@@ -60,6 +60,22 @@ class SeenValues:
             return null_if(is_nullable(found), self.moments[0])
         return nullable(TEXT) if found == NULL else final_type(found)
 
+    def together(self, other: SeenValues) -> SeenValues:
+        """What is known of the values of both."""
+        held = [each for each in (self.joined, other.joined) if each is not None]
+        moments = tuple(type_ for type_ in self.moments if type_ in other.moments)
+        return SeenValues(reduce(common_type, held) if held else None, moments, self.texts and other.texts)
+
+    def keeps(self, type_: Type) -> bool:
+        """Whether values that gave this type and these give it together, but for nulls."""
+        if self.joined in (None, NULL):
+            return True
+        if type_ in MOMENTS:
+            return self.texts and type_ in self.moments
+        if type_ == TEXT:
+            return bare(self.type) == TEXT and not (self.texts and self.moments)
+        return bare(self.type) == type_ or (type_ == FLOAT and bare(self.joined or NULL) == INT)
+
 
 def observe_values(before: SeenValues, values: Sequence[Any]) -> SeenValues:
     """What is known of a field when these values are looked at too."""

@@ -87,8 +87,9 @@ def plain_name(path: str) -> str:
 
 
 @contextmanager
-def open_stream(path: str) -> Iterator[tuple[Any, Hashed | None]]:
-    """A file's text as a stream, and where the file is compressed, the stream of its own bytes below that.
+def open_stream(path: str, packed: bool = False) -> Iterator[tuple[Any, Hashed | None]]:
+    """A file's text as a stream, and where the file is compressed, the stream of its own bytes below that; its own
+    bytes where they are wanted `packed`.
 
     Raises UserError for what cannot be opened, is cut short or is not what its ending says.
     """
@@ -98,7 +99,7 @@ def open_stream(path: str) -> Iterator[tuple[Any, Hashed | None]]:
             return
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of a million files costs seconds
             decompressor = DECOMPRESSORS.get(path[path.rfind(".") :].lower())
-            if decompressor is None:
+            if decompressor is None or packed:
                 yield file, None
                 return
             hashed = Hashed(file)

@@ -6,22 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.read import read_one
-from rlm_dsl.context.format import Format, LoadRequest
-from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
+from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.format import table_format
+from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, seen_of
+from rlm_dsl.context.rows.file_tables import Surveyed
+from rlm_dsl.language.types import Table
 
 FILE, FEATHER_1 = b"ARROW1", b"FEA1"
 
 
-def load_arrow(request: LoadRequest) -> Loaded:
+def survey_arrow(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
     """One Arrow file. Raises UserError naming a column whose type the language has not."""
-    given = request.given
-    read = read_one(given, request.progress, "give one Arrow file")
+    given = read.source.path
     if read.content.startswith(FEATHER_1):
         raise UserError(f"{given} is Feather of version 1", "write it again: pyarrow.feather.write_feather")
-    schema, noted = schema_of(arrow_schema(read.content, given), batches(read.content, given), given)
-    return Loaded("arrow", schema, placed_rows(batches(read.content, given), schema, given), [read.source], noted)
+    columns, notes = seen_of(arrow_schema(read.content, given), batches(read.content, given), given)
+
+    def rows(content: bytes, schema: Table) -> Iterator[Any]:
+        return placed_rows(batches(content, given), schema, given)
+
+    return Surveyed("arrow", columns, rows, notes)
 
 
 def open_reader(content: bytes) -> Any:
@@ -59,10 +64,6 @@ def batches(content: bytes, given: str) -> Iterator[Any]:
         raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None
 
 
-FORMAT = Format(
-    name="arrow",
-    summary="the rows of an Arrow or Feather file",
-    load=load_arrow,
-    endings=(".arrow", ".feather", ".ipc"),
-    options=("columns",),
+FORMAT = table_format(
+    "arrow", "the rows of an Arrow or Feather file", survey_arrow, (".arrow", ".feather", ".ipc"), options=("columns",)
 )

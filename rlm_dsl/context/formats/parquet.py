@@ -9,26 +9,36 @@ from collections.abc import Iterator
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.read import read_one
-from rlm_dsl.context.format import Format, LoadRequest
-from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
+from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.format import table_format
+from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, seen_of
+from rlm_dsl.context.rows.file_tables import Surveyed
+from rlm_dsl.language.types import Table
 
 
-def load_parquet(request: LoadRequest) -> Loaded:
+def survey_parquet(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
     """One Parquet file. Raises UserError naming a column whose type the language has not."""
-    given = request.given
+    given = read.source.path
+    file = open_file(read.content, given)
+    columns, notes = seen_of(file.schema_arrow, batches(file, given), given)
+
+    def rows(content: bytes, schema: Table) -> Iterator[Any]:
+        return placed_rows(batches(open_file(content, given), given), schema, given)
+
+    return Surveyed("parquet", columns, rows, notes)
+
+
+def open_file(content: bytes, given: str) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    read = read_one(given, request.progress, "give one Parquet file")
     try:
-        file = pq.ParquetFile(pa.BufferReader(read.content))
+        file = pq.ParquetFile(pa.BufferReader(content))
         list(map(str, file.schema_arrow))  # names that are no UTF-8 show themselves here
+        return file
     except (pa.ArrowException, OSError, ValueError) as failure:
         raise UserError(f"{given} is no Parquet file: {str(failure).splitlines()[0]}") from None
-    schema, noted = schema_of(file.schema_arrow, batches(file, given), given)
-    return Loaded("parquet", schema, placed_rows(batches(file, given), schema, given), [read.source], noted)
 
 
 def batches(file: Any, given: str) -> Iterator[Any]:
@@ -40,6 +50,4 @@ def batches(file: Any, given: str) -> Iterator[Any]:
         raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None
 
 
-FORMAT = Format(
-    name="parquet", summary="the rows of a Parquet file", load=load_parquet, endings=(".parquet",), options=("columns",)
-)
+FORMAT = table_format("parquet", "the rows of a Parquet file", survey_parquet, (".parquet",), options=("columns",))

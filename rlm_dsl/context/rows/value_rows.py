@@ -15,7 +15,8 @@ from rlm_dsl.common.well_formed import without_halves
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.value_types import SeenValues, column_of, observe_values
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.language.types import NULL, TEXT, Field, Table, nullable
+from rlm_dsl.context.rows.file_tables import NOTHING, VALUE, Surveyed
+from rlm_dsl.language.types import NULL, Field, Table
 
 DEEPEST = 100
 """Lists and objects in one another; a column's type nests as deep as its values."""
@@ -45,10 +46,6 @@ class Part:
         self.rows.append(value if isinstance(value, dict) else {VALUE: value})
 
 
-VALUE = "value"
-"""The column of values that are no objects."""
-NOTHING = Table((Field(VALUE, nullable(TEXT)),))
-"""The columns of a list of nothing, which might have been any: what is declared of it holds."""
 HALVES = "rows hold half of a surrogate pair (shown as U+FFFD)"
 Reading = Callable[[], Iterator[Part]]
 Refusal = tuple[str, str]
@@ -73,20 +70,30 @@ def load_values(
 ) -> Loaded:
     """The rows of a reading; `columns` are there even if no row has them. No rows are an empty table, of NOTHING where
     no column is known; rows without a field are what `refusal` says."""
-    keys, rows, blank, halves = survey(read, columns)
-    if rows and not keys and refusal is not None:
-        raise UserError(*refusal)
-    keys = keys or {VALUE: SeenValues()}
+    keys, notes = survey(read, columns, refusal)
     names, noted = free_names(list(keys))
-    told = ((blank, "blank lines were passed over"), (halves, HALVES))
-    notes = [*noted, *(f"{count:,} {what}" for count, what in told if count)]
     schema = Table(tuple(Field(name, seen.type) for name, seen in zip(names, keys.values(), strict=True)))
-    return Loaded(form, schema, batches(read, schema, list(keys)), [source], notes)
+    if not keys:
+        schema, keys = NOTHING, {VALUE: SeenValues()}
+    return Loaded(form, schema, batches(read(), schema, list(keys)), [source], [*noted, *notes])
 
 
-def survey(read: Reading, columns: Sequence[str]) -> tuple[dict[str, SeenValues], int, int, int]:
-    """Every key with what its values are, in the order they first stand in; rows; blank lines; rows with half a
-    pair."""
+def survey_values(form: str, read: Callable[[bytes], Iterator[Part]], content: bytes, refusal: Refusal) -> Surveyed:
+    """A first look at a file of values, of which `read` makes parts."""
+    keys, notes = survey(lambda: read(content), (), refusal)
+    names, noted = free_names(list(keys))
+    held = dict(zip(names, keys.values(), strict=True))
+
+    def rows(content: bytes, schema: Table) -> Iterator[Any]:
+        return batches(read(content), schema, list(keys))
+
+    return Surveyed(form, held, rows, [*noted, *notes])
+
+
+def survey(
+    read: Reading, columns: Sequence[str], refusal: Refusal | None = None
+) -> tuple[dict[str, SeenValues], list[str]]:
+    """Every key with what its values are, in the order they first stand in, and notes on the rows."""
     keys: dict[str, SeenValues] = dict.fromkeys(columns, SeenValues())
     passed, blank, halves = 0, 0, 0
     for part in read():
@@ -95,13 +102,16 @@ def survey(read: Reading, columns: Sequence[str]) -> tuple[dict[str, SeenValues]
         if part.rows:
             keys = {key: observe_values(seen, [row.get(key) for row in part.rows]) for key, seen in keys.items()}
         passed, blank, halves = passed + len(part.rows), blank + part.blank, halves + part.halves
-    return keys, passed, blank, halves
+    if passed and not keys and refusal is not None:
+        raise UserError(*refusal)
+    told = ((blank, "blank lines were passed over"), (halves, HALVES))
+    return keys, [f"{count:,} {what}" for count, what in told if count]
 
 
-def batches(read: Reading, schema: Table, keys: list[str]) -> Iterator[Any]:
+def batches(parts: Iterator[Part], schema: Table, keys: list[str]) -> Iterator[Any]:
     """One table a part, and one at least."""
     passed = False
-    for part in read():
+    for part in parts:
         yield batch(part, schema, keys)
         passed = True
     if not passed:

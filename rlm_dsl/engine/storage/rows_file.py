@@ -148,6 +148,20 @@ def last_row(path: Path, number: int) -> tuple[int, int, int, int]:
     return found
 
 
+def first_row_of(path: Path, source: int, past: int) -> int:
+    """The number of the first row below `past` of this source or a later one; `past` where there is none."""
+    import duckdb
+
+    with duckdb.connect(str(path), read_only=True) as connection:
+        query = sql(
+            f"SELECT min({{r}}) FROM rows WHERE {{s}} >= {int(source)} AND {{r}} < {int(past)}",
+            s=name(SOURCE),
+            r=name(ROW),
+        )
+        found: tuple[int | None] = connection.execute(render(query)[0]).fetchone()
+    return past if found[0] is None else found[0]
+
+
 def read_texts(path: Path, column: str) -> Iterator[Any]:
     """The texts of a column as Arrow arrays, in the order of the rows, which is that of the file."""
     import duckdb

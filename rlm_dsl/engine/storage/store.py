@@ -23,7 +23,7 @@ from rlm_dsl.context.files.find import STANDARD_INPUT as DASH
 from rlm_dsl.context.files.find import files_of
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.format import LoadRequest
-from rlm_dsl.context.loading import as_declared, choose_format, load_rows
+from rlm_dsl.context.loading import as_declared, choose_format, load_rows, require_columns
 from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.context.stored_context import STANDARD_INPUT, open_stored, size_and_mtime, size_and_stamp
@@ -54,6 +54,7 @@ def store_context(
         source = save_standard_input(folder) if given == DASH else given
         request = LoadRequest(source, options, declared, progress)
         loaded = load_rows(request, choose_format(given, format, declared))
+        require_columns(loaded, declared)
         part = write_part(folder, loaded, 0, memory)
         written = STANDARD_INPUT if given == DASH else given
         write_manifest(folder, manifest_of(folder, written, loaded, [part], (), options))

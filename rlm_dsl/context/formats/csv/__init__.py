@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from rlm_dsl.context.format import Format
-from rlm_dsl.context.formats.csv.rows import load_csv
+from rlm_dsl.context.format import table_format
+from rlm_dsl.context.formats.csv.rows import survey_csv
 
 OPTIONS = ("columns",)
 
-CSV = Format(
-    name="csv", summary="a row a record, typed, after a header", load=load_csv, endings=(".csv",), options=OPTIONS
-)
-TSV = Format(
-    name="tsv",
-    summary="a row a record, between tabs",
-    load=partial(load_csv, delimiter="\t"),
-    endings=(".tsv",),
-    options=OPTIONS,
+CSV = table_format("csv", "a row a record, typed, after a header", survey_csv, (".csv",), options=OPTIONS)
+TSV = table_format(
+    "tsv", "a row a record, between tabs", partial(survey_csv, delimiter="\t"), (".tsv",), options=OPTIONS
 )

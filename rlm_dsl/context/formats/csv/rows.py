@@ -17,12 +17,12 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.text_columns import Seen, cast_cells, observe
-from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import BOM
-from rlm_dsl.context.files.read import read_one
-from rlm_dsl.context.format import LoadRequest
+from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.formats.csv.blocks import Block, blocks
-from rlm_dsl.language.types import TEXT, Field, Table, bare, nullable
+from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.rows.file_tables import Surveyed
+from rlm_dsl.language.types import Table, bare
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 EXTRA = "extra_fields"
@@ -58,24 +58,25 @@ class Survey:
     extra: str = ""
 
 
-def load_csv(request: LoadRequest, delimiter: str = ",") -> Loaded:
-    """One CSV file. Raises UserError for a folder, an empty file or a file without rows of text."""
-    given = request.given
-    read = read_one(given, request.progress, "give one file, or load texts: NAME:documents=FOLDER")
-    content = read.content
+def survey_csv(read: Read, options: ReadingOptions, declared: Table | None, delimiter: str = ",") -> Surveyed:
+    """One CSV file. Raises UserError for what is no text."""
+    content, given = read.content, read.source.path
     if content.startswith(UTF_16):
         raise UserError(f"{given} is UTF-16", "a CSV file is UTF-8: iconv -f UTF-16 -t UTF-8")
     if not NOT_BLANK.search(content, len(BOM) if content.startswith(BOM) else 0):
-        raise UserError(f"{given} is empty", "a CSV file begins with a header line")
+        refusal = UserError(f"{given} is empty", "a CSV file begins with a header line")
+        return Surveyed("tsv" if delimiter == "\t" else "csv", {}, lambda _, schema: (), (), refusal)
     delimiter, noted = choose_delimiter(content, delimiter)
     survey = survey_records(content, delimiter, given)
-    fields = [Field(name, column.type) for name, column in zip(survey.names, survey.columns, strict=True)]
+    width = len(survey.names)
+    columns: dict[str, Seen] = dict(zip(survey.names, survey.columns, strict=True))
     if survey.extra:
-        fields.append(Field(survey.extra, nullable(TEXT)))
-    form = "tsv" if delimiter == "\t" else "csv"
-    schema = Table(tuple(fields))
-    batches = rows(content, delimiter, given, schema, len(survey.names))
-    return Loaded(form, schema, batches, [read.source], [*noted, *survey.notes])
+        columns[survey.extra] = Seen((), True, missing=True)
+
+    def made(content: bytes, schema: Table) -> Iterator[Any]:
+        return rows(content, delimiter, given, schema, width)
+
+    return Surveyed("tsv" if delimiter == "\t" else "csv", columns, made, [*noted, *survey.notes])
 
 
 def choose_delimiter(content: bytes, delimiter: str) -> tuple[str, list[str]]:

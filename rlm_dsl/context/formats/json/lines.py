@@ -10,21 +10,21 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.read import read_one
-from rlm_dsl.context.format import LoadRequest
+from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.formats.json.values import HALF, WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
-from rlm_dsl.context.rows.value_rows import Part, load_values, too_deep
+from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.rows.file_tables import Surveyed
+from rlm_dsl.context.rows.value_rows import Part, survey_values, too_deep
+from rlm_dsl.language.types import Table
 
 BLANK = b" \t\r"
 
 
-def load_json_lines(request: LoadRequest) -> Loaded:
-    """One file of JSON objects. Raises UserError with line and column for anything else."""
-    given = request.given
-    read = read_one(given, request.progress, "give one file, or load texts: NAME:documents=FOLDER")
+def survey_json_lines(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
+    """One file of JSON values. Raises UserError with line and column for anything else."""
+    given = read.source.path
     refusal = (f"{given} holds no object with a field", "a JSON Lines file has an object a line")
-    return load_values("jsonl", read.source, lambda: json_lines(read.content, given), refusal=refusal)
+    return survey_values("jsonl", lambda content: json_lines(content, given), read.content, refusal)
 
 
 def json_lines(content: bytes, given: str) -> Iterator[Part]:

@@ -13,12 +13,13 @@ import re
 from collections.abc import Iterator
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import BOM
-from rlm_dsl.context.files.read import read_one
-from rlm_dsl.context.format import LoadRequest
+from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.formats.json.values import WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
-from rlm_dsl.context.rows.value_rows import Part, load_values, too_deep
+from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.rows.file_tables import Surveyed
+from rlm_dsl.context.rows.value_rows import Part, survey_values, too_deep
+from rlm_dsl.language.types import Table
 
 BLANK = re.compile(rb"[ \t\r\n]*")
 BLANK_TEXT = re.compile(r"[ \t\r\n]*")
@@ -27,12 +28,11 @@ NEAR = 16
 """Characters before the end of a window in which what seems wrong may be cut off."""
 
 
-def load_json(request: LoadRequest) -> Loaded:
+def survey_json(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
     """One JSON file. Raises UserError with line and column for anything else than one list or object."""
-    given = request.given
-    read = read_one(given, request.progress, "give one file, or load texts: NAME:documents=FOLDER")
+    given = read.source.path
     refusal = (f"{given} holds no object with a field", HINT)
-    return load_values("json", read.source, lambda: elements(read.content, given), refusal=refusal)
+    return survey_values("json", lambda content: elements(content, given), read.content, refusal)
 
 
 def elements(content: bytes, given: str) -> Iterator[Part]:

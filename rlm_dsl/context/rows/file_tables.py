@@ -1,0 +1,448 @@
+"""Files of one kind as one table: what CSV, JSON Lines, Parquet and their like share.
+
+In: one file, or many, and a format's survey of one. Out: rows of all of them, in the order of their names. Law: columns
+are matched by name; a column's type is that of all its cells in all files, which are then read as it is, from what each
+file says and not from what was made of it; the bytes that rows are made of are those that were digested.
+
+Of many files a column holds each row's file (`path`), and folders such as `year=2026` are columns too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol, Self, TypeVar
+from urllib.parse import unquote
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.columns.arrow_types import arrow_type
+from rlm_dsl.context.columns.names import free_names
+from rlm_dsl.context.columns.text_columns import Seen, cast_cells, observe
+from rlm_dsl.context.context import Loaded, SourceFile
+from rlm_dsl.context.files.find import Found, find, is_many
+from rlm_dsl.context.files.read import Progress, Read, read_file, read_one, size_of
+from rlm_dsl.context.files.streams import plain_name
+from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
+from rlm_dsl.language.types import TEXT, Field, Table, Type, bare, is_nullable, null_if, nullable
+
+T = TypeVar("T")
+U = TypeVar("U")
+PATHS = ("path", "file_path", "path_of_file")
+"""What the column of a row's file is called: the first that no column of the data is."""
+HELD = 1 << 28
+"""Bytes of files that are kept from the first look at them to the second; more are read again."""
+SMALL = 1 << 26
+"""A file of fewer bytes is made rows beside the reading of the next."""
+AHEAD = 2
+PASSED_OVER = "were passed over"
+NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""How Hive writes a folder of rows that have no value."""
+FIRST = 3
+"""Files that a note names."""
+
+
+class ColumnSeen(Protocol):
+    """What the cells of a column were."""
+
+    @property
+    def type(self) -> Type: ...
+
+    def together(self, other: Any) -> Self:
+        """What is known of these cells and of those of another file."""
+
+    def keeps(self, type_: Type) -> bool:
+        """Whether the cells of files that gave this type, and these, give it again (but for nulls)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What a first look at one file finds: its columns in order; how its bytes become rows once types are known, which
+    are then its own or wider; notes. `refusal` is raised where nobody says what columns a file without any has."""
+
+    form: str
+    columns: Mapping[str, ColumnSeen]
+    rows: Callable[[bytes, Table], Iterable[Any]]
+    notes: Sequence[str] = ()
+    refusal: UserError | None = None
+
+    @property
+    def schema(self) -> Table:
+        return Table(tuple(Field(name, seen.type) for name, seen in self.columns.items()))
+
+
+Survey = Callable[[Read, ReadingOptions, Table | None], Surveyed]
+"""Of a file, how it is to be read, and what a program declares of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableKind:
+    """A format whose files are tables: its name, the endings of its files, and the survey of one."""
+
+    name: str
+    endings: tuple[str, ...]
+    survey: Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A kind of tables, and how these are to be read."""
+
+    kind: TableKind
+    options: ReadingOptions = NO_OPTIONS
+    declared: Table | None = None
+
+    def survey(self, read: Read) -> Surveyed:
+        return self.kind.survey(read, self.options, self.declared)
+
+
+def load_tables(
+    kind: TableKind, given: str, options: ReadingOptions, declared: Table | None, progress: Progress | None
+) -> Loaded:
+    """One file, or all of a folder or glob that end as this format's do."""
+    reader = Reader(kind, options, declared)
+    if not is_many(given):
+        return load_one(reader, given, progress)
+    found = find(given)
+    chosen, passed = chosen_files(found, kind.endings, given)
+    return load_many(reader, chosen, passed, given, progress)
+
+
+def load_one(reader: Reader, given: str, progress: Progress | None) -> Loaded:
+    """One file's rows."""
+    read = read_one(given, progress, "give one file, a folder or a glob")
+    seen = reader.survey(read)
+    if not seen.columns:
+        return nothing(seen.form, [read.source], seen.notes, seen.refusal)
+    return Loaded(seen.form, seen.schema, seen.rows(read.content, seen.schema), [read.source], [*seen.notes])
+
+
+VALUE = "value"
+"""The column of values that are no objects."""
+NOTHING = Table((Field(VALUE, nullable(TEXT)),))
+"""The columns of a list of nothing, which might have been any: what is declared of it holds."""
+
+
+def nothing(
+    form: str, sources: list[SourceFile], notes: Sequence[str], refusal: UserError | None, more: Table | None = None
+) -> Loaded:
+    """No rows of columns that nobody knows, behind those of `more`."""
+    schema = Table((*(more.columns if more else ()), *NOTHING.columns))
+    return Loaded(form, schema, [no_rows(schema)], sources, [*notes], refusal)
+
+
+def is_nothing(schema: Table) -> bool:
+    """Whether these are columns of no file's data."""
+    return Table(tuple(column for column in schema.columns if column.name not in PATHS)) == NOTHING
+
+
+def no_rows(schema: Table) -> Any:
+    import pyarrow as pa
+
+    places = {"#source": pa.int32(), "#line": pa.int64(), "#lo": pa.int64(), "#hi": pa.int64()}
+    return pa.schema({**places, **{c.name: arrow_type(c.type) for c in schema.columns}}).empty_table()
+
+
+def chosen_files(found: Sequence[Found], endings: Sequence[str], given: str) -> tuple[list[Found], list[str]]:
+    """Those of the files that end as a format's do, and a note on the others. Files of no known ending are taken where
+    all are so: a glob may name them."""
+    chosen = [file for file in found if ending_of(file.shown) in endings]
+    if not chosen:
+        raise UserError(f"no {' or '.join(endings)} file in {given}", "a file of another ending is named by itself")
+    others = len(found) - len(chosen)
+    told = [f"{others:,} files that do not end in {' or '.join(endings)} {PASSED_OVER}"] if others else []
+    return chosen, told
+
+
+def ending_of(path: str) -> str:
+    """A file's ending in lower case, that of a compressed one below it."""
+    name = plain_name(path).rpartition("/")[2]
+    stem, dot, ending = name.rpartition(".")
+    return f".{ending.lower()}" if dot and stem else ""
+
+
+@dataclass(slots=True)
+class OneOfMany:
+    """A file of many: its source, its survey, its columns' names in the whole by its own, the values that its folders
+    give, and its bytes where they are kept."""
+
+    file: Found
+    source: SourceFile
+    seen: Surveyed
+    content: bytes | None
+    names: dict[str, str] = field(default_factory=dict)
+
+
+def load_many(
+    reader: Reader, found: Sequence[Found], notes: Sequence[str], given: str, progress: Progress | None
+) -> Loaded:
+    """The rows of files, one file after the other."""
+    files = surveyed_files(reader, found, 0, progress)
+    whole = joined_columns(files)
+    assert whole is not None
+    told = [*notes, *whole.notes, *notes_of_files(files)]
+    if not whole.columns:
+        refusal = next((each.seen.refusal for each in files if each.seen.refusal), None)
+        return nothing(
+            reader.kind.name, [each.source for each in files], told, refusal, Table((Field(PATHS[0], TEXT),))
+        )
+    batches = rows_of_files(files, whole)
+    return Loaded(reader.kind.name, whole.schema, batches, [each.source for each in files], told)
+
+
+def surveyed_files(
+    reader: Reader, found: Sequence[Found], first: int, progress: Progress | None = None
+) -> list[OneOfMany]:
+    """A first look at each file; the sources are numbered from `first` on."""
+    total = size_of(found)
+    keep = total <= HELD
+    done = 0
+    made: list[OneOfMany] = []
+
+    def survey(item: tuple[int, Found]) -> OneOfMany:
+        source, content = read_file(*item)
+        seen = reader.survey(Read(source, content))
+        return OneOfMany(item[1], source, seen, content if keep else None)
+
+    for each in in_turn(survey, enumerate(found, first)):
+        done += each.source.size
+        if progress:
+            progress(done, total)
+        made.append(each)
+    return made
+
+
+def in_turn(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """The work's results in order, some at a time."""
+    rest = iter(items)
+    with ThreadPoolExecutor(AHEAD) as pool:
+        pending = [pool.submit(work, item) for item in islice(rest, AHEAD)]
+        try:
+            for item in rest:
+                pending.append(pool.submit(work, item))
+                yield pending.pop(0).result()
+            while pending:
+                yield pending.pop(0).result()
+        finally:
+            for each in pending:
+                each.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The columns of many files: what the one of paths is called, those that folders give, those of the data."""
+
+    path: str
+    folders: Sequence[str]
+    columns: Sequence[str]
+    schema: Table
+    notes: Sequence[str]
+
+
+def joined_columns(files: Sequence[OneOfMany], before: Table | None = None) -> Whole | None:
+    """The columns of all files, in the order in which they first stand, and how those of each are called there.
+
+    `before` are the columns of files that stand before these; None where these would give other ones.
+    """
+    columns: dict[str, ColumnSeen] = {}
+    held: dict[str, list[str]] = {}
+    called = {name.lower(): name for name in (before.names if before else ())}
+    notes = []
+    for each in files:
+        for name, seen in each.seen.columns.items():
+            whole = called.setdefault(name.lower(), name)
+            if whole != name:
+                notes.append(f"column `{name}` of {each.file.shown} is `{whole}` of the others")
+            each.names[name] = whole
+            columns[whole] = columns[whole].together(seen) if whole in columns else seen
+            held.setdefault(whole, []).append(each.file.shown)
+    headed = [each.file.shown for each in files if each.seen.columns]
+    partial = {name for name, where in held.items() if len(where) < len(headed)}
+    folders, told = folder_columns([each.file.shown for each in files], columns)
+    taken = {name.lower() for name in (*columns, *folders)}
+    notes += [missing_note(name, held[name], headed) for name in columns if name in partial]
+    if before is not None:
+        schema = grown_schema(before, {**folders, **columns}, partial, bool(headed))
+        if schema is None or before.columns[0].name in taken:
+            return None
+        kept = [name for name in before.names[1:] if name not in folders]
+        return Whole(before.columns[0].name, list(folders), kept, schema, [*merged_notes(notes), *told])
+    path = next(name for name in PATHS if name not in taken)
+    notes += [f"each row's file is told in `{path}`, as the data has a column `path`"] if path != PATHS[0] else []
+    schema = Table(
+        (
+            Field(path, TEXT),
+            *(Field(name, seen.type) for name, seen in folders.items()),
+            *(Field(name, null_if(name in partial, seen.type)) for name, seen in columns.items()),
+        )
+    )
+    return Whole(path, list(folders), list(columns), schema, [*merged_notes(notes), *told])
+
+
+def grown_schema(before: Table, more: Mapping[str, ColumnSeen], partial: set[str], headed: bool) -> Table | None:
+    """The columns that files before and more of them give together; None where they are not those of before, but for
+    nulls."""
+    if not {*more} <= {*before.names} or not all(seen.keeps(bare(of(before, name))) for name, seen in more.items()):
+        return None
+    fields = [before.columns[0]]
+    for column in before.columns[1:]:
+        seen = more.get(column.name)
+        nulls = headed if seen is None else column.name in partial or is_nullable(seen.type)
+        fields.append(Field(column.name, null_if(nulls, column.type)))
+    return Table(tuple(fields))
+
+
+def of(schema: Table, name: str) -> Type:
+    return schema.column(name) or TEXT
+
+
+def missing_note(name: str, where: Sequence[str], every: Sequence[str]) -> str:
+    """That a column is not in each file: those that have it, or those that have it not, whichever are fewer."""
+    known = {*where}
+    without = [shown for shown in every if shown not in known]
+    if len(where) < len(without):
+        return f"column `{name}` is in {counted(where, every)} only (null in the others)"
+    return f"column `{name}` is not in {counted(without, every)} (null there)"
+
+
+def counted(some: Sequence[str], every: Sequence[str]) -> str:
+    return f"{len(some):,} of {len(every):,} files, first {some[0]}"
+
+
+def merged_notes(notes: Sequence[str]) -> list[str]:
+    """Not more than some notes of a kind."""
+    return list(notes[:20]) + ([f"{len(notes) - 20:,} more notes on columns are left out"] if len(notes) > 20 else [])
+
+
+def notes_of_files(files: Sequence[OneOfMany]) -> list[str]:
+    """The notes on files, each once, with the files that it is of."""
+    where: dict[str, list[str]] = {}
+    for each in files:
+        for note in each.seen.notes:
+            where.setdefault(note, []).append(each.file.shown)
+    told = []
+    for note, shown in where.items():
+        more = f" and {len(shown) - FIRST:,} more" if len(shown) > FIRST else ""
+        told.append(f"{', '.join(shown[:FIRST])}{more}: {note}")
+    return merged_notes(told)
+
+
+def folder_columns(paths: Sequence[str], taken: Iterable[str]) -> tuple[dict[str, Seen], list[str]]:
+    """The columns that folders such as `year=2026` give, typed as cells of CSV are, but for those the data has."""
+    names = {name.lower() for name in taken}
+    import pyarrow as pa
+
+    values = [folder_values(path) for path in dict.fromkeys(path.rpartition("/")[0] for path in paths)]
+    found: dict[str, Seen] = {}
+    for name in dict.fromkeys(name for each in values for name in each):
+        cells = pa.array([each.get(name) for each in values], pa.large_string())
+        found[name] = observe(Seen(), cells)
+    kept = {name: seen for name, seen in found.items() if name.lower() not in names}
+    notes = [f"`{name}=` in folders' names is left out: the data has that column" for name in found if name not in kept]
+    return kept, notes
+
+
+def folder_values(folder: str) -> dict[str, str | None]:
+    """What the names of the folders on a path say: `year=2026/month=11`."""
+    pairs = [part.partition("=") for part in folder.split("/")]
+    said = {key.strip(): value for key, mark, value in pairs if mark and key.strip()}
+    names = free_names(list(said))[0]
+    return {n: None if v == NO_PARTITION else unquote(v) for n, v in zip(names, said.values(), strict=True)}
+
+
+def rows_of_files(files: Sequence[OneOfMany], whole: Whole) -> Iterator[Any]:
+    """The rows of each file in the columns of all, a batch at a time; one batch at least."""
+
+    def made(each: OneOfMany) -> list[Any]:
+        return list(file_rows(each, whole))
+
+    given = False
+    for few in runs_of_small(files):
+        batches = in_turn(made, few) if len(few) > 1 else [file_rows(few[0], whole)]
+        for rows in batches:
+            for batch in rows:
+                yield batch
+                given = True
+    if not given:
+        yield no_rows(whole.schema)
+
+
+def runs_of_small(files: Sequence[OneOfMany]) -> Iterator[list[OneOfMany]]:
+    """Small files together, each large one alone: its rows are given as they are made."""
+    held: list[OneOfMany] = []
+    for each in files:
+        if each.source.size < SMALL:
+            held.append(each)
+            continue
+        if held:
+            yield held
+        held = []
+        yield [each]
+    if held:
+        yield held
+
+
+def file_rows(each: OneOfMany, whole: Whole) -> Iterator[Any]:
+    """One file's rows in the columns of all."""
+    if not each.names:
+        return
+    own = Table(tuple(Field(name, of(whole.schema, called)) for name, called in each.names.items()))
+    content, each.content = each.content, None
+    for batch in each.seen.rows(same_content(each) if content is None else content, own):
+        yield placed(batch, each, whole)
+
+
+def same_content(each: OneOfMany) -> bytes:
+    """A file's bytes again. Raises UserError where they are no longer those that were looked at."""
+    source, content = read_file(each.source.index, each.file)
+    if source.sha256 != each.source.sha256:
+        raise UserError(f"{each.source.path} was written to while it was read", "read it when nothing writes to it")
+    return content
+
+
+def placed(batch: Any, each: OneOfMany, whole: Whole) -> Any:
+    """A batch of one file as rows of all."""
+    import numpy as np
+    import pyarrow as pa
+
+    count = batch.num_rows
+    made: dict[str, Any] = {name: batch[name] for name in ("#source", "#line", "#lo", "#hi")}
+    made["#source"] = np.full(count, each.source.index, np.int32)
+    made[whole.path] = repeated(each.file.shown, count)
+    said = folder_values(each.file.shown.rpartition("/")[0])
+    for name in whole.folders:
+        made[name] = repeated_cell(said.get(name), bare(of(whole.schema, name)), count)
+    own = {called: name for name, called in each.names.items()}
+    for name in whole.columns:
+        made[name] = batch[own[name]] if name in own else pa.nulls(count, arrow_type(of(whole.schema, name)))
+    return pa.table(made)
+
+
+def repeated(text: str, count: int) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), pa.array([text], pa.large_string()))
+
+
+def repeated_cell(cell: str | None, type_: Type, count: int) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    value = cast_cells(pa.array([cell], pa.large_string()), type_)
+    return value.take(pa.array(np.zeros(count, np.int64)))
+
+
+def load_more(
+    reader: Reader, found: Sequence[Found], before: Table, known: Sequence[SourceFile], progress: Progress | None
+) -> Loaded | None:
+    """The rows of files behind those that gave these columns; None where a load of all would have other ones."""
+    files = surveyed_files(reader, found, len(known), progress)
+    whole = joined_columns(files, before)
+    if whole is None:
+        return None
+    sources = [*known, *(each.source for each in files)]
+    return Loaded(
+        reader.kind.name, whole.schema, rows_of_files(files, whole), sources, [*whole.notes, *notes_of_files(files)]
+    )
