@@ -113,7 +113,8 @@ def rerun(
     contexts = current_contexts(trace, different.contexts, source, memory)
     params = {**trace.header.get("params", {}), **different.params}
     chosen = chosen_settings(trace, different, settings, limits, max_failed)
-    after = sides.side_of_program(source, contexts, params, chosen.by_alias(), chosen.rows_per_call)
+    known = of_earlier(trace)
+    after = sides.side_of_program(source, contexts, params, chosen.by_alias(), chosen.rows_per_call, known.versions)
     reasons = Reasons(trace, sides.side_of_trace(trace), after)
     asked: list[Asked] = []
 
@@ -135,7 +136,7 @@ def rerun(
         trace=to,
         explorer=explore_text,
         approve=with_reasons,
-        known=of_earlier(trace),
+        known=known,
         parent=trace,
         extra=lineage(trace, different),
     )

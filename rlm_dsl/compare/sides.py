@@ -114,10 +114,11 @@ def side_of_program(
     params: Mapping[str, Any],
     models: Mapping[str, ModelSettings],
     rows_per_call: Mapping[str, int],
+    versions: Mapping[str, int] | None,
 ) -> Side:
-    """The side of a run that is yet to be."""
+    """The side of a run that is yet to be, by the operators of these versions."""
     known = {str(context["name"]): context for context in header_contexts(contexts)}
-    return side("now", source, known, params, models, rows_per_call)
+    return side("now", source, known, params, models, rows_per_call, versions)
 
 
 def side(

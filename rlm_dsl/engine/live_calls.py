@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.calls.sub_runs import Explorer, live_sub_runs
-from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
@@ -34,10 +33,9 @@ def live_calls(
     on_call: Callable[[Call], None] = lambda call: None,
 ) -> Iterator[Calls[LiveStack]]:
     """Calls over a live stack. `depth` bounds how deep sub-runs go; by default as deep as the language allows. A run
-    that goes on, of which the header is `known`, goes on by the operators that it began with."""
+    that has an earlier one's answers has its operators too."""
     deepest = 0 if explorer is None else DEEPEST if depth is None else min(DEEPEST, depth)
-    versions = recorded_versions(known.header) if known.resumed else None
-    options = CallOptions.of(settings, redact, deepest, versions)
+    options = CallOptions.of(settings, redact, deepest, known.versions)
     sub_run = None if explorer is None else live_sub_runs(explorer, options, settings.turns, log)
     with LiveStack(settings, keys, log, redact, sub_run, approve, known, on_call) as stack:
         yield Calls(stack, options)

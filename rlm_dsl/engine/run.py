@@ -157,7 +157,8 @@ def run_program(
     if (earlier := answers or parent) is not None:
         redaction = redaction.also(recorded_redaction(earlier.header, contexts)[0].values)
     models = settings.by_alias() if answers is None else recorded_settings(answers)
-    operators = operator_versions() if answers is None else recorded_versions(answers.header)
+    operators = operator_versions() if known.versions is None else dict(known.versions)
+    operators = operators if answers is None else dict(recorded_versions(answers.header))
     header = known.header or header_of(contexts, params, models, settings, extra or {}, operators)
     with run_log(trace, redaction, known) as log:
         log.begin({"program": source.text}, header, known)

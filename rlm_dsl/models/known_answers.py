@@ -33,6 +33,8 @@ class KnownAnswers:
     """Of a run that goes on, how many rows were known to go together, by the key of a round's first row."""
     respelled: bool = False
     """Whether the run was recorded when addresses and numbers were spelled in more than one way."""
+    versions: Mapping[str, int] | None = None
+    """The versions of operators that the earlier run had, and this one has again; None for today's."""
 
     @property
     def resumed(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rlm_dsl.engine.run import RunLog, header_of, spent_of, writing
 from rlm_dsl.engine.run_trace import write_calls
-from rlm_dsl.language.operators.core.registry import operator_versions
+from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.budget import Amount
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
@@ -58,6 +58,7 @@ def answers_of_stopped(folder: Path, header: Mapping[str, Any]) -> KnownAnswers:
         len(live),
         spent,
         header=header,
+        versions=recorded_versions(header),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rlm_dsl.engine.run_trace import CALLS, PACK_MARK, recorded_packs
+from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.models.budget import Amount, PriceOf, amount
 from rlm_dsl.models.cache.earlier_keys import spelled_as_now
 from rlm_dsl.models.known_answers import KnownAnswers
@@ -28,7 +29,9 @@ def of_earlier(trace: Trace) -> KnownAnswers:
     keys, answers = table.column("key").to_pylist(), table.column("answer").to_pylist()
     found = {key: text for key, text in zip(keys, answers, strict=True) if whole(text)}
     packs = {call.request.key: call for call in recorded_packs(trace) if call.request.key in found}
-    return KnownAnswers(found, packs=packs, respelled=is_respelled(trace.header))
+    return KnownAnswers(
+        found, packs=packs, respelled=is_respelled(trace.header), versions=recorded_versions(trace.header)
+    )
 
 
 def is_respelled(header: Mapping[str, Any]) -> bool:
@@ -66,6 +69,7 @@ def of_stopped(trace: Trace, price_of: PriceOf) -> KnownAnswers:
         {row["key"]: row["step"] for row in rows if row["origin"] in ("live", "pack") and "step" in row},
         sizes_in(sound_events(trace)),
         is_respelled(trace.header),
+        recorded_versions(trace.header),
     )
 
 

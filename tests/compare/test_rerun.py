@@ -15,6 +15,7 @@ import rlm_dsl
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.compare.reasons import Asked
 from rlm_dsl.compare.rerun import Rerun
+from rlm_dsl.language.operators.core.model_step import ROW_IS_DATA
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.reader import Trace
 from tests.support import runs
@@ -196,3 +197,18 @@ def test_the_commands(tmp_path: Path) -> None:
         assert "parent    parent.trace" in command("show", told["trace"]).out
         assert command("what-if", "parent.trace").code == 2
         assert "belong together" in command("what-if", "parent.trace", "--at", "topics").err
+
+
+def test_a_run_of_earlier_operators_is_rerun_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ask` had other words once: a trace of then verifies, and made again it asks nothing."""
+    asks = 'answer tickets | ask("What is wanted?", on=body, returns={topic: text}) | select(user, topic)'
+    with monkeypatch.context() as then:
+        then.setattr("rlm_dsl.engine.run.operator_versions", lambda: {"search": 3})
+        then.setattr("rlm_dsl.language.check.steps.version_of", lambda operator, recorded: 1)
+        office = Office(tmp_path, asks)
+    requests = map(json.loads, Trace.open(office.parent).table("calls").column("request").to_pylist())
+    assert {request["messages"][0]["content"] for request in requests} == {f"What is wanted?\n{ROW_IS_DATA}"}
+    assert rlm_dsl.verify(office.parent).ok
+    with office.server:
+        calls, found = office.again()
+    assert (calls, found.asked) == (0, ())

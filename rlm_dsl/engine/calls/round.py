@@ -118,7 +118,8 @@ def prepare_round(
     cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
     result = model.result(cleaned)
     shown = examples_text(stage.step_name, values.get("examples", ()), result)
-    head = Message("system", redact(model.question(cleaned) + shown))
+    question = model.earlier.get(stage.step.version, model.question)
+    head = Message("system", redact(question(cleaned) + shown))
     return Round(stage, settings, head, result, json_schema(result), options.window, redact, explore, cleaned)
 
 

@@ -7,7 +7,7 @@ Law: answers come back as a table by the `#ord` of the row that was asked about;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.language.operators.core.kinds import Choice, Constant, Demonstrations, Plain
@@ -44,6 +44,8 @@ class ModelStep:
     problem: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None = None
     filters: bool = False
     calls: Callable[[Mapping[str, Any]], int] = lambda arguments: 1
+    earlier: Mapping[int, Callable[[Mapping[str, Any]], str]] = field(default_factory=dict)
+    """The instruction's words in earlier versions of the operator, by which recorded requests are made again."""
 
 
 ON_ERROR = Parameter("on_error", Choice(("fail", "null")), "fail")
