@@ -15,7 +15,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
-from rlm_dsl.context.files.find import file_and_table, find, is_many
+from rlm_dsl.context.files.find import file_and_table, files_of, is_many
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.context.format import LoadRequest
@@ -153,7 +153,7 @@ def kinds_of(given: str) -> Counter[str]:
     counted where there are any."""
     endings: Counter[str] = Counter()
     marks = 0
-    for file in find(given):
+    for file in files_of(given):
         ending = ending_of(file.shown)
         mark = file.shown.rpartition("/")[2].startswith("_") and format_of_ending(ending) is None
         marks += mark

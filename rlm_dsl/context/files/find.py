@@ -33,7 +33,8 @@ class Found:
 
 def is_many(given: str) -> bool:
     """Whether what was given names several files: a folder or a glob."""
-    return (any(mark in given for mark in WILDCARDS) and not Path(given).exists()) or Path(given).is_dir()
+    path = file_and_table(given)[0]
+    return (any(mark in path for mark in WILDCARDS) and not Path(path).exists()) or Path(path).is_dir()
 
 
 def find(given: str) -> list[Found]:

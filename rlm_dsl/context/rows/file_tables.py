@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import unquote
@@ -21,7 +21,7 @@ from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.text_columns import Seen, cast_cells, observe
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.files.find import Found, find, is_many
+from rlm_dsl.context.files.find import Found, file_and_table, find, is_many
 from rlm_dsl.context.files.read import Progress, Read, read_file, read_one, size_of
 from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
@@ -83,6 +83,8 @@ class TableKind:
     name: str
     endings: tuple[str, ...]
     survey: Survey
+    sheets: bool = False
+    """Whether a file holds several tables, one of which is named behind `::`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,21 @@ def load_tables(
     kind: TableKind, given: str, options: ReadingOptions, declared: Table | None, progress: Progress | None
 ) -> Loaded:
     """One file, or all of a folder or glob that end as this format's do."""
-    reader = Reader(kind, options, declared)
-    if not is_many(given):
-        return load_one(reader, given, progress)
-    found = find(given)
-    chosen, passed = chosen_files(found, kind.endings, given)
-    return load_many(reader, chosen, passed, given, progress)
+    path, reader = reader_of(kind, given, options, declared)
+    if not is_many(path):
+        return load_one(reader, path, progress)
+    chosen, passed = chosen_files(find(path), kind.endings, path)
+    return load_many(reader, chosen, passed, path, progress)
+
+
+def reader_of(
+    kind: TableKind, given: str, options: ReadingOptions, declared: Table | None = None
+) -> tuple[str, Reader]:
+    """The path of what was given, and how it is read: behind `::` stands the name of a sheet."""
+    path, table = file_and_table(given)
+    if table and not kind.sheets:
+        raise UserError(f"{path} holds one table, and none called `{table}`", f"say {path}")
+    return path, Reader(kind, replace(options, sheet=table) if table else options, declared)
 
 
 def load_one(reader: Reader, given: str, progress: Progress | None) -> Loaded:

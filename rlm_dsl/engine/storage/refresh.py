@@ -20,7 +20,7 @@ from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.streams import DECOMPRESSORS, open_stream, parts
 from rlm_dsl.context.format_registry import formats
 from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
-from rlm_dsl.context.rows.file_tables import PASSED_OVER, Reader, chosen_files, load_more
+from rlm_dsl.context.rows.file_tables import PASSED_OVER, Reader, chosen_files, load_more, reader_of
 from rlm_dsl.context.stored_context import digest_of, size_and_mtime, size_and_stamp, source_path, staleness
 from rlm_dsl.engine.storage.rows_file import first_row_of, last_row
 from rlm_dsl.engine.storage.store import manifest_of, store_context, write_part
@@ -70,7 +70,7 @@ def read_appended(manifest: Manifest, folder: Path, progress: Progress | None) -
     format = formats().get(manifest.format)
     if format is not None and format.table is not None and is_many(given):
         chosen = chosen_files(files_of(given), format.table.endings, given)
-        reader = Reader(format.table, manifest.options)
+        reader = reader_of(format.table, given, manifest.options)[1]
         return None if manifest.options.columns else read_more_tables(reader, manifest, folder, chosen, progress)
     append = format.append if format is not None else None
     if append is None or [file.shown for file in now[: len(old)]] != [source.shown for source in old]:
