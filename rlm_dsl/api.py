@@ -7,7 +7,7 @@ Law: each command of the command line is one call here; nothing is read from the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from rlm_dsl.models.settings import Limits, ModelChoice, Models, Settings, setti
 from rlm_dsl.optimize.tuned import apply_tuned, open_tuned
 from rlm_dsl.replay.verify import verify as verify_trace
 from rlm_dsl.trace.divergence import Report, level_named
+from rlm_dsl.trace.heads import whole_head
 from rlm_dsl.trace.reader import Trace
 
 __all__ = [
@@ -257,9 +258,13 @@ def verify(
     *,
     public_key: bytes | None = None,
     level: str | None = None,
+    head: str | Iterable[str] | None = None,
 ) -> Report:
     """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved, and
     hands in the tables that were in Python alone; `public_key` (PEM) is whose signature it must have; `level` is the
-    last one that is checked, by name or number."""
+    last one that is checked, by name or number; `head` is the head that was kept, or
+    several of which it must have one."""
     given = given_contexts(contexts or {})
-    return verify_trace(Trace.open(Path(trace), unfinished=True), given, os.environ, public_key, level_named(level))
+    heads = () if head is None else {whole_head(each) for each in ((head,) if isinstance(head, str) else head)}
+    opened = Trace.open(Path(trace), unfinished=True)
+    return verify_trace(opened, given, os.environ, public_key, level_named(level), heads)

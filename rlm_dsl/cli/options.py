@@ -242,6 +242,7 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
         "concurrency": given.get("concurrency") or file.concurrency,
         "timeout_seconds": given.get("timeout") or file.timeout_seconds,
         "store": given["store"] or file.store,
+        "heads": file.heads,
         "max_failed": file.max_failed if given.get("max_failed") is None else given["max_failed"],
         "window": file.window,
         "pack": file.pack if given.get("pack") is None else given["pack"],

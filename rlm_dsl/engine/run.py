@@ -49,6 +49,7 @@ from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Server, Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
+from rlm_dsl.trace.heads import keep_head
 from rlm_dsl.trace.layout import HEADER
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
@@ -212,10 +213,12 @@ def record_run(
     if log.writer is not None:
         with writing(log.writer):
             rows = call_rows(recording.calls.values())
-            log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)
             last = {"served": served_models(recording.calls.values()), "redaction": log.redaction.names()}
             write_execution(log.writer, execution, warehouse, rows, {**header, **last}, log.redaction)
+            log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)
             head = log.writer.seal()
+        if settings.heads:
+            keep_head(Path(settings.heads), head, log.writer.folder.name)
     return Result(
         execution.answer,
         execution,

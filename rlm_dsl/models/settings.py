@@ -122,6 +122,7 @@ class Settings:
     threads: int | None = None
     memory: str | None = None
     store: str | None = None
+    heads: str | None = None
     turns: int = 20
     max_failed: float = 0.2
     batch: bool = False

@@ -46,6 +46,7 @@ class FileSettings:
     window: int | None = None
     timeout_seconds: float | None = None
     store: str | None = None
+    heads: str | None = None
     contexts: Mapping[str, Given] = field(default_factory=dict)
 
 
@@ -112,6 +113,7 @@ class _Reader(YamlReader):
                 "window": self.count,
                 "timeout": self.amount,
                 "store": self.text,
+                "heads": self.text,
                 "contexts": lambda node: self.each(node, lambda one: given_of_node(self, one, path=False)),
             },
         )

@@ -93,10 +93,10 @@ def seal_record(job: OptimizationJob, found: OptimizationResult, models: LiveSta
     assert log.writer is not None
     with writing(log.writer):
         rows = call_rows(models.recording.calls.values())
-        log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)
         log.writer.write_text("program.rlm", job.source.text)
         log.writer.write_text("tuned.yaml", found.tuned.yaml())
         log.writer.write_json(REPORT, report)
         write_calls(log.writer, rows)
+        log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)
         log.writer.seal()
     return replace(found, report=report)

@@ -7,7 +7,7 @@ checked, whatever failed before it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ from rlm_dsl.replay.verify_calls import (
     other_requests,
     other_servers,
 )
+from rlm_dsl.replay.verify_files import EARLIER, commits_to_files, last_event, odd_files
+from rlm_dsl.replay.verify_tables import other_tables
 from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain
 from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
@@ -66,6 +68,8 @@ class _Check:
     """The recorder's, so that requests render as they did."""
     public_key: bytes | None = None
     """Whose signature the seal must have."""
+    heads: Collection[str] = ()
+    """The heads that were kept, of which the log's must be one; none where none was."""
     unknown: tuple[str, ...] = ()
     """Marks of which the rows do not tell what they stand for."""
     levels: list[Level] = field(default_factory=list)
@@ -73,6 +77,8 @@ class _Check:
     execution: Execution | None = None
     why_not: str = ""
     stopped: list[Divergence] = field(default_factory=list)
+    tables: list[Divergence] = field(default_factory=list)
+    """What is wrong with the stored tables."""
     log: tuple[str, int] | None = None
     """Head and count of the log."""
     calls: RecordedCalls | None = None
@@ -95,6 +101,20 @@ class _Check:
         cleaned: dict[str, Any] = {s: self.shown.redact(text) for s, text in sides.items() if text is not None}
         return replace(found, **cleaned)
 
+    def places(self) -> tuple[Mapping[tuple[str, str], int], Mapping[tuple[str, str], int]]:
+        """The place of each source in its context, by their names when it was recorded, and by those of now."""
+        then = {
+            (context["name"], source["path"]): place
+            for context in self.trace.header["contexts"]
+            for place, source in enumerate(context["sources"])
+        }
+        now = {
+            (name, self.redaction.redact(source.path)): place
+            for name, context in self.contexts.items()
+            for place, source in enumerate(context.sources)
+        }
+        return then, now
+
     @property
     def unfinished(self) -> bool:
         """Whether the run stopped early: its seal, which comes last, is not there."""
@@ -112,12 +132,14 @@ def verify(
     environment: Mapping[str, str],
     public_key: bytes | None = None,
     level: str = LEVELS[-1],
+    heads: Collection[str] = (),
 ) -> Report:
     """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
-    whose signature the seal must have; `level` is the last one that is checked."""
+    whose signature the seal must have; `level` is the last one that is checked; `heads` are those that were kept, of
+    which the trace's must be one."""
     started = time.perf_counter()
     with collected_seldom():
-        check = check_levels(trace, given, environment, public_key, level)
+        check = check_levels(trace, given, environment, public_key, level, heads)
     head = check.log[0] if check.log else ""
     return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
 
@@ -128,9 +150,10 @@ def check_levels(
     environment: Mapping[str, str],
     public_key: bytes | None,
     level: str,
+    heads: Collection[str],
 ) -> _Check:
     """The levels, one after the other."""
-    check = _Check(trace, given, Redaction.of(environment), public_key=public_key)
+    check = _Check(trace, given, Redaction.of(environment), public_key=public_key, heads=heads)
     for name, work in list(CHECKS.items())[: LEVELS.index(level) + 1]:
         if check.unfinished and work not in (_chain, _files):
             check.add(name, 0, "", skipped="not checked: the trace is unfinished")
@@ -152,7 +175,13 @@ def _chain(check: _Check) -> None:
     check.log = head, count
     if found and has_other_line_ends(path):
         found = [Divergence("D01", "chain", "no line is as it was written", cause=LINE_ENDS, next_command=MEND)]
-    return check.add("chain", count, "events", found)
+    if check.heads and head not in check.heads:
+        found = [*found, Divergence("D01", "chain", "its head is not one that was kept", kept(check.heads), head)]
+    return check.add("chain", count, "events, to the head that was kept" if check.heads else "events", found)
+
+
+def kept(heads: Collection[str]) -> str:
+    return next(iter(heads)) if len(heads) == 1 else f"{len(heads):,} heads"
 
 
 def _files(check: _Check) -> None:
@@ -161,11 +190,15 @@ def _files(check: _Check) -> None:
         again = f"rlm-dsl resume {check.trace.folder}"
         return check.add("files", 0, "", [Divergence("D02", "files", message, next_command=again)])
     found = check_seal(check.trace.folder, check.log)
+    end = last_event(check.trace)
+    if not found:
+        found += odd_files(check.trace, end)
     if check.public_key is not None and (fault := signature_fault(check.trace.folder, check.public_key)):
         found.append(Divergence("D01", "files", fault))
     signed = (check.trace.folder / SIGNATURE).is_file()
     told = " and its signature" if check.public_key else "; its signature: verify --public-key FILE" if signed else ""
-    return check.add("files", len(file_names(check.trace.folder)), f"files and the seal{told}", found)
+    bound = ", all bound by the head" if commits_to_files(end) else f", {EARLIER}"
+    return check.add("files", len(file_names(check.trace.folder)), f"files and the seal{told}{bound}", found)
 
 
 def _context(check: _Check) -> None:
@@ -238,7 +271,7 @@ def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergenc
         )
     for index, source in enumerate(recorded["sources"]):
         other = now.get(source["path"]) or (by_order[index] if index < len(by_order) else None)
-        if other is not None and other.sha256 != source["sha256"]:
+        if other is not None and (other.sha256, other.size) != (source["sha256"], source["size"]):
             found.append(
                 context_changed(
                     context.name,
@@ -249,6 +282,8 @@ def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergenc
             )
     if not found and context.digest != recorded["digest"]:
         found.append(context_changed(context.name, "what was read", recorded["digest"], context.digest))
+    if not found and context.count != recorded["rows"]:
+        found.append(context_changed(context.name, "the number of rows", f"{recorded['rows']:,}", f"{context.count:,}"))
     return found
 
 
@@ -293,6 +328,7 @@ def _run(check: _Check, text: str) -> None:
                 ignore_event,
                 warehouse,
             )
+            check.tables = list(other_tables(check.trace, check.execution, warehouse, check.redaction))
         except ProgramError:
             raise
         except UserError as failure:
@@ -331,7 +367,9 @@ def _rows(check: _Check) -> None:
     recorded = {line["step"]: line for line in check.trace.steps}
     now = {record.name: check.redaction.redact_json(record.as_json()) for record in check.execution.records}
     found = [d for name in {**recorded, **now} for d in step_differences(name, recorded.get(name), now.get(name))]
-    return check.add("rows", len(now), "steps, same keys, counts and digests", found)
+    if not found and [line["step"] for line in check.trace.steps] != list(now):
+        found = [Divergence("D05", "rows", "steps.jsonl has its steps in another order, or one of them twice")]
+    return check.add("rows", len(now), "steps, same keys, counts, digests and stored rows", found + check.tables)
 
 
 def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> list[Divergence]:
@@ -385,19 +423,26 @@ def _answer(check: _Check) -> None:
     if check.execution is None:
         return check.add("answer", 0, "", skipped=f"not checked: {check.why_not}")
     now = check.redaction.redact_json(check.execution.answer_json())
-    moved = without_paths(now) != without_paths(recorded)
+    then_at, now_at = check.places()
+    moved = by_place(now, now_at) != by_place(recorded, then_at)
     found = [Divergence("D06", "answer", "the answer or its evidence differs", as_line(recorded), as_line(now))]
     spans = sum(len(evidence["spans"]) for evidence in recorded.get("evidence", []))
     return check.add("answer", spans, "places of evidence, and the answer", found if moved else [])
 
 
-def without_paths(answer: Any) -> Any:
-    """An answer whose evidence names no paths: the same bytes may lie elsewhere."""
-    spans = [
-        {**evidence, "spans": [{k: v for k, v in span.items() if k != "source"} for span in evidence["spans"]]}
-        for evidence in answer.get("evidence", [])
-    ]
-    return {**answer, "evidence": spans}
+def by_place(answer: Any, places: Mapping[tuple[str, str], int]) -> Any:
+    """An answer whose evidence names sources by their place in their context: the same bytes may lie elsewhere."""
+    parts = []
+    for evidence in answer.get("evidence", []):
+        spans = [{**span, "source": source_of(span, places)} for span in evidence["spans"]]
+        parts.append({**evidence, "spans": spans})
+    return {**answer, "evidence": parts} if "evidence" in answer else answer
+
+
+def source_of(span: Mapping[str, Any], places: Mapping[tuple[str, str], int]) -> int | str | None:
+    """A span's source as its place, its own name where it is none of the context's."""
+    source = span.get("source")
+    return places.get((str(span.get("context")), str(source)), source)
 
 
 CHECKS = dict(

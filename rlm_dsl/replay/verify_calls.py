@@ -21,11 +21,10 @@ from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.recording import request_text
 from rlm_dsl.models.request import ERROR, Answer, Request
+from rlm_dsl.replay.verify_files import last_event
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.commitment import call_leaf
 from rlm_dsl.trace.divergence import Divergence
-from rlm_dsl.trace.events import parse_line, whole_lines
-from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
 UNKNOWN = "no context row holds what {mark} stands for"
@@ -159,15 +158,6 @@ def not_committed(calls: RecordedCalls, trace: Trace) -> Iterator[Divergence]:
     if now != end["calls_root"]:
         message = "the recorded calls are not those that the log's last event commits to"
         yield Divergence("D01", "requests", message, str(end["calls_root"]), now)
-
-
-def last_event(trace: Trace) -> Mapping[str, Any]:
-    last = b""
-    if not (trace.folder / EVENTS).is_file():
-        return {}
-    for line in whole_lines(trace.folder / EVENTS):
-        last = line
-    return parse_line(last) or {}
 
 
 def other_requests(calls: RecordedCalls, asked: Mapping[str, Request]) -> Iterator[Divergence]:

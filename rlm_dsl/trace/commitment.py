@@ -1,7 +1,8 @@
-"""What a trace's last event commits to: the lines before it, and the recorded calls.
+"""What a trace's last event commits to: the lines before it, the recorded calls, and every other file.
 
-In: a log, the rows of the calls. Out: two Merkle roots after RFC 6962 with their counts, for `run.end` to hold. Law: a
-line or a call that is changed, moved or left out gives another root.
+In: a log, the rows of the calls, the digests of the files. Out: three Merkle roots after RFC 6962 with their counts,
+for `run.end` to hold. Law: a line, a call or a file that is changed, renamed, moved, added or left out gives another
+root.
 """
 
 from __future__ import annotations
@@ -25,12 +26,25 @@ def call_leaf(row: Mapping[str, str]) -> bytes:
     return leaf.encode("utf-8", "surrogatepass")
 
 
-def closing_roots(log: Path, calls: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """What a trace's last event commits to: the lines before it, and the recorded calls in the order of their keys."""
+def file_leaf(name: str, sha256: str) -> bytes:
+    """A file of a trace as a leaf: its path as JSON spells it, and the digest of its bytes in hex."""
+    return f"{json.dumps(name)}\n{sha256}".encode("ascii")
+
+
+def files_root(digests: Mapping[str, str]) -> str:
+    """The Merkle root over files by their paths, each with the sha256 of its bytes."""
+    return merkle.root(file_leaf(name, digests[name]) for name in sorted(digests)).hex()
+
+
+def closing_roots(log: Path, calls: Sequence[Mapping[str, str]], files: Mapping[str, str]) -> dict[str, Any]:
+    """What a trace's last event commits to: the lines before it, the recorded calls in the order of their keys, and the
+    other files with their digests."""
     before = [merkle.leaf_hash(line) for line in whole_lines(log)]
     return {
         "events_before": len(before),
         "events_root": merkle.top(before).hex(),
         "calls_recorded": len(calls),
         "calls_root": merkle.root(map(call_leaf, calls)).hex(),
+        "files_committed": len(files),
+        "files_root": files_root(files),
     }

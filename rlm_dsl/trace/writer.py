@@ -18,7 +18,7 @@ from rlm_dsl.trace.commitment import closing_roots
 from rlm_dsl.trace.events import EventLog
 from rlm_dsl.trace.journal import JOURNAL, Journal
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL, SIGNATURE
-from rlm_dsl.trace.seal import write_seal
+from rlm_dsl.trace.seal import file_digest, file_names, write_seal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,10 +91,12 @@ class TraceWriter:
         partial.replace(self.folder / "payload" / f"{name}.parquet")
 
     def end(self, fields: Mapping[str, Any], calls: Sequence[Mapping[str, str]]) -> None:
-        """The log's last event. It commits to all events before it and to every recorded call, so that its hash, the
-        chain's head, vouches for them all."""
+        """The log's last event, when every other file is written. It commits to all events before it, to every recorded
+        call and to every other file, so that its hash, the chain's head, vouches for them all."""
+        self.journal.drop()
         self.events.flush()
-        self.events.append("run.end", {**fields, **closing_roots(self.folder / EVENTS, calls)})
+        files = {name: file_digest(self.folder / name) for name in file_names(self.folder) if name != EVENTS}
+        self.events.append("run.end", {**fields, **closing_roots(self.folder / EVENTS, calls, files)})
 
     def seal(self) -> str:
         """Close the log and seal the folder; returns the chain's head."""

@@ -16,19 +16,39 @@ from rlm_dsl.cli.output import safe, write
 @click.argument("trace", type=click.Path())
 @CONTEXT
 @click.option("--public-key", metavar="FILE", help="Whose signature the seal must have (PEM or OpenSSH, ed25519).")
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="HASH",
+    help="The head that was kept: the trace must be the one that has it.",
+)
+@click.option(
+    "--heads", "kept", metavar="FILE", help="A file of heads that were kept, as `heads:` in rlm-dsl.yaml writes it."
+)
 @click.option("--level", metavar="N|NAME", help="Stop after this level: chain, files, context, ... or 1, 2, 3, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(trace: str, contexts: tuple[str, ...], public_key: str | None, level: str | None, as_json: bool) -> int:
+def command(
+    trace: str,
+    contexts: tuple[str, ...],
+    public_key: str | None,
+    heads: tuple[str, ...],
+    kept: str | None,
+    level: str | None,
+    as_json: bool,
+) -> int:
     """Check TRACE level by level, without a model and without a network.
 
-    Example: rlm-dsl verify traces/tickets.trace
+    Example: rlm-dsl verify traces/tickets.trace --head 85a3af4e...
     """
     from rlm_dsl.replay.verify import verify as verify_trace
     from rlm_dsl.trace.divergence import level_named, render_report
+    from rlm_dsl.trace.heads import kept_heads, whole_head
     from rlm_dsl.trace.reader import Trace
 
     paths = paths_alone(contexts)
     key = file_bytes(public_key) if public_key else None
-    report = verify_trace(Trace.open(Path(trace), unfinished=True), paths, os.environ, key, level_named(level))
+    known = {*map(whole_head, heads), *(kept_heads(Path(kept)) if kept else ())}
+    report = verify_trace(Trace.open(Path(trace), unfinished=True), paths, os.environ, key, level_named(level), known)
     write(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if as_json else safe(render_report(report)))
     return 0 if report.ok else 1
