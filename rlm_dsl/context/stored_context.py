@@ -13,7 +13,9 @@ from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import files_of
+from rlm_dsl.context.files.streams import open_bytes
 from rlm_dsl.context.manifest import Manifest, read_manifest
 
 ENDING = ".rlmctx"
@@ -69,17 +71,20 @@ def staleness(manifest: Manifest, folder: Path) -> str:
 def size_and_stamp(path: str) -> tuple[int, tuple[int, ...]]:
     """A file's bytes; its time of change, which programs set as they like, and its state's, which they cannot, with its
     inode, which another file put in its place has not."""
+    inner = archives.split(path) if archives.MARK in path else None
+    if inner is not None:
+        return archives.inner_files(inner[0]).get(inner[1], -1), size_and_stamp(inner[0])[1]
     found = os.stat(path)  # noqa: PTH116 - as below
     return found.st_size, (found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def size_and_mtime(path: str) -> tuple[int, int]:
     """A file's bytes and its time of change in nanoseconds."""
-    found = os.stat(path)  # noqa: PTH116 - a Path for each of a million files costs seconds
-    return found.st_size, found.st_mtime_ns
+    size, stamp = size_and_stamp(path)
+    return size, stamp[0]
 
 
 def digest_of(path: str) -> str:
     """sha256 of a file's own bytes."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered
+    with open_bytes(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
+from rlm_dsl.context.files.read import size_of
+from rlm_dsl.context.files.streams import open_bytes
 from rlm_dsl.engine.run import versions
 from rlm_dsl.language.edit.call_sites import calls_in
 from rlm_dsl.language.operators.core.registry import table_operators
@@ -139,7 +142,7 @@ def of_files(name: str, given: str, now: float) -> Iterator[Finding]:
     if given == STANDARD_INPUT:
         yield Finding("unkept-data", f"{name} is standard input: nobody can read it again", "keep it in a file first")
         return
-    for found in [Path(file.path) for file in find(file_and_table(given)[0])]:
+    for found in dict.fromkeys(on_disk(file.path) for file in find(file_and_table(given)[0])):
         held = found.stat()
         if not stat.S_ISREG(held.st_mode):
             yield Finding("no-file", f"{name}: {found} is no regular file", "copy it to a file first")
@@ -149,6 +152,12 @@ def of_files(name: str, given: str, now: float) -> Iterator[Finding]:
         elif now - held.st_mtime < FRESH:
             message = f"{name}: {found} was changed {max(0, now - held.st_mtime):.0f} s ago and may still be written to"
             yield Finding("changing-data", message, "wait until it is whole, or load a copy")
+
+
+def on_disk(path: str) -> Path:
+    """The file itself, of one in an archive the archive."""
+    inner = archives.split(path)
+    return Path(inner[0] if inner else path)
 
 
 def of_secrets(environment: Mapping[str, str], contexts: Mapping[str, str]) -> Iterator[Finding]:
@@ -173,7 +182,7 @@ def found_in(secrets: Mapping[str, bytes], given: str) -> set[str]:
     if not secrets or given == STANDARD_INPUT:
         return found
     for file in find(file_and_table(given)[0]):
-        with Path(file.path).open("rb") as opened:
+        with open_bytes(file.path) as opened:
             content = opened.read(max(0, left))
         left -= len(content)
         found |= {name for name, value in secrets.items() if value in content}
@@ -213,7 +222,7 @@ def of_recorded(recorded: Mapping[str, Any], folder: Path) -> Iterator[Finding]:
     if not recorded["sources"]:
         return
     try:
-        sizes = [Path(file.path).stat().st_size for file in find(file_and_table(found_near(given, folder))[0])]
+        sizes = [size_of([file]) for file in find(file_and_table(found_near(given, folder))[0])]
     except UserError:
         advice = f"say where it lies: verify --context {name}=PATH"
         yield Finding("data-gone", f"{name} is not at {given} any more", advice)

@@ -15,6 +15,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import file_and_table
 from rlm_dsl.context.loading import as_declared
 from rlm_dsl.context.options import options_of
@@ -253,7 +254,7 @@ def load_context(recorded: Mapping[str, Any], all_given: Mapping[str, str | Cont
 
 def found_near(given: str, folder: Path) -> str:
     """A relative path from here, or else from a folder above the trace: traces travel with their project."""
-    fixed = file_and_table(given.split("*", 1)[0])[0]
+    fixed = file_and_table(given.split("*", 1)[0].split(archives.MARK, 1)[0])[0]
     for base in (Path(), *folder.resolve().parents):
         if (base / fixed).exists():
             return (base / given).as_posix() if base != Path() else given

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError, nearest
 from rlm_dsl.common.well_formed import well_formed_name
+from rlm_dsl.context.files import archives
+from rlm_dsl.context.files.globs import WILDCARDS, fixed_folder, has_wildcard, name_pattern
 
-WILDCARDS = "*?["
 STANDARD_INPUT = "-"
 MOST_FILES = 1 << 20
 """Files of one context: a row's id has twenty bits for its file."""
@@ -25,15 +26,19 @@ TABLE_MARK = "::"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to be read: its path, and how it is shown relative to the folder or glob it was found by."""
+    """A file to be read: its path, and how it is shown relative to the folder or glob it was found by; its size where
+    that is known already."""
 
     path: str
     shown: str
+    size: int | None = None
 
 
 def is_many(given: str) -> bool:
     """Whether what was given names several files: a folder or a glob."""
     path = file_and_table(given)[0]
+    if (held := archives.split(path)) is not None:
+        return not held[1] or held[1] not in archives.inner_files(held[0])
     return (any(mark in path for mark in WILDCARDS) and not Path(path).exists()) or Path(path).is_dir()
 
 
@@ -41,6 +46,8 @@ def find(given: str) -> list[Found]:
     """The files of a path, folder (with all below it, hidden ones left out) or glob, by shown path in byte order."""
     if given == STANDARD_INPUT:
         return [Found(STANDARD_INPUT, "standard input")]
+    if (held := archives.split(given)) is not None:
+        return in_order(in_archive(*held), given)
     if Path(given).is_file():
         return [Found(Path(given).as_posix(), well_formed_name(Path(given).name))]
     if Path(given).is_dir():
@@ -54,6 +61,30 @@ def find(given: str) -> list[Found]:
         ]
     else:
         raise missing(given)
+    if found and all(archives.is_archive(file.path) for file in found):
+        found = [inner for file in found for inner in in_archive(file.path, "", f"{file.shown}{archives.MARK}")]
+    return in_order(found, given)
+
+
+def in_archive(archive: str, inner: str, before: str = "") -> list[Found]:
+    """The files of an archive: all, one, those in a folder of it or those that a glob names."""
+    sizes = archives.inner_files(archive)
+    if inner in sizes:
+        names, base = [inner], inner.rpartition("/")[0]
+    elif has_wildcard(inner):
+        names = [name for name in sizes if name_pattern(inner).match(name)]
+        base = fixed_folder(inner).rstrip("/")
+    else:
+        base = inner.rstrip("/")
+        names = [name for name in sizes if not base or name.startswith(f"{base}/")]
+        if inner and not names:
+            raise archives.missing_inner(archive, inner)
+    start = len(base) + 1 if base else 0
+    return [Found(f"{archive}{archives.MARK}{name}", f"{before}{name[start:]}", sizes[name]) for name in names]
+
+
+def in_order(found: list[Found], given: str) -> list[Found]:
+    """The files by shown path in byte order. Raises UserError where there are none, or too many."""
     if not found:
         raise UserError(f"no file in {given}", "give a file, a folder with files, or a glob such as logs/**/*.log")
     if len(found) >= MOST_FILES:

@@ -50,7 +50,11 @@ def read_one(given: str, progress: Progress | None, hint: str) -> Read:
 
 def size_of(files: Sequence[Found]) -> int:
     """The bytes of files on the disk; of standard input, which has no size yet, none."""
-    return sum(Path(file.path).stat().st_size for file in files if file.path != STANDARD_INPUT)
+    return sum(
+        Path(file.path).stat().st_size if file.size is None else file.size
+        for file in files
+        if file.path != STANDARD_INPUT
+    )
 
 
 def read_file(index: int, file: Found) -> tuple[SourceFile, bytes]:

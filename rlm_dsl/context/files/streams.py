@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import STANDARD_INPUT
 
 BINARY_LOOK = 8_192
@@ -87,6 +88,18 @@ def plain_name(path: str) -> str:
 
 
 @contextmanager
+def open_bytes(path: str) -> Iterator[Any]:
+    """A file's own bytes as a stream, wherever it lies."""
+    inner = archives.split(path) if archives.MARK in path else None
+    if inner is not None:
+        with archives.open_inner(*inner) as stream:
+            yield stream
+        return
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of a million files costs seconds
+        yield file
+
+
+@contextmanager
 def open_stream(path: str, packed: bool = False) -> Iterator[tuple[Any, Hashed | None]]:
     """A file's text as a stream, and where the file is compressed, the stream of its own bytes below that; its own
     bytes where they are wanted `packed`.
@@ -97,7 +110,7 @@ def open_stream(path: str, packed: bool = False) -> Iterator[tuple[Any, Hashed |
         if path == STANDARD_INPUT:
             yield sys.stdin.buffer, None
             return
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of a million files costs seconds
+        with open_bytes(path) as file:
             decompressor = DECOMPRESSORS.get(path[path.rfind(".") :].lower())
             if decompressor is None or packed:
                 yield file, None

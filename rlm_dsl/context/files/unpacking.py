@@ -12,6 +12,8 @@ from rlm_dsl.common.diagnostics import UserError
 
 MOST_BYTES = 1 << 34
 """Bytes that all files of an archive may have when they are unpacked."""
+MOST_FILES = 1 << 20
+"""Files of an archive, as of a context."""
 MOST_RATIO = 1_000
 """How many times larger than packed a file may be; the packer of zip and gzip reaches 1,032."""
 UNSUSPECTED = 1 << 27
