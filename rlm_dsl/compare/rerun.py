@@ -17,7 +17,7 @@ from rlm_dsl.compare.reasons import Asked, Reasons
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.given import Given
 from rlm_dsl.context.loading import require_options
-from rlm_dsl.context.options import options_of
+from rlm_dsl.context.options import recorded_options
 from rlm_dsl.engine.execution import declared_types
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
@@ -185,7 +185,7 @@ def current_contexts(trace: Trace, given: Contexts, source: Source, memory: int 
 
 def given_again(here: str | Given | None, old: Mapping[str, Any], folder: Path) -> Given:
     """Where data lies now and how it is read: as it was where neither a format nor options are said."""
-    options = options_of(old.get("options", {}))
+    options = recorded_options(old)
     if here is None:
         return Given(found_near(old["given"], folder), old["format"], options)
     said = here if isinstance(here, Given) else Given(here)

@@ -25,7 +25,7 @@ ROW, SOURCE, LINE, LO, HI = "#row", "#source", "#line", "#lo", "#hi"
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """One file that was read: its path as given, size in bytes, sha256 of its bytes. `shown` is its `path` value;
-    `held` are the bytes of a text that is no file."""
+    `held` are the bytes of a text that is no file; `encoding` is Python's name of what its text is in."""
 
     index: int
     path: str
@@ -33,6 +33,7 @@ class SourceFile:
     sha256: str
     shown: str = ""
     held: bytes | None = None
+    encoding: str = "utf-8"
 
     @property
     def name(self) -> str:

@@ -77,7 +77,7 @@ def table_format(
     name: str, summary: str, survey: Survey, endings: tuple[str, ...], options: tuple[str, ...] = (), extra: str = ""
 ) -> Format:
     """A format whose files are tables, one of which is surveyed so."""
-    kind = TableKind(name, endings, survey, "sheet" in options)
+    kind = TableKind(name, endings, survey, "sheet" in options, "encoding" in options)
 
     def load(request: LoadRequest) -> Loaded:
         return load_tables(kind, request.given, request.options, request.declared, request.progress)

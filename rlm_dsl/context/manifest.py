@@ -16,7 +16,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import SourceFile, StoredPart
-from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions, options_of
+from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions, recorded_options
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import Table
 
@@ -47,7 +47,15 @@ class Manifest:
 
     def as_json(self) -> dict[str, Any]:
         sources = [
-            {"path": s.path, "shown": s.shown, "size": s.size, "sha256": s.sha256, "changed": changed, "state": state}
+            {
+                "path": s.path,
+                "shown": s.shown,
+                "size": s.size,
+                "sha256": s.sha256,
+                "encoding": s.encoding,
+                "changed": changed,
+                "state": state,
+            }
             for s, (changed, *state) in zip(self.sources, self.stamps, strict=True)
         ]
         return {
@@ -74,7 +82,8 @@ def read_manifest(folder: Path) -> Manifest:
         if type_ is None:
             raise ValueError("its type cannot be read")
         sources = tuple(
-            SourceFile(index, s["path"], s["size"], s["sha256"], s["shown"]) for index, s in enumerate(held["sources"])
+            SourceFile(index, s["path"], s["size"], s["sha256"], s["shown"], encoding=s.get("encoding", "utf-8"))
+            for index, s in enumerate(held["sources"])
         )
         return Manifest(
             held["format"],
@@ -86,7 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
             tuple(StoredPart(part["file"], part["first"], part["past"]) for part in held["parts"]),
             tuple(held["notes"]),
             tuple((shown, size, stamp) for shown, size, stamp in held["others"]),
-            options_of(held.get("options", {})),
+            recorded_options(held),
         )
     except FileNotFoundError:
         raise UserError(f"{folder} is no loaded context", "make one: rlm-dsl load NAME=PATH") from None

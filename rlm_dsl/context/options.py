@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
@@ -54,11 +54,13 @@ class ReadingOptions:
     """How days and moments are written, by strptime's codes."""
     hidden: str = ""
     """Whether what a page hides is read."""
+    earlier: bool = field(default=False, compare=False)
+    """Read as before there were options: so are the sources of traces and kept contexts that say nothing of them."""
 
     @property
     def said(self) -> dict[str, Any]:
         """The options that say something, as JSON holds them."""
-        held = {each.name: getattr(self, each.name) for each in fields(self)}
+        held = {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
         default = {each.name: each.default for each in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value
@@ -78,6 +80,7 @@ class ReadingOptions:
 
 
 NO_OPTIONS = ReadingOptions()
+EARLIER = ReadingOptions(earlier=True)
 SIGNS = {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "bar": "|", "pipe": "|", "colon": ":"}
 """Names of signs that shells and YAML make hard to write."""
 
@@ -85,6 +88,11 @@ SIGNS = {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "bar": "|", 
 def options_of(given: Mapping[str, Any]) -> ReadingOptions:
     """The options that a mapping says. Raises OptionError for the first that is none."""
     return ReadingOptions(**{name: read_option(name, plain(value)) for name, value in given.items()})
+
+
+def recorded_options(held: Mapping[str, Any]) -> ReadingOptions:
+    """The options that a manifest or a trace's header has kept of a context."""
+    return options_of(held["options"]) if "options" in held else EARLIER
 
 
 def plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.files.spans import feeds_between, read_spans
+from rlm_dsl.context.files.text import shown_text
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.context_rows import CONTEXT_BITS
 from rlm_dsl.engine.warehouse.origins import count_origins, find_origins, find_places
@@ -117,14 +118,23 @@ def quote_spans(
     return [Quoted(number, at, exact, span) for (number, at, exact, _), span in zip(found, places, strict=True)]
 
 
-def first_place(quote: str, origins: Sequence[Origin], sources: Mapping[Origin, bytes]) -> Origin | None:
+def first_place(quote: str, origins: Sequence[Origin], sources: Mapping[Origin, tuple[bytes, str]]) -> Origin | None:
     """The first bytes of the places that are the quote, if any are."""
-    text = quote.encode("utf-8", "surrogatepass")
     for origin in origins:
         row, start, _ = origin
-        if start is not None and (at := sources[origin].find(text)) >= 0:
+        held, encoding = sources[origin]
+        text = encoded(quote, encoding)
+        if start is not None and text is not None and (at := held.find(text)) >= 0:
             return row, start + at, start + at + len(text)
     return None
+
+
+def encoded(quote: str, encoding: str) -> bytes | None:
+    """A quote as a source has it; None where its encoding has no such characters."""
+    try:
+        return quote.encode(encoding, "surrogatepass" if encoding.startswith("utf") else "strict")
+    except UnicodeEncodeError:
+        return None
 
 
 def leaf_rows(
@@ -160,13 +170,13 @@ def holds_quote(type_: Type) -> bool:
             return False
 
 
-def bytes_of(origin: Origin, contexts: Mapping[str, Context]) -> bytes:
-    """The source's bytes of a place; none where the source has no byte order."""
+def bytes_of(origin: Origin, contexts: Mapping[str, Context]) -> tuple[bytes, str]:
+    """The source's bytes of a place, none where the source has no byte order; and its encoding."""
     row, start, end = origin
-    if start is None or end is None:
-        return b""
     source = source_of(list(contexts.values())[row >> CONTEXT_BITS], row)
-    return read_spans(source, {(start, end)})[start, end]
+    if start is None or end is None:
+        return b"", source.encoding
+    return read_spans(source, {(start, end)})[start, end], source.encoding
 
 
 def repr_key(origin: tuple[int, int | None, int | None]) -> tuple[int, int, int]:
@@ -212,6 +222,7 @@ def span(
         return Span(context.name, source.name, line, line, None, None, None, text)
     held = read[source][start, end]
     first = line + feeds[source][own, start]
-    last = first + held.rstrip(b"\n").count(b"\n")
+    shown = shown_text(held, source)
+    last = first + shown.rstrip("\n").count("\n")
     digest = hashlib.sha256(held).hexdigest()
-    return Span(context.name, source.name, first, last, start, end, digest, held.decode("utf-8", "replace"))
+    return Span(context.name, source.name, first, last, start, end, digest, shown)

@@ -42,7 +42,7 @@ def header_contexts(contexts: Mapping[str, Context]) -> list[dict[str, Any]]:
             "rows": context.count,
             "digest": context.digest,
             "notes": list(context.notes),
-            **({"options": context.options.said} if context.options else {}),
+            **({} if context.options.earlier else {"options": context.options.said}),
             "sources": [{"path": s.name, "size": s.size, "sha256": s.sha256} for s in context.sources],
         }
         for name, context in contexts.items()

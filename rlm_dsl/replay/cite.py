@@ -19,6 +19,7 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.files.spans import read_spans
+from rlm_dsl.context.files.text import shown_text
 from rlm_dsl.engine.evidence import LISTED, Evidence, Span, evidence
 from rlm_dsl.engine.execution import checked_program
 from rlm_dsl.engine.redaction import recorded_redaction
@@ -275,7 +276,7 @@ def looked_up(recorded: Mapping[str, Any], context: Context, places: Mapping[str
         return Cited(blank, False, "its source was changed, and has no bytes of its own for a row")
     held = read_spans(source, {(start, end)})[start, end]
     digest = hashlib.sha256(held).hexdigest()
-    span = replace(blank, source=source.name, sha256=digest, text=held.decode("utf-8", "replace"))
+    span = replace(blank, source=source.name, sha256=digest, text=shown_text(held, source))
     same = digest == recorded["sha256"]
     return Cited(span, same, "" if same else "its bytes are not the recorded ones")
 

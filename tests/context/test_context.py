@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,29 +18,41 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import context_line
 from rlm_dsl.context.files import blocks
 from rlm_dsl.context.loading import load
+from rlm_dsl.context.options import EARLIER, ReadingOptions
 from rlm_dsl.language.types import INT, TEXT, Field, Table
-from tests.support.contexts import column, written
+from tests.support.contexts import column, document_as_read, lines_as_read, written
+
+UTF_8 = ReadingOptions(encoding="utf-8")
 
 
 @given(st.lists(st.binary(max_size=12), max_size=20).map(b"\n".join))
 def test_lines_give_back_every_byte(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    """But for line ends and a byte order mark, which stand between them."""
     path = written(tmp_path_factory.mktemp("lines"), "a.txt", content)
-    context = load("a", path)
+    context = load("a", path, options=UTF_8)
     spans = list(zip(column(context, "#lo"), column(context, "#hi"), strict=True))
-    assert b"".join(content[lo:hi] + content[hi : hi + 1] for lo, hi in spans) == content  # type: ignore[misc]
-    assert column(context, "text") == [content[lo:hi].decode("utf-8", "replace") for lo, hi in spans]  # type: ignore[misc]
-    assert len(spans) == len(content.split(b"\n")) - (content.endswith(b"\n") or not content)
+    places = [0, *(place for span in spans for place in span), len(content)]
+    between = b"".join(content[a:b] for a, b in zip(places[0::2], places[1::2], strict=True))  # type: ignore[misc]
+    assert re.fullmatch(rb"(\xef\xbb\xbf)?[\r\n]*", between)
+    texts = column(context, "text")
+    placed = [(n, *span, text) for n, (span, text) in enumerate(zip(spans, texts, strict=True), 1)]
+    assert lines_as_read(content) == placed
 
 
 def test_odd_lines_are_kept_and_noted(tmp_path: Path) -> None:
     path = written(tmp_path, "odd.log", b"\xef\xbb\xbfa\r\n\n\x00b\xff\nlast")
     context = load("odd", path)
-    assert column(context, "text") == ["\ufeffa\r", "", "\x00b\ufffd", "last"]
+    assert column(context, "text") == ["a", "", "\x00b\ufffd", "last"]
+    assert column(context, "#lo") == [3, 6, 7, 11]
     assert column(context, "line") == [1, 2, 3, 4]
-    assert [note.split(" ", 1)[1] for note in context.notes] == [
+    assert context.notes == ("1 lines hold bytes that are not UTF-8 (shown as U+FFFD)",)
+    before = load("odd", path, options=EARLIER)
+    assert column(before, "text") == ["\ufeffa\r", "", "\x00b\ufffd", "last"]
+    assert column(before, "#lo") == [0, 6, 7, 11] and column(before, "#hi") == [5, 6, 10, 15]
+    assert [note.split(" ", 1)[1] for note in before.notes] == [
         "lines hold bytes that are not UTF-8 (shown as U+FFFD)",
-        "lines end in CR (kept in the text)",
         "files begin with a byte order mark (kept in the text)",
+        "lines end in CR (kept in the text)",
     ]
 
 
@@ -147,15 +160,12 @@ def test_rows_are_the_same_whatever_the_blocks(
         written(folder, f"{index:02}.txt{ending}", compressed(content, ending))
         if b"\x00" in content:
             continue
-        whole.append(content.decode("utf-8", "replace"))
-        at = 0
-        for number, line in enumerate(content.split(b"\n")[: None if content[-1:] not in (b"", b"\n") else -1], 1):
-            wanted.append((number, at, at + len(line), line.decode("utf-8", "replace")))
-            at += len(line) + 1
+        whole.append(document_as_read(content))
+        wanted += lines_as_read(content)
     written(folder, "z.txt", b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SIZE", size)
-        lines, documents = load("a", str(folder)), load("a", str(folder), format="documents")
+        lines, documents = (load("a", str(folder), format=form, options=UTF_8) for form in ("lines", "documents"))
     found = zip(*(column(lines, name) for name in ("line", "#lo", "#hi", "text")), strict=True)
     assert list(found) == wanted
     assert column(documents, "text") == [*whole, ""]

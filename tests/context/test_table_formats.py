@@ -40,6 +40,7 @@ from rlm_dsl.context.formats.csv import rows as csv_rows
 from rlm_dsl.context.formats.json import lines as json_lines
 from rlm_dsl.context.formats.json import list as json_list
 from rlm_dsl.context.loading import load
+from rlm_dsl.context.options import ReadingOptions
 from rlm_dsl.language.types import TEXT, Field, Table, Type, nullable
 from tests.support.contexts import cells, column, notes, raw_rows, written
 from tests.support.json_values import VALUES, halved, json_files, same
@@ -199,7 +200,7 @@ def test_json_files_are_read_exactly_or_refused(tmp_path: Path, window: int, mon
     for name, content in [*json_files("y"), *json_files("n"), *json_files("i")]:
         path = written(tmp_path, "t.json", content)
         try:
-            context = load("t", path)
+            context = load("t", path, options=ReadingOptions(encoding="utf-8"))
         except UserError as refused:
             assert name[0] in "ni" or re.search("holds no object with a field|no JSON list or object", str(refused)), (
                 name

@@ -25,9 +25,12 @@ from hypothesis import strategies as st
 from rlm_dsl.api import run
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.loading import load
-from tests.support.contexts import cells, column, notes, raw_rows, written
+from rlm_dsl.context.options import EARLIER, ReadingOptions
+from tests.support.contexts import cells, column, document_as_read, lines_as_read, notes, raw_rows, written
 from tests.support.json_values import VALUES, halved, json_files, same
 from tests.support.real import REAL, needs_real_data
+
+UTF_8 = ReadingOptions(encoding="utf-8")
 
 # CSV
 
@@ -145,11 +148,9 @@ CSV_REFUSED: dict[str, tuple[bytes, str]] = {
     "empty file": (b"", r"t\.csv is empty"),
     "byte order mark alone": (b"\xef\xbb\xbf", r"t\.csv is empty"),
     "line ends alone": (b"\r\n\n", r"t\.csv is empty"),
-    "lone CR as line end": (b"a,b\r1,2\r3,4\r", r"t\.csv:1: .*CR alone"),
     "lone CR in a later row": (b"a,b\n1,2\n3,4\r5,6\n", r"t\.csv:3: .*CR alone"),
     "lone CR in a line of stray quotes": (b'a,b\n1,2\n"x"y,3\r4,5\n', r"t\.csv:3: .*CR alone"),
     "lone CR behind a quote that closes": (b'a,b\n"x\ny"\r4,5\n', r"t\.csv:2: .*CR alone"),
-    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), r"t\.csv is UTF-16"),
 }
 
 
@@ -255,7 +256,7 @@ def test_json_that_may_parse_is_right_or_refused(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     for name, content in json_files("i"):
         try:
-            context = load("j", written(tmp_path, "one.jsonl", content))
+            context = load("j", written(tmp_path, "one.jsonl", content), options=UTF_8)
         except UserError as refused:
             assert re.search(
                 r"one\.jsonl:1(:\d+)?: (no JSON|bytes that are not UTF-8|nested too deeply)| holds no object",
@@ -277,19 +278,21 @@ def test_json_that_may_parse_is_right_or_refused(tmp_path: Path) -> None:
 def test_json_files_as_whole_texts_are_their_bytes() -> None:
     folder = REAL / "json-test-suite" / "test_parsing"
     files = {path.name: path.read_bytes() for path in folder.glob("*.json")}
-    context = load("j", str(folder), format="documents")
+    context = load("j", str(folder), format="documents", options=UTF_8)
     kept = {row["path"]: row["text"] for row in cells(context)}
-    assert kept == {name: raw.decode("utf-8", "replace") for name, raw in files.items() if b"\x00" not in raw[:8192]}
+    assert kept == {name: document_as_read(raw) for name, raw in files.items() if b"\x00" not in raw[:8192]}
     assert len(files) == 318 and len(kept) == 311
     for name, raw in files.items():
-        alone = load("j", str(folder / name), format="documents")
-        assert cells(alone) == [{"path": name, "text": raw.decode("utf-8", "replace")}]
+        alone = load("j", str(folder / name), format="documents", options=UTF_8)
+        assert cells(alone) == [{"path": name, "text": document_as_read(raw)}]
         assert raw_rows(alone, raw) == [raw]
 
 
 JSON_READ: dict[str, tuple[bytes, list[dict[str, Any]], str]] = {
     "CRLF": (b'{"a": 1}\r\n{"a": 2}\r\n', [{"a": 1}, {"a": 2}], ""),
     "byte order mark": (b'\xef\xbb\xbf{"a": 1}\n', [{"a": 1}], ""),
+    "lone CR as line end": (b'{"a": 1}\r{"a": 2}\r', [{"a": 1}, {"a": 2}], ""),
+    "UTF-16": ('{"a": "é"}'.encode("utf-16"), [{"a": "é"}], "read as UTF-16-LE"),
     "no last line end": (b'{"a": 1}\n{"a": 2}', [{"a": 1}, {"a": 2}], ""),
     "blank lines": (b'\n{"a": 1}\n \t\r\n', [{"a": 1}], "2 blank lines were passed over"),
     "NUL and control characters as escapes": (b'{"a": "x\\u0000\\u001b[31m"}', [{"a": "x\x00\x1b[31m"}], ""),
@@ -345,8 +348,6 @@ JSON_REFUSED: dict[str, tuple[bytes, str]] = {
     "a control character": (b'{"a": "x\ty"}', r"t\.jsonl:1:9: no JSON"),
     "NUL between lines": (b'{"a": 1}\n\x00\n', r"t\.jsonl:2:1: no JSON"),
     "form feed as blank": (b'{"a": 1}\n\x0c\n', r"t\.jsonl:2:1: no JSON"),
-    "lone CR as line end": (b'{"a": 1}\r{"a": 2}\r', r"t\.jsonl:1:\d+: no JSON"),
-    "UTF-16": ('{"a": 1}'.encode("utf-16"), r"t\.jsonl:1:1: bytes that are not UTF-8"),
     "nested too deeply": (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", r"t\.jsonl:1: nested too deeply"),
     "nested without end": (b"[" * 100_000, r"t\.jsonl:1: nested too deeply"),
 }
@@ -412,22 +413,22 @@ def test_invalid_utf8_is_replaced_as_its_authors_say(tmp_path: Path) -> None:
     bad = [case for case in cases if "\ufffd" in case[2] and case[1] != case[2].encode()]
     assert (len(cases), len(bad)) == (216, 140)
     content = b"\n".join(raw for _, raw, _ in cases)
-    lines = load("u", written(tmp_path, "u.txt", content))
+    lines = load("u", written(tmp_path, "u.txt", content), options=UTF_8)
     split = [(number, text) for number, _, whole in cases for text in whole.split("\n")]
     assert column(lines, "text") == [text for _, text in split]
     assert raw_rows(lines, content) == content.split(b"\n")
     for number, raw, text in cases:
         noted = (number, raw, text) in bad
         path = written(tmp_path, "one.txt", raw)
-        whole = load("u", path, format="documents")
+        whole = load("u", path, format="documents", options=UTF_8)
         assert column(whole, "text") == [text], number
         assert ("not UTF-8" in notes(whole)) == noted, number
-        table = load("u", written(tmp_path, "one.csv", b'x,y\n"' + raw.replace(b'"', b'""') + b'",1\n'))
+        table = load("u", written(tmp_path, "one.csv", b'x,y\n"' + raw.replace(b'"', b'""') + b'",1\n'), options=UTF_8)
         assert column(table, "x") == [text] or text.isdigit(), number
         assert ("not UTF-8" in notes(table)) == noted, number
         if noted:
             with pytest.raises(UserError, match=r"one\.jsonl:1:\d+: bytes that are not UTF-8"):
-                load("u", written(tmp_path, "one.jsonl", b'{"x": "' + raw + b'"}'))
+                load("u", written(tmp_path, "one.jsonl", b'{"x": "' + raw + b'"}'), options=UTF_8)
 
 
 @given(st.lists(st.sampled_from([bytes([n]) for n in range(256)]) | st.binary(max_size=4), max_size=12).map(b"".join))
@@ -435,18 +436,20 @@ def test_bytes_of_any_kind_are_read_as_python_reads_them(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("u")
-    whole = load("u", written(folder, "u.txt", content), format="documents")
-    assert column(whole, "text") == [content.decode("utf-8", "replace")]
-    lines = load("u", written(folder, "u.txt", content))
-    assert column(lines, "text") == [raw.decode("utf-8", "replace") for raw in raw_rows(lines, content)]
-    assert b"\n".join(raw_rows(lines, content)) == content.removesuffix(b"\n")
+    whole = load("u", written(folder, "u.txt", content), format="documents", options=UTF_8)
+    assert column(whole, "text") == [document_as_read(content)]
+    lines = load("u", written(folder, "u.txt", content), options=UTF_8)
+    assert column(lines, "text") == [text for *_, text in lines_as_read(content)]
+    assert raw_rows(lines, content) == [content[lo:hi] for _, lo, hi, _ in lines_as_read(content)]
+    before = load("u", written(folder, "u.txt", content), options=EARLIER)
+    assert b"\n".join(raw_rows(before, content)) == content.removesuffix(b"\n")
 
 
 @needs_real_data
 def test_server_logs_come_back_whole() -> None:
     for path in (REAL / "loghub").glob("*.log"):
         context = load("log", str(path))
-        assert "\n".join(column(context, "text")) == path.read_bytes().decode().rstrip("\n")  # type: ignore[arg-type]
+        assert "\n".join(column(context, "text")) == document_as_read(path.read_bytes()).rstrip("\n")  # type: ignore[arg-type]
 
 
 # Large, and through the engine

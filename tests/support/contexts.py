@@ -29,6 +29,28 @@ def cells(context: Context) -> list[dict[str, Any]]:
     return rows
 
 
+def lines_as_read(content: bytes) -> list[tuple[int, int, int, str]]:
+    """Number, places and text of each line of a file that is read as UTF-8, one line after the other."""
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    found, at = [], 0
+    while at < len(content):
+        start, feed = at, content.find(b"\n", at)
+        end, at = (len(content), len(content)) if feed < 0 else (feed, feed + 1)
+        if not start and content.startswith(b"\xef\xbb\xbf"):
+            start = 3
+        while feed >= 0 and end > start and content[end - 1 : end] == b"\r":
+            end -= 1
+        found.append((len(found) + 1, start, end, content[start:end].decode("utf-8", "replace")))
+    return found
+
+
+def document_as_read(content: bytes) -> str:
+    """The text of a file that is read as UTF-8."""
+    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+
+
 def raw_rows(context: Context, content: bytes) -> list[bytes]:
     """Each row's own bytes of a file."""
     return [content[lo:hi] for lo, hi in zip(column(context, "#lo"), column(context, "#hi"), strict=True)]  # type: ignore[misc]

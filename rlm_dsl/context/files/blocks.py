@@ -7,9 +7,10 @@ Law: the pieces, one after the other, are the files' texts; only a block is held
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
@@ -17,6 +18,8 @@ from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.files.find import STANDARD_INPUT, Found
 from rlm_dsl.context.files.read import Progress, read_file, size_of, source_of
 from rlm_dsl.context.files.streams import Hashed, Peeked, fill, is_binary, open_stream, parts
+from rlm_dsl.context.files.text import UTF_8, Encodings, PrefixChanged, Text, text_of, wide_encoding
+from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 
 T = TypeVar("T")
 SIZE = 1 << 24
@@ -29,13 +32,16 @@ LINE_FEED = 10
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a source: where it begins in the source's text, and its bytes. `last` where the source ends with it."""
+    """A part of a source: where it begins in the source's text, and its bytes. `last` where the source ends with it.
+    `path` is where the source can be read again; one that is not in UTF-8 is a whole piece, with its `text`."""
 
     source: int
     shown: str
     start: int
     size: int
     last: bool
+    path: str = ""
+    text: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,6 @@ class Checkpoint:
     sha256: str
 
 
-class PrefixChanged(Exception):
-    """A file that was read before has other bytes where it should only have grown."""
-
-
 @dataclass(slots=True)
 class Files:
     """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out.
@@ -83,7 +85,13 @@ class Files:
     text_only: bool = False
     checkpoint: Checkpoint | None = None
     sources: list[SourceFile] = field(default_factory=list)
+    options: ReadingOptions = NO_OPTIONS
     skipped: int = 0
+    noted: Counter[str] = field(default_factory=Counter)
+    encodings: Encodings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.encodings = Encodings(self.checkpoint is not None)
 
     def __iter__(self) -> Iterator[Block]:
         with ThreadPoolExecutor(1) as pool:
@@ -111,18 +119,44 @@ class _Filling:
         yield Block(self.content[: self.filled], self.pieces)
 
     def standard_input(self, file: Found) -> Block:
-        source, content = read_file(len(self.files.sources), file)
-        self.files.sources.append(source)
-        return Block(as_bytes(content), [Piece(source.index, file.shown, 0, len(content), True)])
+        return self.as_text(file, *read_file(len(self.files.sources), file))
+
+    def as_text(self, file: Found, source: SourceFile, content: bytes) -> Block:
+        """A file that was read whole, as a block of its text."""
+        text = text_of(content, self.files.options)
+        self.files.sources.append(replace(source, encoding=text.encoding))
+        self.files.noted.update(text.notes)
+        return Block(as_bytes(text.content), [Piece(source.index, file.shown, 0, len(text.content), True, text=text)])
+
+    def transcoded(self, file: Found, stream: Peeked, hashed: Hashed | None) -> Iterator[Block]:
+        """A file in an encoding of which a byte is no character, or in one that is said."""
+        content = stream.read()
+        digest = hashlib.sha256(content).hexdigest() if hashed is None else hashed.finish()
+        size = len(content) if hashed is None else hashed.done
+        if self.pieces:
+            yield Block(self.content[: self.filled], self.pieces)
+            self.content, self.filled, self.pieces = empty(SIZE), 0, []
+        if len(content) > LONGEST:
+            raise UserError(f"{file.path} is not UTF-8, and has more than 1 GB", "convert it to UTF-8 first: iconv")
+        yield self.as_text(file, source_of(len(self.files.sources), file, size, digest), content)
+        self.done += size
+
+    def is_other(self, head: bytes) -> bool:
+        """Whether a file is not to be read as UTF-8, or what is near it, as far as its first bytes tell."""
+        options = self.files.options
+        return not options.earlier and (options.encoding or wide_encoding(head)[0] or UTF_8) != UTF_8
 
     def file(self, file: Found, stream: Any, hashed: Hashed | None) -> Iterator[Block]:
         """One file's pieces: those that fill a block are given with it, the last is left in the block."""
         digest = Digest(self.pool)
         start = size = self.go_on(stream, digest)
         self.begin = self.filled
-        if self.files.text_only and not size:
+        if not size:
             stream = Peeked(stream)
-            if is_binary(stream.head):
+            if self.is_other(stream.head):
+                yield from self.transcoded(file, stream, hashed)
+                return
+            if self.files.text_only and is_binary(stream.head):
                 self.files.skipped += 1
                 return
         while True:
@@ -138,12 +172,12 @@ class _Filling:
             cut = self.cut()
             if cut:
                 kept = cut - self.begin
-                part = Piece(len(self.files.sources), file.shown, start, kept, False)
+                part = Piece(len(self.files.sources), file.shown, start, kept, False, file.path)
                 yield Block(self.content[:cut], [*self.pieces, part] if kept else self.pieces)
                 start += kept
             self.renew(cut)
         index = len(self.files.sources)
-        self.pieces.append(Piece(index, file.shown, start, self.filled - self.begin, True))
+        self.pieces.append(Piece(index, file.shown, start, self.filled - self.begin, True, file.path))
         sha256 = digest.finish() if hashed is None else hashed.finish()
         self.files.sources.append(source_of(index, file, size if hashed is None else hashed.done, sha256))
         self.done += self.files.sources[-1].size

@@ -65,6 +65,11 @@ class Peeked:
         view[: len(given)] = given
         return len(given)
 
+    def read(self) -> bytes:
+        """All that is left."""
+        begin, self.rest = bytes(self.rest), memoryview(b"")
+        return begin + bytes(self.stream.read())
+
 
 def zstandard(stream: Any) -> Any:
     import pyarrow as pa

@@ -1,19 +1,25 @@
 """Text as lines: every byte between two line feeds, kept as it is.
 
 In: files. Out: table(line, text), with `path` before them for several files.
-Law: texts and line feeds, one after the other, are the file; CR, BOM, NUL and blank lines stay.
+Law: texts and line ends, one after the other, are the file, and each text's places are those of its bytes. A line ends
+in LF or CR LF, in a file without LF in CR; a byte order mark is no text. A line that is not UTF-8 is read as the file's
+other such lines allow: as western text, or with U+FFFD. NUL, blank lines, and CR within a line stay.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.blocks import LINE_FEED, Block, Files, Piece, as_bytes, map_blocks
+from rlm_dsl.context.files.encodings import BOM
 from rlm_dsl.context.files.find import find, is_many
+from rlm_dsl.context.files.streams import open_stream, parts
+from rlm_dsl.context.files.text import UTF_8, Encodings, decoded, note_on
 from rlm_dsl.context.format import Append, Format, LoadRequest
 from rlm_dsl.language.types import INT, TEXT, Field, Table
 
@@ -25,7 +31,7 @@ PATHS = Table((Field("path", TEXT), *LINES.columns))
 def load_lines(request: LoadRequest) -> Loaded:
     """Each line a row. Files with NUL bytes at their head are left out of folders, and noted."""
     many = is_many(request.given)
-    return lines_of(Files(find(request.given), request.progress, text_only=many), many)
+    return lines_of(Files(find(request.given), request.progress, text_only=many, options=request.options), many)
 
 
 def lines_of(files: Files, many: bool, passed: Counter[int] | None = None) -> Loaded:
@@ -44,23 +50,27 @@ def text_lines(source: SourceFile, content: bytes) -> Loaded:
 def batches(files: Files, loaded: Loaded, many: bool, passed: Counter[int]) -> Iterator[Any]:
     """A table a block; the notes are complete after the last."""
     odd: Counter[str] = Counter()
-    for lines in map_blocks(split, files):
+    encodings = None if files.options.encoding else files.encodings
+    cut = partial(split, encodings=encodings, earlier=files.options.earlier)
+    for lines in map_blocks(cut, files):
         odd.update(lines.odd)
         rows = table(lines, passed)
         yield rows if many else rows.drop("path")
+    for source, encoding in files.encodings.found.items():
+        files.sources[source] = replace(files.sources[source], encoding=encoding or UTF_8)
     loaded.notes += [f"{files.skipped:,} binary files were left out"] if files.skipped else []
+    loaded.notes += [f"{count:,} files: {told}" if many else told for told, count in files.noted.items()]
     loaded.notes += odd_notes(odd)
 
 
-NOTES = (
-    ("bad", "{:,} lines hold bytes that are not UTF-8 (shown as U+FFFD)"),
-    ("returns", "{:,} lines end in CR (kept in the text)"),
-    ("marks", "{:,} files begin with a byte order mark (kept in the text)"),
-)
+BAD = "lines hold bytes that are not UTF-8 (shown as U+FFFD)"
+RETURNS = "lines end in CR (kept in the text)"
+MARKS = "files begin with a byte order mark (kept in the text)"
 
 
 def odd_notes(odd: Mapping[str, int]) -> list[str]:
-    return [told.format(odd[what]) for what, told in NOTES if odd[what]]
+    """Notes of what was counted: first what could not be read, then how the rest was."""
+    return [f"{odd[what]:,} {what}" for what in sorted(odd, key=lambda what: (what != BAD, what)) if odd[what]]
 
 
 def notes_of(block: Block) -> list[str]:
@@ -80,17 +90,97 @@ class Lines:
     odd: dict[str, int]
 
 
-def split(block: Block) -> Lines:
-    """The lines of a block."""
+def split(block: Block, encodings: Encodings | None = None, earlier: bool = False) -> Lines:
+    """The lines of a block. `encodings` finds what lines are in that are not UTF-8; `earlier` keeps CR and byte order
+    marks in the texts."""
     import numpy as np
 
+    block = block if earlier else with_feeds(block)
     content = block.content
     starts, ends = line_places(content, block.begins + block.sizes)
     piece = np.searchsorted(block.begins, starts, side="right") - 1
     number = np.arange(len(starts)) - np.searchsorted(starts, block.begins)[piece]
-    texts, bad = texts_of(content, block.begins, starts, ends)
-    odd = {"bad": bad, "returns": carriage_returns(content, ends), "marks": marks(block)}
+    odd: dict[str, int] = {}
+    if earlier:
+        odd = {RETURNS: carriage_returns(content, ends), MARKS: len(marks(block))}
+    else:
+        starts, ends = (
+            without_marks(block, starts, ends),
+            without_returns(content, starts, ends, (block.begins + block.sizes)[piece]),
+        )
+    if valid(content, block.begins):
+        texts = text_views(content, starts, ends)
+    else:
+        texts, more = decoded_lines(block, starts, ends, piece, None if earlier else encodings)
+        odd |= more
     return Lines(block, piece, number, starts, ends, texts, odd)
+
+
+def with_feeds(block: Block) -> Block:
+    """A block in which a line feed ends each line of files whose lines end in CR alone."""
+    ends = block.begins + block.sizes
+    content = block.content
+    for piece, begin, end in zip(block.pieces, block.begins.tolist(), ends.tolist(), strict=True):
+        whole = piece.start == 0 and piece.last and piece.size
+        part = content[begin:end] if whole else content[:0]
+        if whole and (part == CARRIAGE_RETURN).any() and not (part == LINE_FEED).any():
+            if content is block.content:
+                content = content.copy()
+            content[begin:end][part == CARRIAGE_RETURN] = LINE_FEED
+    return block if content is block.content else replace(block, content=content)
+
+
+def without_marks(block: Block, starts: Any, ends: Any) -> Any:
+    """The starts, behind a byte order mark where a file begins with one."""
+    import numpy as np
+
+    begins = np.array(marks(block), np.int64)
+    if not len(begins):
+        return starts
+    starts = starts.copy()
+    first = np.searchsorted(starts, begins)
+    starts[first] = np.minimum(begins + len(BOM), ends[first])
+    return starts
+
+
+def without_returns(content: Any, starts: Any, ends: Any, past: Any) -> Any:
+    """The ends without the CRs before a line feed, which a line has that does not end with its file (`past`)."""
+    import numpy as np
+
+    left = np.flatnonzero((ends < past) & (ends > starts))
+    left = left[content[ends[left] - 1] == CARRIAGE_RETURN]
+    if not len(left):
+        return ends
+    ends = ends.copy()
+    while len(left):
+        ends[left] -= 1
+        left = left[(ends[left] > starts[left]) & (content[ends[left] - 1] == CARRIAGE_RETURN)]
+    return ends
+
+
+def decoded_lines(
+    block: Block, starts: Any, ends: Any, piece: Any, encodings: Encodings | None
+) -> tuple[Any, dict[str, int]]:
+    """The texts of lines of which some are not UTF-8, and how these were read."""
+    import pyarrow as pa
+
+    held, texts, odd = block.content.tobytes(), [], Counter[str]()
+    for start, end, at in zip(starts.tolist(), ends.tolist(), piece.tolist(), strict=True):
+        raw = held[start:end]
+        try:
+            texts.append(raw.decode("utf-8"))
+        except UnicodeDecodeError:
+            from_file = block.pieces[at]
+            encoding = encodings.of(from_file.source, partial(parts_of, from_file)) if encodings else ""
+            odd[f"lines are {note_on(encoding)}" if encoding else BAD] += 1
+            texts.append(decoded(raw, encoding)[0] if encoding else raw.decode("utf-8", "replace"))
+    return pa.array(texts, pa.string_view()), odd
+
+
+def parts_of(piece: Piece) -> Iterator[bytes]:
+    """A file's text once more, a part at a time."""
+    with open_stream(piece.path) as (stream, _):
+        yield from parts(stream, 1 << 62)
 
 
 def line_places(content: Any, past: Any) -> tuple[Any, Any]:
@@ -123,19 +213,16 @@ def places(data: Any, byte: int) -> Any:
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
-def texts_of(content: Any, begins: Any, starts: Any, ends: Any) -> tuple[Any, int]:
-    """The texts as views into the content, which is kept: nothing is copied. Where some are no UTF-8, each bad sequence
-    becomes U+FFFD, as Python's own reading does; how many texts had such is given too."""
+def texts_of(content: Any, starts: Any, ends: Any) -> tuple[Any, list[int]]:
+    """The texts as UTF-8, in which each bad sequence becomes U+FFFD, as in Python's own reading, and which had such."""
     import pyarrow as pa
 
-    if valid(content, begins):
-        return text_views(content, starts, ends), 0
-    held, texts, bad = content.tobytes(), [], 0
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+    held, texts, bad = content.tobytes(), [], []
+    for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         try:
             texts.append(held[start:end].decode("utf-8"))
         except UnicodeDecodeError:
-            bad += 1
+            bad.append(number)
             texts.append(held[start:end].decode("utf-8", "replace"))
     return pa.array(texts, pa.string_view()), bad
 
@@ -210,10 +297,10 @@ def carriage_returns(content: Any, ends: Any) -> int:
     return int(np.count_nonzero((content[feeds - 1] == CARRIAGE_RETURN) & (content[feeds] == LINE_FEED)))
 
 
-def marks(block: Block) -> int:
-    """How many files in a block begin with a byte order mark."""
+def marks(block: Block) -> list[int]:
+    """Where files in a block begin with a byte order mark."""
     heads = zip(block.pieces, block.begins.tolist(), strict=True)
-    return sum(block.content[at : at + 3].tobytes() == b"\xef\xbb\xbf" for piece, at in heads if piece.start == 0)
+    return [at for piece, at in heads if piece.start == 0 and block.content[at : at + 3].tobytes() == BOM]
 
 
 def table(lines: Lines, passed: Counter[int]) -> Any:
@@ -228,12 +315,22 @@ def table(lines: Lines, passed: Counter[int]) -> Any:
     columns = {
         "#source": pa.array(of[lines.piece]),
         "#line": pa.array(lines.number + 1 + before[lines.piece]),
-        "#lo": pa.array(lines.starts + shift[lines.piece]),
-        "#hi": pa.array(lines.ends + shift[lines.piece]),
+        "#lo": in_source(lines, lines.starts + shift[lines.piece]),
+        "#hi": in_source(lines, lines.ends + shift[lines.piece]),
     }
     if pieces and not pieces[-1].last:
         passed[pieces[-1].source] += int(np.count_nonzero(lines.piece == len(pieces) - 1))
     return pa.table({**columns, "path": shown_paths(lines), "line": columns["#line"], "text": lines.texts})
+
+
+def in_source(lines: Lines, places: Any) -> Any:
+    """Places in texts as places in their files."""
+    import pyarrow as pa
+
+    text = lines.block.pieces[0].text if len(lines.block.pieces) == 1 else None
+    if text is None or text.places is None:
+        return pa.array(places) if text is None or text.placed else pa.nulls(len(places), pa.int64())
+    return pa.array(text.places(places)) if text.placed else pa.nulls(len(places), pa.int64())
 
 
 def shown_paths(lines: Lines) -> Any:
@@ -252,4 +349,5 @@ FORMAT = Format(
     many=True,
     own="text",
     append=Append(lines_of, notes_of),
+    options=("encoding",),
 )

@@ -66,7 +66,7 @@ class Body:
 
 def load_mail(request: LoadRequest) -> Loaded:
     """Each message a row."""
-    return load_document_rows("mail", request.given, ENDINGS, SCHEMA, messages, request.progress)
+    return load_document_rows("mail", request, ENDINGS, SCHEMA, messages)
 
 
 def messages(read: Read, counts: Counter[str]) -> Iterator[Row]:

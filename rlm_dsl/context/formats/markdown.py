@@ -36,7 +36,7 @@ SCHEMA: Table = table(heading=TEXT, level=INT, section=TEXT, text=TEXT)
 def load_markdown(request: LoadRequest) -> Loaded:
     """Each section a row. Bytes that are no UTF-8 become U+FFFD, and are noted."""
     parser()
-    return load_document_rows("markdown", request.given, ENDINGS, SCHEMA, sections, request.progress)
+    return load_document_rows("markdown", request, ENDINGS, SCHEMA, sections, decodes=True)
 
 
 @cache
@@ -114,4 +114,5 @@ FORMAT = Format(
     many=True,
     extra="markdown",
     own="text",
+    options=("encoding", "columns"),
 )

@@ -40,9 +40,7 @@ def load_pdf(request: LoadRequest) -> Loaded:
         import pypdfium2  # noqa: F401
     except ImportError:
         raise UserError("PDF needs pypdfium2", "pip install 'rlm-dsl[pdf]'") from None
-    return load_document_rows(
-        "pdf", request.given, ENDINGS, SCHEMA, partial(pages, many=is_many(request.given)), request.progress
-    )
+    return load_document_rows("pdf", request, ENDINGS, SCHEMA, partial(pages, many=is_many(request.given)))
 
 
 def pages(read: Read, counts: Counter[str], many: bool) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.find import Found, find, is_many
 from rlm_dsl.context.files.read import Progress, Read, read_all
 from rlm_dsl.context.files.streams import plain_name
+from rlm_dsl.context.files.text import UTF_8, Text, text_of
+from rlm_dsl.context.format import LoadRequest
+from rlm_dsl.context.options import ReadingOptions
 from rlm_dsl.language.types import TEXT, Field, Table
 
 if TYPE_CHECKING:
@@ -46,17 +49,48 @@ RowsOf = Callable[[Read, Counter[str]], Iterable[Row]]
 
 
 def load_document_rows(
-    format: str, given: str, endings: Sequence[str], schema: Table, rows_of: RowsOf, progress: Progress | None
+    format: str,
+    request: LoadRequest,
+    endings: Sequence[str],
+    schema: Table,
+    rows_of: RowsOf,
+    decodes: bool = False,
 ) -> Loaded:
-    """The rows of each file, one file after the other, with `path` before them for a folder or glob."""
+    """The rows of each file, one file after the other, with `path` before them for a folder or glob. With `decodes`,
+    `rows_of` is given UTF-8, whatever the files are in."""
+    given, progress = request.given, request.progress
     found = find(given)
     counts: Counter[str] = Counter()
     if many := is_many(given):
         found = with_ending(found, endings, given, counts)
         schema = Table((Field("path", TEXT), *schema.columns))
     loaded = Loaded(format, schema, ())
-    loaded.batches = batches(loaded, found, many, rows_of, counts, progress)
+    loaded.batches = batches(
+        loaded, found, many, decoding(rows_of, request.options, loaded) if decodes else rows_of, counts, progress
+    )
     return loaded
+
+
+def decoding(rows_of: RowsOf, options: ReadingOptions, loaded: Loaded) -> RowsOf:
+    """The rows of a file's text in UTF-8, with their places in the file."""
+
+    def rows(read: Read, counts: Counter[str]) -> Iterator[Row]:
+        text = text_of(read.content, options)
+        loaded.sources[-1] = replace(read.source, encoding=text.encoding)
+        counts.update(f"files: {told}" for told in text.notes)
+        for row in rows_of(Read(read.source, text.content), counts):
+            yield (
+                row
+                if text.encoding == UTF_8
+                else replace(row, start=in_file(text, row.start), end=in_file(text, row.end))
+            )
+
+    return rows
+
+
+def in_file(text: Text, place: int | None) -> int | None:
+    known = text.places if text.placed else None
+    return None if place is None or known is None else int(known([place])[0])
 
 
 def with_ending(found: list[Found], endings: Sequence[str], given: str, counts: Counter[str]) -> list[Found]:

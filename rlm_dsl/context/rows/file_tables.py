@@ -24,6 +24,7 @@ from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.find import Found, file_and_table, find, is_many
 from rlm_dsl.context.files.read import Progress, Read, read_file, read_one, size_of
 from rlm_dsl.context.files.streams import plain_name
+from rlm_dsl.context.files.text import UTF_8, in_file, text_of
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.language.types import TEXT, Field, Table, Type, bare, is_nullable, null_if, nullable
 
@@ -66,6 +67,7 @@ class Surveyed:
     rows: Callable[[bytes, Table], Iterable[Any]]
     notes: Sequence[str] = ()
     refusal: UserError | None = None
+    encoding: str = UTF_8
 
     @property
     def schema(self) -> Table:
@@ -85,6 +87,8 @@ class TableKind:
     survey: Survey
     sheets: bool = False
     """Whether a file holds several tables, one of which is named behind `::`."""
+    text: bool = False
+    """Whether its files are text, which a survey is given in UTF-8, whatever they are in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,18 @@ class Reader:
     declared: Table | None = None
 
     def survey(self, read: Read) -> Surveyed:
-        return self.kind.survey(read, self.options, self.declared)
+        if not self.kind.text:
+            return self.kind.survey(read, self.options, self.declared)
+        text = text_of(read.content, self.options, feeds=True)
+        seen = self.kind.survey(Read(read.source, text.content), self.options, self.declared)
+        if text.content is read.content:
+            return seen
+
+        def rows(content: bytes, schema: Table) -> Iterable[Any]:
+            again = text_of(content, self.options, feeds=True)
+            return in_file(seen.rows(again.content, schema), again)
+
+        return replace(seen, rows=rows, notes=[*text.notes, *seen.notes], encoding=text.encoding)
 
 
 def load_tables(
@@ -124,9 +139,10 @@ def load_one(reader: Reader, given: str, progress: Progress | None) -> Loaded:
     """One file's rows."""
     read = read_one(given, progress, "give one file, a folder or a glob")
     seen = reader.survey(read)
+    source = replace(read.source, encoding=seen.encoding)
     if not seen.columns:
-        return nothing(seen.form, [read.source], seen.notes, seen.refusal)
-    return Loaded(seen.form, seen.schema, seen.rows(read.content, seen.schema), [read.source], [*seen.notes])
+        return nothing(seen.form, [source], seen.notes, seen.refusal)
+    return Loaded(seen.form, seen.schema, seen.rows(read.content, seen.schema), [source], [*seen.notes])
 
 
 VALUE = "value"
@@ -214,7 +230,7 @@ def surveyed_files(
     def survey(item: tuple[int, Found]) -> OneOfMany:
         source, content = read_file(*item)
         seen = reader.survey(Read(source, content))
-        return OneOfMany(item[1], source, seen, content if keep else None)
+        return OneOfMany(item[1], replace(source, encoding=seen.encoding), seen, content if keep else None)
 
     for each in in_turn(survey, enumerate(found, first)):
         done += each.source.size

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rlm_dsl.context.context import Loaded, SourceFile, StoredPart
-from rlm_dsl.context.files.blocks import Block, Checkpoint, Files, Piece, PrefixChanged, as_bytes
+from rlm_dsl.context.files.blocks import Block, Checkpoint, Files, Piece, as_bytes
 from rlm_dsl.context.files.find import Found, files_of, is_many
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.streams import DECOMPRESSORS, open_stream, parts
+from rlm_dsl.context.files.text import UTF_8, PrefixChanged
 from rlm_dsl.context.format_registry import formats
 from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
+from rlm_dsl.context.options import NO_OPTIONS
 from rlm_dsl.context.rows.file_tables import PASSED_OVER, Reader, chosen_files, load_more, reader_of
 from rlm_dsl.context.stored_context import digest_of, size_and_mtime, size_and_stamp, source_path, staleness
 from rlm_dsl.engine.storage.rows_file import first_row_of, last_row
@@ -55,7 +57,8 @@ def refresh_context(folder: Path, progress: Progress | None = None, memory: int 
             write_manifest(folder, made)
             return f"grown: {changed}", part.past - part.first
     given = source_path(manifest.given, manifest, folder)
-    context = store_context("data", given, folder, manifest.format, None, progress, memory, manifest.options)
+    now = NO_OPTIONS if manifest.options.earlier else manifest.options
+    context = store_context("data", given, folder, manifest.format, None, progress, memory, now)
     return f"read again: {changed}", context.count
 
 
@@ -68,26 +71,38 @@ def read_appended(manifest: Manifest, folder: Path, progress: Progress | None) -
     others = set(manifest.others)
     now = [file for file in files_of(given) if (file.shown, *size_and_mtime(file.path)) not in others]
     format = formats().get(manifest.format)
+    if manifest.options.earlier:
+        return None
     if format is not None and format.table is not None and is_many(given):
         chosen = chosen_files(files_of(given), format.table.endings, given)
         reader = reader_of(format.table, given, manifest.options)[1]
         return None if manifest.options.columns else read_more_tables(reader, manifest, folder, chosen, progress)
     append = format.append if format is not None else None
-    if append is None or [file.shown for file in now[: len(old)]] != [source.shown for source in old]:
+    plain = manifest.options.encoding in ("", UTF_8) and all(source.encoding == UTF_8 for source in old)
+    if append is None or not plain:
+        return None
+    if [file.shown for file in now[: len(old)]] != [source.shown for source in old]:
         return None
     same = [is_unchanged(f.path, source, stamp) for f, source, stamp in zip(now, old, manifest.stamps, strict=False)]
     if not all(same[:-1]):
         return None
     many = is_many(given)
     if same[-1]:
-        files = Files(now[len(old) :], progress, append.whole, many, sources=list(old))
+        files = Files(now[len(old) :], progress, append.whole, many, sources=list(old), options=manifest.options)
         return Appended(append.rows_of(files, many, Counter()), manifest.parts)
     last, path = old[-1], now[len(old) - 1].path
     if append.notes_of is None or Path(last.path).suffix in DECOMPRESSORS or Path(path).stat().st_size <= last.size:
         return None
     at, line, kept = end_of_lines(manifest, folder)
     checkpoint = Checkpoint(at, last.size, last.sha256)
-    files = Files(now[len(old) - 1 :], progress, text_only=many, checkpoint=checkpoint, sources=list(old[:-1]))
+    files = Files(
+        now[len(old) - 1 :],
+        progress,
+        text_only=many,
+        checkpoint=checkpoint,
+        sources=list(old[:-1]),
+        options=manifest.options,
+    )
     again = append.notes_of(known_end(path, at, last))
     return Appended(append.rows_of(files, many, Counter({last.index: line})), kept, again)
 

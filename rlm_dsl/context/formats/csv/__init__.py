@@ -7,7 +7,7 @@ from functools import partial
 from rlm_dsl.context.format import table_format
 from rlm_dsl.context.formats.csv.rows import survey_csv
 
-OPTIONS = ("columns",)
+OPTIONS = ("encoding", "columns")
 
 CSV = table_format("csv", "a row a record, typed, after a header", survey_csv, (".csv",), options=OPTIONS)
 TSV = table_format(

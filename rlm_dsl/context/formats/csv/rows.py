@@ -24,7 +24,6 @@ from rlm_dsl.context.options import ReadingOptions
 from rlm_dsl.context.rows.file_tables import Surveyed
 from rlm_dsl.language.types import Table, bare
 
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 EXTRA = "extra_fields"
 BATCH = 100_000
 """Rows of a batch at most."""
@@ -61,8 +60,6 @@ class Survey:
 def survey_csv(read: Read, options: ReadingOptions, declared: Table | None, delimiter: str = ",") -> Surveyed:
     """One CSV file. Raises UserError for what is no text."""
     content, given = read.content, read.source.path
-    if content.startswith(UTF_16):
-        raise UserError(f"{given} is UTF-16", "a CSV file is UTF-8: iconv -f UTF-16 -t UTF-8")
     if not NOT_BLANK.search(content, len(BOM) if content.startswith(BOM) else 0):
         refusal = UserError(f"{given} is empty", "a CSV file begins with a header line")
         return Surveyed("tsv" if delimiter == "\t" else "csv", {}, lambda _, schema: (), (), refusal)

@@ -56,7 +56,7 @@ class Block:
 
 def load_html(request: LoadRequest) -> Loaded:
     """Each block a row."""
-    return load_document_rows("html", request.given, ENDINGS, SCHEMA, page_rows, request.progress)
+    return load_document_rows("html", request, ENDINGS, SCHEMA, page_rows)
 
 
 def page_rows(read: Read, counts: Counter[str]) -> Iterator[Row]:
