@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
-from rlm_dsl.context.columns.arrow_types import arrow_type
+from rlm_dsl.context.columns.arrow_types import arrow_type, recast
+from rlm_dsl.context.columns.declared_cells import is_readable, read_cells
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.files.find import file_and_table, files_of, is_many
 from rlm_dsl.context.files.read import Progress
@@ -24,7 +25,7 @@ from rlm_dsl.context.given import Given
 from rlm_dsl.context.options import NO_OPTIONS, OptionError, ReadingOptions, require_known
 from rlm_dsl.context.rows.file_tables import ending_of, is_nothing, no_rows
 from rlm_dsl.context.stored_context import is_stored, open_stored
-from rlm_dsl.language.types import INT, TEXT, Field, Table, fits
+from rlm_dsl.language.types import INT, TEXT, Field, Table, Type, bare, fits, is_nullable, is_text
 
 LINES, DOCUMENTS = "lines", "documents"
 """What text is read as, whatever its file's ending."""
@@ -187,7 +188,7 @@ def as_declared(context: Context, declared: Table) -> Context:
     known = {*context.schema.names} >= {*declared.names} or is_nothing(context.schema)
     if known and not context.count:
         return replace(context, schema=declared, rows=number_rows(no_rows(declared)))
-    wrong = [said for column in declared.columns if (said := misfit(context.schema, column))]
+    wrong = [said for column in declared.columns if (said := misfit(context, column))]
     if wrong:
         raise UserError(
             f"{context.given} is not as the program declares `{context.name}`: {'; '.join(wrong)}",
@@ -202,15 +203,41 @@ def declared_rows(context: Context, declared: Table) -> Any:
         return context.rows
     rows = context.rows.select([n for n in context.rows.column_names if n.startswith("#")])
     for column in declared.columns:
-        held = context.rows[column.name]
-        same = context.schema.column(column.name) == column.type
-        rows = rows.append_column(column.name, held if same else held.cast(arrow_type(column.type)))
+        held, found = context.rows[column.name], context.schema.column(column.name)
+        if found is None or found == column.type:
+            made = held
+        else:
+            made = read_as_declared(held, column.type)[0] if is_text(found) else recast(held, column.type)
+        rows = rows.append_column(column.name, made)
     return rows
 
 
-def misfit(data: Table, column: Field) -> str:
-    found = data.column(column.name)
+def misfit(context: Context, column: Field) -> str:
+    """What is wrong with a column's data, or ''. Texts in memory are read as the type that is declared."""
+    found = context.schema.column(column.name)
     if found is None:
         return f"there is no column `{column.name}`"
     as_text = column.type == TEXT and found == INT
-    return "" if as_text or fits(found, column.type) else f"`{column.name}` is {found} and not {column.type}"
+    if as_text or fits(found, column.type):
+        return ""
+    told = f"`{column.name}` is {found} and not {column.type}"
+    if bare(found) != TEXT or not is_readable(column.type) or isinstance(context.rows, tuple):
+        return told
+    values, wrong = read_as_declared(context.rows[column.name], column.type)
+    if wrong:
+        cell = context.rows[column.name][wrong[0]].as_py()
+        return f"{told}: {len(wrong):,} rows do not fit, first row {wrong[0] + 1:,} with {cell[:40]!r}"
+    return told if values.null_count and not is_nullable(column.type) else ""
+
+
+def read_as_declared(held: Any, type_: Type) -> tuple[Any, list[int]]:
+    """A column of texts in a declared type, and the places of those that are none."""
+    import pyarrow as pa
+
+    made, wrong, passed = [], [], 0
+    for chunk in held.chunks if isinstance(held, pa.ChunkedArray) else [held]:
+        values, places = read_cells(chunk, type_)
+        made.append(values)
+        wrong += [passed + place for place in places]
+        passed += len(chunk)
+    return pa.chunked_array(made, arrow_type(type_)), wrong

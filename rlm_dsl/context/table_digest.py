@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlm_dsl.common.hashing import identity
-from rlm_dsl.language.types import Table
+from rlm_dsl.language.types import DIGITS, Table
 
 
 def canonical_digest(names: Sequence[str], schema: Table, batches: Sequence[Any]) -> tuple[str, int]:
@@ -20,9 +20,10 @@ def canonical_digest(names: Sequence[str], schema: Table, batches: Sequence[Any]
 
     The form is the tagged identity of the number of rows and, column by column, its name as given, its type in the
     language and the digests of its cells. A column's cells are one byte each for whether they are there, and then, null
-    cells as zeros: whole numbers, days and microseconds as 64 bits, floats as theirs (every NaN the same), bools as a
-    byte, all little-endian; texts as the 64-bit lengths of their UTF-8 and these bytes one after the other; lists as
-    their lengths and the cells in them as a column; records as a column a field.
+    cells as zeros: whole numbers, days and microseconds as 64 bits, decimals as 128 bits without their point, floats as
+    theirs (every NaN the same), bools as a byte, all little-endian; texts as the 64-bit lengths of their UTF-8 and
+    these bytes one after the other; lists as their lengths and the cells in them as a column; records as a column a
+    field.
     """
     made, size = [], 0
     for name, column in zip(names, schema.columns, strict=True):
@@ -69,6 +70,9 @@ def cells_bytes(chunk: Any) -> tuple[bytes, bytes, bytes]:
     if pa.types.is_large_string(kind) or pa.types.is_string(kind):
         texts = chunk.cast(pa.large_binary()).fill_null(b"")
         return there, as_array(pc.binary_length(texts), np.int64).tobytes(), content_of(texts)
+    if pa.types.is_decimal(kind):
+        held = chunk.cast(pa.decimal128(DIGITS, kind.scale)).fill_null(0)
+        return there, held.buffers()[1][16 * held.offset : 16 * (held.offset + len(held))].to_pybytes(), b""
     if pa.types.is_floating(kind):
         values = as_array(chunk.fill_null(0.0), np.float64)
         return there, np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes(), b""

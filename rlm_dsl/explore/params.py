@@ -6,7 +6,6 @@ step stays the step that it was; what would not check any more stays a constant.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -16,6 +15,7 @@ from rlm_dsl.common.diagnostics import ProgramError
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.check import Environment, check
 from rlm_dsl.language.syntax import tree as t
+from rlm_dsl.language.syntax.literals import spell_number
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.types import Table
@@ -55,7 +55,7 @@ def stands_in(question: str, constant: Constant) -> bool:
         alike = len(kinds) == 1 and kinds <= {t.Text, t.Number}
         return alike and all(stands_in(question, value) for value in values if isinstance(value, t.Text | t.Number))
     if isinstance(constant, t.Number):
-        text = json.dumps(constant.value)
+        text = spell_number(constant.value)
         return (
             constant.value not in (0, 1)
             and re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.]*\d)", question) is not None
@@ -79,7 +79,7 @@ def type_of(constant: Constant) -> t.Expression:
         return t.Applied("list", (type_of(inner),))
     if isinstance(constant, t.Text):
         return t.Name("text")
-    return t.Name("float" if isinstance(constant.value, float) else "int")
+    return t.Name("int" if isinstance(constant.value, int) else "float")
 
 
 def replace_constant(node: Any, constant: Constant, name: t.Name) -> Any:

@@ -7,15 +7,17 @@ Law: every value that meets the schema reads back as a value of the type, and no
 from __future__ import annotations
 
 import datetime
+import decimal
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unicodedata import east_asian_width, normalize
 
-from rlm_dsl.language.lenient_json import TOO_DEEP, OutOfRange, Unreadable
+from rlm_dsl.common.exact import DIGITS, at_scale, read_decimal, shortest
+from rlm_dsl.language.lenient_json import TOO_DEEP, OutOfRange, Spelled, Unreadable
 from rlm_dsl.language.said_json import DRAFTS, said_values
-from rlm_dsl.language.types import Enum, ListOf, Nullable, Record, Scalar, Table, Type, bare
+from rlm_dsl.language.types import Decimal, Enum, ListOf, Nullable, Record, Scalar, Table, Type, bare
 
 
 class NotOfType(Exception):
@@ -38,6 +40,8 @@ def json_schema(type_: Type) -> dict[str, Any]:
                 "required": [field.name for field in fields],
                 "additionalProperties": False,
             }
+        case Decimal():
+            return {"type": "number"}
         case Scalar(name):
             return dict(SCALAR_SCHEMAS[name])
         case Table():
@@ -196,6 +200,8 @@ def _scalar(value: Any, type_: Type, at: str) -> Any:
             return float(value)
         case Scalar("float"), int() | float() if not isinstance(value, bool):
             raise NotOfType(f"{at} must be a number no larger than {LARGEST:.2g}, not {preview(value)}")
+        case Decimal(scale), int() | float() | str() if not isinstance(value, bool):
+            return _decimal(value, scale, at)
         case Scalar("date" | "timestamp" as name), str():
             return _moment(value, name, at)
         case _:
@@ -217,6 +223,18 @@ WORDS = {
     "int": "a whole number of 64 bits",
     "float": "a number",
 }
+
+
+def _decimal(value: int | float | str, scale: int, at: str) -> decimal.Decimal:
+    """A number as it was spelled; a text may spell one, as traces and params keep decimals."""
+    if isinstance(value, str):
+        read = read_decimal(value.strip(), scale)
+    else:
+        read = at_scale(value.exact if isinstance(value, Spelled) else shortest(value), scale)
+    if read is None:
+        digits = "a whole number" if scale == 0 else f"a number with at most {scale} digits after the point"
+        raise NotOfType(f"{at} must be {digits}, of {DIGITS} in all, not {preview(value)}")
+    return read
 
 
 def _moment(value: str, name: str, at: str) -> Any:

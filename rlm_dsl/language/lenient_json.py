@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 DEEPEST = 200
@@ -50,9 +51,25 @@ def whole_number(digits: str) -> int | float:
     return int(digits) if len(digits) <= LONGEST_INT else number(digits)
 
 
+class Spelled(float):
+    """A number with more digits than its float: `exact` is the one that was written."""
+
+    exact: Decimal
+
+
 def number(digits: str) -> float:
     value = float(digits)
-    return value if math.isfinite(value) else OutOfRange(value)
+    if not math.isfinite(value):
+        return OutOfRange(value)
+    if len(digits) > ALWAYS_EXACT and (exact := Decimal(digits)) != Decimal(repr(value)):
+        held = Spelled(value)
+        held.exact = exact
+        return held
+    return value
+
+
+ALWAYS_EXACT = 15
+"""So many characters spell no more digits than a float prints again."""
 
 
 def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

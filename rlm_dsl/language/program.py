@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypeAlias
 
 from rlm_dsl.common.diagnostics import Diagnostic
+from rlm_dsl.common.exact import spelled
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.common.source import NOWHERE, Span
 from rlm_dsl.language.types import Field, Record, Table, Type
@@ -20,11 +22,14 @@ from rlm_dsl.language.types import Field, Record, Table, Type
 
 @dataclass(frozen=True)
 class Literal:
-    """A constant. Dates and timestamps are datetime values; `raw` is a text that was written r"..", as patterns are."""
+    """A constant. Decimals are decimal.Decimal values, dates and timestamps datetime values; `raw` is a text that was
+    written r"..", as patterns are."""
 
     value: Any
     type: Type
     raw: bool = field(default=False, compare=False)
+    exact: Decimal | None = field(default=None, compare=False)
+    """The number that was written, where the float is only near it."""
 
     @cached_property
     def identity(self) -> str:
@@ -64,10 +69,12 @@ class Apply:
     function: str
     arguments: tuple[Node, ...]
     type: Type
+    version: int = 1
 
     @cached_property
     def identity(self) -> str:
-        return identity("node-v1", ["apply", self.function, [a.identity for a in self.arguments]])
+        told = [self.function] if self.version == 1 else [self.function, self.version]
+        return identity("node-v1", ["apply", *told, [a.identity for a in self.arguments]])
 
 
 @dataclass(frozen=True)
@@ -233,6 +240,8 @@ def constant_text(value: Any) -> object:
             return value
         case float():
             return ["float", repr(value)]
+        case Decimal():
+            return ["decimal", spelled(value)]
         case list() | tuple():
             return [constant_text(item) for item in value]
         case Mapping():

@@ -26,6 +26,16 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
+class Decimal:
+    """An exact number with so many digits after the point, of DIGITS in all."""
+
+    scale: int
+
+    def __str__(self) -> str:
+        return f"decimal({self.scale})"
+
+
+@dataclass(frozen=True, slots=True)
 class Enum:
     """A closed set of texts, in the order given."""
 
@@ -101,7 +111,7 @@ class Table:
         return Table(self.columns + tuple(more))
 
 
-Type: TypeAlias = Scalar | Enum | ListOf | Record | Nullable | Table
+Type: TypeAlias = Scalar | Decimal | Enum | ListOf | Record | Nullable | Table
 
 TEXT = Scalar("text")
 QUOTE = Scalar("quote")
@@ -111,6 +121,11 @@ BOOL = Scalar("bool")
 DATE = Scalar("date")
 TIMESTAMP = Scalar("timestamp")
 NULL = Scalar("null")
+
+DIGITS = 38
+"""Digits of a decimal in all, those after the point among them."""
+MONEY = Decimal(2)
+"""What `decimal` alone means."""
 
 SCALARS: dict[str, Scalar] = {t.name: t for t in (TEXT, QUOTE, INT, FLOAT, BOOL, DATE, TIMESTAMP)}
 
@@ -140,7 +155,17 @@ def null_if(condition: bool, type_: Type) -> Type:
 
 
 def is_numeric(type_: Type) -> bool:
-    return bare(type_) in (INT, FLOAT)
+    return bare(type_) in (INT, FLOAT) or is_decimal(type_)
+
+
+def is_decimal(type_: Type) -> bool:
+    return isinstance(bare(type_), Decimal)
+
+
+def scale_of(type_: Type) -> int:
+    """Digits after the point: none of an int."""
+    inner = bare(type_)
+    return inner.scale if isinstance(inner, Decimal) else 0
 
 
 def is_text(type_: Type) -> bool:
@@ -150,14 +175,14 @@ def is_text(type_: Type) -> bool:
 
 def is_scalar(type_: Type) -> bool:
     """True for a type that is neither list, record nor table."""
-    return isinstance(bare(type_), Scalar | Enum)
+    return isinstance(bare(type_), Scalar | Decimal | Enum)
 
 
 def fits(given: Type, wanted: Type) -> bool:
     """Whether a value of type `given` may stand where `wanted` is asked for.
 
-    An int fits a float, a quote fits text, an enum fits text and any enum that has all its values, T fits T?, null fits
-    T?; lists and records fit part by part.
+    An int fits a decimal and a float, a decimal fits one of more digits after the point and a float, a quote fits text,
+    an enum fits text and any enum that has all its values, T fits T?, null fits T?; lists and records fit part by part.
     """
     if given == wanted:
         return True
@@ -168,8 +193,12 @@ def fits(given: Type, wanted: Type) -> bool:
             return False
         case _, Nullable(outer):
             return given == NULL or fits(given, outer)
-        case Scalar("int"), Scalar("float"):
+        case Scalar("int") | Decimal(), Scalar("float"):
             return True
+        case Scalar("int"), Decimal():
+            return True
+        case Decimal(scale), Decimal(more_digits):
+            return scale <= more_digits
         case Enum() | Scalar("quote"), Scalar("text"):
             return True
         case Enum(values), Enum(more):
@@ -237,5 +266,5 @@ def parts(type_: Type) -> Iterator[Type]:
         case Record(fields) | Table(fields):
             for field in fields:
                 yield from parts(field.type)
-        case Scalar() | Enum():
+        case Scalar() | Decimal() | Enum():
             return

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rlm_dsl.language.operators.core.engine_types import engine_type, widened
 from rlm_dsl.language.operators.core.registry import aggregates, functions
+from rlm_dsl.language.operators.functions.meeting import meeting_types
 from rlm_dsl.language.operators.functions.text import template_pieces
 from rlm_dsl.language.patterns.validate import group_count
 from rlm_dsl.language.program import (
@@ -31,36 +33,7 @@ from rlm_dsl.language.program import (
     resolved,
 )
 from rlm_dsl.language.sql import Sql, bound, joined, name, sql
-from rlm_dsl.language.types import NULL, Enum, ListOf, Nullable, Record, Scalar, Table, Type
-
-ENGINE = {
-    "text": "VARCHAR",
-    "quote": "VARCHAR",
-    "int": "BIGINT",
-    "float": "DOUBLE",
-    "bool": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "null": "VARCHAR",
-}
-
-
-def engine_type(type_: Type) -> str:
-    """The engine's spelling of a type; text in it is our own or quoted."""
-    match type_:
-        case Scalar(scalar):
-            return ENGINE[scalar]
-        case Enum():
-            return "VARCHAR"
-        case Nullable(of):
-            return engine_type(of)
-        case ListOf(of):
-            return f"{engine_type(of)}[]"
-        case Record(fields):
-            inner = ", ".join(f"{name(f.name).parts[0]} {engine_type(f.type)}" for f in fields)
-            return f"STRUCT({inner})"
-        case Table():
-            raise TypeError("a table is no value")
+from rlm_dsl.language.types import NULL, ListOf, Nullable, Scalar, Type, bare
 
 
 def constant(value: Any, type_: Type, hint: str) -> Sql:
@@ -101,7 +74,10 @@ class Writer:
                 written = tuple(self(a, hint) for a in arguments)
                 return aggregates()[function].lower(written, tuple(a.type for a in arguments), self.over)
             case ListValue(items):
-                return sql("[{items}]", items=joined(", ", (self(item, hint) for item in items)))
+                of = bare(node.type)
+                assert isinstance(of, ListOf)
+                written_items = (widened(self(item, hint), item.type, of.of) for item in items)
+                return sql("[{items}]", items=joined(", ", written_items))
             case RecordValue(fields):
                 inner = joined(", ", (sql("{n} := {v}", n=name(n), v=self(v, n)) for n, v in fields))
                 return sql("struct_pack({inner})", inner=inner)
@@ -117,18 +93,22 @@ class Writer:
     def applied(self, node: Apply, hint: str) -> Sql:
         """A scalar function, its arguments by the names of its signature."""
         entry = functions()[node.function]
-        written = [self(argument, hint) for argument in node.arguments]
+        types = tuple(argument.type for argument in node.arguments)
+        met = meeting_types(node.function, types)
+        written = [widened(self(a, hint), a.type, m) for a, m in zip(node.arguments, met, strict=True)]
         named: dict[str, Any] = {}
         for index, wanted in enumerate(entry.inputs):
             named[wanted.name] = written[index:] if wanted.rest else written[index]
-        if callable(entry.sql):
-            return entry.sql(
+        written_as = entry.sql if node.version == entry.version else entry.earlier
+        if callable(written_as):
+            return written_as(
                 {
                     **named,
                     **special(node, named, f"{self.prefix}{hint}"),
-                    "types": tuple(a.type for a in node.arguments),
+                    "types": types,
                 }
             )
+        assert isinstance(entry.sql, str)
         return sql(entry.sql, **named)
 
 
@@ -142,6 +122,8 @@ def special(node: Apply, named: dict[str, Any], hint: str) -> dict[str, Any]:
         return {"known": known_value(node.arguments[1]), "hint": hint}
     if node.function in ("to_date", "to_timestamp"):
         return {"form": re.findall(r"%-?(.)", known_value(node.arguments[1]))}
+    if node.function in ("round", "to_decimal"):
+        return {"scale": known_value(node.arguments[1])}
     if node.function == "regex_extract":
         pattern, group = resolved(node.arguments[1]), node.arguments[2]
         assert isinstance(pattern, Literal | Param)

@@ -20,11 +20,13 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.exact import spelled
 from rlm_dsl.common.hashing import canonical, tagged
 from rlm_dsl.trace.divergence import Divergence
 
@@ -171,6 +173,8 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case float():
             return repr(value)
+        case Decimal():
+            return spelled(value)
         case _:
             return plain(str(value))
 

@@ -74,7 +74,7 @@ def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:
 def test_csv_is_typed_over_all_rows_and_knows_its_bytes(tmp_path: Path) -> None:
     content = 'id,when,ok,x,say\r\n1,2024-01-02,true,1.5,"a ""b""\r\nc"\n2,,FALSE,2,\n'
     context = load("t", written(tmp_path, "t.csv", content))
-    assert context_line(context) == "context t: table(id: int, when: date?, ok: bool, x: float, say: text)"
+    assert context_line(context) == "context t: table(id: int, when: date?, ok: bool, x: decimal(1), say: text)"
     assert column(context, "say") == ['a "b"\r\nc', ""]
     raw = content.encode()
     spans = zip(column(context, "#lo"), column(context, "#hi"), strict=True)
@@ -95,7 +95,7 @@ def test_uneven_csv_rows_are_kept_and_counted(tmp_path: Path) -> None:
 def test_json_lines_types(tmp_path: Path) -> None:
     rows = ['{"a": 1, "b": {"c": [1, 2.5]}, "d": "2024-01-02"}', "", '{"a": null, "e": [1, "x"], "d": null}']
     context = load("j", written(tmp_path, "j.jsonl", "\n".join(rows)))
-    assert str(context.schema) == "table(a: int?, b: {c: list[float]}?, d: date?, e: list[text]?)"
+    assert str(context.schema) == "table(a: int?, b: {c: list[decimal(1)]}?, d: date?, e: list[text]?)"
     assert column(context, "e") == [None, ["1", "x"]]
     assert context.notes == ("1 blank lines were passed over",)
 
@@ -109,8 +109,7 @@ def test_parquet(tmp_path: Path) -> None:
     context = load("p", str(path))
     assert str(context.schema) == "table(n: int?, s: text, l: list[int])"
     pq.write_table(pa.table({"b": [b"x"]}), path)
-    with pytest.raises(UserError, match="column `b` is binary"):
-        load("p", str(path))
+    assert column(load("p", str(path)), "b") == ["x"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,9 @@ def test_a_declaration_is_held_to(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", "a,b\n1,x\n")
     chosen = load("t", path, declared=Table((Field("b", TEXT), Field("a", TEXT))))
     assert column(chosen, "a") == ["1"] and chosen.schema.names == ("b", "a")
-    with pytest.raises(UserError, match="`b` is text and not int; there is no column `c`"):
+    with pytest.raises(
+        UserError, match=r"`b` is text and not int: 1 rows do not fit, first row 1 with 'x'; there is no column `c`"
+    ):
         load("t", path, declared=Table((Field("b", INT), Field("c", INT))))
 
 

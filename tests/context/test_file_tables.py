@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,11 +35,11 @@ def test_months_are_one_table() -> None:
     """A column that one file has not is null there; `01234` stays as written, though another file's are whole
     numbers; a file of a header alone gives no rows; each row's bytes are those of its file."""
     context = load("t", str(CASES / "months/*.csv"))
-    assert str(context.schema) == "table(path: text, id: int, zip: text, amount: float?, channel: text?)"
+    assert str(context.schema) == "table(path: text, id: int, zip: text, amount: decimal(2)?, channel: text?)"
     assert [list(row.values()) for row in cells(context)] == [
-        ["2026-10.csv", 1, "01234", 10.5, None],
-        ["2026-10.csv", 2, "99999", 20.0, None],
-        ["2026-11.csv", 3, "04567", 5.25, "web"],
+        ["2026-10.csv", 1, "01234", Decimal("10.50"), None],
+        ["2026-10.csv", 2, "99999", Decimal("20.00"), None],
+        ["2026-11.csv", 3, "04567", Decimal("5.25"), "web"],
         ["2026-11.csv", 4, "80331", None, ""],
     ]
     assert context.notes == ("column `channel` is in 1 of 3 files, first 2026-11.csv only (null in the others)",)
@@ -47,7 +48,7 @@ def test_months_are_one_table() -> None:
         assert content[row["#lo"] : row["#hi"]].startswith(f"{row['id']},".encode())
         assert content.split(b"\n")[row["#line"] - 1] == content[row["#lo"] : row["#hi"]]
     program = "answer {all: t | sum(amount), n: count(t), zip: t | where(id == 1) | select(zip)}"
-    assert rlm_dsl.run(program, {"t": context}).value["all"] == 35.75
+    assert rlm_dsl.run(program, {"t": context}).value["all"] == "35.75"
 
 
 DECLARED = "context t: table(id: int, zip: text, amount: float)\nanswer {all: t | sum(amount), n: count(t)}"
@@ -70,16 +71,16 @@ def test_parts_of_json_lines_are_one_table() -> None:
 
 
 def test_types_are_of_all_files(tmp_path: Path) -> None:
-    """Whole numbers and floats are floats; beside text, each is as it was written; JSON beside others is its text."""
+    """Whole numbers and decimals are decimals; beside text, each is as it was written; JSON beside others is text."""
     written(tmp_path, "csv/a.csv", "n,mixed,day\n1,1.50,2026-01-01\n")
     written(tmp_path, "csv/b.csv", "N,mixed,day\n2.5,x,2026-01-02\n")
     context = load("t", str(tmp_path / "csv"))
-    assert str(context.schema) == "table(path: text, n: float, mixed: text, day: date)"
+    assert str(context.schema) == "table(path: text, n: decimal(1), mixed: text, day: date)"
     assert column(context, "mixed") == ["1.50", "x"] and "column `N` of b.csv is `n` of the others" in notes(context)
     written(tmp_path, "json/a.json", '[{"v": {"a": 1}, "n": 1}]')
     written(tmp_path, "json/b.json", '[{"v": "x", "n": 1.5}]')
     assert [list(row.values())[1:] for row in cells(load("t", str(tmp_path / "json")))] == [
-        ['{"a": 1}', 1.0],
+        ['{"a": 1}', Decimal("1.0")],
         ["x", 1.5],
     ]
     (tmp_path / "pq").mkdir()

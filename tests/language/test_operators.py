@@ -6,12 +6,14 @@ import datetime
 import json
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rlm_dsl.common.diagnostics import ProgramError
+from rlm_dsl.common.exact import spelled
 from rlm_dsl.integrations.editor.completion import complete
 from rlm_dsl.language.operators.core.operator import Example
 from rlm_dsl.language.operators.core.registry import aggregates, entries, functions, table_operators
@@ -122,6 +124,8 @@ def as_json(value: Any) -> Any:
     match value:
         case datetime.date():
             return value.isoformat()
+        case Decimal():
+            return spelled(value)
         case list() | tuple():
             return [as_json(item) for item in value]
         case dict():

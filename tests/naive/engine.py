@@ -21,11 +21,11 @@ from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.errors import EngineError
 from rlm_dsl.engine.warehouse.origins import find_origins
 from rlm_dsl.language.check import Environment, check_program
+from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.types import SCALARS, Field, ListOf, Nullable, Record, Scalar, Type, bare, is_nullable, nullable
 from rlm_dsl.language.types import Table as TableType
 from rlm_dsl.plan.build import build
-from rlm_dsl.plan.expressions import engine_type
 from tests.naive.rows import CONTEXT_BITS, SOURCE_BITS, Row, Table
 from tests.naive.values import Kind, Stops, Value
 from tests.support.small import calls_of

@@ -159,6 +159,27 @@ def to_int(value: Any) -> Value | int | None:
     return int(text) if -(2**63) <= int(text) < 2**63 else None
 
 
+@function("to_decimal", "decimal(2)")
+def to_decimal(value: Any, digits: int = 2) -> Decimal | None:
+    """Text that is a plain number of no more digits; a number rounded, a float by the digits that it prints."""
+    if isinstance(value, str):
+        text = trimmed(value)
+        unsigned = text[1:] if text[:1] in ("+", "-") else text
+        head, _, tail = unsigned.partition(".")
+        plain = (head or tail) and all(c in "0123456789" for c in head + tail)
+        return kept(Decimal(text), digits) if plain and len(tail.rstrip("0")) <= digits else None
+    if isinstance(value, float):
+        return kept(Decimal(repr(value)), digits) if math.isfinite(value) else None
+    return kept(Decimal(value), digits)
+
+
+def kept(number: Decimal, digits: int) -> Decimal | None:
+    """The number with so many digits after the point, None beyond 38 in all."""
+    with localcontext(prec=1000):
+        made = number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return made if len(made.as_tuple().digits) <= 38 else None
+
+
 @function("to_float", "float")
 def to_float(value: Any) -> float | None:
     if not isinstance(value, str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 Kind = str | tuple[Any, ...]
@@ -112,6 +113,8 @@ def spelled(value: Any) -> str:
             return value
         case int() | float():
             return repr(value)
+        case Decimal():
+            return format(value, "f")
         case datetime.datetime():
             plain = value.replace(microsecond=0).isoformat(" ")
             return plain + (f".{value.microsecond:06d}".rstrip("0") if value.microsecond else "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
@@ -28,7 +29,8 @@ def json_files(kinds: str) -> Iterator[tuple[str, bytes]]:
 
 
 def same(loaded: Any, meant: Any) -> bool:
-    """Whether a loaded value is the JSON value, held in the column's type: itself, a float, or its JSON text."""
+    """Whether a loaded value is the JSON value, held in the column's type: itself, a float, a decimal that prints so,
+    or its JSON text."""
     if isinstance(meant, str):
         whole = meant.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return bool(loaded == whole)
@@ -38,6 +40,8 @@ def same(loaded: Any, meant: Any) -> bool:
         return all(same(loaded.get(key), value) for key, value in meant.items())
     if isinstance(loaded, str) and meant is not None:
         return bool(json.loads(loaded) == meant)
+    if isinstance(loaded, Decimal):
+        return isinstance(meant, int | float) and not isinstance(meant, bool) and float(loaded) == meant
     return type(loaded) in (type(meant), float) and loaded == meant
 
 

@@ -1,27 +1,49 @@
-"""The language's types and Arrow's."""
+"""The Arrow types in which values of the language's types are held, and values of one in another."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rlm_dsl.context.columns.names import UNSPEAKABLE
 from rlm_dsl.language.types import (
-    BOOL,
-    DATE,
-    FLOAT,
-    INT,
-    NULL,
-    TEXT,
-    TIMESTAMP,
+    DIGITS,
+    Decimal,
     Enum,
-    Field,
     ListOf,
     Nullable,
     Record,
     Scalar,
     Table,
     Type,
+    bare,
 )
+
+
+def recast(values: Any, wanted: Type) -> Any:
+    """Values as those of a type that theirs fits. A decimal becomes the nearest float, which Arrow's cast may miss."""
+    import pyarrow as pa
+
+    if isinstance(values, pa.ChunkedArray):
+        return pa.chunked_array([recast(chunk, wanted) for chunk in values.chunks], arrow_type(wanted))
+    match bare(wanted), values.type:
+        case Scalar("float"), kind if pa.types.is_decimal(kind):
+            return values.cast(pa.string()).cast(pa.float64())
+        case ListOf(of), kind if pa.types.is_list(kind):
+            return relisted(values, recast(values.flatten(), of))
+        case Record(fields), kind if pa.types.is_struct(kind):
+            made = [recast(part, f.type) for part, f in zip(values.flatten(), fields, strict=True)]
+            return pa.StructArray.from_arrays(made, [f.name for f in fields], mask=values.is_null())
+        case _:
+            return values.cast(arrow_type(wanted))
+
+
+def relisted(values: Any, elements: Any) -> Any:
+    """Lists of the same lengths as these, of other elements."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(values), 0)).cast(pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    return pa.ListArray.from_arrays(offsets, elements, mask=values.is_null())
 
 
 def arrow_type(type_: Type) -> Any:
@@ -31,6 +53,8 @@ def arrow_type(type_: Type) -> Any:
     match type_:
         case Nullable(of):
             return arrow_type(of)
+        case Decimal(scale):
+            return pa.decimal128(DIGITS, scale)
         case Enum():
             return pa.string()
         case ListOf(of):
@@ -50,38 +74,3 @@ def arrow_type(type_: Type) -> Any:
             }[name]
         case Table():
             raise TypeError("a table is no value")
-
-
-def language_type(type_: Any) -> Type | None:
-    """The language's type for an Arrow type, or None where it has none."""
-    import pyarrow as pa
-
-    t = pa.types
-    tests = (
-        (t.is_null, NULL),
-        (t.is_boolean, BOOL),
-        (t.is_integer, INT),
-        (t.is_floating, FLOAT),
-        (t.is_string, TEXT),
-        (t.is_large_string, TEXT),
-        (t.is_string_view, TEXT),
-        (t.is_date, DATE),
-        (t.is_timestamp, TIMESTAMP),
-    )
-    for test, found in tests:
-        if test(type_):
-            return found
-    if t.is_decimal(type_):
-        return INT if type_.scale <= 0 else FLOAT
-    if t.is_dictionary(type_):
-        return language_type(type_.value_type)
-    if t.is_list(type_) or t.is_large_list(type_) or t.is_fixed_size_list(type_):
-        inner = language_type(type_.value_type)
-        return None if inner is None else ListOf(inner)
-    if t.is_struct(type_):
-        fields = [(field.name, language_type(field.type)) for field in type_]
-        names = {name.lower() for name, _ in fields if name and not UNSPEAKABLE.search(name)}
-        if not fields or len(names) < len(fields) or any(f is None for _, f in fields):
-            return None
-        return Record(tuple(Field(n, f) for n, f in fields if f))
-    return None

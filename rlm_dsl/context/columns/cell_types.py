@@ -14,7 +14,7 @@ from typing import Any
 from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TIMESTAMP, Type
 
 INTEGER = re.compile(r"-?(0|[1-9]\d{0,18})\Z", re.ASCII)
-DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?\Z", re.ASCII)
 
@@ -27,7 +27,7 @@ def as_int(cell: str) -> int:
 
 def as_float(cell: str) -> float:
     """A float; a whole number of more digits than a float holds, such as a long id, stays what it is."""
-    if not DECIMAL.match(cell) or float(cell) in (float("inf"), float("-inf")):
+    if not NUMBER.match(cell) or float(cell) in (float("inf"), float("-inf")):
         raise ValueError(cell)
     if len(cell) > 15 and cell.lstrip("-").isdigit() and int(float(cell)) != int(cell):
         raise ValueError(cell)

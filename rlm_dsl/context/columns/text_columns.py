@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.context.columns.arrow_types import arrow_type
-from rlm_dsl.context.columns.cell_types import DAY, DECIMAL, MOMENT, READERS, as_float
-from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, bare, null_if
+from rlm_dsl.context.columns.cell_types import DAY, MOMENT, NUMBER, READERS, as_float
+from rlm_dsl.context.columns.number_shape import NO_NUMBERS, NumberShape, shape_of_texts
+from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Decimal, Type, bare, null_if
 
 TYPES: tuple[Type, ...] = tuple(type_ for type_, _ in READERS)
 READER = dict(READERS)
@@ -30,13 +31,15 @@ class Seen:
     present: bool = False
     empty: bool = False
     missing: bool = False
+    shape: NumberShape = NO_NUMBERS
 
     @property
     def type(self) -> Type:
         """The first type that every cell reads as; empty cells are null, in texts ''."""
         if not self.present or not self.types:
             return null_if(self.missing, TEXT)
-        return null_if(self.empty or self.missing, self.types[0])
+        first = self.shape.type if self.types[0] == FLOAT else self.types[0]
+        return null_if(self.missing or (self.empty and first != TEXT), first)
 
     def together(self, other: Seen) -> Seen:
         """What is known of the cells of both."""
@@ -45,11 +48,16 @@ class Seen:
             self.present or other.present,
             self.empty or other.empty,
             self.missing or other.missing,
+            self.shape.and_also(other.shape),
         )
 
     def keeps(self, type_: Type) -> bool:
         """Whether cells that gave this type and these give it together, but for nulls."""
-        return not self.present or (bare(self.type) == TEXT if type_ == TEXT else type_ in self.types)
+        if not self.present:
+            return True
+        if type_ == FLOAT or isinstance(type_, Decimal):
+            return FLOAT in self.types and self.shape.keeps(type_)
+        return bare(self.type) == TEXT if type_ == TEXT else type_ in self.types
 
 
 def observe(before: Seen, cells: Any) -> Seen:
@@ -60,11 +68,13 @@ def observe(before: Seen, cells: Any) -> Seen:
     empty = bool(pc.any(pc.equal(lengths, 0), min_count=0).as_py())
     missing = cells.null_count > 0
     longest = pc.max(lengths).as_py() or 0
-    left = before.types
+    left, shape = before.types, before.shape
     if longest and left:
         present = without_empty(cells).drop_null() if empty or missing else cells
         left = readable_types(present, left, longest)
-    return Seen(left, before.present or longest > 0, before.empty or empty, before.missing or missing)
+        if FLOAT in left:
+            shape = shape.and_also(shape_of_texts(present))
+    return Seen(left, before.present or longest > 0, before.empty or empty, before.missing or missing, shape)
 
 
 def without_empty(cells: Any) -> Any:
@@ -96,6 +106,8 @@ def cast_cells(cells: Any, type_: Type) -> Any:
     cells = without_empty(cells)
     if type_ == BOOL:
         return bools(cells)
+    if isinstance(type_, Decimal):
+        return cells.cast(arrow_type(type_))
     try:
         return cells.cast(arrow_type(type_))
     except pa.ArrowInvalid:
@@ -140,7 +152,7 @@ def floats(cells: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not all_true(pc.match_substring_regex(cells, arrow_pattern(DECIMAL))):
+    if not all_true(pc.match_substring_regex(cells, arrow_pattern(NUMBER))):
         return None
     whole = cells.filter(pc.match_substring_regex(cells, rf"^-?[0-9]{{{SHORT},}}\z"))
     if one_by_one_floats(whole) is None:

@@ -9,7 +9,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.format import table_format
 from rlm_dsl.context.options import ReadingOptions
-from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, seen_of
+from rlm_dsl.context.rows.arrow_rows import BATCH, survey_arrow_rows
 from rlm_dsl.context.rows.file_tables import Surveyed
 from rlm_dsl.language.types import Table
 
@@ -17,16 +17,12 @@ FILE, FEATHER_1 = b"ARROW1", b"FEA1"
 
 
 def survey_arrow(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
-    """One Arrow file. Raises UserError naming a column whose type the language has not."""
+    """One Arrow file. Raises UserError for what is none."""
     given = read.source.path
     if read.content.startswith(FEATHER_1):
         raise UserError(f"{given} is Feather of version 1", "write it again: pyarrow.feather.write_feather")
-    columns, notes = seen_of(arrow_schema(read.content, given), batches(read.content, given), given)
-
-    def rows(content: bytes, schema: Table) -> Iterator[Any]:
-        return placed_rows(batches(content, given), schema, given)
-
-    return Surveyed("arrow", columns, rows, notes)
+    arrow = arrow_schema(read.content, given)
+    return survey_arrow_rows("arrow", arrow, lambda content: batches(content, given), read.content, given)
 
 
 def open_reader(content: bytes) -> Any:

@@ -7,6 +7,7 @@ one that programs run in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from rlm_dsl.context.files.database import (
 )
 from rlm_dsl.context.files.find import file_and_table
 from rlm_dsl.context.format import Format, LoadRequest
-from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
+from rlm_dsl.context.rows.arrow_rows import BATCH, load_arrow_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,10 +50,10 @@ def load_duckdb(request: LoadRequest) -> Loaded:
     refuse_pending_changes(path, (".wal",))
     before = file_state(path)
     with open_database(path, given) as connection:
-        query = query_of(connection, path, said)
+        query, noted = readable(connection, query_of(connection, path, said))
         arrow = connection.sql(f"{query} LIMIT 0").to_arrow_table().schema
-    schema, noted = schema_of(arrow, batches(path, given, query, before), given)
-    return Loaded("duckdb", schema, placed_rows(batches(path, given, query, before), schema, given), [source], noted)
+    columns, rows = load_arrow_rows(arrow, lambda: batches(path, given, query, before), given)
+    return Loaded("duckdb", columns.schema, rows, [source], [*noted, *columns.notes])
 
 
 @contextmanager
@@ -81,7 +82,30 @@ def query_of(connection: duckdb.DuckDBPyConnection, path: str, said: str) -> str
     )
     table = choose_table(path, said, sorted(tables), sorted(views))
     schema, name = {**tables, **views}[table]
-    return f"SELECT * FROM {quote_name(schema)}.{quote_name(name)}" + (" ORDER BY rowid" if table in tables else "")
+    return f"FROM {quote_name(schema)}.{quote_name(name)}" + (" ORDER BY rowid" if table in tables else "")
+
+
+AS_TEXT = re.compile(r"(?:TIME WITH TIME ZONE|BIT|BIGNUM|VARINT|U?HUGEINT|UNION\(.*|GEOMETRY.*|VARIANT)\Z", re.DOTALL)
+"""Types whose values change or are lost on their way through Arrow: DuckDB spells them."""
+
+
+def readable(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, list[str]]:
+    """The query of a table's columns, those that Arrow does not hold as DuckDB spells them; and notes on these."""
+    described = connection.execute(f"DESCRIBE SELECT * {source}").fetchall()
+    made, noted = [], []
+    for name, kind, *_ in described:
+        quoted = quote_name(name)
+        if kind in ("HUGEINT", "UHUGEINT"):
+            wide = f"SELECT count(*) {source.removesuffix(' ORDER BY rowid')} WHERE abs({quoted}) >= 1e38::HUGEINT"
+            if not connection.execute(wide).fetchall()[0][0]:
+                made.append(f"CAST({quoted} AS DECIMAL(38, 0)) AS {quoted}")
+                continue
+        if AS_TEXT.match(kind):
+            noted.append(f"column `{name}` is {kind[:60]}, shown as DuckDB spells it")
+            made.append(f"CAST({quoted} AS VARCHAR) AS {quoted}")
+        else:
+            made.append(quoted)
+    return f"SELECT {', '.join(made)} {source}", noted
 
 
 def table_name(schema: str, name: str) -> str:

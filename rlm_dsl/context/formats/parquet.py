@@ -12,21 +12,18 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.format import table_format
 from rlm_dsl.context.options import ReadingOptions
-from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, seen_of
+from rlm_dsl.context.rows.arrow_rows import BATCH, survey_arrow_rows
 from rlm_dsl.context.rows.file_tables import Surveyed
 from rlm_dsl.language.types import Table
 
 
 def survey_parquet(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
-    """One Parquet file. Raises UserError naming a column whose type the language has not."""
+    """One Parquet file. Raises UserError for what is none."""
     given = read.source.path
-    file = open_file(read.content, given)
-    columns, notes = seen_of(file.schema_arrow, batches(file, given), given)
-
-    def rows(content: bytes, schema: Table) -> Iterator[Any]:
-        return placed_rows(batches(open_file(content, given), given), schema, given)
-
-    return Surveyed("parquet", columns, rows, notes)
+    arrow = open_file(read.content, given).schema_arrow
+    return survey_arrow_rows(
+        "parquet", arrow, lambda content: batches(open_file(content, given), given), read.content, given
+    )
 
 
 def open_file(content: bytes, given: str) -> Any:

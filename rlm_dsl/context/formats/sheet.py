@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.context.columns.arrow_columns import wider
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.files.find import TABLE_MARK
@@ -24,7 +25,7 @@ from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.files.unpacking import require_bounded
 from rlm_dsl.context.format import table_format
 from rlm_dsl.context.options import ReadingOptions
-from rlm_dsl.context.rows.arrow_rows import SeenArrow, cast_column
+from rlm_dsl.context.rows.arrow_rows import SeenArrow
 from rlm_dsl.context.rows.file_tables import Surveyed
 from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, NULL, TEXT, TIMESTAMP, Table, Type
 
@@ -62,7 +63,8 @@ def survey_sheet(read: Read, options: ReadingOptions, declared: Table | None) ->
     lines = [sheet.first + at for at in numbers]
 
     def rows(content: bytes, schema: Table) -> Iterator[Any]:
-        yield placed(lines, {field.name: cast_column(field, made[field.name][1], given) for field in schema.columns})
+        held = {name: (seen.found, values) for name, (seen, values) in made.items()}
+        yield placed(lines, {f.name: wider(held[f.name][1], held[f.name][0], f.type) for f in schema.columns})
 
     refusal = UserError(f"{given}: the sheet `{sheet.name}` is empty", "a sheet has a row of names, and rows below it")
     return Surveyed("sheet", columns, rows, [*told, *noted], refusal)

@@ -1,9 +1,9 @@
 """A table of an SQLite file as rows, in the order of its row ids. A row's place is its number.
 
 In: a file, and a table or view of it. Out: columns typed over all values, as SQLite types none: whole numbers, floats
-and texts as they are stored, texts that are all ISO dates as dates, several kinds as text; a column with blobs is
-refused. Law: the file is only read, and nothing in it gets to act: no extension, no other file, no function that has
-effects or gives other rows next time, no recursion without end; triggers never fire, as nothing is written.
+and texts as they are stored, texts that are all ISO dates as dates, several kinds as text, blobs as UTF-8 or
+hexadecimal digits. Law: the file is only read, and nothing in it gets to act: no extension, no other file, no function
+that has effects or gives other rows next time, no recursion without end; triggers never fire, as nothing is written.
 """
 
 from __future__ import annotations
@@ -119,23 +119,16 @@ def parts(path: str, given: str, chosen: Chosen, replaced: list[int]) -> Iterato
         try:
             rows = connection.execute(chosen.query)
             while held := rows.fetchmany(BATCH):
-                yield part(held, chosen.columns, passed, given)
+                yield part(held, chosen.columns, passed)
                 passed += len(held)
         except sqlite3.DatabaseError as failure:
             why = f"it uses {refused[0]}, which may not run here" if refused else str(failure)
             raise UserError(f"{given} cannot be read: {why}") from None
     if not passed:
-        yield part([], chosen.columns, 0, given)
+        yield part([], chosen.columns, 0)
 
 
-def part(held: list[tuple[Any, ...]], columns: tuple[str, ...], passed: int, given: str) -> Part:
-    for row in held:
-        if bytes in map(type, row):
-            column = columns[[type(value) for value in row].index(bytes)]
-            raise UserError(
-                f"{given}: column `{column}` holds blobs, which the language has no type for",
-                "make a view without that column, and name the view",
-            )
+def part(held: list[tuple[Any, ...]], columns: tuple[str, ...], passed: int) -> Part:
     lines = list(range(passed + 1, passed + len(held) + 1))
     return Part(lines, [], [], [dict(zip(columns, row, strict=True)) for row in held])
 

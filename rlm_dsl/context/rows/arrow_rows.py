@@ -2,21 +2,20 @@
 
 In: Arrow record batches. Out: batches of rows, places by number alone. Law: a value is what it was, in the type that
 holds it: zoned timestamps become UTC; a column with nulls is nullable, whatever its file says; what the language has no
-type for, or does not fit its type, is refused, with the column named.
+type for is text or left out, and said (see arrow_columns); no file is refused for one column.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.columns.arrow_types import arrow_type, language_type
+from rlm_dsl.context.columns.arrow_columns import Way, remaining, ways_of, wider
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.value_types import common_type
-from rlm_dsl.context.rows.file_tables import no_rows
+from rlm_dsl.context.rows.file_tables import Surveyed, no_rows
 from rlm_dsl.language.types import NULL, TEXT, Field, Table, Type, bare, null_if, nullable
 
 BATCH = 50_000
@@ -46,49 +45,84 @@ class SeenArrow:
         return self.found == NULL or bare(common_type(type_, self.found)) == type_
 
 
-def schema_of(arrow: Any, batches: Iterable[Any], given: str) -> tuple[Table, list[str]]:
-    """The language's schema for Arrow's, nullable where a batch holds a null, and notes on names.
+@dataclass(frozen=True, slots=True)
+class ArrowColumns:
+    """How columns are read: what each is by its name, in the order of Arrow's; the place of each among these, and its
+    way; what is to be said of them."""
 
-    Raises UserError naming a column that has no type.
-    """
-    columns, notes = seen_of(arrow, batches, given)
-    return Table(tuple(Field(name, seen.type) for name, seen in columns.items())), notes
+    seen: Mapping[str, SeenArrow]
+    places: tuple[int, ...]
+    ways: tuple[Way, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def schema(self) -> Table:
+        return Table(tuple(Field(name, seen.type) for name, seen in self.seen.items()))
 
 
-def seen_of(arrow: Any, batches: Iterable[Any], given: str) -> tuple[dict[str, SeenArrow], list[str]]:
-    """What each column of Arrow's is, and notes on names. Raises UserError naming a column that has no type."""
+@dataclass(slots=True)
+class Look:
+    """What a first look at a column finds: the ways that hold it, whether there are nulls, how many values no way
+    holds; None where it cannot be read at all."""
+
+    ways: tuple[Way, ...] | None
+    null: bool = False
+    lost: int = 0
+
+    def at(self, values: Any) -> None:
+        if self.ways is None:
+            return
+        try:
+            values.validate()
+            self.ways = remaining(self.ways, values)
+            made = values if self.ways[0].sure else self.ways[0].convert(values)
+        except Exception:
+            self.ways = None
+            return
+        self.null = self.null or made.null_count > 0
+        self.lost += made.null_count - values.null_count
+
+
+def columns_of(arrow: Any, batches: Iterable[Any], given: str) -> ArrowColumns:
+    """How the columns of some batches are read, after a first look at all of them. Raises UserError where none can."""
     names, notes = free_names(arrow.names)
-    types = [type_of(field.type, name, given) for name, field in zip(names, arrow, strict=True)]
-    if not types:
+    if not names:
         raise UserError(f"{given} has no columns")
-    nulls = [False] * len(types)
+    looks = [Look(ways_of(field.type)) for field in arrow]
     for batch in batches:
-        nulls = [null or column.null_count > 0 for null, column in zip(nulls, batch.columns, strict=True)]
-    return {name: SeenArrow(type_, null) for name, type_, null in zip(names, types, nulls, strict=True)}, notes
+        for look, values in zip(looks, batch.columns, strict=True):
+            look.at(values)
+    seen: dict[str, SeenArrow] = {}
+    places, ways = [], []
+    for place, (name, look) in enumerate(zip(names, looks, strict=True)):
+        if look.ways is None:
+            kind = str(arrow.field(place).type)[:60]
+            notes.append(f"column `{name}` is {kind}, which cannot be read: it is left out")
+            continue
+        way = look.ways[0]
+        notes += [f"column `{name}`: {way.told}"] if way.told else []
+        lost = f"{look.lost:,} values outside the years 1 to 9999 are null"
+        notes += [f"column `{name}`: {lost}"] if look.lost else []
+        places.append(place)
+        ways.append(way)
+        seen[name] = SeenArrow(way.type, look.null)
+    if not seen:
+        raise UserError(f"{given} has no column that can be read")
+    return ArrowColumns(seen, tuple(places), tuple(ways), tuple(notes))
 
 
-def type_of(arrow: Any, column: str, given: str) -> Type:
-    found = language_type(arrow)
-    if found is None:
-        raise UserError(
-            f"{given}: column `{column}` is {arrow}, which the language has no type for",
-            "convert or leave out that column",
-        )
-    return found
-
-
-def placed_rows(batches: Iterable[Any], schema: Table, given: str) -> Iterator[Any]:
-    """Arrow's batches as rows in the schema's types; one batch at least."""
+def placed_rows(batches: Iterable[Any], columns: ArrowColumns, schema: Table) -> Iterator[Any]:
+    """Arrow's batches as rows in the schema's types, which are theirs or wider; one batch at least."""
     passed = 0
     for held in batches:
-        rows = batch(held, schema, given, passed)
+        rows = batch(held, columns, schema, passed)
         passed += rows.num_rows
         yield rows
     if not passed:
         yield no_rows(schema)
 
 
-def batch(held: Any, schema: Table, given: str, passed: int) -> Any:
+def batch(held: Any, columns: ArrowColumns, schema: Table, passed: int) -> Any:
     import numpy as np
     import pyarrow as pa
 
@@ -99,32 +133,24 @@ def batch(held: Any, schema: Table, given: str, passed: int) -> Any:
         "#lo": pa.nulls(count, pa.int64()),
         "#hi": pa.nulls(count, pa.int64()),
     }
-    for column, values in zip(schema.columns, held.columns, strict=True):
-        made[column.name] = cast_column(column, values, given)
+    for column, place, way in zip(schema.columns, columns.places, columns.ways, strict=True):
+        made[column.name] = wider(way.convert(held.column(place)), way.type, column.type)
     return pa.table(made)
 
 
-def cast_column(column: Field, values: Any, given: str) -> Any:
-    """A column's values in its type. Raises UserError where one does not fit."""
-    import pyarrow as pa
+def survey_arrow_rows(
+    form: str, arrow: Any, read: Callable[[bytes], Iterable[Any]], content: bytes, given: str
+) -> Surveyed:
+    """A first look at a file of which `read` makes batches."""
+    columns = columns_of(arrow, read(content), given)
 
-    try:
-        values.validate(full=True)
-        if bare(column.type) == TEXT and pa.types.is_nested(values.type):
-            return pa.array([as_json(value) for value in values.to_pylist()], pa.large_string())
-        return without_dictionary(values).cast(arrow_type(column.type))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as failure:
-        told = str(failure).splitlines()[0]
-        raise UserError(f"{given}: column `{column.name}` does not fit {column.type}: {told}") from None
+    def rows(content: bytes, schema: Table) -> Iterator[Any]:
+        return placed_rows(read(content), columns, schema)
+
+    return Surveyed(form, columns.seen, rows, list(columns.notes))
 
 
-def as_json(value: Any) -> str | None:
-    """What stands in a column of text for a list or record."""
-    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def without_dictionary(values: Any) -> Any:
-    """Values without a dictionary, which not every cast knows."""
-    import pyarrow as pa
-
-    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+def load_arrow_rows(arrow: Any, read: Callable[[], Iterable[Any]], given: str) -> tuple[ArrowColumns, Iterator[Any]]:
+    """How a reading of batches that can be begun again is read, and its rows."""
+    columns = columns_of(arrow, read(), given)
+    return columns, placed_rows(read(), columns, columns.schema)

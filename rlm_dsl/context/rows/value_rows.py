@@ -6,7 +6,7 @@ Law: the values are gone through twice, first for names and types, then for rows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,16 @@ def load_values(
     schema = Table(tuple(Field(name, seen.type) for name, seen in zip(names, keys.values(), strict=True)))
     if not keys:
         schema, keys = NOTHING, {VALUE: SeenValues()}
-    return Loaded(form, schema, batches(read(), schema, list(keys)), [source], [*noted, *notes])
+    return Loaded(form, schema, batches(read(), schema, keys), [source], [*noted, *notes, *notes_of_blobs(names, keys)])
+
+
+def notes_of_blobs(names: Sequence[str], keys: Mapping[str, SeenValues]) -> list[str]:
+    """What became of bytes."""
+    return [
+        f"column `{name}`: its bytes are shown as {'hexadecimal digits' if seen.hexadecimal else 'UTF-8'}"
+        for name, seen in zip(names, keys.values(), strict=False)
+        if seen.blobs
+    ]
 
 
 def survey_values(form: str, read: Callable[[bytes], Iterator[Part]], content: bytes, refusal: Refusal) -> Surveyed:
@@ -85,7 +94,7 @@ def survey_values(form: str, read: Callable[[bytes], Iterator[Part]], content: b
     held = dict(zip(names, keys.values(), strict=True))
 
     def rows(content: bytes, schema: Table) -> Iterator[Any]:
-        return batches(read(content), schema, list(keys))
+        return batches(read(content), schema, keys)
 
     return Surveyed(form, held, rows, [*noted, *notes])
 
@@ -108,7 +117,7 @@ def survey(
     return keys, [f"{count:,} {what}" for count, what in told if count]
 
 
-def batches(parts: Iterator[Part], schema: Table, keys: list[str]) -> Iterator[Any]:
+def batches(parts: Iterator[Part], schema: Table, keys: Mapping[str, SeenValues]) -> Iterator[Any]:
     """One table a part, and one at least."""
     passed = False
     for part in parts:
@@ -118,7 +127,7 @@ def batches(parts: Iterator[Part], schema: Table, keys: list[str]) -> Iterator[A
         yield batch(Part(), schema, keys)
 
 
-def batch(part: Part, schema: Table, keys: list[str]) -> Any:
+def batch(part: Part, schema: Table, keys: Mapping[str, SeenValues]) -> Any:
     import numpy as np
     import pyarrow as pa
 
@@ -129,6 +138,6 @@ def batch(part: Part, schema: Table, keys: list[str]) -> Any:
         "#lo": np.array(part.starts, np.int64) if placed else pa.nulls(len(part.rows), pa.int64()),
         "#hi": np.array(part.ends, np.int64) if placed else pa.nulls(len(part.rows), pa.int64()),
     }
-    for key, column in zip(keys, schema.columns, strict=True):
-        made[column.name] = column_of([row.get(key) for row in part.rows], column.type)
+    for (key, seen), column in zip(keys.items(), schema.columns, strict=True):
+        made[column.name] = column_of([row.get(key) for row in part.rows], column.type, seen.hexadecimal)
     return pa.table(made)

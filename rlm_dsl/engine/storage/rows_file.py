@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import HI, LINE, LO, ROW, SOURCE
 from rlm_dsl.engine.interrupts import interruptible
+from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.sql import joined, name, render, sql
 from rlm_dsl.language.types import Table, is_text
-from rlm_dsl.plan.expressions import engine_type
 
 if TYPE_CHECKING:
     import duckdb

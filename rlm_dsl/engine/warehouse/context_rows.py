@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rlm_dsl.context.context import StoredPart
+from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.operators.core.relation import HI, LO, ORD, ROW, SOURCE_BITS
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Table
-from rlm_dsl.plan.expressions import engine_type
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Self
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.engine.warehouse.errors import EngineError
 from rlm_dsl.engine.warehouse.memory import engine_bytes, memory_bytes
+from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.operators.core.relation import VALUE
 from rlm_dsl.language.operators.core.terms import ENGINE_FUNCTIONS, ENGINE_MACROS
 from rlm_dsl.language.sql import Sql, joined, name, render, sql
 from rlm_dsl.language.types import Type
-from rlm_dsl.plan.expressions import engine_type
 
 if TYPE_CHECKING:
     import duckdb

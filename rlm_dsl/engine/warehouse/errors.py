@@ -22,6 +22,11 @@ class EngineError(UserError):
 
 WORDS = (
     (r"left the years 1 to 9999", "a date left the years 1 to 9999", "take fewer days or seconds"),
+    (
+        r"DECIMAL\b|Overflow in HUGEINT",
+        "a decimal left the range of 38 digits",
+        "round what goes into it: round(x, 2), or take floats: to_float(x)",
+    ),
     (r"[Oo]verflow|out of range", "a whole number left the range of 64 bits", "use floats: to_float(x)"),
     (
         r"max_temp_directory_size",

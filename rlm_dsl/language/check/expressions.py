@@ -9,6 +9,7 @@ What stands below and needs expressions in turn (steps, their arguments, aggrega
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.check import habits
@@ -51,7 +52,7 @@ def check_expression(names: Names, expression: t.Expression, scope: Scope = NO_R
         case t.Call():
             return _call(names, expression, scope)
         case t.Unary("-", t.Number(number)):
-            return number_literal(names, -number, expression.span)
+            return number_literal(names, negative(number), expression.span)
         case t.Unary(operator, operand):
             symbol = {"-": "negate"}.get(operator, operator)
             return _applied(names, symbol, [(operand, None)], expression.span, scope)
@@ -75,6 +76,10 @@ def check_expression(names: Names, expression: t.Expression, scope: Scope = NO_R
         case t.Applied() | t.Maybe():
             names.report("C03", "a type stands where a value is needed", expression.span)
             return None
+
+
+def negative(number: int | float | Decimal) -> int | float | Decimal:
+    return number.copy_negate() if isinstance(number, Decimal) else -number
 
 
 def _list(names: Names, items: tuple[t.Argument, ...], span: Span, scope: Scope) -> Node | None:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from rlm_dsl.common.diagnostics import did_you_mean
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.check import habits
+from rlm_dsl.language.check.decimals import exact_literals, keeps_decimal_rules, with_digits
 from rlm_dsl.language.check.function_rules import keeps_rules
 from rlm_dsl.language.check.scope import Names, Scope
 from rlm_dsl.language.operators.core.function import KINDS, RESULTS, Function, Input
-from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
+from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators, version_of
 from rlm_dsl.language.patterns.validate import problem
 from rlm_dsl.language.program import Apply, Literal, Node, Param, known_value, resolved
 from rlm_dsl.language.syntax import tree as t
@@ -37,6 +38,8 @@ from rlm_dsl.language.types import (
     null_if,
 )
 
+ROUND_FIRST = "round a factor first: round(x, 4), or take floats: to_float(x)"
+
 
 class Given(NamedTuple):
     """A checked argument of a function, where it stands, and its keyword."""
@@ -53,6 +56,7 @@ def apply_function(names: Names, function: str, given: Sequence[Given], span: Sp
     if placed is None:
         return None
     flat, spans = placed
+    flat = exact_literals(entry.name, flat)
     if not _checked(names, entry, flat, spans, span):
         return None
     return _typed(names, entry, flat, span)
@@ -113,7 +117,7 @@ def _checked(names: Names, entry: Function, flat: tuple[Node, ...], spans: list[
         fine &= _of_kind(names, entry, node, wanted, place)
     if not fine:
         return False
-    return keeps_rules(names, entry.name, flat, spans, span)
+    return keeps_rules(names, entry.name, flat, spans, span) and keeps_decimal_rules(names, entry.name, flat, spans)
 
 
 def _of_kind(names: Names, entry: Function, node: Node, wanted: Input, place: Span) -> bool:
@@ -154,7 +158,11 @@ def _kind_words(wanted: Input) -> str:
 def conversion_hints(kind: str, given: Type, function: str) -> tuple[str, ...]:
     """How to make a value of the kind that is wanted."""
     if kind in ("number", "float", "int") and is_text(given):
-        return ("join texts with concat(a, b)",) if function == "+" else ("convert it: to_int(x) or to_float(x)",)
+        return (
+            ("join texts with concat(a, b)",)
+            if function == "+"
+            else ("convert it: to_int(x), to_decimal(x) or to_float(x)",)
+        )
     if kind == "int" and is_numeric(given):
         return ("convert it: to_int(x), round(x), floor(x)",)
     if kind in ("moment", "date", "timestamp") and is_text(given):
@@ -194,15 +202,19 @@ def _typed(names: Names, entry: Function, flat: tuple[Node, ...], span: Span) ->
         result = entry.gives(types)
         if result is None:
             given = " and ".join(dict.fromkeys(str(type_) for type_ in (types[1:] if entry.name == "if" else types)))
+            if entry.name == "*":
+                names.report("C03", f"a product of {given} has more digits than a decimal holds", span, ROUND_FIRST)
+                return None
             names.report("C03", f"`{entry.name}` needs values of one type, and these are {given}", span)
             return None
+        result = with_digits(entry.name, flat, result)
     else:
         base = RESULTS[entry.result.rstrip("?")]
         absent = any(map(is_nullable, _operands(entry, flat))) and not entry.takes_null
         result = null_if(absent or entry.result.endswith("?"), base)
     if entry.name == "/" and known_value(flat[1]) not in (0, None):
         result = null_if(any(map(is_nullable, types)), FLOAT)
-    return Apply(entry.name, flat, result)
+    return Apply(entry.name, flat, result, version_of(entry, names.versions))
 
 
 def _operands(entry: Function, flat: tuple[Node, ...]) -> list[Type]:

@@ -180,9 +180,8 @@ FUNCTIONS: Mapping[str, str] = _alike(
         "ilike": 'x matches r"(?i)pattern"',
         # numbers
         "int integer to_integer parse_int as_int int_cast": "to_int(x)",
-        "float double to_double to_number to_num to_numeric parse_float number numeric decimal to_decimal": (
-            "to_float(x) or to_int(x)"
-        ),
+        "float double to_double to_number to_num to_numeric parse_float number": "to_float(x) or to_int(x)",
+        "numeric decimal money to_money currency": "to_decimal(x, 2)",
         "cast try_cast convert": "to_int(x) or to_float(x) or to_date(x, format)",
         "bool to_bool boolean": 'x == "true" or x > 0',
         "pow power square": "x * x",
@@ -272,7 +271,9 @@ TYPES: Mapping[str, str] = {
     "number": "float",
     "double": "float",
     "real": "float",
-    "decimal": "float",
+    "numeric": "decimal",
+    "money": "decimal",
+    "currency": "decimal",
     "boolean": "bool",
     "datetime": "timestamp",
     "time": "timestamp",

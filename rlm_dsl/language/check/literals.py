@@ -7,16 +7,20 @@ wrong. Law: a list has one type; a record has at least one field and no name twi
 from __future__ import annotations
 
 import datetime
+import decimal
 from collections.abc import Sequence
 
 from rlm_dsl.common.source import Span
+from rlm_dsl.language.check.decimals import meet_exactly
 from rlm_dsl.language.check.scope import Names
 from rlm_dsl.language.program import ListValue, Literal, Node, RecordValue
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.types import DATE, FLOAT, INT, NULL, TIMESTAMP, Field, ListOf, Record, Table, Type, unify
 
 
-def number_literal(names: Names, number: int | float, span: Span) -> Node | None:
+def number_literal(names: Names, number: int | float | decimal.Decimal, span: Span) -> Node | None:
+    if isinstance(number, decimal.Decimal):
+        return Literal(float(number), FLOAT, exact=number)
     if isinstance(number, int) and not -(2**63) <= number < 2**63:
         names.report("C03", "a whole number has at most 64 bits", span, "write it as a float, such as 1e20")
         return None
@@ -31,6 +35,7 @@ def moment_literal(text: str) -> Literal:
 
 
 def list_literal(names: Names, items: Sequence[Node], span: Span) -> Node | None:
+    items = meet_exactly(tuple(items))
     of: Type | None = items[0].type if items else NULL
     for node in items[1:]:
         of = None if of is None else unify(of, node.type)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rlm_dsl.common.diagnostics import Diagnostic, ProgramError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.language.answer_schema import NotOfType, typed
+from rlm_dsl.language.check.decimals import at_type, exact_param
 from rlm_dsl.language.check.expressions import check_expression
 from rlm_dsl.language.check.scope import Environment, Names
 from rlm_dsl.language.check.type_expressions import resolve_type
@@ -158,11 +159,11 @@ class _Run:
         node = check_expression(self.names, statement.value)
         if node is None:
             return None
-        inner = resolved(node)
+        inner = resolved(exact_param(node, type_))
         if not isinstance(inner, Literal | Param) or not (fits(inner.type, type_) or inner.value == []):
             self.names.report("C19", f"the value of `{name}` must be a {type_} written out", statement.value.span)
             return None
-        return Param(name, inner.value, type_)
+        return Param(name, at_type(inner.value, type_), type_)
 
     def given(self, statement: t.ParamStatement, type_: Type) -> Param | None:
         """The value given for this run, as JSON."""

@@ -12,7 +12,7 @@ from rlm_dsl.language.check.habits import TYPES
 from rlm_dsl.language.check.scope import Names
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
-from rlm_dsl.language.types import SCALARS, Enum, Field, ListOf, Record, Table, Type, nullable
+from rlm_dsl.language.types import DIGITS, MONEY, SCALARS, Decimal, Enum, Field, ListOf, Record, Table, Type, nullable
 
 
 def resolve_type(names: Names, expression: t.Expression) -> Type | None:
@@ -34,6 +34,8 @@ def resolve_type(names: Names, expression: t.Expression) -> Type | None:
         case t.Call("table", (), entries):
             fields = _fields(names, entries)
             return None if fields is None else Table(fields)
+        case t.Call("decimal", arguments):
+            return _decimal(names, arguments, expression.span)
         case t.Text(text) if text in SCALARS or text.lower() in TYPES:
             meant = text if text in SCALARS else TYPES[text.lower()]
             names.report("C13", "a type is no text", expression.span, f"write it bare: {meant}")
@@ -43,7 +45,7 @@ def resolve_type(names: Names, expression: t.Expression) -> Type | None:
                 "C13",
                 "no type",
                 expression.span,
-                f'types: {", ".join(SCALARS)}, list[T], enum["a", "b"], {{name: T}}, table(col: T), T?',
+                f'types: {", ".join(SCALARS)}, decimal(2), list[T], enum["a", "b"], {{name: T}}, table(col: T), T?',
             )
             return None
 
@@ -61,9 +63,23 @@ def parse_table_type(text: str) -> Table | None:
 def _scalar(names: Names, name: str, span: Span) -> Type | None:
     if name in SCALARS:
         return SCALARS[name]
+    if name == "decimal":
+        return MONEY
     known = TYPES.get(name.lower())
     hints = (f"write `{known}`",) if known else did_you_mean(name, list(SCALARS), what="types")
     names.report("C13", f"no type is called `{name}`", span, *hints)
+    return None
+
+
+def _decimal(names: Names, arguments: tuple[t.Argument, ...], span: Span) -> Type | None:
+    match arguments:
+        case (t.Argument(None, t.Number(int() as scale)),) if scale <= DIGITS:
+            return Decimal(scale)
+        case (t.Argument(None, t.Number(int())), t.Argument(None, t.Number(int() as scale))) if scale <= DIGITS:
+            hint = f"write decimal({scale}): of {DIGITS} digits in all"
+        case _:
+            hint = f"write decimal(2), or another number from 0 to {DIGITS}"
+    names.report("C13", "a decimal is told by its digits after the point alone", span, hint)
     return None
 
 

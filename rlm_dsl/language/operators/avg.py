@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from rlm_dsl.language.operators.core.aggregate import AggregateFunction
+from rlm_dsl.language.operators.core.engine_types import widened
 from rlm_dsl.language.operators.core.operator import Example
 from rlm_dsl.language.sql import Sql, sql
-from rlm_dsl.language.types import FLOAT, INT, Type, bare, is_nullable, null_if
+from rlm_dsl.language.types import FLOAT, INT, Type, bare, is_decimal, is_nullable, null_if
 
 
 def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
-    """Ints are added exactly and divided once; floats are added in the table's order."""
+    """Ints and decimals are added exactly and divided once; floats are added in the table's order."""
     if bare(types[0]) == INT:
         return sql("(sum({v}){o}::DOUBLE / nullif(count({v}){o}, 0))", v=values[0], o=over)
+    if is_decimal(types[0]):
+        whole = widened(sql("sum({v}){o}", v=values[0], o=over), types[0], FLOAT)
+        return sql("({whole} / nullif(count({v}){o}, 0))", whole=whole, v=values[0], o=over)
     return sql('(sum({v} ORDER BY "#ord"){o} / nullif(count({v}){o}, 0))', v=values[0], o=over)
 
 

@@ -6,8 +6,9 @@ from rlm_dsl.language.operators.core.kinds import Rows
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.join import met_sides
 from rlm_dsl.language.operators.union import result as same_columns
-from rlm_dsl.language.sql import Sql, joined, name, sql
+from rlm_dsl.language.sql import Sql, joined, sql
 from rlm_dsl.language.types import Type
 
 
@@ -20,7 +21,11 @@ def lower(lowering: Lowering) -> Sql:
     """Equal in every column; null equals null."""
     t, other = lowering.inputs
     equal = joined(
-        " AND ", (sql('"left".{c} IS NOT DISTINCT FROM "right".{c}', c=name(column)) for column in t.type.names)
+        " AND ",
+        (
+            sql("{a} IS NOT DISTINCT FROM {b}", a=a, b=b)
+            for a, b in (met_sides(lowering, column) for column in t.type.names)
+        ),
     )
     return sql(
         'SELECT "left".* FROM {t} AS "left" ANTI JOIN {other} AS "right" ON {equal}',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rlm_dsl.language.operators.core.conversion import CONVERTIBLE, converted, converted_type
+from rlm_dsl.language.operators.core.conversion import CONVERTIBLE_WORDS, converted, converted_type, is_convertible
 from rlm_dsl.language.operators.core.kinds import ColumnTypes, Each, Flag, Pattern
 from rlm_dsl.language.operators.core.lowering import Lowering, is_own
 from rlm_dsl.language.operators.core.nullability import known_present, needed
@@ -17,7 +17,7 @@ from rlm_dsl.language.patterns.tree import begins_text, stands_alone
 from rlm_dsl.language.patterns.validate import named_groups
 from rlm_dsl.language.program import Column, Step, known_value
 from rlm_dsl.language.sql import Sql, bound, joined, name, names, sql
-from rlm_dsl.language.types import TEXT, Field, Type, bare
+from rlm_dsl.language.types import TEXT, Field, Type
 
 
 def groups(pattern: str) -> Mapping[str, int]:
@@ -33,8 +33,8 @@ def result(arguments: Arguments) -> Type:
     for column, type_ in types.items():
         if column not in found:
             raise Refused("types", f"the pattern has no group `{column}`", f"its groups: {', '.join(found)}")
-        if bare(type_) not in CONVERTIBLE:
-            raise Refused("types", f"a group cannot be read as {type_}", "use text, int, float, bool, date, timestamp")
+        if not is_convertible(type_):
+            raise Refused("types", f"a group cannot be read as {type_}", CONVERTIBLE_WORDS)
     kept = known_present(arguments.table, needed(arguments["on"]))
     return kept.with_columns(Field(g, converted_type(types.get(g, TEXT))) for g in found)
 

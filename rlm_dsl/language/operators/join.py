@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from rlm_dsl.language.operators.core.engine_types import widened
 from rlm_dsl.language.operators.core.kinds import Choice, JoinCondition, Rows
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.nullability import known_present, present
@@ -12,6 +13,7 @@ from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
 from rlm_dsl.language.operators.core.provenance import origin_list
 from rlm_dsl.language.operators.core.relation import FROM, ORD, Relation
+from rlm_dsl.language.operators.functions.meeting import meeting_types
 from rlm_dsl.language.program import Column, Step
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import TEXT, Field, Table, Type, null_if
@@ -106,7 +108,17 @@ def condition(lowering: Lowering) -> Sql:
     on = lowering["on"]
     if not isinstance(on, tuple):
         return lowering.value("on")
-    return joined(" AND ", (sql('"left".{c} = "right".{c}', c=name(column)) for column in on))
+    return joined(" AND ", (sql("{a} = {b}", a=a, b=b) for a, b in (met_sides(lowering, c) for c in on)))
+
+
+def met_sides(lowering: Lowering, column: str) -> tuple[Sql, Sql]:
+    """A column of both tables, each side in the type in which they meet."""
+    sides = [sql(f'"{side}".{{c}}', c=name(column)) for side in ("left", "right")]
+    given = [relation.type.column(column) for relation in lowering.inputs]
+    types = tuple(type_ for type_ in given if type_ is not None)
+    assert len(types) == len(sides)
+    a, b = map(widened, sides, types, meeting_types("==", types))
+    return a, b
 
 
 def most_rows(arguments: Arguments, rows: list[int]) -> int | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.conversion import CONVERTIBLE, converted
+from rlm_dsl.language.operators.core.conversion import CONVERTIBLE_WORDS, converted, is_convertible
 from rlm_dsl.language.operators.core.kinds import ColumnTypes, Each
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
 from rlm_dsl.language.sql import Sql, bound, joined, name, sql
-from rlm_dsl.language.types import Enum, Field, ListOf, Record, Type, bare, nullable
+from rlm_dsl.language.types import Field, ListOf, Record, Type, bare, nullable
 
 
 def result(arguments: Arguments) -> Type:
@@ -20,7 +20,7 @@ def result(arguments: Arguments) -> Type:
             raise Refused(
                 "types",
                 f"`{field}` cannot be read as {type_}",
-                "use text, int, float, bool, date, timestamp, and list[T] and {name: T} of these",
+                f"{CONVERTIBLE_WORDS}, and list[T] and {{name: T}} of these",
             )
     return arguments.table.with_columns(Field(field, nulls_inside(type_)) for field, type_ in types)
 
@@ -32,7 +32,7 @@ def readable(type_: Type) -> bool:
         case Record(fields):
             return all(readable(f.type) for f in fields)
         case inner:
-            return inner in CONVERTIBLE and not isinstance(inner, Enum)
+            return is_convertible(inner)
 
 
 def nulls_inside(type_: Type) -> Type:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from rlm_dsl.language.operators.core.aggregate import AggregateFunction
+from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.operators.core.operator import Example
 from rlm_dsl.language.sql import Sql, sql
-from rlm_dsl.language.types import INT, Type, bare
+from rlm_dsl.language.types import INT, Type, bare, is_decimal
 
 
 def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
-    """Floats are added in the table's order: in another order the last bit may differ."""
+    """Floats are added in the table's order: in another order the last bit may differ. What is added to a decimal's sum
+    is nothing, and refused where the sum has more digits than are held."""
     if bare(types[0]) == INT:
         return sql("CAST(coalesce(sum({v}){o}, 0) AS BIGINT)", v=values[0], o=over)
+    if is_decimal(types[0]):
+        none = f"CAST(0 AS {engine_type(bare(types[0]))})"
+        return sql(f"(coalesce(sum({{v}}){{o}}, {none}) + {none})", v=values[0], o=over)
     return sql('coalesce(sum({v} ORDER BY "#ord"){o}, 0.0::DOUBLE)', v=values[0], o=over)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rlm_dsl.language.operators.core.engine_types import widened
 from rlm_dsl.language.operators.core.kinds import Rows
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.operator import Example, Operator
@@ -40,7 +41,9 @@ def shared(column: Field, other: Table) -> Type:
 
 def lower(lowering: Lowering) -> Sql:
     columns = lowering.step.type.names  # type: ignore[union-attr]
-    halves = [half(relation, columns, number, lowering.united) for number, relation in enumerate(lowering.inputs)]
+    shared_type = lowering.step.type
+    assert isinstance(shared_type, Table)
+    halves = [half(relation, shared_type, number, lowering.united) for number, relation in enumerate(lowering.inputs)]
     hidden = (FROM,) if lowering.united else lowering.t.origin
     return sql(
         'SELECT {columns}, row_number() OVER (ORDER BY "#half", {ord}) AS {ord}, {hidden} FROM ({halves})',
@@ -51,17 +54,26 @@ def lower(lowering: Lowering) -> Sql:
     )
 
 
-def half(relation: Relation, columns: tuple[str, ...], number: int, united: bool) -> Sql:
+def half(relation: Relation, shared_type: Table, number: int, united: bool) -> Sql:
     origin = (
         sql("{o} AS {f}", o=origin_list(relation, grouped=False), f=name(FROM)) if united else names(relation.origin)
     )
     return sql(
         f'SELECT {{columns}}, {{ord}}, {number} AS "#half", {{origin}} FROM {{t}}',
-        columns=names(columns),
+        columns=joined(", ", (in_type(relation, column) for column in shared_type.columns)),
         ord=name(ORD),
         origin=origin,
         t=relation.sql,
     )
+
+
+def in_type(relation: Relation, wanted: Field) -> Sql:
+    """A relation's column as that of both tables."""
+    given = relation.type.column(wanted.name)
+    assert given is not None
+    plain = name(wanted.name)
+    held = widened(plain, given, wanted.type)
+    return plain if held == plain else sql("{v} AS {n}", v=held, n=plain)
 
 
 def own(step: Step, inputs: tuple[Relation, ...]) -> str:

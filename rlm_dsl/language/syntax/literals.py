@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import re
 from datetime import date, datetime
+from decimal import Decimal
 
 from rlm_dsl.common.diagnostics import Diagnostic
+from rlm_dsl.common.exact import DIGITS, shortest, spelled
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.syntax.tree import Moment, Number, Text
 
@@ -51,7 +53,9 @@ def read_number(written: str, span: Span) -> tuple[Number, Diagnostic | None]:
 def _read_float(digits: str, span: Span) -> tuple[Number, Diagnostic | None]:
     value = float(digits)
     if math.isfinite(value):
-        return Number(value, span), None
+        exact = Decimal(digits)
+        plain = "e" not in digits.lower() and len(exact.as_tuple().digits) <= DIGITS
+        return Number(exact if plain and shortest(value) != exact else value, span), None
     return Number(0, span), Diagnostic("S04", "the number is too large for a float", span, ("floats end near 1.8e308",))
 
 
@@ -114,8 +118,8 @@ def _escape_hints(escape: str) -> tuple[str, ...]:
 # ---- spelling ----
 
 
-def spell_number(value: int | float) -> str:
-    return repr(value)
+def spell_number(value: int | float | Decimal) -> str:
+    return spelled(value) if isinstance(value, Decimal) else repr(value)
 
 
 def spell_text(text: Text, *, one_line: bool = False) -> str:

@@ -6,6 +6,7 @@ In: nothing. Out: immutable nodes. Law: nodes that differ only in places are equ
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TypeAlias
 
 from rlm_dsl.common.source import NOWHERE, Span
@@ -13,9 +14,9 @@ from rlm_dsl.common.source import NOWHERE, Span
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An int or float literal; `text` is as written (`1_000`, `1e6`), `value` what it means."""
+    """An int or float literal; a number of more digits than its float prints is kept as it is written."""
 
-    value: int | float
+    value: int | float | Decimal
     span: Span = field(default=NOWHERE, compare=False)
 
 

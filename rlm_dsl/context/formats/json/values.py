@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.columns.number_shape import Written, written_number
 from rlm_dsl.context.rows.value_rows import DEEPEST
 
 WINDOW = 4 << 20
@@ -58,9 +59,9 @@ def refusing(given: str, number: int, hint: str, place: Callable[[int], str] | N
         raise UserError(f"{given}:{number}: no JSON: {failure}") from None
 
 
-def finite(word: str) -> float:
-    """A number as a float, refused where it would become infinite."""
-    number = float(word)
+def finite(word: str) -> Written | float:
+    """A number as it is written or as a float, refused where it would become infinite."""
+    number = written_number(word)
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"a number is larger than a float holds: {word[:20]}")
     return number
@@ -70,5 +71,5 @@ def refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON value")
 
 
-PLAIN = json.JSONDecoder(parse_constant=refuse_constant)
+PLAIN = json.JSONDecoder(parse_constant=refuse_constant, parse_float=written_number)
 CAREFUL = json.JSONDecoder(parse_constant=refuse_constant, parse_float=finite)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from rlm_dsl.language.operators.core.registry import functions
-from rlm_dsl.language.operators.functions.numbers import trimmed
+from rlm_dsl.language.operators.functions.numbers import decimal_of_text, trimmed
 from rlm_dsl.language.sql import Sql, bound, sql
-from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Type, bare, nullable
+from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Decimal, Type, bare, nullable
 
 CONVERTIBLE = (TEXT, INT, FLOAT, BOOL, DATE, TIMESTAMP)
+CONVERTIBLE_WORDS = "use text, int, decimal(2), float, bool, date, timestamp"
+
+
+def is_convertible(type_: Type) -> bool:
+    """Whether a text can be read as a value of the type."""
+    return bare(type_) in CONVERTIBLE or isinstance(bare(type_), Decimal)
 
 
 YEARS = r"(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])"
@@ -24,6 +30,8 @@ def converted(text: Sql, to: Type) -> Sql:
             return functions()["to_int"].sql({"value": text, "types": (TEXT,)})  # type: ignore[operator]
         case t if t == FLOAT:
             return functions()["to_float"].sql({"value": text, "types": (TEXT,)})  # type: ignore[operator]
+        case Decimal(scale):
+            return decimal_of_text(text, scale)
         case t if t == BOOL:
             return sql("CASE lower({t}) WHEN 'true' THEN true WHEN 'false' THEN false END", t=trimmed(text))
         case t if t == DATE:

@@ -28,6 +28,9 @@ from rlm_dsl.language.types import (
     is_text,
 )
 
+Gives = Callable[[tuple[Type, ...]], Type | None]
+"""The type of a result by those of the arguments; None where they have none in common."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -76,17 +79,19 @@ class Function:
 
     `sql` is a template over the arguments' names, or a function from their SQL (and literal values) to SQL. A result
     written `T` is the arguments' common type and `?` adds null; otherwise a null argument gives null unless
-    `takes_null`. `gives` overrides the result type where it depends on the arguments.
+    `takes_null`. `gives` overrides the result type where it depends on the arguments. `earlier` is the SQL of
+    version 1, with which runs that were recorded by it go on.
     """
 
     signature: str
     summary: str
     sql: str | Callable[[Mapping[str, Any]], Sql]
     takes_null: bool = False
-    gives: Callable[[tuple[Type, ...]], Type | None] | None = None
+    gives: Gives | None = None
     examples: tuple[tuple[str, Any], ...] = ()
     symbol: str = ""
     version: int = 1
+    earlier: Callable[[Mapping[str, Any]], Sql] | None = None
 
     @cached_property
     def name(self) -> str:

@@ -62,8 +62,9 @@ BEFORE_HEADERS_TOLD = {"search": 2}
 
 
 def operator_versions() -> dict[str, int]:
-    """The versions of operators that have had more than one, as a header tells them."""
-    return {name: operator.version for name, operator in table_operators().items() if operator.version > 1}
+    """The versions of operators and functions that have had more than one, as a header tells them."""
+    known: dict[str, Operator | Function] = {**functions(), **table_operators()}
+    return {name: entry.version for name, entry in known.items() if entry.version > 1}
 
 
 def recorded_versions(header: Mapping[str, Any]) -> Mapping[str, int]:
@@ -72,8 +73,8 @@ def recorded_versions(header: Mapping[str, Any]) -> Mapping[str, int]:
     return found
 
 
-def version_of(operator: Operator, recorded: Mapping[str, int] | None) -> int:
-    """The version of an operator in a recorded run; today's where there is none."""
+def version_of(operator: Operator | Function, recorded: Mapping[str, int] | None) -> int:
+    """The version of an operator or function in a recorded run; today's where there is none."""
     return operator.version if recorded is None else recorded.get(operator.name, 1)
 
 

@@ -6,24 +6,58 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from rlm_dsl.language.operators.core.function import Function
+from rlm_dsl.language.operators.core.engine_types import engine_type, number_type, widened
+from rlm_dsl.language.operators.core.function import Function, Gives
 from rlm_dsl.language.operators.functions.text import BLANKS
 from rlm_dsl.language.sql import Sql, sql
-from rlm_dsl.language.types import FLOAT, INT, Nullable, Type, bare, is_nullable, is_text, null_if
+from rlm_dsl.language.types import (
+    BOOL,
+    DIGITS,
+    FLOAT,
+    INT,
+    MONEY,
+    Decimal,
+    Type,
+    bare,
+    is_decimal,
+    is_nullable,
+    is_text,
+    null_if,
+    nullable,
+    scale_of,
+)
 
 
 def common(types: tuple[Type, ...]) -> Type:
-    """int if all are, else float; nullable if any is."""
-    whole = all(bare(t) == INT for t in types)
-    return null_if(any(map(is_nullable, types)), INT if whole else FLOAT)
+    """int if all are, decimal if no float is among them, else float; nullable if any is."""
+    return null_if(any(map(is_nullable, types)), number_type(types))
 
 
-def arithmetic(symbol: str, summary: str, example: tuple[str, object]) -> Function:
+def product(types: tuple[Type, ...]) -> Type | None:
+    """A product of decimals has the digits after the point of both; None for more than a decimal has."""
+    shared = common(types)
+    scale = sum(map(scale_of, types))
+    if not is_decimal(shared):
+        return shared
+    return null_if(is_nullable(shared), Decimal(scale)) if scale <= DIGITS else None
+
+
+def quotient(types: tuple[Type, ...]) -> Type:
+    """Of decimals a decimal without digits after the point."""
+    shared = common(types)
+    return nullable(Decimal(0) if is_decimal(shared) else shared)
+
+
+def rounded(types: tuple[Type, ...]) -> Type:
+    return null_if(is_nullable(types[0]), bare(types[0]))
+
+
+def arithmetic(symbol: str, summary: str, example: tuple[str, object], gives: Gives = common) -> Function:
     return Function(
         f"{symbol}(a: number, b: number) -> number",
         summary,
         f"({{a}} {symbol} {{b}})",
-        gives=common,
+        gives=gives,
         symbol=symbol,
         examples=(example,),
     )
@@ -34,22 +68,31 @@ def parsed(types: tuple[Type, ...], to: Type) -> Type:
     return null_if(is_text(types[0]) or is_nullable(types[0]), to)
 
 
+UNSCALED = "CAST(replace(CAST({v} AS VARCHAR), '.', '') AS HUGEINT)"
+"""The whole number that a decimal is, its point left out."""
+
+
 def floor_divided(arguments: Mapping[str, Any]) -> Sql:
     """Rounded down as in Python; SQL's own whole division rounds towards zero."""
     a, b = arguments["a"], arguments["b"]
-    if common(arguments["types"]) in (FLOAT, Nullable(FLOAT)):
+    shared = bare(common(arguments["types"]))
+    if shared == FLOAT:
         return sql("floor({a}::DOUBLE / nullif({b}, 0))", a=a, b=b)
-    return sql(
-        "(({a} // nullif({b}, 0)) - CASE WHEN {a} % nullif({b}, 0) <> 0 AND ({a} < 0) <> ({b} < 0) THEN 1 ELSE 0 END)",
-        a=a,
-        b=b,
-    )
+    if is_decimal(shared):
+        a, b = sql(UNSCALED, v=a), sql(UNSCALED, v=b)
+        return sql(f"CAST({WHOLE_QUOTIENT} AS {engine_type(Decimal(0))})", a=a, b=b)
+    return sql(WHOLE_QUOTIENT, a=a, b=b)
+
+
+WHOLE_QUOTIENT = (
+    "(({a} // nullif({b}, 0)) - CASE WHEN {a} % nullif({b}, 0) <> 0 AND ({a} < 0) <> ({b} < 0) THEN 1 ELSE 0 END)"
+)
 
 
 def floor_remainder(arguments: Mapping[str, Any]) -> Sql:
     """With the sign of b as in Python, so that `a == (a // b) * b + a % b`."""
     a, b = arguments["a"], arguments["b"]
-    if common(arguments["types"]) in (FLOAT, Nullable(FLOAT)):
+    if bare(common(arguments["types"])) == FLOAT:
         return sql("({a} - {b} * floor({a}::DOUBLE / nullif({b}, 0)))", a=a, b=b)
     left = sql("CASE WHEN {b} = -1 THEN {a} * 0 ELSE {a} % nullif({b}, 0) END", a=a, b=b)
     return sql("CASE WHEN {r} <> 0 AND ({r} < 0) <> ({b} < 0) THEN {r} + {b} ELSE {r} END", r=left, b=b)
@@ -64,20 +107,70 @@ def whole_number(arguments: Mapping[str, Any]) -> Sql:
     value = arguments["value"]
     if is_text(arguments["types"][0]):
         return sql(r"CASE WHEN regexp_full_match({v}, '[+-]?\d+') THEN TRY_CAST({v} AS BIGINT) END", v=trimmed(value))
+    if is_decimal(arguments["types"][0]):
+        return sql("CAST(trunc({v}) AS BIGINT)", v=value)
     return sql("CAST(trunc({v}::DOUBLE) AS BIGINT)" if bare(arguments["types"][0]) == FLOAT else "{v}::BIGINT", v=value)
 
 
-DECIMAL = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+FLOATING = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
-def decimal_number(arguments: Mapping[str, Any]) -> Sql:
+def floating_number(arguments: Mapping[str, Any]) -> Sql:
     """Text must be a decimal number that a float can hold: 'nan', 'inf' and '1e400' are none."""
     value = arguments["value"]
     if is_text(arguments["types"][0]):
         read = sql("TRY_CAST({v} AS DOUBLE)", v=trimmed(value))
-        fits = sql(f"regexp_full_match({{v}}, '{DECIMAL}') AND isfinite({{read}})", v=trimmed(value), read=read)
+        fits = sql(f"regexp_full_match({{v}}, '{FLOATING}') AND isfinite({{read}})", v=trimmed(value), read=read)
         return sql("CASE WHEN {fits} THEN {read} END", fits=fits, read=read)
-    return sql("{v}::DOUBLE", v=value)
+    return (
+        widened(value, arguments["types"][0], FLOAT)
+        if is_decimal(arguments["types"][0])
+        else sql("{v}::DOUBLE", v=value)
+    )
+
+
+def decimal_pattern(scale: int) -> str:
+    """Text of a plain number of no more digits after the point, zeros at the end not counted."""
+    some = rf"\.\d{{1,{scale}}}0*|" if scale else ""
+    after = rf"\d{{0,{scale}}}0*" if scale else "0*"
+    return rf"[+-]?(\d+(\.{after})?|{some}\.0+)"
+
+
+def decimal_of_text(value: Sql, scale: int) -> Sql:
+    """Text as a decimal: null where it is no plain number, or has more digits than are held."""
+    return sql(
+        f"CASE WHEN regexp_full_match({{v}}, '{decimal_pattern(scale)}') "
+        f"THEN TRY_CAST({{v}} AS {engine_type(Decimal(scale))}) END",
+        v=trimmed(value),
+    )
+
+
+def decimal_number(arguments: Mapping[str, Any]) -> Sql:
+    """A number rounded to the scale, halves away from zero; a float by the digits that it prints, null where a decimal
+    does not hold it."""
+    value, given, scale = arguments["value"], bare(arguments["types"][0]), arguments["scale"]
+    made = engine_type(Decimal(scale))
+    if is_text(given):
+        return decimal_of_text(value, scale)
+    if given == FLOAT:
+        return sql(f"CASE WHEN isfinite({{v}}) THEN TRY_CAST(CAST({{v}} AS VARCHAR) AS {made}) END", v=value)
+    if given == BOOL:
+        return sql(f"CAST(CAST({{v}} AS BIGINT) AS {made})", v=value)
+    return sql(f"CAST({{v}} AS {made})", v=value)
+
+
+def rounded_number(arguments: Mapping[str, Any]) -> Sql:
+    """A decimal has no more digits after the point than it is rounded to."""
+    value, digits = arguments["value"], arguments["digits"]
+    if not is_decimal(arguments["types"][0]):
+        return sql("round({value}, {digits}::INTEGER)", value=value, digits=digits)
+    scale, known = scale_of(arguments["types"][0]), arguments["scale"]
+    kept = engine_type(Decimal(max(0, min(scale, known))))
+    if known >= scale:
+        return sql("{v}", v=value)
+    if known >= 0:
+        return sql(f"CAST({{v}} AS {kept})", v=value)
+    return sql(f"CAST(round({{v}}, {known}) AS {kept})" if -known < DIGITS else f"CAST(0 AS {kept})", v=value)
 
 
 def whole(arguments: Mapping[str, Any], engine: str) -> Sql:
@@ -89,7 +182,7 @@ def whole(arguments: Mapping[str, Any], engine: str) -> Sql:
 FUNCTIONS = [
     arithmetic("+", "sum", ("1 + 2", 3)),
     arithmetic("-", "difference", ("1 - 2.5", -1.5)),
-    arithmetic("*", "product", ("2 * 3", 6)),
+    arithmetic("*", "product", ("2 * 3", 6), product),
     Function(
         "/(a: number, b: number) -> float?",
         "quotient as a float; null when divided by zero",
@@ -102,7 +195,7 @@ FUNCTIONS = [
         "quotient rounded down to a whole number; null when divided by zero",
         floor_divided,
         symbol="//",
-        gives=lambda types: null_if(True, common(types)),
+        gives=quotient,
         examples=(("7 // 2", 3), ("-7 // 2", -4), ("1 // 0", None)),
     ),
     Function(
@@ -126,9 +219,9 @@ FUNCTIONS = [
     ),
     Function(
         "round(value: number, digits: int = 0) -> float",
-        "rounded to `digits` decimals, halves away from zero; an int stays one",
-        "round({value}, {digits}::INTEGER)",
-        gives=lambda types: null_if(is_nullable(types[0]), bare(types[0])),
+        "rounded to `digits` decimals, halves away from zero; an int stays one, a decimal has so many digits then",
+        rounded_number,
+        gives=rounded,
         examples=(("round(2.345, 1)", 2.3), ("round(2.5)", 3.0)),
     ),
     Function(
@@ -153,8 +246,15 @@ FUNCTIONS = [
     Function(
         "to_float(value: countable) -> float",
         "as a number; null if a text is none",
-        decimal_number,
+        floating_number,
         gives=lambda types: parsed(types, FLOAT),
         examples=(('to_float("1.5")', 1.5), ('to_float("x")', None)),
+    ),
+    Function(
+        "to_decimal(value: countable, digits: int = 2) -> decimal",
+        "as an exact number, rounded to `digits` after the point; null if a text is none or has more digits",
+        decimal_number,
+        gives=lambda types: parsed(types, MONEY),
+        examples=(('to_decimal("19.9")', "19.90"), ('to_decimal("1.234")', None), ("to_decimal(2 / 3, 4)", "0.6667")),
     ),
 ]
