@@ -40,6 +40,7 @@ from rlm_dsl.replay.verify_calls import (
     idle,
     missing,
     not_committed,
+    not_in_order,
     not_read,
     other_packs,
     other_prices,
@@ -400,7 +401,7 @@ def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping
 def _requests(check: _Check) -> None:
     found = [d for d in check.stopped if d.level == "requests"]
     calls = recorded_calls(check.trace) if check.calls is None else check.calls
-    found += [*not_committed(calls, check.trace), *other_requests(calls, check.asked)]
+    found += [*not_committed(calls, check.trace), *not_in_order(calls), *other_requests(calls, check.asked)]
     if check.execution is not None:
         steps = {record.name for record in check.execution.records}
         found += [*idle(calls, check.asked, steps), *other_packs(calls, check.asked)]

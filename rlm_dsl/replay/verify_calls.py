@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from rlm_dsl.engine.one_answer import without_mostly
@@ -158,6 +159,13 @@ def not_committed(calls: RecordedCalls, trace: Trace) -> Iterator[Divergence]:
     if now != end["calls_root"]:
         message = "the recorded calls are not those that the log's last event commits to"
         yield Divergence("D01", "requests", message, str(end["calls_root"]), now)
+
+
+def not_in_order(calls: RecordedCalls) -> Iterator[Divergence]:
+    """Calls stand once each, in the order of their keys."""
+    keys = calls.rows["key"]
+    if any(later <= key for key, later in pairwise(keys)):
+        yield Divergence("D01", "requests", "the recorded calls are in another order, or one stands there twice")
 
 
 def other_requests(calls: RecordedCalls, asked: Mapping[str, Request]) -> Iterator[Divergence]:

@@ -23,7 +23,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.settings import Server as Address
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.server import Server
-from rlm_dsl.trace.seal import write_seal
+from tests.support.forging import put, sealed_anew
 from tests.support.scripted_server import Reply, ScriptedServer, Sent
 
 OPENAI = "sk-proj-" + "c4N" * 12
@@ -259,8 +259,8 @@ def test_a_secret_that_no_row_holds_whole_is_told_as_what_it_is(place: Path, mon
 def test_a_rule_that_is_not_known_here_is_told(recorded: Path, place: Path) -> None:
     path = recorded / "trace.json"
     header = json.loads(path.read_text())
-    path.write_text(json.dumps({**header, "redaction": [*header["redaction"], "retina-scan"]}, indent=1) + "\n")
-    write_seal(recorded)
+    put(recorded, "trace.json", [{**header, "redaction": [*header["redaction"], "retina-scan"]}])
+    sealed_anew(recorded)
     report = api.verify(recorded, data(place))
     assert [d.code for d in report.divergences] == ["D14"] and "retina-scan" in report.divergences[0].message
 
@@ -269,8 +269,8 @@ def test_a_place_whose_row_says_something_else_is_not_believed(recorded: Path, p
     path = recorded / "trace.json"
     header = json.loads(path.read_text())
     moved = [{**p, "at": 0, "length": 5} for p in header["taken_out"]]
-    path.write_text(json.dumps({**header, "taken_out": moved}, indent=1) + "\n")
-    write_seal(recorded)
+    put(recorded, "trace.json", [{**header, "taken_out": moved}])
+    sealed_anew(recorded)
     assert set(codes(recorded, place)) == {"D14"}
 
 
