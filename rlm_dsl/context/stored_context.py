@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.files import archives
+from rlm_dsl.context.files import archives, remote
 from rlm_dsl.context.files.find import files_of
 from rlm_dsl.context.files.streams import open_bytes
 from rlm_dsl.context.manifest import Manifest, read_manifest
@@ -42,6 +42,8 @@ def source_path(path: str, manifest: Manifest, folder: Path) -> str:
     """A path as it was given, seen from here. What standard input was lies in the folder itself."""
     if path == STANDARD_INPUT:
         return (folder / path).as_posix()
+    if remote.is_remote(path):
+        return path
     return path if manifest.base == Path.cwd().as_posix() else (Path(manifest.base) / path).as_posix()
 
 
@@ -71,6 +73,8 @@ def staleness(manifest: Manifest, folder: Path) -> str:
 def size_and_stamp(path: str) -> tuple[int, tuple[int, ...]]:
     """A file's bytes; its time of change, which programs set as they like, and its state's, which they cannot, with its
     inode, which another file put in its place has not."""
+    if remote.is_remote(path):
+        return remote.state_of(path)
     inner = archives.split(path) if archives.MARK in path else None
     if inner is not None:
         return archives.inner_files(inner[0]).get(inner[1], -1), size_and_stamp(inner[0])[1]

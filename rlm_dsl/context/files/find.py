@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError, nearest
 from rlm_dsl.common.well_formed import well_formed_name
-from rlm_dsl.context.files import archives
+from rlm_dsl.context.files import archives, remote
 from rlm_dsl.context.files.globs import WILDCARDS, fixed_folder, has_wildcard, name_pattern
 
 STANDARD_INPUT = "-"
@@ -37,6 +37,8 @@ class Found:
 def is_many(given: str) -> bool:
     """Whether what was given names several files: a folder or a glob."""
     path = file_and_table(given)[0]
+    if remote.is_remote(path):
+        return remote.is_many(path)
     if (held := archives.split(path)) is not None:
         return not held[1] or held[1] not in archives.inner_files(held[0])
     return (any(mark in path for mark in WILDCARDS) and not Path(path).exists()) or Path(path).is_dir()
@@ -46,6 +48,8 @@ def find(given: str) -> list[Found]:
     """The files of a path, folder (with all below it, hidden ones left out) or glob, by shown path in byte order."""
     if given == STANDARD_INPUT:
         return [Found(STANDARD_INPUT, "standard input")]
+    if remote.is_remote(given):
+        return in_order([Found(f.path, f.shown, f.size) for f in remote.find_remote(given)], given)
     if (held := archives.split(given)) is not None:
         return in_order(in_archive(*held), given)
     if Path(given).is_file():
@@ -134,7 +138,7 @@ def missing(given: str) -> UserError:
 
 def file_and_table(given: str) -> tuple[str, str]:
     """The path and the table's name, empty where none is said."""
-    if Path(given).exists():
+    if not remote.is_remote(given) and Path(given).exists():
         return given, ""
     path, _, table = given.rpartition(TABLE_MARK)
     return (path, table) if path else (given, "")

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.files import archives
+from rlm_dsl.context.files import archives, remote
 from rlm_dsl.context.files.find import STANDARD_INPUT
 
 BINARY_LOOK = 8_192
@@ -95,6 +95,10 @@ def plain_name(path: str) -> str:
 @contextmanager
 def open_bytes(path: str) -> Iterator[Any]:
     """A file's own bytes as a stream, wherever it lies."""
+    if remote.is_remote(path):
+        with remote.open_remote(path) as stream:
+            yield stream
+        return
     inner = archives.split(path) if archives.MARK in path else None
     if inner is not None:
         with archives.open_inner(*inner) as stream:
