@@ -58,6 +58,8 @@ class Format:
     load: Loader
     endings: tuple[str, ...] = ()
     """Of its files, in lower case."""
+    schemes: tuple[str, ...] = ()
+    """Of addresses, in lower case, where its data is no file."""
     by_ending: bool = True
     """Whether an ending is enough to know it by; otherwise it is said, and is text where it is not."""
     many: bool = False

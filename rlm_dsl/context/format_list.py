@@ -21,9 +21,14 @@ def format_rows() -> list[tuple[str, str]]:
 
 
 def format_line(format: Format) -> str:
-    known = f" ({', '.join(format.endings)})" if format.by_ending and format.endings else ""
+    known = f" ({', '.join(known_by(format))})" if known_by(format) else ""
     needs = f"; needs rlm-dsl[{format.extra}]" if format.extra else ""
     return f"{format.summary.replace('`', '')}{known}{needs}"
+
+
+def known_by(format: Format) -> list[str]:
+    """The endings and addresses that a format is known by."""
+    return [*(format.endings if format.by_ending else ()), *(f"{scheme}://" for scheme in format.schemes)]
 
 
 def with_formats(page: str) -> str:
@@ -34,7 +39,7 @@ def with_formats(page: str) -> str:
             (
                 f"`{format.name}`",
                 format.summary,
-                " ".join(f"`{ending}`" for ending in format.endings if format.by_ending) or "",
+                " ".join(f"`{each}`" for each in known_by(format)),
                 "yes" if format.many else "",
                 f"`rlm-dsl[{format.extra}]`" if format.extra else "",
             )

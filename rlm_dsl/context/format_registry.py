@@ -38,6 +38,12 @@ def format_of_ending(ending: str) -> Format | None:
     return next(known, None)
 
 
+def format_of_address(given: str) -> Format | None:
+    """The format of an address that is no file's, such as that of a database."""
+    scheme = given.partition("://")[0].lower()
+    return next((format for format in formats().values() if scheme in format.schemes), None)
+
+
 def own_column(context: Context) -> str:
     """The column that holds a row's very bytes, such as the text of a line; '' where there is none."""
     format = formats().get(context.format)

@@ -18,9 +18,10 @@ from rlm_dsl.context.columns.declared_cells import is_readable, read_cells
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.files.find import file_and_table, files_of, is_many
 from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.files.remote import is_database
 from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.context.format import LoadRequest
-from rlm_dsl.context.format_registry import format_named, format_of_ending, formats
+from rlm_dsl.context.format_registry import format_named, format_of_address, format_of_ending, formats
 from rlm_dsl.context.given import Given
 from rlm_dsl.context.options import NO_OPTIONS, OptionError, ReadingOptions, require_known
 from rlm_dsl.context.rows.file_tables import ending_of, is_nothing, no_rows
@@ -131,6 +132,8 @@ def choose_format(given: str, format: str | None, declared: Table | None) -> str
     """The format said, or that of the ending; other text is lines, or whole if the program has `text` and no `line`."""
     if format is not None:
         return format
+    if is_database(given) and (known := format_of_address(given)) is not None:
+        return known.name
     text = text_format(declared)
     if not is_many(given):
         known = format_of_ending(Path(plain_name(file_and_table(given)[0])).suffix)

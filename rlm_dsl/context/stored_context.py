@@ -42,7 +42,7 @@ def source_path(path: str, manifest: Manifest, folder: Path) -> str:
     """A path as it was given, seen from here. What standard input was lies in the folder itself."""
     if path == STANDARD_INPUT:
         return (folder / path).as_posix()
-    if remote.is_remote(path):
+    if remote.is_elsewhere(path):
         return path
     return path if manifest.base == Path.cwd().as_posix() else (Path(manifest.base) / path).as_posix()
 
@@ -50,7 +50,7 @@ def source_path(path: str, manifest: Manifest, folder: Path) -> str:
 def staleness(manifest: Manifest, folder: Path) -> str:
     """What is no longer as it was when it was loaded, or ''."""
     given = source_path(manifest.given, manifest, folder)
-    if given.endswith(STANDARD_INPUT):
+    if given.endswith(STANDARD_INPUT) or remote.is_database(given):
         return ""
     try:
         now = files_of(given)
@@ -73,6 +73,8 @@ def staleness(manifest: Manifest, folder: Path) -> str:
 def size_and_stamp(path: str) -> tuple[int, tuple[int, ...]]:
     """A file's bytes; its time of change, which programs set as they like, and its state's, which they cannot, with its
     inode, which another file put in its place has not."""
+    if remote.is_database(path):
+        return 0, (0,)
     if remote.is_remote(path):
         return remote.state_of(path)
     inner = archives.split(path) if archives.MARK in path else None

@@ -21,7 +21,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
 from rlm_dsl.context.files.read import size_of
-from rlm_dsl.context.files.remote import is_remote
+from rlm_dsl.context.files.remote import is_elsewhere
 from rlm_dsl.context.files.streams import open_bytes
 from rlm_dsl.engine.run import versions
 from rlm_dsl.language.edit.call_sites import calls_in
@@ -143,7 +143,7 @@ def of_files(name: str, given: str, now: float) -> Iterator[Finding]:
     if given == STANDARD_INPUT:
         yield Finding("unkept-data", f"{name} is standard input: nobody can read it again", "keep it in a file first")
         return
-    if is_remote(given):
+    if is_elsewhere(given):
         return
     for found in dict.fromkeys(on_disk(file.path) for file in find(file_and_table(given)[0])):
         held = found.stat()
@@ -182,7 +182,7 @@ def found_in(secrets: Mapping[str, bytes], given: str) -> set[str]:
     """Names of the secrets that stand in the first bytes of the data."""
     found: set[str] = set()
     left = LOOKED_THROUGH
-    if not secrets or given == STANDARD_INPUT or is_remote(given):
+    if not secrets or given == STANDARD_INPUT or is_elsewhere(given):
         return found
     for file in find(file_and_table(given)[0]):
         with open_bytes(file.path) as opened:
@@ -222,7 +222,7 @@ def of_versions(recorded: Mapping[str, str]) -> Iterator[Finding]:
 def of_recorded(recorded: Mapping[str, Any], folder: Path) -> Iterator[Finding]:
     """Data that is no longer where and what it was, as far as its size tells."""
     name, given = recorded["name"], recorded["given"]
-    if not recorded["sources"] or is_remote(given):
+    if not recorded["sources"] or is_elsewhere(given):
         return
     try:
         sizes = [size_of([file]) for file in find(file_and_table(found_near(given, folder))[0])]

@@ -17,7 +17,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import file_and_table
-from rlm_dsl.context.files.remote import is_remote
+from rlm_dsl.context.files.remote import is_elsewhere
 from rlm_dsl.context.loading import as_declared
 from rlm_dsl.context.options import options_of
 from rlm_dsl.context.python_table import FORMAT as TABLE
@@ -256,7 +256,7 @@ def load_context(recorded: Mapping[str, Any], all_given: Mapping[str, str | Cont
 
 def found_near(given: str, folder: Path) -> str:
     """A relative path from here, or else from a folder above the trace: traces travel with their project."""
-    if is_remote(given):
+    if is_elsewhere(given):
         raise UserError(
             f"it was read from {given}, and a trace alone makes no connection", f"say it: --context NAME={given}"
         )

@@ -94,6 +94,24 @@ def test_the_second_month_asks_about_new_rows_and_says_what_changed(made: Path) 
     assert (folder / "chart-4.svg").read_text().startswith("<svg")
 
 
+def test_a_report_over_monthly_files_by_glob_asks_about_what_came(made: Path) -> None:
+    """A second file of the month, and one more: rows that were asked about before are paid for once."""
+    (made / "report.yaml").write_text(REPORT.replace("data/{period}.csv", "data/{year}/{year}-*.csv"))
+    (made / "p.rlm").write_text("context tickets: table(id: int, user: text, body: text)\n" + PROGRAM)
+    header, *lines = csv(60).splitlines(keepends=True)
+    (made / "data/2026").mkdir()
+    (made / "data/2026/2026-10.csv").write_text(header + "".join(lines[:40]))
+    with serve(gold=gold(60)) as server:
+        first = report(made, server.base_url, "2026-10")
+        assert first.code == 0 and "verified" in first.out, first.err
+        before = server.calls
+        (made / "data/2026/2026-11.csv").write_text(header + "".join(lines[40:]))
+        (made / "data/2026/2026-12.csv").write_text(header)
+        second = report(made, server.base_url, "2026-11")
+        assert second.code == 0 and "is other (40 rows before, 60 now)" in second.out, second.err
+        assert server.calls - before == len({n for n in range(41, 61) if n % 3})
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

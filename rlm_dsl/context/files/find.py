@@ -48,6 +48,8 @@ def find(given: str) -> list[Found]:
     """The files of a path, folder (with all below it, hidden ones left out) or glob, by shown path in byte order."""
     if given == STANDARD_INPUT:
         return [Found(STANDARD_INPUT, "standard input")]
+    if remote.is_database(given):
+        return [Found(given, given, 0)]
     if remote.is_remote(given):
         return in_order([Found(f.path, f.shown, f.size) for f in remote.find_remote(given)], given)
     if (held := archives.split(given)) is not None:
@@ -138,6 +140,8 @@ def missing(given: str) -> UserError:
 
 def file_and_table(given: str) -> tuple[str, str]:
     """The path and the table's name, empty where none is said."""
+    if remote.is_database(given):
+        return given, ""
     if not remote.is_remote(given) and Path(given).exists():
         return given, ""
     path, _, table = given.rpartition(TABLE_MARK)

@@ -23,6 +23,7 @@ from rlm_dsl.context.files.globs import fixed_folder, has_wildcard, name_pattern
 
 STORES = ("s3", "gs", "az")
 WEB = ("https", "http")
+DATABASES = ("postgresql", "postgres")
 WINDOW = 1 << 23
 """Bytes of a range that is read ahead."""
 AHEAD = 4
@@ -52,6 +53,16 @@ def scheme_of(path: str) -> str:
 
 def is_remote(path: str) -> bool:
     return "://" in path and bool(scheme_of(path))
+
+
+def is_database(path: str) -> bool:
+    """Whether an address is a database's, which holds tables and no files."""
+    return path.partition("://")[0].lower() in DATABASES and "://" in path
+
+
+def is_elsewhere(path: str) -> bool:
+    """Whether reading it makes a connection."""
+    return is_remote(path) or is_database(path)
 
 
 def is_many(path: str) -> bool:

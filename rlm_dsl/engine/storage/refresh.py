@@ -17,6 +17,7 @@ from rlm_dsl.context.context import Loaded, SourceFile, StoredPart
 from rlm_dsl.context.files.blocks import Block, Checkpoint, Files, Piece, as_bytes
 from rlm_dsl.context.files.find import Found, files_of, is_many
 from rlm_dsl.context.files.read import Progress
+from rlm_dsl.context.files.remote import is_database
 from rlm_dsl.context.files.streams import DECOMPRESSORS, open_stream, parts
 from rlm_dsl.context.files.text import UTF_8, PrefixChanged
 from rlm_dsl.context.format_registry import formats
@@ -45,7 +46,7 @@ def refresh_context(folder: Path, progress: Progress | None = None, memory: int 
     those from the first on that came or has grown; where anything else changed, all is read again.
     """
     manifest = read_manifest(folder)
-    changed = staleness(manifest, folder)
+    changed = "a database tells no change" if is_database(manifest.given) else staleness(manifest, folder)
     if not changed:
         return "nothing changed", 0
     with suppress(PrefixChanged):
@@ -67,6 +68,8 @@ def read_appended(manifest: Manifest, folder: Path, progress: Progress | None) -
 
     A last line without a line feed may have grown too: it is read again.
     """
+    if is_database(manifest.given):
+        return None
     given, old = source_path(manifest.given, manifest, folder), manifest.sources
     others = set(manifest.others)
     now = [file for file in files_of(given) if (file.shown, *size_and_mtime(file.path)) not in others]
