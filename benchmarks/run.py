@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs" / "performance.md"
 NAMES = (
-    *("load", "grep", "chain", "partition", "tokens", "search", "digest", "step", "check_program", "start_up"),
+    *("load", "files", "grep", "chain", "partition", "tokens", "search", "digest", "step", "check_program", "start_up"),
     *("memory", "large", "model_calls", "explorers", "price", "traces"),
 )
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}

@@ -21,10 +21,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A file that was read, with its bytes."""
+    """A file that was read, with its bytes; whether these are kept until its rows are made."""
 
     source: SourceFile
     content: bytes
+    kept: bool = True
 
 
 def read_all(found: Iterable[Found], progress: Progress | None = None) -> Iterator[Read]:

@@ -229,7 +229,7 @@ def surveyed_files(
 
     def survey(item: tuple[int, Found]) -> OneOfMany:
         source, content = read_file(*item)
-        seen = reader.survey(Read(source, content))
+        seen = reader.survey(Read(source, content, keep))
         return OneOfMany(item[1], replace(source, encoding=seen.encoding), seen, content if keep else None)
 
     for each in in_turn(survey, enumerate(found, first)):
@@ -238,6 +238,15 @@ def surveyed_files(
             progress(done, total)
         made.append(each)
     return made
+
+
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same, each made beside the work on the one before."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = pool.submit(next, items, None)
+            yield item
 
 
 def in_turn(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
