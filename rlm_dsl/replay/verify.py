@@ -112,7 +112,7 @@ class _Check:
             for place, source in enumerate(context["sources"])
         }
         now = {
-            (name, self.redaction.redact(source.path)): place
+            (name, self.redaction.redact(source.name)): place
             for name, context in self.contexts.items()
             for place, source in enumerate(context.sources)
         }

@@ -18,7 +18,7 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.database import quote_name
 from rlm_dsl.context.format import Format, LoadRequest
-from rlm_dsl.context.rows.arrow_rows import BATCH, placed_rows, schema_of
+from rlm_dsl.context.rows.arrow_rows import BATCH, load_arrow_rows
 from rlm_dsl.context.table_digest import canonical_digest
 
 ADDRESS = re.compile(
@@ -74,11 +74,11 @@ def load_postgresql(request: LoadRequest) -> Loaded:
         cursor.execute(f"SELECT {asked} FROM {target}{order}")
         table = cursor.fetch_arrow_table()
     table, told = with_decimals(table, columns)
-    schema, noted = schema_of(table.schema, table.to_batches(BATCH), request.given)
-    batches = list(placed_rows(table.to_batches(BATCH), schema, request.given))
-    sha256, size = canonical_digest(list(table.schema.names), schema, batches)
+    found, rows = load_arrow_rows(table.schema, lambda: table.to_batches(BATCH), request.given)
+    batches = list(rows)
+    sha256, size = canonical_digest(list(found.schema.names), found.schema, batches)
     source = SourceFile(0, request.given, size, sha256, request.given)
-    return Loaded("postgres", schema, batches, [source], [*notes, *told, *noted])
+    return Loaded("postgres", found.schema, batches, [source], [*notes, *told, *found.notes])
 
 
 def parts_of(given: str) -> tuple[str, str]:
