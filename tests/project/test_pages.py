@@ -123,6 +123,6 @@ def test_the_settings_file_in_a_page_is_read(monkeypatch: pytest.MonkeyPatch) ->
     held = read_settings(Source("rlm-dsl.yaml", shown))
     assert set(held.models) == {"root", "sub", "small"} and len(held.servers) == 2
     assert set(yaml.safe_load(shown)) == {
-        *("models", "servers", "prices", "parameters", "budget", "confirm_over", "max_failed", "window"),
+        *("models", "servers", "prices", "parameters", "budget", "confirm_over", "max_failed", "window", "heads"),
         *("concurrency", "timeout", "store"),
     }
