@@ -16,6 +16,8 @@ from rlm_dsl.context.loading import load
 from rlm_dsl.context.stored_context import open_stored
 from rlm_dsl.engine.storage.refresh import refresh_context
 from rlm_dsl.engine.storage.store import store_context
+from rlm_dsl.testing import serve
+from tests.support.commands import command
 from tests.support.contexts import cells, column, notes
 from tests.support.optional import needs
 from tests.support.postgresql import PASSWORD, needs_postgresql, postgresql_server
@@ -88,6 +90,11 @@ def test_a_table_is_run_verified_and_run_again(database: Any, tmp_path: Path) ->
     assert all(PASSWORD.encode() not in file.read_bytes() for file in trace.rglob("*") if file.is_file())
     assert "a trace alone makes no connection" in str(rlm_dsl.verify(trace))
     assert rlm_dsl.verify(trace, {"t": given}).ok
+    with serve(script=["```\nanswer t | where(id == 1) | select(note)\n```"]) as model:
+        asked = rlm_dsl.ask("What?", {"t": given}, model="m", base_url=model.base_url, trace=tmp_path / "d.trace")
+    assert asked.value == [{"note": "x"}] and rlm_dsl.verify(tmp_path / "d.trace", {"t": given}).ok
+    (tmp_path / "p.rlm").write_text(program)
+    assert command(tmp_path, "run", "p.rlm", "--context", f"t={given}").code == 0
     store_context("t", given, tmp_path / "t.rlmctx")
     database.execute("INSERT INTO orders (id) VALUES (3)")
     assert not rlm_dsl.verify(trace, {"t": given}).ok

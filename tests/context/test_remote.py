@@ -19,6 +19,7 @@ from rlm_dsl.context.loading import load
 from rlm_dsl.context.stored_context import open_stored
 from rlm_dsl.engine.storage.refresh import refresh_context
 from rlm_dsl.engine.storage.store import store_context
+from rlm_dsl.testing import serve
 from tests.context.test_stored import same
 from tests.support.commands import command
 from tests.support.contexts import cells, column
@@ -79,6 +80,17 @@ def test_a_table_from_object_storage_is_asked_run_verified_and_run_again(bucket:
     with pytest.raises(UserError, match="a trace alone makes no connection"):
         rlm_dsl.rerun(trace, to=tmp_path / "c.trace")
     assert not rlm_dsl.verify(trace, {"t": f"{at}/2026-*.csv"}).ok
+    with serve(script=["```\nanswer t | sum(n)\n```"]) as model:
+        asked = rlm_dsl.ask(
+            "How many?", {"t": f"{at}/2026-*.csv"}, model="m", base_url=model.base_url, trace=tmp_path / "d.trace"
+        )
+    assert asked.value == 8 and rlm_dsl.verify(tmp_path / "d.trace", {"t": f"{at}/2026-*.csv"}).ok
+    assert all(SECRET.encode() not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    (tmp_path / "p.rlm").write_text(PROGRAM)
+    ran = command(tmp_path, "run", "p.rlm", "--context", f"t:csv={at}/")
+    assert ran.code == 0 and "all = 8" in ran.out, ran.err
+    kept = command(tmp_path, "load", f"t:csv={at}/")
+    assert kept.code == 0 and "3 rows" in kept.out, kept.err
 
 
 @needs("obstore", "moto")
