@@ -38,6 +38,17 @@ def open_stored(name: str, folder: Path) -> Context:
     return Context(name, manifest.format, given, manifest.type, parts, sources, manifest.notes, options)
 
 
+def makes_connection(given: str) -> bool:
+    """Whether opening it speaks to another machine: an address, or a kept context of what lies at one."""
+    if not is_stored(given) or remote.is_elsewhere(given):
+        return remote.is_elsewhere(given)
+    try:
+        manifest = read_manifest(Path(given))
+    except UserError:
+        return False
+    return any(remote.is_elsewhere(path) for path in (manifest.given, *(source.path for source in manifest.sources)))
+
+
 def source_path(path: str, manifest: Manifest, folder: Path) -> str:
     """A path as it was given, seen from here. What standard input was lies in the folder itself."""
     if path == STANDARD_INPUT:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
+from rlm_dsl.context.files.find import said_in
 from rlm_dsl.context.given import Given, given_of, is_given
 from rlm_dsl.evaluate.scoring import METRICS, NO_ANSWER, usual_type
 from rlm_dsl.explore.typed_answers import read_type
@@ -133,5 +134,5 @@ def contexts_of(given: Mapping[str, Any], at: str, folder: Path) -> dict[str, Da
         name, _, form = name.partition(":")
         check_name(name)
         said = given_of(each) if is_given(each) else Given(each, form or None)
-        found[name] = Data(replace(said, path=(folder / Path(said.path).expanduser()).as_posix()))
+        found[name] = Data(replace(said, path=said_in(folder, said.path)))
     return found

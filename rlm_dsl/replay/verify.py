@@ -21,6 +21,7 @@ from rlm_dsl.context.files.remote import is_elsewhere
 from rlm_dsl.context.loading import as_declared
 from rlm_dsl.context.options import options_of
 from rlm_dsl.context.python_table import FORMAT as TABLE
+from rlm_dsl.context.stored_context import makes_connection
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.sub_runs import replayed_calls
 from rlm_dsl.engine.execution import Execution, execute
@@ -256,15 +257,16 @@ def load_context(recorded: Mapping[str, Any], all_given: Mapping[str, str | Cont
 
 def found_near(given: str, folder: Path) -> str:
     """A relative path from here, or else from a folder above the trace: traces travel with their project."""
-    if is_elsewhere(given):
-        raise UserError(
-            f"it was read from {given}, and a trace alone makes no connection", f"say it: --context NAME={given}"
-        )
     fixed = file_and_table(given.split("*", 1)[0].split(archives.MARK, 1)[0])[0]
-    for base in (Path(), *folder.resolve().parents):
+    near = given
+    for base in () if is_elsewhere(given) else (Path(), *folder.resolve().parents):
         if (base / fixed).exists():
-            return (base / given).as_posix() if base != Path() else given
-    return given
+            near = (base / given).as_posix() if base != Path() else given
+            break
+    if makes_connection(near):
+        told = f"it was read from {given}, and a trace alone makes no connection"
+        raise UserError(told, f"say it: --context NAME={near}")
+    return near
 
 
 def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergence]:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rlm_dsl.context.files.find import said_in
 from rlm_dsl.engine.execution import checked_program
+from rlm_dsl.report.period import fill_in
 from rlm_dsl.report.runs import ReportRun, RunOptions, params_of, read_run, run_or_rerun, tuned_program
 from rlm_dsl.report.sections import RenderedSection, insert_values, render_section
 from rlm_dsl.report.spec import Spec
@@ -65,7 +67,7 @@ class Report:
 def build_report(spec: Spec, period: str, options: RunOptions, environment: Mapping[str, str]) -> Report:
     """Run what is new, verify, compare. Raises ProgramError, UserError; what was answered by then is kept."""
     contexts = {
-        name: options.load(name, replace(given, path=str(spec.path(given.path, period))))
+        name: options.load(name, replace(given, path=said_in(spec.folder, fill_in(given.path, period))))
         for name, given in spec.contexts.items()
     }
     programs = {name: tuned_program(source, options.settings) for name, source in spec.programs.items()}

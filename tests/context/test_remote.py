@@ -210,6 +210,10 @@ def test_a_trace_that_names_an_address_is_only_read(tmp_path: Path, server: Rang
     trace = tmp_path / "a.trace"
     rlm_dsl.run("answer t", {"t": f"{server.url}/a.csv"}, trace=trace)
     asked = len(server.asked)
+    store_context("t", f"{server.url}/a.csv", tmp_path / "t.rlmctx")
+    rlm_dsl.run("answer t", {"t": str(tmp_path / "t.rlmctx")}, trace=tmp_path / "b.trace")
+    asked = len(server.asked)
+    assert "a trace alone makes no connection" in str(rlm_dsl.verify(tmp_path / "b.trace"))
     for words in (["doctor", str(trace)], ["cite", str(trace)], ["show", str(trace)], ["verify", str(trace)]):
         command(tmp_path, *words)
     assert len(server.asked) == asked

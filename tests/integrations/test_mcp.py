@@ -137,6 +137,9 @@ def test_nothing_outside_the_folders_is_read_by_any_way(folder: Path) -> None:
                 told, wrong = await call("load", name="x", path=str(path), **({"format": form} if form else {}))
                 assert wrong and "the secret" not in told, path
                 assert "outside the folders" in told or "standard input" in told, (path, told)
+        for path in ("s3://bucket/a.csv", "https://127.0.0.1:1/a.csv", "postgresql://127.0.0.1:1/d::t"):
+            told, wrong = await call("load", name="x", path=path)
+            assert wrong and "lies elsewhere" in told, path
         told, wrong = await call("verify", trace="/etc")
         assert wrong and "outside the folders" in told
         assert "Nothing is loaded yet" in (await call("look"))[0]

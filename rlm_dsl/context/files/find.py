@@ -148,6 +148,11 @@ def file_and_table(given: str) -> tuple[str, str]:
     return (path, table) if path else (given, "")
 
 
+def said_in(folder: Path, given: str) -> str:
+    """What a file in a folder says as data, seen from here: an address is the same from anywhere."""
+    return given if remote.is_elsewhere(given) else (folder / Path(given).expanduser()).as_posix()
+
+
 def files_of(given: str) -> list[Found]:
     """The files of what a user gives, of which a table may be named."""
     return find(file_and_table(given)[0])

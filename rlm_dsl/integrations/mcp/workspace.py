@@ -18,9 +18,11 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable_lines
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.files.archives import split
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
+from rlm_dsl.context.files.remote import is_elsewhere
 from rlm_dsl.context.options import options_of
-from rlm_dsl.context.stored_context import is_stored
+from rlm_dsl.context.stored_context import is_stored, makes_connection
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.run import redaction_of, run_program
@@ -177,6 +179,8 @@ class Workspace:
         """Raise UserError for data of which any file lies outside the folders that are allowed."""
         if given == STANDARD_INPUT:
             raise UserError("standard input is the protocol's own", "load a file")
+        if makes_connection(given):
+            raise UserError("data that lies elsewhere is not read here", "load it into a folder that is allowed first")
         path = file_and_table(given)[0] if "::" in given else given
         self.inside(path)
         if not is_stored(path):
@@ -185,8 +189,9 @@ class Workspace:
     def inside(self, *paths: str) -> None:
         roots = (*self.allowed, *([] if self.traces is None else [self.traces.resolve()]))
         for path in paths:
-            real = Path(os.path.realpath(path))
-            if not any(real.is_relative_to(root) for root in roots):
+            archive = split(path)
+            real = Path(os.path.realpath(archive[0] if archive else path))
+            if is_elsewhere(path) or not any(real.is_relative_to(root) for root in roots):
                 raise UserError(
                     f"{path} lies outside the folders that are allowed",
                     f"allowed: {', '.join(map(str, self.allowed))}",
