@@ -16,7 +16,7 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.columns.arrow_types import arrow_type, recast
 from rlm_dsl.context.columns.declared_cells import is_readable, read_cells
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
-from rlm_dsl.context.files.find import file_and_table, files_of, is_many
+from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, files_of, is_many
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.remote import is_database
 from rlm_dsl.context.files.streams import plain_name
@@ -42,19 +42,37 @@ def load(
     declared: Table | None = None,
     progress: Progress | None = None,
     options: ReadingOptions = NO_OPTIONS,
+    room: int | None = None,
 ) -> Context:
     """Load a corpus. `given` is a file, folder or glob; `declared` is the type of a program's `context` line;
-    `options` say how it is read.
+    `options` say how it is read; `room` are the bytes that its rows may take.
 
-    Raises UserError with one clear message for anything that cannot be read.
+    Raises UserError with one clear message for anything that cannot be read, MoreThanRoom where rows take more.
     """
     if is_stored(given):
         context = require_reading(open_stored(name, Path(given)), format, options)
     else:
-        loaded = load_rows(LoadRequest(given, options, declared, progress), choose_format(given, format, declared))
+        request = LoadRequest(given, options, declared, progress, room)
+        loaded = load_rows(request, choose_format(given, format, declared))
         require_columns(loaded, declared)
+        if room is not None and given != STANDARD_INPUT:
+            loaded.batches = within(loaded.batches, room)
         context = memory_context(name, given, loaded, options)
     return context if declared is None else as_declared(context, declared)
+
+
+class MoreThanRoom(Exception):
+    """Rows take more bytes of memory than there is room for."""
+
+
+def within(batches: Iterable[Any], room: int) -> Iterator[Any]:
+    """The batches, as long as they have room together. Raises MoreThanRoom."""
+    held = 0
+    for batch in batches:
+        held += batch.nbytes
+        if held > room:
+            raise MoreThanRoom
+        yield batch
 
 
 def require_reading(context: Context, format: str | None, options: ReadingOptions) -> Context:

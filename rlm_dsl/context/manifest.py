@@ -1,7 +1,7 @@
 """The manifest of a kept context: what was read, from where and when, and which files have its rows.
 
 In: a `.rlmctx` folder. Out: a value, and the folder's `context.json` from it. Law: it is replaced in one step, so that
-what it names is always whole.
+what it names is always whole; the parts that it names lie in the folder itself.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +73,24 @@ class Manifest:
         }
 
 
+MOST = 1 << 30
+"""Bytes of a manifest at most: a million sources are a third of it."""
+
+
+def read_small(path: Path) -> str:
+    """A manifest's text. Raises OSError for what is no file of its own, and ValueError for one that is too large."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(f"{path.name} is no file")
+    if found.st_size > MOST:
+        raise ValueError(f"{path.name} has {found.st_size:,} bytes")
+    return path.read_text(encoding="utf-8")
+
+
 def read_manifest(folder: Path) -> Manifest:
     """A folder's manifest. Raises UserError where there is none that is whole."""
     try:
-        held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        held = json.loads(read_small(folder / MANIFEST))
         if held["schema"] != SCHEMA:
             raise UserError(f"{folder} is of schema {held['schema']!r}", "load its source again: rlm-dsl load")
         type_ = parse_table_type(held["type"])
@@ -92,7 +107,7 @@ def read_manifest(folder: Path) -> Manifest:
             type_,
             sources,
             tuple((s["changed"], *s.get("state", ())) for s in held["sources"]),
-            tuple(StoredPart(part["file"], part["first"], part["past"]) for part in held["parts"]),
+            tuple(part_of(part) for part in held["parts"]),
             tuple(held["notes"]),
             tuple((shown, size, stamp) for shown, size, stamp in held["others"]),
             recorded_options(held),
@@ -101,6 +116,20 @@ def read_manifest(folder: Path) -> Manifest:
         raise UserError(f"{folder} is no loaded context", "make one: rlm-dsl load NAME=PATH") from None
     except (OSError, ValueError, KeyError, TypeError) as failure:
         raise UserError(f"{folder} cannot be read: {failure}", "load its source again: rlm-dsl load") from None
+
+
+PART = re.compile(r"rows-[\w.-]+\.duckdb", re.ASCII)
+"""What files of rows are called."""
+
+
+def part_of(held: dict[str, Any]) -> StoredPart:
+    """A part as it was written. Raises ValueError for a path that could lead out of the folder, and for no numbers."""
+    part = StoredPart(held["file"], held["first"], held["past"])
+    if not PART.fullmatch(part.path):
+        raise ValueError(f"{part.path!r} is no file of rows")
+    if not (type(part.first) is type(part.past) is int and 0 <= part.first <= part.past):
+        raise ValueError(f"{part.path} has no rows {part.first!r} to {part.past!r}")
+    return part
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

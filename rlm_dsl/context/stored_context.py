@@ -76,7 +76,8 @@ def staleness(manifest: Manifest, folder: Path) -> str:
         size, seen = size_and_stamp(file.path)
         if size != source.size:
             return f"{file.path} had {source.size:,} bytes and has {size:,}"
-        if seen[: len(stamp)] != stamp and digest_of(file.path) != source.sha256:
+        known = len(stamp) == len(seen) and seen == stamp
+        if not known and digest_of(file.path) != source.sha256:
             return f"{file.path} has other bytes than when it was loaded"
     return ""
 

@@ -7,8 +7,11 @@ bytes that were digested: a file that is being written to is refused.
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.context import SourceFile
@@ -33,6 +36,43 @@ def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFil
     if head[at : at + len(expected)] != expected:
         raise UserError(f"{path} is no {what} file", "a compressed one is to be decompressed first")
     return source_of(0, found[0], size, digest)
+
+
+LOAD_AGAIN = "load its source again: rlm-dsl load"
+DUCKDB = (8, b"DUCK")
+"""What a DuckDB file begins with, and at which byte."""
+
+
+def engine_file(path: str) -> str:
+    """A DuckDB file's whole path, which an engine can take for no address and no other kind of file. Raises UserError
+    for what is no such file, such as a link, a pipe or an SQLite file of its name."""
+    at, expected = DUCKDB
+    try:
+        if regular_head(path)[at : at + len(expected)] == expected and not os.path.lexists(f"{path}.wal"):
+            return os.path.abspath(path)  # noqa: PTH100 - links above it stay: the engine compares names
+    except OSError as failure:
+        raise UserError(f"{path} cannot be read: {failure.strerror}", LOAD_AGAIN) from None
+    raise UserError(f"{path} is no file of the engine's", LOAD_AGAIN)
+
+
+def regular_head(path: str) -> bytes:
+    """The first bytes of a regular file, none of anything else: a pipe or device is not opened, a link not followed."""
+    if not stat.S_ISREG(os.lstat(path).st_mode):  # noqa: PTH116 - as above
+        return b""
+    with Path(path).open("rb") as file:
+        return file.read(100)
+
+
+def require_rows(connection: Any, database: str, path: str) -> None:
+    """Raises UserError where the rows of a file that is open are no table of its own, but made by a view or formula."""
+    held = "database_name = $database AND schema_name = 'main' AND table_name = 'rows'"
+    found = connection.execute(
+        f"SELECT (SELECT count(*) FROM duckdb_tables() WHERE {held}), "
+        f"(SELECT count(*) FROM duckdb_columns() WHERE {held} AND column_default IS NOT NULL)",
+        {"database": database},
+    ).fetchall()
+    if found != [(1, 0)]:
+        raise UserError(f"{path} holds no rows of a loaded context", LOAD_AGAIN)
 
 
 def refuse_pending_changes(path: str, endings: Sequence[str]) -> None:

@@ -3,12 +3,14 @@
 In: a file, and a table or view of it. Out: columns typed over all values, as SQLite types none: whole numbers, floats
 and texts as they are stored, texts that are all ISO dates as dates, several kinds as text, blobs as UTF-8 or
 hexadecimal digits. Law: the file is only read, and nothing in it gets to act: no extension, no other file, no function
-that has effects or gives other rows next time, no recursion without end; triggers never fire, as nothing is written.
+that has effects or gives other rows next time, no recursion without end; triggers never fire, as nothing is written. A
+view has so much time, its values so much room, and Ctrl-C ends it.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.processes import physical_memory
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.database import (
     choose_table,
@@ -33,6 +36,14 @@ MAGIC = (0, b"SQLite format 3\x00")
 BATCH = 20_000
 LONGEST = 1 << 28
 """Bytes of one value at most."""
+LEAST = 1 << 20
+"""Bytes that a value of a view may have in any case; else the values of some rows have the run's memory together."""
+HELD = 1 << 25
+"""Bytes of values that are gone on with, though they are fewer rows than a batch."""
+SECONDS = 120.0
+"""How long a view may take."""
+STEPS = 100_000
+"""Steps of SQLite's machine between two looks at the clock: some milliseconds."""
 ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
 REFUSED_FUNCTIONS = {
     *("load_extension", "random", "randomblob", "changes", "total_changes", "last_insert_rowid", "fts3_tokenizer"),
@@ -47,6 +58,7 @@ class Chosen:
 
     columns: tuple[str, ...]
     query: str
+    computes: bool
 
 
 def load_sqlite(request: LoadRequest) -> Loaded:
@@ -61,7 +73,7 @@ def load_sqlite(request: LoadRequest) -> Loaded:
     replaced = [0]
 
     def read() -> Iterator[Part]:
-        yield from parts(path, given, chosen, replaced)
+        yield from parts(path, given, chosen, replaced, request.memory or physical_memory() // 2)
         refuse_changed(path, before)
 
     loaded = load_values("sqlite", source, read, chosen.columns)
@@ -96,7 +108,8 @@ def chosen_of(connection: sqlite3.Connection, path: str, said: str) -> Chosen:
     columns = tuple(name for _, name, _, _, _, _, hidden in held if hidden != 1)
     order = "" if table in views else row_order(columns, held, table in rowless)
     named = ", ".join(f"main.{quote_name(table)}.{quote_name(column)}" for column in columns)
-    return Chosen(columns, f"SELECT {named} FROM main.{quote_name(table)}{order}")
+    computes = table in views or any(hidden for *_, hidden in held)
+    return Chosen(columns, f"SELECT {named} FROM main.{quote_name(table)}{order}", computes)
 
 
 def row_order(columns: tuple[str, ...], held: list[Any], rowless: bool) -> str:
@@ -109,23 +122,58 @@ def row_order(columns: tuple[str, ...], held: list[Any], rowless: bool) -> str:
     return f" ORDER BY {free}" if free else ""
 
 
-def parts(path: str, given: str, chosen: Chosen, replaced: list[int]) -> Iterator[Part]:
+def parts(path: str, given: str, chosen: Chosen, replaced: list[int], memory: int) -> Iterator[Part]:
     """The rows, some at a time; one part at least. `replaced` counts texts that are no UTF-8."""
     passed = 0
     with open_database(path, given) as connection:
         refused: list[str] = []
         connection.set_authorizer(authorizer(refused))
         connection.text_factory = text_reader(replaced)
+        watch = Watch(time.monotonic() + SECONDS if chosen.computes else None)
+        connection.set_progress_handler(watch.look, STEPS)
+        if chosen.computes:
+            longest = max(LEAST, min(LONGEST, memory // (8 * len(chosen.columns))))
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
         try:
             rows = connection.execute(chosen.query)
-            while held := rows.fetchmany(BATCH):
+            while held := some_rows(rows):
                 yield part(held, chosen.columns, passed)
                 passed += len(held)
         except sqlite3.DatabaseError as failure:
-            why = f"it uses {refused[0]}, which may not run here" if refused else str(failure)
+            if watch.interrupted:
+                raise KeyboardInterrupt from None
+            why = f"it uses {refused[0]}, which may not run here" if refused else watch.why or str(failure)
             raise UserError(f"{given} cannot be read: {why}") from None
     if not passed:
         yield part([], chosen.columns, 0)
+
+
+class Watch:
+    """Owns a reading's time, if it has an end, and sees Ctrl-C, which SQLite would pass over."""
+
+    def __init__(self, end: float | None) -> None:
+        self.end, self.why, self.interrupted = end, "", False
+
+    def look(self) -> int:
+        """Whether SQLite is to stop."""
+        try:
+            if self.end is not None and time.monotonic() > self.end:
+                self.why = f"it takes longer than {SECONDS:.0f} seconds"
+        except KeyboardInterrupt:
+            self.interrupted = True
+        return int(self.interrupted or bool(self.why))
+
+
+def some_rows(rows: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+    """The next rows: a batch, or fewer that are large."""
+    held: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if len(held) == BATCH or size > HELD:
+            break
+    return held
 
 
 def part(held: list[tuple[Any, ...]], columns: tuple[str, ...], passed: int) -> Part:

@@ -6,18 +6,18 @@ Law: the rows are the same either way.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 
+from rlm_dsl.common.processes import physical_memory
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.find import STANDARD_INPUT, files_of
 from rlm_dsl.context.files.read import Progress, size_of
 from rlm_dsl.context.files.streams import DECOMPRESSORS
-from rlm_dsl.context.loading import load
+from rlm_dsl.context.loading import MoreThanRoom, load
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.context.stored_context import ENDING, is_stored
 from rlm_dsl.engine.indexes import EARNED, build_indexes, indexes, look_count
@@ -42,10 +42,14 @@ def open_context(
 ) -> tuple[Context, tuple[str, ...]]:
     """The context, read by its options, and notes on how it is held. `memory` is what the run may take, in bytes."""
     if is_stored(given) or not is_too_large(given, memory):
-        context = load(name, given, format=format, declared=declared, progress=progress, options=options)
-        if is_stored(given) and look_count(context) >= EARNED and indexes(context) is None:
-            build_indexes(context, progress)
-        return context, ()
+        with suppress(MoreThanRoom):
+            room = (memory or 2 * physical_memory()) // 2
+            context = load(
+                name, given, format=format, declared=declared, progress=progress, options=options, room=room
+            )
+            if is_stored(given) and look_count(context) >= EARNED and indexes(context) is None:
+                build_indexes(context, progress)
+            return context, ()
     folder = scratch_folder() / f"{token_hex(4)}{ENDING}"
     context = store_context(name, given, folder, format, declared, progress, memory, options)
     note = f"its rows lie on disk for this run; to keep them: rlm-dsl load {name}={given}"
@@ -59,13 +63,6 @@ def is_too_large(given: str, memory: int | None) -> bool:
     files = files_of(given)
     size = sum(size_of([file]) * (UNPACKED if Path(file.path).suffix in DECOMPRESSORS else 1) for file in files)
     return size * SHARE > (memory or 2 * physical_memory())
-
-
-def physical_memory() -> int:
-    """Bytes of memory that the machine has; much where it does not say."""
-    with suppress(ValueError, OSError, AttributeError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 1 << 36
 
 
 _scratch: list[tempfile.TemporaryDirectory[str]] = []

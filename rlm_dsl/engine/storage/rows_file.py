@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import HI, LINE, LO, ROW, SOURCE
+from rlm_dsl.context.files.database import LOAD_AGAIN, engine_file, require_rows
 from rlm_dsl.engine.interrupts import interruptible
 from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.sql import joined, name, render, sql
@@ -28,6 +30,13 @@ GROUP = 122_880
 HELD = 8
 """Batches put together to that end at most: rows may be large."""
 UNPACKED = " USING COMPRESSION 'uncompressed'"
+NOTHING_LOADED: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
+CONFINED: dict[str, Any] = {**NOTHING_LOADED, "enable_external_access": False}
+"""What keeps an engine to its own file."""
 LEAST = 64_000_000
 """Bytes of memory that the engine writes with at least, else half of what there is, or what batches leave of it."""
 ON_THE_WAY = 400_000_000
@@ -41,6 +50,7 @@ def write_rows(path: Path, schema: Table, batches: Iterable[pa.Table], memory: i
     """
     import duckdb
 
+    path = path.absolute()  # a relative one could pass for an address
     spill = path.with_name(f"{path.name}.spill")
     failures: list[BaseException] = []
     groups = keep_failures(row_groups(batches), failures)
@@ -48,6 +58,7 @@ def write_rows(path: Path, schema: Table, batches: Iterable[pa.Table], memory: i
     try:
         config = settings(spill, memory)
         with duckdb.connect(str(path), config=config) as connection, interruptible(connection.interrupt):
+            connection.execute("SET enable_external_access = false")  # after the folder for what does not fit is set
             count = insert(connection, schema, first, groups)
     except duckdb.Error as failure:
         if failures:
@@ -65,8 +76,7 @@ def settings(spill: Path, memory: int | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "temp_directory": str(spill),
         "preserve_insertion_order": True,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
+        **NOTHING_LOADED,
     }
     if memory:
         found["memory_limit"] = f"{max(LEAST, min(memory // 2, memory - ON_THE_WAY)) // 1_000} KB"
@@ -130,11 +140,24 @@ def as_one_batch(rows: pa.Table) -> pa.RecordBatch:
     return found[0] if found else pa.RecordBatch.from_pylist([], schema=rows.schema)
 
 
-def last_row(path: Path, number: int) -> tuple[int, int, int, int]:
-    """Source, line, first byte and the one past the last of the row of this number."""
+@contextmanager
+def open_rows(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A file of rows for reading, in an engine that reaches nothing else. Raises UserError for what is no such file."""
     import duckdb
 
-    with duckdb.connect(str(path), read_only=True) as connection:
+    whole = engine_file(str(path))
+    try:
+        with duckdb.connect(whole, read_only=True, config=CONFINED) as connection:
+            connection.execute("SET lock_configuration = true")
+            require_rows(connection, connection.execute("SELECT current_database()").fetchall()[0][0], whole)
+            yield connection
+    except duckdb.Error as failure:
+        raise UserError(f"{path} cannot be read: {str(failure).splitlines()[0]}", LOAD_AGAIN) from None
+
+
+def last_row(path: Path, number: int) -> tuple[int, int, int, int]:
+    """Source, line, first byte and the one past the last of the row of this number."""
+    with open_rows(path) as connection:
         query = sql(
             f"SELECT {{s}}, {{line}}, {{lo}}, {{hi}} FROM rows WHERE {{r}} = {int(number)}",
             s=name(SOURCE),
@@ -144,15 +167,14 @@ def last_row(path: Path, number: int) -> tuple[int, int, int, int]:
             r=name(ROW),
         )
         found: tuple[int, int, int, int] | None = connection.execute(render(query)[0]).fetchone()
-    assert found is not None
+    if found is None:
+        raise UserError(f"{path} has not the rows that its manifest tells of", LOAD_AGAIN)
     return found
 
 
 def first_row_of(path: Path, source: int, past: int) -> int:
     """The number of the first row below `past` of this source or a later one; `past` where there is none."""
-    import duckdb
-
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with open_rows(path) as connection:
         query = sql(
             f"SELECT min({{r}}) FROM rows WHERE {{s}} >= {int(source)} AND {{r}} < {int(past)}",
             s=name(SOURCE),
@@ -164,10 +186,9 @@ def first_row_of(path: Path, source: int, past: int) -> int:
 
 def read_texts(path: Path, column: str) -> Iterator[Any]:
     """The texts of a column as Arrow arrays, in the order of the rows, which is that of the file."""
-    import duckdb
     import numpy as np
 
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with open_rows(path) as connection:
         query = render(sql("SELECT {c} AS text, {r} AS number FROM rows", c=name(column), r=name(ROW)))[0]
         expected = None
         for batch in connection.sql(query).to_arrow_reader(100_000):
@@ -181,8 +202,6 @@ def read_texts(path: Path, column: str) -> Iterator[Any]:
 
 def text_size(path: Path, column: str) -> int:
     """Bytes of all texts of a column."""
-    import duckdb
-
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with open_rows(path) as connection:
         found = connection.execute(render(sql("SELECT sum(strlen({c})) FROM rows", c=name(column)))[0]).fetchone()
     return int(found[0] or 0) if found else 0

@@ -1,8 +1,9 @@
 """A database of the engine's: fragments are run, rows and tables given. Where programs run, the one user of DuckDB.
 
 In: query fragments, Arrow tables, files of the engine. Out: rows and Arrow tables. Law: the engine reads no file but
-those it was made with, no network and no Python variable, and no query changes that; the same tables give the same rows
-in the same order, whatever its version and number of threads.
+those it was made with, no network and no Python variable, and no query changes that; it is confined before any file is
+opened, and takes of a file only a table; the same tables give the same rows in the same order, whatever its version and
+number of threads.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Self
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.files.database import engine_file, require_rows
 from rlm_dsl.engine.warehouse.errors import EngineError
 from rlm_dsl.engine.warehouse.memory import engine_bytes, memory_bytes
 from rlm_dsl.language.operators.core.engine_types import engine_type
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SETTINGS = (
-    "SET enable_external_access = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET python_enable_replacements = false",
@@ -40,8 +42,7 @@ class Database:
     """Owns one in-memory DuckDB database. `threads` and `memory` (such as "2GB") are its limits.
 
     What does not fit in memory goes to a folder of its own, at most half of what the disk has free, removed at the end.
-    The `files` are opened for reading before anything else, each once, under the names in `attached`: after that no
-    file can be.
+    The `files` are opened for reading, each once, under the names in `attached`, when nothing but them is within reach.
     """
 
     def __init__(self, threads: int | None = None, memory: str | None = None, files: Iterable[str] = ()) -> None:
@@ -51,15 +52,20 @@ class Database:
         self.spilling = tempfile.TemporaryDirectory(prefix="rlm-dsl-", ignore_cleanup_errors=True)
         self._set_spilling(self.spilling.name)
         self.attached = {path: f"#stored {number}" for number, path in enumerate(dict.fromkeys(files))}
-        for path, known in self.attached.items():
-            where = path.replace("'", "''")
-            self.run(sql(f"ATTACH '{where}' AS {{d}} (READ_ONLY)", d=name(known)))
+        whole = {path: engine_file(path) for path in self.attached}
         self._teach()
-        self._confine(threads, memory)
+        self._confine(threads, memory, whole.values())
+        for path, known in self.attached.items():
+            self._attach(whole[path], known)
+
+    def _attach(self, path: str, known: str) -> None:
+        """Open a file for reading. Raises UserError where its rows are no table of its own, but made by a view."""
+        self.run(sql(f"ATTACH {literal(path)} AS {{d}} (READ_ONLY, TYPE DUCKDB)", d=name(known)))
+        require_rows(self.connection, known, path)
 
     def _set_spilling(self, folder: str) -> None:
-        where, most = folder.replace("'", "''"), shutil.disk_usage(folder).free // 2
-        self._set(f"SET temp_directory = '{where}'")
+        most = shutil.disk_usage(folder).free // 2
+        self._set(f"SET temp_directory = {literal(folder)}")
         self._set(f"SET max_temp_directory_size = '{most // 1_000_000} MB'")
 
     def _teach(self) -> None:
@@ -70,8 +76,11 @@ class Database:
             taken = ["VARCHAR"] * len(signature(function).parameters)
             self.connection.create_function(known, function, taken, "VARCHAR")
 
-    def _confine(self, threads: int | None, memory: str | None) -> None:
-        """From here on nothing else is within reach, and no setting can be changed."""
+    def _confine(self, threads: int | None, memory: str | None, files: Iterable[str]) -> None:
+        """From here on nothing but the files is within reach, and no setting can be changed."""
+        allowed = ", ".join(literal(path + ending) for path in files for ending in ("", ".wal"))
+        self.connection.execute(f"SET allowed_paths = [{allowed}]")
+        self.connection.execute("SET enable_external_access = false")
         for setting in SETTINGS:
             self._set(setting)
         if threads:
@@ -83,11 +92,8 @@ class Database:
     def _set(self, setting: str) -> None:
         import duckdb
 
-        try:
+        with suppress(duckdb.CatalogException):  # a version that has no such setting has not what it turns off
             self.connection.execute(setting)
-        except duckdb.CatalogException:
-            if "enable_external_access" in setting:
-                raise
 
     def close(self) -> None:
         self.connection.close()
@@ -171,6 +177,11 @@ class Database:
         """The one value of a table made for a value."""
         found = self.rows(sql("SELECT {v} FROM {t}", v=name(VALUE), t=name(table)))
         return found[0][0] if found else None
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def engine_version() -> str:
