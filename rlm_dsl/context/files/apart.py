@@ -87,7 +87,7 @@ def keep_last(stream: IO[bytes], said: list[bytes]) -> None:
 
 
 def limit_memory(more: int) -> None:
-    """Let this process take so many bytes more than it has; where the system knows no such limit, as many as it likes."""
+    """Let this process take so many bytes more than it has, where the system knows such a limit."""
     try:
         import resource
 

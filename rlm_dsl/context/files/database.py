@@ -57,7 +57,7 @@ def engine_file(path: str) -> str:
 
 def regular_head(path: str) -> bytes:
     """The first bytes of a regular file, none of anything else: a pipe or device is not opened, a link not followed."""
-    if not stat.S_ISREG(os.lstat(path).st_mode):  # noqa: PTH116 - as above
+    if not stat.S_ISREG(os.lstat(path).st_mode):
         return b""
     with Path(path).open("rb") as file:
         return file.read(100)

@@ -44,9 +44,7 @@ def open_context(
     if is_stored(given) or not is_too_large(given, memory):
         with suppress(MoreThanRoom):
             room = (memory or 2 * physical_memory()) // 2
-            context = load(
-                name, given, format=format, declared=declared, progress=progress, options=options, room=room
-            )
+            context = load(name, given, format=format, declared=declared, progress=progress, options=options, room=room)
             if is_stored(given) and look_count(context) >= EARNED and indexes(context) is None:
                 build_indexes(context, progress)
             return context, ()

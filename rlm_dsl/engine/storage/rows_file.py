@@ -58,7 +58,6 @@ def write_rows(path: Path, schema: Table, batches: Iterable[pa.Table], memory: i
     try:
         config = settings(spill, memory)
         with duckdb.connect(str(path), config=config) as connection, interruptible(connection.interrupt):
-            connection.execute("SET enable_external_access = false")  # after the folder for what does not fit is set
             count = insert(connection, schema, first, groups)
     except duckdb.Error as failure:
         if failures:
