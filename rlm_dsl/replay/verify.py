@@ -19,7 +19,7 @@ from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import file_and_table
 from rlm_dsl.context.files.remote import is_elsewhere
 from rlm_dsl.context.loading import as_declared
-from rlm_dsl.context.options import options_of
+from rlm_dsl.context.options import recorded_options
 from rlm_dsl.context.python_table import FORMAT as TABLE
 from rlm_dsl.context.stored_context import makes_connection
 from rlm_dsl.engine.calls.options import CallOptions
@@ -251,7 +251,7 @@ def load_context(recorded: Mapping[str, Any], all_given: Mapping[str, str | Cont
     if given is None and recorded["format"] == TABLE:
         raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
     given = given or found_near(recorded["given"], folder)
-    options = options_of(recorded.get("options", {}))
+    options = recorded_options(recorded)
     return open_context(name, given, format=recorded["format"], declared=declared, options=options)[0]
 
 
