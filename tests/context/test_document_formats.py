@@ -539,3 +539,9 @@ def test_a_folder_is_read_in_batches_with_paths(tmp_path: Path, form: str, monke
     assert column(context, "path") == [f"{number}{ending}" for number in range(7)]
     with pytest.raises(UserError, match=r"no .* file in"):
         load("d", written(tmp_path, "other/x.txt", "x").removesuffix("x.txt"), format=form)
+
+
+def test_a_line_that_begins_with_from_cuts_no_message(tmp_path: Path) -> None:
+    data = Path(__file__).parent / "data" / "mail.mbox"
+    assert column(load("m", str(data)), "subject") == ["one", "two"]
+    assert "From next week on" in str(column(load("m", str(data)), "text")[0])

@@ -184,9 +184,9 @@ def test_csv_in_blocks_is_csv_in_one(
         found = outcome(path)
     try:
         meant = plain_csv(content)
-    except UserError as refused:
-        assert str(refused) in found.replace(" no CSV: ", " ")
-        return
+    except UserError:
+        schema, records, told = plain_csv(re.sub(rb"\r(?![\r\n])", b"\n", content))
+        meant = schema, records, (*told, "some lines end in CR alone")
     assert found == meant
 
 

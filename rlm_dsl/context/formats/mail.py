@@ -43,7 +43,18 @@ SCHEMA = Table(
 )
 BLANK = b"\xef\xbb\xbf\r\n"
 """A byte order mark and blank lines: what may stand before a message."""
-BEGINS = re.compile(rb"(?:(?<=\n\n)|(?<=\n\r\n))From ")
+BEGINS = re.compile(
+    rb"""
+    (?:(?<=\n\n)|(?<=\n\r\n)) From\ (?=
+        [^\r\n]{0,200}?[ \t]\d{1,2}:\d{2}(?::\d{2})?\b[^\r\n]{0,40}\b\d{4}\b
+        | -?[ \t]*\r?\n
+        | \S{0,200}@\S{0,200}[ \t]*\r?\n
+    )
+    """,
+    re.VERBOSE,
+)
+"""A line that begins a message names its sender and a time with a year; some programs leave out one of these.
+`From ` in a text, such as "From next week on", does neither."""
 ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 NESTS = re.compile(rb"multipart/|message/", re.IGNORECASE)
 DEEPEST = 100

@@ -7,7 +7,10 @@ from functools import partial
 from rlm_dsl.context.format import table_format
 from rlm_dsl.context.formats.csv.rows import survey_csv
 
-OPTIONS = ("encoding", "columns")
+OPTIONS = (
+    *("encoding", "delimiter", "quote", "header", "skip", "comment"),
+    *("decimal", "thousands", "nulls", "dates", "columns"),
+)
 
 CSV = table_format("csv", "a row a record, typed, after a header", survey_csv, (".csv",), options=OPTIONS)
 TSV = table_format(

@@ -1,0 +1,276 @@
+"""How a CSV file is written: found from its first lines, or said.
+
+In: a file's text and its reading options. Out: the text in which lines that are none of the data are blank, its
+delimiter, whether it has a header, its decimal sign; notes, each with the option that settles it. Law: no byte moves:
+a line that is passed over becomes line ends, and every other keeps its place; what is only likely is said, not done.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rlm_dsl.context.columns.cell_types import READERS
+from rlm_dsl.context.files.encodings import BOM
+from rlm_dsl.context.options import NO, YES, ReadingOptions, quoted
+
+SAMPLE = 1 << 16
+"""Bytes of the beginning that tell a file's dialect."""
+LAST = 4_096
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+STEADY = 0.9
+"""The share of records that have as many fields, from which on they are what the file means."""
+SEP = re.compile(rb"\A(?:\xef\xbb\xbf)?\"?sep=(.)\"?[ \t]*\r*(?:\n|\Z)", re.IGNORECASE)
+COMMENTS = ("#", "//", "%", "--")
+COMMA_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?\Z")
+COMMA_SURE = re.compile(r".*,(?:\d{1,2}|\d{4,})\Z")
+POINT_SURE = re.compile(r"[+-]?\d+\.(?:\d{1,2}|\d{4,})\Z")
+TOTAL = re.compile(
+    r"(?:grand |sub)?(?:total|sum|summe|gesamt|gesamtsumme|somme|suma|totale|insgesamt)\b", re.IGNORECASE
+)
+NUMBER = re.compile(r"[+-]?[\d.,' ]*\d[\d.,' ]*\Z")
+SWAPPED = {"'": bytes.maketrans(b"'\"", b"\"'")}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How records are cut and cells read. `quote` is '"', "'" or '' for none; `passed` lines were made blank."""
+
+    delimiter: str
+    quote: str = '"'
+    headed: bool = True
+    decimal: str = ""
+    thousands: str = ""
+    notes: tuple[str, ...] = ()
+    passed: int = 0
+
+
+def find_dialect(content: bytes, options: ReadingOptions, usual: str) -> Dialect:
+    """The dialect of a file; `usual` is the delimiter of its format."""
+    if options.earlier:
+        return earlier(content, usual)
+    notes: list[str] = []
+    delimiter = options.delimiter
+    if not delimiter and (sep := SEP.match(content)):
+        delimiter = sep[1].decode("latin-1")
+        notes.append(f"its first line says that {DELIMITERS.get(delimiter, repr(delimiter))} separate fields")
+    prepared, passed = prepare(content, options)
+    sample = sample_of(prepared, options)
+    if not delimiter:
+        delimiter = best_delimiter(sample, usual)
+        if delimiter != usual:
+            notes.append(f"fields are separated by {DELIMITERS[delimiter]}")
+    records = list(records_in(sample, delimiter))
+    headed = options.header != NO
+    decimal, thousands = options.decimal, options.thousands
+    if not decimal and not thousands and delimiter != "," and comma_numbers(records[headed:]):
+        decimal, thousands = ",", "."
+        notes.append('numbers have "," for a decimal sign and "." between thousands; if not, say decimal="."')
+    quote = '"' if options.quote is None else options.quote
+    made = Dialect(delimiter, quote, headed, decimal, thousands, tuple(notes), passed)
+    return replace(made, notes=(*made.notes, *advice(records, prepared, made, options)))
+
+
+def earlier(content: bytes, usual: str) -> Dialect:
+    """As files were read before there were options."""
+    header = content.partition(b"\n")[0].decode("utf-8", "replace")
+    if usual == "," and "," not in header:
+        for other in (";", "\t", "|"):
+            if other in header:
+                return Dialect(other, notes=(f"fields are separated by {DELIMITERS[other]}",))
+    return Dialect(usual)
+
+
+def prepare(content: bytes, options: ReadingOptions) -> tuple[bytes, int]:
+    """The text in which what is passed over is blank, and how many lines that are."""
+    if options.earlier:
+        return content, 0
+    skipped = max(options.skip, int(options.header) - 1 if options.header.isdigit() else 0)
+    skipped = skipped or (0 if options.delimiter or not SEP.match(content) else 1)
+    if SEP.match(content) and not skipped:
+        skipped = 1
+    spans = list(first_lines(content, skipped))
+    if options.comment:
+        spans += comment_lines(content, options.comment.encode(), spans[-1][1] if spans else 0)
+    if options.quote not in (None, '"'):
+        content = with_quotes(content, options.quote)
+    if not spans:
+        return content, 0
+    made = bytearray(content)
+    for start, end in spans:
+        made[start:end] = b"\r" * (end - start)
+        if end == len(made) and end > start:
+            made[end - 1 : end] = b"\n"
+    return bytes(made), len(spans)
+
+
+def first_lines(content: bytes, count: int) -> Iterator[tuple[int, int]]:
+    start = len(BOM) if content.startswith(BOM) else 0
+    for _ in range(count):
+        if start >= len(content):
+            return
+        feed = content.find(b"\n", start)
+        end = len(content) if feed < 0 else feed
+        yield start, end
+        start = end + 1
+
+
+def comment_lines(content: bytes, sign: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """The lines that begin with a sign, outside quotes."""
+    within, counted = 0, at
+    for found in re.finditer(rb"^[ \t]*" + re.escape(sign) + rb"[^\n]*", content[at:], re.MULTILINE):
+        start, end = at + found.start(), at + found.end()
+        within += content.count(b'"', counted, start)
+        counted = start if within % 2 else end
+        if not within % 2:
+            yield start, end
+
+
+def with_quotes(content: bytes, quote: str) -> bytes:
+    """The text with `"` where another sign quotes, and that in its place; where none quotes, with a sign that no text
+    has in place of `"`."""
+    if quote in SWAPPED:
+        return content.translate(SWAPPED[quote])
+    if quote:
+        mark = quote.encode()
+        return content.translate(bytes.maketrans(mark + b'"', b'"' + mark))
+    return content.replace(b'"', NO_QUOTE.encode())
+
+
+NO_QUOTE = "\x1a"
+
+
+def sample_of(content: bytes, options: ReadingOptions) -> str:
+    """The whole lines of the beginning."""
+    head = content[:SAMPLE]
+    if len(content) > SAMPLE:
+        head = head[: head.rfind(b"\n") + 1] or head
+    return head.removeprefix(BOM).decode("utf-8", "replace").replace("\r", "")
+
+
+def records_in(sample: str, delimiter: str) -> Iterator[list[str]]:
+    """The records of a sample, blank ones left out."""
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(sample.split("\n"), delimiter=delimiter)
+    try:
+        yield from (record for record in reader if record)
+    except csv.Error:
+        return
+
+
+def best_delimiter(sample: str, usual: str) -> str:
+    """The delimiter that cuts the header and most records into as many fields, two at least; the usual one where no
+    other cuts more."""
+    if usual not in DELIMITERS:
+        return usual
+    known = {each: steadiness(list(records_in(sample, each))) for each in DELIMITERS}
+    share, fields = known[usual]
+    others = {each: found for each, found in known.items() if each != usual and found[1] > max(1, fields)}
+    good = [each for each, found in others.items() if found[0] >= STEADY and found[0] >= share - 0.001]
+    if good:
+        return max(good, key=lambda each: (others[each][1], others[each][0]))
+    if usual == "," and "," not in sample.partition("\n")[0]:
+        return next((each for each in DELIMITERS if each in sample.partition("\n")[0]), usual)
+    return usual
+
+
+def steadiness(records: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """The share of records that have as many fields as the header, and how many that are."""
+    if not records:
+        return 0.0, 0
+    width = len(records[0])
+    return sum(len(record) == width for record in records) / len(records), width
+
+
+def comma_numbers(records: Sequence[Sequence[str]]) -> bool:
+    """Whether a column has numbers with a decimal comma alone, and none has one with a point."""
+    width = max(map(len, records), default=0)
+    columns = [[r[n].strip() for r in records if len(r) > n and r[n].strip()] for n in range(width)]
+    if any(POINT_SURE.match(cell) for cells in columns for cell in cells):
+        return False
+    return any(all(map(COMMA_NUMBER.match, cells)) and any(map(COMMA_SURE.match, cells)) for cells in columns)
+
+
+def advice(records: list[list[str]], content: bytes, dialect: Dialect, options: ReadingOptions) -> Iterator[str]:
+    """What seems to be none of the data, and how to say so."""
+    if not records:
+        return
+    width = Counter(len(record) for record in records).most_common(1)[0][0]
+    first = records[0]
+    preamble = next((n for n, record in enumerate(records) if len(record) >= width), 0)
+    lines = content[:SAMPLE].removeprefix(BOM).split(b"\n")[:200]
+    signs = [sign for sign in COMMENTS if any(line.lstrip().startswith(sign.encode()) for line in lines)]
+    sign = next((sign for sign in signs if len(first) < width and first[0].startswith(sign)), "")
+    sign = sign or next((s for s in signs if any(r[0].startswith(s) and len(r) < width for r in records)), "")
+    if sign and not options.comment:
+        yield f'lines begin with "{sign}": comment={quoted(sign)} passes over them'
+    elif preamble and width > 1 and not options.skip and options.header in ("", YES):
+        number = line_of(lines, records[preamble], dialect.delimiter)
+        yield (
+            f"{preamble:,} lines stand before what looks like the header: skip={number - 1} passes over them "
+            f"(line {number} is then the header)"
+        )
+    elif dialect.headed and not options.header and looks_like_data(records):
+        yield "the first row looks like data: header=no reads it as a row"
+    if len(records) > 3 and not preamble and is_units(records):
+        start = ",".join(records[1])[:20] if dialect.delimiter == "," else dialect.delimiter.join(records[1])[:20]
+        yield f"the row below the header looks like units: comment={quoted(start)} passes over it"
+    ending = last_line(content)
+    last = next(records_in(ending, dialect.delimiter), [""])
+    if len(records) > 2 and any(TOTAL.match(cell.strip()) for cell in last) and any(NUMBER.match(c) for c in last):
+        yield f"the last row looks like a total: comment={quoted(ending[:20])} passes over it"
+
+
+def line_of(lines: Sequence[bytes], record: Sequence[str], delimiter: str) -> int:
+    wanted = record[0].encode()
+    return next((n for n, line in enumerate(lines, 1) if wanted in line and delimiter.encode() in line), 1)
+
+
+def last_line(content: bytes) -> str:
+    held = content[-LAST:].rstrip(b"\r\n")
+    return held[held.rfind(b"\n") + 1 :].decode("utf-8", "replace")
+
+
+def looks_like_data(records: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record has numbers, days or the like, and nothing else, where the others have them."""
+    first, rest = records[0], records[1:20]
+    kinds = [kind_of(cell) for cell in first]
+    if not any(kinds) or any(not cell.strip() for cell in first):
+        return False
+    for number, kind in enumerate(kinds):
+        below = {kind_of(record[number]) for record in rest if len(record) > number and record[number]}
+        if below - {""} and kind not in below:
+            return False
+        if kind and below and kind not in below:
+            return False
+    return True
+
+
+def kind_of(cell: str) -> str:
+    """What a cell reads as, other than text."""
+    text = cell.strip().replace(",", ".") if COMMA_NUMBER.match(cell.strip()) else cell.strip()
+    for type_, read in READERS:
+        try:
+            value = read(text)
+        except (ValueError, KeyError):
+            continue
+        return "moment" if isinstance(value, datetime.date) else "number" if str(type_) in ("int", "float") else "bool"
+    return ""
+
+
+def is_units(records: Sequence[Sequence[str]]) -> bool:
+    """Whether the second record has words where all below have numbers."""
+    second, rest = records[1], records[2:20]
+    odd = 0
+    for number, cell in enumerate(second):
+        below = [record[number] for record in rest if len(record) > number and record[number].strip()]
+        if not below or not all(NUMBER.match(each) for each in below):
+            continue
+        if NUMBER.match(cell):
+            return False
+        odd += bool(cell.strip())
+    return odd > 0
