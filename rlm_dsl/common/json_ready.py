@@ -6,11 +6,27 @@ In: a value. Out: what `json.dumps` takes. Law: nothing is lost that JSON could 
 from __future__ import annotations
 
 import datetime
+import json
 import math
 from decimal import Decimal
 from typing import Any
 
 from rlm_dsl.common.exact import spelled
+
+
+def json_text(value: Any) -> str:
+    """A value as the text of JSON, decimals as numbers with all their digits."""
+    match value:
+        case Decimal():
+            return spelled(value)
+        case list() | tuple():
+            return "[" + ", ".join(map(json_text, value)) + "]"
+        case dict():
+            return (
+                "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {json_text(v)}" for k, v in value.items()) + "}"
+            )
+        case _:
+            return json.dumps(json_ready(value), ensure_ascii=False)
 
 
 def json_ready(value: Any) -> Any:

@@ -10,10 +10,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.html import html_table
+from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, match_steps
 from rlm_dsl.compare.rows import Columns, Rows, columns_of_rows, compare_rows, text_of
 from rlm_dsl.compare.runs import ANSWER, SHOWN, Run
@@ -90,7 +92,7 @@ class PartDiff:
         return differ
 
     def as_json(self) -> dict[str, Any]:
-        return {"part": self.name, "before": self.before, "after": self.after}
+        return {"part": self.name, "before": json_ready(self.before), "after": json_ready(self.after)}
 
 
 @dataclass(frozen=True)
@@ -308,7 +310,13 @@ def part_diffs(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -
             )
             yield PartDiff(name, before["value"], after["value"], compare_rows(*tables), *tables)
         else:
-            yield PartDiff(name, before and before["value"], after and after["value"])
+            yield PartDiff(name, before and number_or_value(before), after and number_or_value(after))
+
+
+def number_or_value(part: Mapping[str, Any]) -> Any:
+    """A part's value; a decimal, which answers hold as text, as the number that it is."""
+    value = part["value"]
+    return Decimal(value) if str(part.get("type", "")).startswith("decimal(") and isinstance(value, str) else value
 
 
 def evidence_places(answer: Mapping[str, Any]) -> Counter[tuple[Any, ...]]:

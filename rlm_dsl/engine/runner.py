@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
-from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.common.json_ready import json_ready, json_text
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.failed_rows import LISTED, RowsFailed, StepRejected, all_rejected, failed_rows
@@ -304,7 +304,7 @@ def shorten_value(value: Any, redact: Callable[[str], str]) -> Any:
 
 def as_instruction_text(value: Any) -> str:
     """A value inside an instruction, as JSON: its text stays a quoted text and cannot pass for an instruction."""
-    return json.dumps(json_ready(value), ensure_ascii=False)
+    return json_text(value)
 
 
 def asked_counts(came: RoundResult) -> dict[str, Any]:

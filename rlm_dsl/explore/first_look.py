@@ -11,6 +11,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rlm_dsl.engine.warehouse import Warehouse
@@ -82,7 +83,7 @@ def told_of(column: Field, values: Sequence[Any], sampled: bool) -> str:
         return f"{column.name}: {', '.join(of_texts([str(value) for value in held]))}{nulls}{about}"
     if isinstance(held[0], bool):
         return f"{column.name}: {sum(held) / len(held):.0%} true{nulls}{about}"
-    if isinstance(held[0], int | float | datetime.date):
+    if isinstance(held[0], int | float | Decimal | datetime.date):
         return f"{column.name}: {cell(min(held), 40)} to {cell(max(held), 40)}{nulls}{about}"
     return ""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.common.diagnostics import printable
-from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.common.json_ready import json_ready, json_text
 from rlm_dsl.language.types import Table, Type
 
 
@@ -45,7 +45,7 @@ def view_table(name: str, type_: Table, count: int, rows: Sequence[Sequence[Any]
 
 def view_value(name: str, type_: Type, value: Any, limits: Limits = Limits()) -> str:
     """Name, type and the value as JSON."""
-    told = printable(json.dumps(json_ready(value), ensure_ascii=False))
+    told = printable(json_text(value))
     return f"{name}: {cut(str(type_), 400)} = {cut(told, limits.characters)}"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.report.values import decimal_columns
 from rlm_dsl.trace.reader import Trace
 
 HEAD = "# `{period}`, `{year}` and `{month}` may stand in paths: contexts: {tickets: data/{period}.csv}\n"
@@ -60,7 +61,8 @@ def sections_of(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if "columns" in part:
             sections.append({"table": name or "answer", "heading": name or "Answer", "limit": 50})
             first = part["value"][0] if part["value"] else ()
-            numbers = [c for c, value in zip(part["columns"], first, strict=False) if isinstance(value, int | float)]
+            drawn = {c for c, value in zip(part["columns"], first, strict=False) if isinstance(value, int | float)}
+            numbers = [c for c in part["columns"] if c in drawn or c in decimal_columns(part)]
             labels = [c for c in part["columns"] if c not in numbers]
             if numbers and labels:
                 sections.append({"chart": name or "answer", "x": labels[0], "y": numbers[0]})

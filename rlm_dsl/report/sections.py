@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from rlm_dsl.common.diagnostics import Diagnostic, ProgramError, did_you_mean
@@ -19,7 +20,7 @@ from rlm_dsl.report.part_view import PartView
 from rlm_dsl.report.period import NAMES, PLACEHOLDER, fill_in
 from rlm_dsl.report.runs import ReportRun
 from rlm_dsl.report.spec import Section, Spec
-from rlm_dsl.report.values import as_text
+from rlm_dsl.report.values import as_text, drawn_rows
 
 Link = tuple[str, str]
 """A piece of a text, and the id of the evidence that it leads to, if it does."""
@@ -100,8 +101,8 @@ def table_or_chart(
             f"there is no column `{missing[0]}`",
             *did_you_mean(missing[0], list(part.columns), what="columns"),
         )
-    values = next(p for p in run.view.story.answer["parts"] if ".".join(p["part"]) == part.name)["value"]
-    chart = chart_of(section.chart, section.x, section.y, part.columns, values)
+    held = next(p for p in run.view.story.answer["parts"] if ".".join(p["part"]) == part.name)
+    chart = chart_of(section.chart, section.x, section.y, part.columns, drawn_rows(held))
     alt = f"{section.y} by {section.x}: {chart.text(60)}"[:1_000]
     return replace(blank, images=chart.images(), alt=alt, chart=chart)
 
@@ -113,6 +114,8 @@ def evidence_of(run: ReportRun, part: PartView) -> EvidenceView | None:
 def value_of(run: ReportRun, part: PartView) -> str:
     if part.columns:
         return f"{len(part.rows) + part.more:,} rows"
+    if part.type.startswith("decimal(") and part.value != "null":
+        return f"{Decimal(part.value):,f}"
     try:
         number = json.loads(part.value)
     except ValueError:

@@ -6,6 +6,7 @@ In: two runs beside each other. Out: a sentence or three. Law: it says what the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from rlm_dsl.compare.diff import Difference, PartDiff
@@ -28,10 +29,17 @@ def part_change(part: PartDiff) -> str:
         counted = ", ".join(f"{n:,} {'row' if n == 1 else 'rows'} {what}" for n, what in counts if n)
         return f"{name}: {counted or 'in another order'}"
     before, after = part.before, part.after
-    if isinstance(before, int | float) and isinstance(after, int | float) and not isinstance(before, bool):
+    if all(isinstance(each, int | float | Decimal) and not isinstance(each, bool) for each in (before, after)):
+        before, after = alike(before, after)
         share = f", {(after - before) / before:+.1%}" if before else ""
         return f"{name} from {before:,} to {after:,} ({after - before:+,}{share})"
     return f"{name} from {brief(before)} to {brief(after)}"
+
+
+def alike(before: Any, after: Any) -> tuple[Any, Any]:
+    """Two numbers of one kind: a decimal beside a float is one."""
+    mixed = {type(before), type(after)} == {float, Decimal}
+    return (float(before), float(after)) if mixed else (before, after)
 
 
 def brief(value: Any) -> str:

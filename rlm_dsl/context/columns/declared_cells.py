@@ -19,7 +19,8 @@ from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, QUOTE, TEXT, TIMESTAM
 WHOLE = re.compile(r"[+-]?\d+\Z", re.ASCII)
 FLOATING = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|Infinity)\Z|NaN\Z", re.ASCII)
 ISO = re.compile(
-    r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?\Z",
+    r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
+    r"(?P<zone>Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?\Z",
     re.ASCII,
 )
 BLANKS = " \t\n\v\f\r"

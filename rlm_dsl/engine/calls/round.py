@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.common.json_ready import json_text
 from rlm_dsl.engine.calls.failed_rows import Failing
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.rows import RoundResult, Row
@@ -48,7 +48,7 @@ def shown_text(columns: Sequence[str], values: Sequence[Any]) -> str | None:
     """One column is shown as it is, several as a JSON object by name."""
     if len(columns) == 1:
         return None if values[0] is None else str(values[0])
-    return json.dumps(dict(zip(columns, map(json_ready, values), strict=True)), ensure_ascii=False)
+    return json_text(dict(zip(columns, values, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
-from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.common.json_ready import json_text
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.round import model_step
 from rlm_dsl.engine.warehouse import Warehouse
@@ -68,7 +68,7 @@ def differ(
     @lru_cache(maxsize=KEPT)
     def length(value: Any) -> float:
         """Of a value as it is shown; too long where secrets are taken out, after which texts may be alike."""
-        text = json.dumps(json_ready(value), ensure_ascii=False)
+        text = json_text(value)
         return len(text) if options.redact(text) == text else inf
 
     count = 0

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.common.json_ready import json_text
 from rlm_dsl.engine.calls.round import Round, reading, texts_of
 from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.progress import Progress
@@ -124,4 +124,4 @@ def as_list(batch: Sequence[str]) -> str:
 def result_text(value: Mapping[str, Any] | None) -> str:
     assert value is not None
     result = value["result"]
-    return result if isinstance(result, str) else json.dumps(json_ready(result), ensure_ascii=False)
+    return result if isinstance(result, str) else json_text(result)

@@ -45,10 +45,9 @@ def lower(lowering: Lowering) -> Sql:
 
 def made(lowering: Lowering, texts: Mapping[str, Sql]) -> Sql:
     """The new columns, converted, each under its name."""
-    types = dict(lowering["types"])
-    return joined(
-        ", ", (sql("{v} AS {n}", v=converted(text, types.get(g, TEXT)), n=name(g)) for g, text in texts.items())
-    )
+    types, version = dict(lowering["types"]), lowering.step.version
+    read = {g: converted(text, types.get(g, TEXT), version) for g, text in texts.items()}
+    return joined(", ", (sql("{v} AS {n}", v=value, n=name(g)) for g, value in read.items()))
 
 
 WHOLE = re.compile(r"\^(?!.*(?:\||\(\?[a-zA-Z]*m))(?:[^\\]|\\.)*\$", re.DOTALL)
@@ -165,6 +164,7 @@ def own(step: Step, inputs: tuple[Relation, ...]) -> str:
 
 extract = Operator(
     name="extract",
+    version=2,
     summary="the named groups become columns; rows without a match are dropped; all=true gives a row for each match",
     parameters=(
         Parameter("pattern", Pattern(), shown='r"(?P<name>..)"'),

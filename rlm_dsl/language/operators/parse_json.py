@@ -53,7 +53,7 @@ def lower(lowering: Lowering) -> Sql:
     made = joined(
         ", ",
         (
-            sql("{v} AS {n}", v=read(sql(f'"#json"[{at}]'), type_, 0), n=name(field))
+            sql("{v} AS {n}", v=read(sql(f'"#json"[{at}]'), type_, 0, lowering.step.version), n=name(field))
             for at, (field, type_) in enumerate(types, 1)
         ),
     )
@@ -73,7 +73,11 @@ def pointer(field: str) -> str:
     return "/" + field.replace("~", "~0").replace("/", "~1")
 
 
-def read(json: Sql, type_: Type, depth: int) -> Sql:
+def field_of(json: Sql, field: str) -> Sql:
+    return sql("json_extract({j}, {p})", j=json, p=bound(pointer(field), "field"))
+
+
+def read(json: Sql, type_: Type, depth: int, version: int) -> Sql:
     """A JSON value as a typed one, null where it does not fit."""
     match bare(type_):
         case ListOf(of):
@@ -83,27 +87,24 @@ def read(json: Sql, type_: Type, depth: int) -> Sql:
                 "lambda {i}: {v}) END",
                 j=json,
                 i=item,
-                v=read(item, of, depth + 1),
+                v=read(item, of, depth + 1, version),
             )
         case Record(fields):
             inner = joined(
                 ", ",
                 (
-                    sql(
-                        "{n} := {v}",
-                        n=name(f.name),
-                        v=read(sql("json_extract({j}, {p})", j=json, p=bound(pointer(f.name), "field")), f.type, depth),
-                    )
+                    sql("{n} := {v}", n=name(f.name), v=read(field_of(json, f.name), f.type, depth, version))
                     for f in fields
                 ),
             )
             return sql("CASE WHEN json_type({j}) = 'OBJECT' THEN struct_pack({inner}) END", j=json, inner=inner)
         case _:
-            return converted(sql("json_extract_string({j}, '$')", j=json), type_)
+            return converted(sql("json_extract_string({j}, '$')", j=json), type_, version)
 
 
 parse_json = Operator(
     name="parse_json",
+    version=2,
     summary="fields of a JSON text become typed columns; null where a text or field does not fit",
     told="name",
     parameters=(

@@ -23,8 +23,15 @@ ISO = rf"{ISO_DATE}(?:[T ]{TIME})?"
 """An ISO 8601 date, with or without a time and a distance from UTC; words such as 'infinity' are none."""
 
 
-def converted(text: Sql, to: Type) -> Sql:
-    """SQL for `text` read as a value of type `to`, null where it does not fit. Dates and timestamps are ISO 8601."""
+OFFSET = r"(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?"
+ISO_MOMENT = rf"{ISO_DATE}(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{{1,9}})?)?{OFFSET})?"
+FIRST = 1
+"""The version of `extract` and `parse_json` that left offsets from UTC unread."""
+
+
+def converted(text: Sql, to: Type, version: int) -> Sql:
+    """SQL for `text` read as a value of type `to`, null where it does not fit. Dates and timestamps are ISO 8601; one
+    with an offset is in UTC."""
     match bare(to):
         case t if t == INT:
             return functions()["to_int"].sql({"value": text, "types": (TEXT,)})  # type: ignore[operator]
@@ -39,6 +46,12 @@ def converted(text: Sql, to: Type) -> Sql:
                 "CASE WHEN regexp_full_match({t}, {form}) THEN CAST(try_strptime({t}, '%Y-%m-%d') AS DATE) END",
                 t=trimmed(text),
                 form=bound(ISO_DATE, "date_form"),
+            )
+        case t if t == TIMESTAMP and version > FIRST:
+            return sql(
+                "CASE WHEN regexp_full_match({t}, {form}) THEN iso_moment({t}) END",
+                t=trimmed(text),
+                form=bound(ISO_MOMENT, "timestamp_form"),
             )
         case t if t == TIMESTAMP:
             return sql(

@@ -137,7 +137,17 @@ ENGINE_FUNCTIONS: Mapping[str, Callable[..., str]] = {
 """By the names that queries call them: the engine has no compatible composition and no full case folding."""
 ENGINE_MACROS: Mapping[str, str] = {
     "plainly_folded(t)": "replace(replace(lower(t), 'ß', 'ss'), 'ς', 'σ')",
+    "in_years(m)": "CASE WHEN m BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN m END",
+    "minutes_ahead(o)": (
+        "CASE WHEN o = '' THEN 0 ELSE (CASE WHEN o[1] = '-' THEN -1 ELSE 1 END) * (CAST(o[2:3] AS BIGINT) * 60 + "
+        "CASE WHEN length(o) > 3 THEN CAST(right(o, 2) AS BIGINT) ELSE 0 END) END"
+    ),
+    "iso_moment(t)": (
+        r"in_years(TRY_CAST(regexp_replace(t, '(:\d\d(?:\.\d+)?)(?:Z|[+-]\d\d(?::?\d\d)?)$', '\1') AS TIMESTAMP) - "
+        r"to_minutes(minutes_ahead(regexp_extract(t, ':\d\d(?:\.\d+)?([+-]\d\d(?::?\d\d)?)$', 1))))"
+    ),
     "is_plain(t)": f"NOT regexp_matches(t, '[^{PLAIN}]')",
     "is_plain_or_run(t)": f"NOT regexp_matches(t, '[^{PLAIN}{PLAIN_RUNS}]')",
 }
-"""By their heads: a text folded by the engine's own means, and whether these are enough for it."""
+"""By their heads: a text folded by the engine's own means, and whether these are enough for it; a moment in UTC from an
+ISO text with or without an offset."""

@@ -26,6 +26,18 @@ def parsed(arguments: Mapping[str, Any]) -> Sql:
     return sql("CASE WHEN regexp_matches({v}, {d}) THEN {r} END", v=arguments["value"], d=digits, r=read)
 
 
+ZONE = frozenset("zZ")
+
+
+def parsed_in_utc(arguments: Mapping[str, Any]) -> Sql:
+    """A moment with its distance from UTC read (`+02:00`, `-0500`, `+02`, `Z`) is the moment in UTC, without a zone."""
+    read = parsed(arguments)
+    if not ZONE & set(arguments["form"]):
+        return read
+    as_number = parsed({**arguments, "value": sql("replace({v}, 'Z', '+0000')", v=arguments["value"])})
+    return sql("in_years(make_timestamp(epoch_us(coalesce({a}, {b}))))", a=read, b=as_number)
+
+
 def in_calendar(moment: Sql, type_: str) -> Sql:
     """Within the years 1 to 9999, which every calendar here has; past them the run stops."""
     last = "9999-12-31" if type_ == "DATE" else "9999-12-31 23:59:59.999999"
@@ -57,14 +69,21 @@ FUNCTIONS = [
     Function(
         'to_date(value: text, format: fixed = "%Y-%m-%d") -> date?',
         "a date read by strptime codes; null if it does not fit",
-        lambda arguments: sql("CAST({moment} AS DATE)", moment=parsed(arguments)),
+        lambda arguments: sql("CAST({moment} AS DATE)", moment=parsed_in_utc(arguments)),
+        version=2,
+        earlier=lambda arguments: sql("CAST({moment} AS DATE)", moment=parsed(arguments)),
         examples=(('to_date("Jul 07, 2023", "%b %d, %Y")', "2023-07-07"), ('to_date("soon")', None)),
     ),
     Function(
         'to_timestamp(value: text, format: fixed = "%Y-%m-%d %H:%M:%S") -> timestamp?',
-        "a timestamp read by strptime codes; null if it does not fit",
-        lambda arguments: parsed(arguments),
-        examples=(('to_timestamp("2024-03-01 10:00:00")', "2024-03-01T10:00:00"),),
+        "a timestamp read by strptime codes, in UTC where %z reads an offset; null if it does not fit",
+        parsed_in_utc,
+        version=2,
+        earlier=parsed,
+        examples=(
+            ('to_timestamp("2024-03-01 10:00:00")', "2024-03-01T10:00:00"),
+            ('to_timestamp("2024-03-01T10:00:00+0200", "%Y-%m-%dT%H:%M:%S%z")', "2024-03-01T08:00:00"),
+        ),
     ),
     part("year", "the year", "year({value})", ("year(@2024-03-01)", 2024)),
     part("quarter", "the quarter, 1 to 4", "quarter({value})", ("quarter(@2024-04-01)", 2)),
