@@ -22,9 +22,8 @@ def json_text(value: Any) -> str:
         case list() | tuple():
             return "[" + ", ".join(map(json_text, value)) + "]"
         case dict():
-            return (
-                "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {json_text(v)}" for k, v in value.items()) + "}"
-            )
+            members = (f"{json.dumps(key, ensure_ascii=False)}: {json_text(item)}" for key, item in value.items())
+            return "{" + ", ".join(members) + "}"
         case _:
             return json.dumps(json_ready(value), ensure_ascii=False)
 

@@ -5,10 +5,10 @@ In: a value of JSON. Out: text. Law: a text is itself; all else is its JSON.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from rlm_dsl.common.json_ready import json_text
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import is_decimal
 
@@ -33,7 +33,7 @@ LONGEST = 1_500
 
 
 def as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value)
 
 
 def cell(value: Any) -> str:

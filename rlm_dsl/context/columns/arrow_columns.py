@@ -70,7 +70,7 @@ def ways_of(kind: Any) -> tuple[Way, ...]:
     if isinstance(kind, pa.BaseExtensionType):
         return extension(kind)
     if t.is_dictionary(kind):
-        return through(lambda values: values.dictionary_decode(), ways_of(kind.value_type))
+        return through(decoded, ways_of(plain_kind(kind.value_type)))
     if t.is_run_end_encoded(kind):
         return through(lambda values: pa.compute.run_end_decode(values), ways_of(kind.value_type))
     if t.is_null(kind):
@@ -135,6 +135,19 @@ def is_large_view(kind: Any) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_large_list_view(kind))
+
+
+def plain_kind(kind: Any) -> Any:
+    """The type that Arrow looks up: views of texts and bytes it does not."""
+    import pyarrow as pa
+
+    views = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    return views.get(kind, kind)
+
+
+def decoded(values: Any) -> Any:
+    """The values of a dictionary's places."""
+    return values.dictionary.cast(plain_kind(values.type.value_type)).take(values.indices)
 
 
 def through(before: Callable[[Any], Any], ways: tuple[Way, ...], told: str = "") -> tuple[Way, ...]:

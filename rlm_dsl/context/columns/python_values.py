@@ -77,7 +77,8 @@ def foreign_value(value: Any) -> Any:
     if name in ("NAType", "NaTType"):
         return None
     if name == "datetime64":
-        return plain_value(value.astype("datetime64[us]").item())
+        made = value.item()
+        return plain_value(value.astype("datetime64[us]").item() if isinstance(made, int) else made)
     if name == "timedelta64":
         return plain_value(value.astype("timedelta64[us]").item())
     for way in ("tolist", "model_dump"):

@@ -94,7 +94,9 @@ def floor_remainder(arguments: Mapping[str, Any]) -> Sql:
     a, b = arguments["a"], arguments["b"]
     if bare(common(arguments["types"])) == FLOAT:
         return sql("({a} - {b} * floor({a}::DOUBLE / nullif({b}, 0)))", a=a, b=b)
-    left = sql("CASE WHEN {b} = -1 THEN {a} * 0 ELSE {a} % nullif({b}, 0) END", a=a, b=b)
+    exact = is_decimal(common(arguments["types"]))
+    plain = "{a} % nullif({b}, 0)"
+    left = sql(plain if exact else f"CASE WHEN {{b}} = -1 THEN {{a}} * 0 ELSE {plain} END", a=a, b=b)
     return sql("CASE WHEN {r} <> 0 AND ({r} < 0) <> ({b} < 0) THEN {r} + {b} ELSE {r} END", r=left, b=b)
 
 
