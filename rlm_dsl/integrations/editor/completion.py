@@ -31,6 +31,7 @@ TYPES: Mapping[str, str] = {
     "list": "list[T]",
     "enum": 'enum["a", "b"]',
     "table": "table(column: T)",
+    "decimal": "decimal(2)",
 }
 
 

@@ -30,7 +30,7 @@ from rlm_dsl.language.types import SCALARS
 
 PLAIN = r"[A-Za-z_][A-Za-z0-9_]*"
 QUOTED = r"`(?:[^`\r\n]|``)+`"
-SCALAR = f"(?:{'|'.join(SCALARS)})"
+SCALAR = f"(?:{'|'.join(SCALARS)}|decimal)"
 STATEMENT_WORD = r"(?:context|param|show|answer)\b"
 INFIX_WORD = r"(?:and|or|in|is|between|matches)\b"
 NO_OPERAND = rf"(?=\s*(?:\Z|[-|=<>!+*/%.,:?)\]}}#]|{INFIX_WORD}|{STATEMENT_WORD}|(?:{PLAIN}|{QUOTED})\s*=(?!=)))"
@@ -111,6 +111,7 @@ class RlmLexer(RegexLexer):
             (r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)(?!\w)", Number.Float),
             (r"[0-9]+(?:_[0-9]+)*(?!\w)", Number.Integer),
             (rf"(\.)(\s*)({PLAIN})(?!\w)", bygroups(Punctuation, Whitespace, Name.Attribute)),  # type: ignore[no-untyped-call]
+            (r"(:)(\s*)(decimal)(?=\s*\(\s*[0-9])", bygroups(Punctuation, Whitespace, Keyword.Type)),  # type: ignore[no-untyped-call]
             (rf"(:)(\s*)({SCALAR})\b(?!\s*[(.])", bygroups(Punctuation, Whitespace, Keyword.Type)),  # type: ignore[no-untyped-call]
             (rf"(?:list|enum)(?=\[)|table(?=\s*\()|(?<=list\[){SCALAR}\b", Keyword.Type),
             (words(("and", "or", "not", "in", "between", "is", "matches"), suffix=r"\b"), Operator.Word),
