@@ -39,8 +39,8 @@ MADE = (
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as environment:
+def server() -> Iterator[dict[str, str]]:
+    with postgresql_server() as environment:
         yield environment
 
 

@@ -1,6 +1,6 @@
 """A PostgreSQL server of the tests' own, on loopback; tests that need it are passed over where the system has none.
 
-In: a folder. Out: the environment that its clients need (PGHOST, PGPORT, PGUSER, PGPASSWORD). Law: it ends with the
+In: nothing. Out: the environment that its clients need (PGHOST, PGPORT, PGUSER, PGPASSWORD). Law: it ends with the
 tests.
 """
 
@@ -11,6 +11,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,14 +25,18 @@ PASSWORD = "the-password-of-no-trace"
 
 
 @contextmanager
-def postgresql_server(folder: Path) -> Iterator[dict[str, str]]:
-    """A server with a password, its clients' environment."""
+def postgresql_server() -> Iterator[dict[str, str]]:
+    """A server with a password, its clients' environment. Its folder is not pytest's, which is for its user alone."""
+    with tempfile.TemporaryDirectory(prefix="rlm-dsl-postgresql-", ignore_cleanup_errors=True) as folder:
+        with started(Path(folder)) as environment:
+            yield environment
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[dict[str, str]]:
     user = None
     if os.getuid() == 0:  # it refuses to run as root
         user = next(name for name in ("postgres", "nobody") if has_user(name))
-        for each in (folder, *folder.parents):
-            if each.stat().st_uid == 0 and str(each).count("/") > 1:
-                each.chmod(0o755)
         shutil.chown(folder, user)
     held = folder / "pg"
     secret = folder / "password"
