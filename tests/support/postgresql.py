@@ -27,9 +27,9 @@ PASSWORD = "the-password-of-no-trace"
 @contextmanager
 def postgresql_server() -> Iterator[dict[str, str]]:
     """A server with a password, its clients' environment. Its folder is not pytest's, which is for its user alone."""
-    with tempfile.TemporaryDirectory(prefix="rlm-dsl-postgresql-", ignore_cleanup_errors=True) as folder:
-        with started(Path(folder)) as environment:
-            yield environment
+    made = tempfile.TemporaryDirectory(prefix="rlm-dsl-postgresql-", ignore_cleanup_errors=True)
+    with made as folder, started(Path(folder)) as environment:
+        yield environment
 
 
 @contextmanager
