@@ -44,7 +44,8 @@ def binding_view(
     pack: int = 1,
 ) -> str:
     """Name, type and row count, the counts of new closed sets, then rows, a line each. `seen` are the tables shown
-    before, the last one last; `pack` is how many rows go together where a model is asked."""
+    before, the last one last; where one closed set is new, `rows` are examples of its values; `pack` is how many rows
+    go together where a model is asked."""
     base, new = told_before(type_, seen)
     lines = [f"{label}: {spelled(type_, base, new, seen)}, {count:,} {'row' if count == 1 else 'rows'}"]
     lines += [
@@ -52,7 +53,8 @@ def binding_view(
         for name, found in counts.items()
         if any(n > 1 for _, n in found)
     ]
-    some = rows if count <= FEW and len(type_.columns) <= NARROW else rows[:ROWS]
+    few = count <= FEW and len(type_.columns) <= NARROW
+    some = rows if few or (len(counts) == 1 and count > FEW) else rows[:ROWS]
     columns = shown_columns(type_, some, base, new)
     for row in some:
         cells = (cell(row[n], WIDE if type_.columns[n] in new or not base else SHORT) for n in columns)

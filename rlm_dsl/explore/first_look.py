@@ -17,7 +17,7 @@ from typing import Any
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.view import Limits, cell, cut, view_table
 from rlm_dsl.language.operators.core.relation import Relation
-from rlm_dsl.language.types import Field, is_text
+from rlm_dsl.language.types import Field, is_text, quoted_name
 
 HEAD = Limits(rows=3, cell=800, characters=1_600)
 LOOKED_AT = 300
@@ -49,17 +49,20 @@ LONGEST = 120
 def first_look(name: str, relation: Relation, warehouse: Warehouse) -> str:
     """What is told of one context."""
     count = warehouse.count(name)
-    head = warehouse.table(relation, LOOKED_AT)
-    middle, last = warehouse.around(relation, LOOKED_AT) if count > LOOKED_AT else ([], [])
-    lines = [view_table(f"context {name}", relation.type, count, head, HEAD)]
+    sampled = count > 3 * LOOKED_AT
+    head = warehouse.table(relation, LOOKED_AT if sampled else 3 * LOOKED_AT)
+    middle, last = warehouse.around(relation, LOOKED_AT) if sampled else (head[count // 2 :], head[-1:])
+    if count <= LOOKED_AT:
+        middle, last = [], []
+    lines = [view_table(f"context {quoted_name(name)}", relation.type, count, head, HEAD)]
     for where, rows in (("middle", middle[:1]), ("end", last[-1:])):
         lines += [f"  {where}: {' | '.join(cell(value, 120) for value in row)[:600]}" for row in rows]
-    seen = [*head, *middle, *last]
+    seen = [*head, *middle, *last] if sampled else head
     columns = list(relation.type.columns)
     for place, column in enumerate(columns[:COLUMNS]):
-        if count > LOOKED_AT and is_numbering([row[place] for row in head]):
+        if count > LOOKED_AT and is_numbering([row[place] for row in head[:LOOKED_AT]]):
             continue
-        if told := told_of(column, [row[place] for row in seen], count > LOOKED_AT):
+        if told := told_of(column, [row[place] for row in seen], sampled):
             lines.append(f"  {cut(told, 260)}")
     if len(columns) > COLUMNS:
         lines.append(f"  ... {len(columns) - COLUMNS} more columns")

@@ -33,6 +33,7 @@ ALL_THOUGHT = (
 CUT_SHORT = "That reply was cut off before it was finished. Reply with one or two short statements alone."
 LAST_TURN = "This is the last turn: give `answer expression` now, from what is bound."
 NO_DATA = "That answer rests on no row of any context. Compute it from the tables."
+UNSEEN = "What is shown beside that answer was not seen before it was given: look at it first."
 AGAIN = "If it is meant so, send the same `answer` again."
 JUDGED = "A second look at what the answer rests on says: {said}"
 REFUSED = (
@@ -143,7 +144,7 @@ def explore(
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
         answer = root.ask(request)
         reply = answer.text or (answer.refusal or "")
-        turn = check_answer(session, taken(session, answer, number), checks)
+        turn = check_answer(session, taken(session, answer, number), checks, last=number == turns)
         told.append(Told(number, reply, program_text(reply), turn.observation, turn.errors, request.prompt_tokens))
         tell(
             "turn.end",
@@ -227,8 +228,9 @@ def nothing_in(answer: Answer) -> str:
     return NO_TOOLS if TOOL_CALL.search(answer.text) else NOTHING
 
 
-def check_answer(session: Session, turn: Turn, checks: Checks) -> Turn:
-    """An answer that passes, or one that is held back with what is wrong. What may be meant so is told once."""
+def check_answer(session: Session, turn: Turn, checks: Checks, *, last: bool = False) -> Turn:
+    """An answer that passes, or one that is held back with what is wrong. What may be meant so is told once; that
+    something was shown beside it, not in the `last` turn."""
     if turn.answered is None:
         return turn
     if problem := checks.fits(session.answer):
@@ -237,7 +239,7 @@ def check_answer(session: Session, turn: Turn, checks: Checks) -> Turn:
     statement = show(t.Tree(turn.statements[-1:]))
     if statement in session.doubted:
         return turn
-    doubts = [*doubts_of(session, turn)]
+    doubts = [*doubts_of(session, turn), *([UNSEEN] if turn.unseen and not last else [])]
     if not doubts and (said := checks.judged(turn, backward_slice(session, turn), session.answer)):
         doubts = [JUDGED.format(said=said)]
     if not doubts:

@@ -11,17 +11,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlm_dsl.common.diagnostics import Diagnostic, StepFailed, UserError, render
-from rlm_dsl.common.source import Source
+from rlm_dsl.common.source import NOWHERE, Source, Span
 from rlm_dsl.engine.execution import assemble_answer, part_of
 from rlm_dsl.engine.one_answer import one_answer_words
-from rlm_dsl.engine.runner import Runner
+from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.explore.binding_view import FEW, Counts, binding_view, closed
+from rlm_dsl.explore.conversions import as_texts, misfits, unmatched
+from rlm_dsl.explore.conversions import told as misfit_words
 from rlm_dsl.explore.first_look import first_look
+from rlm_dsl.explore.not_run import listed, not_run, unbound
 from rlm_dsl.explore.view import Limits, view_table, view_value
 from rlm_dsl.language import sql as s
 from rlm_dsl.language.check import Checked, Environment, check
 from rlm_dsl.language.operators.core.registry import table_operators
-from rlm_dsl.language.operators.core.relation import Relation
+from rlm_dsl.language.operators.core.relation import ORD, Relation
 from rlm_dsl.language.program import (
     Apply,
     Bound,
@@ -29,6 +32,7 @@ from rlm_dsl.language.program import (
     Literal,
     Node,
     Param,
+    RecordValue,
     Reference,
     Step,
     children,
@@ -43,6 +47,8 @@ from rlm_dsl.models.protocol import RequestRefused
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Target
 
+EACH = 2
+"""Rows of each label that are shown of a table that has labels for the first time."""
 SHOWN = Limits(rows=20, cell=240, characters=4_000)
 
 
@@ -55,6 +61,8 @@ class Turn:
     errors: int
     answered: Bound | None = None
     statements: tuple[t.Statement, ...] = ()
+    unseen: bool = False
+    """Whether something was shown beside the answer that its writer cannot have known."""
 
 
 @dataclass(slots=True)
@@ -93,8 +101,14 @@ class Session:
         tree = prefix.tree
         checked = check(tree, self.environment)
         told: list[str] = [f"`{name}` is known already; nothing was run again." for name in checked.known]
-        ran, answered, failed = self.statements(tree, checked, told)
+        ran, bounds, failures = self.statements(tree, checked, told)
+        failed = len(failures)
+        answered = next((bound for bound in reversed(bounds) if bound.kind == "answer"), None)
         errors = [render(problem, source) for problem in sorted([*prefix.problems, *checked.problems], key=start)]
+        at_fault = [problem.span for problem in checked.problems] + failures
+        if missing := [name for name in unbound(tree, ran, at_fault) if name not in self.environment.bindings]:
+            errors.append(f"Not bound: {listed([f'`{name}`' for name in missing])}.")
+        errors += not_run(tree, ran, at_fault, checked.known, text[prefix.end :] if prefix.problems else "")
         if prefix.unfinished:
             errors.append("The last statement was not finished and was not run: send it again, whole.")
         if answered is not None and (errors or failed):
@@ -102,12 +116,15 @@ class Session:
             answered = None
         told += [render(warning, source) for warning in checked.warnings]
         program = show(t.Tree(ran)) if ran else ""
-        return Turn("\n\n".join([*told, *errors]), program, len(errors) + failed, answered, ran)
+        problems = len(prefix.problems) + len(checked.problems) + failed + prefix.unfinished
+        unseen = answered is not None and any(is_unseen(bound, answered) for bound in bounds)
+        return Turn("\n\n".join([*told, *errors]), program, problems, answered, ran, unseen)
 
     def statements(
         self, tree: t.Tree, checked: Checked, told: list[str]
-    ) -> tuple[tuple[t.Statement, ...], Bound | None, int]:
-        """Each checked statement in order; one that the engine refuses leaves its name unbound."""
+    ) -> tuple[tuple[t.Statement, ...], list[Bound], list[Span]]:
+        """Each checked statement in order: what ran, as trees and as nodes, and where those stand that the engine
+        refused. Such a one leaves its name unbound, and what rests on it is not run."""
         written = {statement.span: statement for statement in tree.statements}
         accepted: list[t.Statement] = [
             s for s in tree.statements if isinstance(s, t.ParamStatement) and s.name in checked.environment.bindings
@@ -115,25 +132,30 @@ class Session:
         for statement in accepted:
             assert isinstance(statement, t.ParamStatement)
             self.bind(statement.name, checked.environment.bindings[statement.name], statement)
-        answered, failed = None, 0
+        done: list[Bound] = []
+        failures: list[Span] = []
+        unbound_names: set[str] = set()
         for bound in checked.statements:
+            if names_below(bound.node) & unbound_names:
+                unbound_names |= {bound.name} - {""}
+                continue
             try:
                 told.append(self.ran(bound))
             except UserError as failure:
                 if ends_exploration(failure):
                     raise
-                failed += 1
+                failures.append(bound.span)
+                unbound_names |= {bound.name} - {""}
                 self.failure = failure if isinstance(failure, StepFailed) else self.failure
                 told.append(f"error: {for_a_model(failure)}")
                 continue
             accepted.append(written[bound.span])
+            done.append(bound)
             if isinstance(self.failure, StepFailed) and self.asked.get(bound.name or bound.kind):
                 self.failure = None
             if bound.kind == "binding":
                 self.bind(bound.name, bound.node, written[bound.span])
-            if bound.kind == "answer":
-                answered = bound
-        return tuple(accepted), answered, failed
+        return tuple(accepted), done, failures
 
     def bind(self, name: str, node: Node, statement: t.Statement) -> None:
         bindings = {**self.environment.bindings, name: node}
@@ -159,7 +181,37 @@ class Session:
         notes = [NO_ROWS] if idle else []
         notes += [f"note: {told}" for record in records if (told := one_answer_words(record.asked))]
         notes += [BY_PATTERN.format(column=column) for column in labelled_by_pattern(bound.node)]
+        notes += self.conversions(bound) if bound.kind == "binding" and not asking else []
         return "\n".join([*(self.view(plan.targets[0], leaf) for leaf in plan.targets[0].leaves), *notes])
+
+    def conversions(self, bound: Bound) -> Iterator[str]:
+        """What did not match, and what values became null by their type."""
+        made = self.relations.get(bound.node.identity)
+        if made is None or not isinstance(bound.node, Step):
+            return
+        if bound.node.operator == "extract" and not bound.node.arguments["all"]:
+            counts = (self.runner.warehouse.count(physical_name(r)) for r in (self.made(bound.node.inputs[0]), made))
+            yield from unmatched(*counts)
+        if (texts := as_texts(bound.node)) is not None:
+            held = self.made(texts.step)
+            for column, type_ in texts.columns.items():
+                yield from misfit_words(column, type_, self.runner.warehouse.rows(misfits(held.sql, made.sql, column)))
+
+    def made(self, node: Node) -> Relation:
+        """An exact step's rows, made without a word in the log."""
+        if isinstance(node := resolved(node), ContextRows):
+            return self.runner.warehouse.contexts[node.name]
+        if node.identity not in self.relations:
+            plan = build(
+                (Bound("show", "", node, NOWHERE),), self.runner.warehouse.contexts, self.relations, whole=False
+            )
+            tell, self.runner.emit = self.runner.emit, ignore_event
+            try:
+                self.runner.run(plan)
+            finally:
+                self.runner.emit = tell
+            self.relations.update(plan.made)
+        return self.relations[node.identity]
 
     def view(self, target: Target, leaf: Leaf) -> str:
         label = ".".join((target.name or "show", *leaf.path))
@@ -173,9 +225,12 @@ class Session:
         self.summaries[label] = summary(label, leaf.type, count)
         if target.kind != "binding":
             return view_table(label, leaf.type, count, self.runner.warehouse.table(relation, limits.rows), limits)
-        rows = self.runner.warehouse.table(relation, FEW)
         known = {**self.environment.contexts, **self.tables}
         counts, pack = self.counts(relation, closed(leaf.type, known)), self.runner.calls.options.pack
+        rows = self.runner.warehouse.table(relation, FEW)
+        if count > FEW and len(counts) == 1:
+            ((column, found),) = counts.items()
+            rows = self.examples(relation, column, [value for value, _ in found])
         told = binding_view(label, leaf.type, count, rows, known, counts, pack if self.models else 1)
         self.tables[label] = leaf.type
         return told
@@ -186,6 +241,22 @@ class Session:
         counting = "SELECT {c}, count(*) AS n FROM {t} GROUP BY 1 ORDER BY n DESC, 1"
         made = {column: s.sql(counting, c=s.name(column), t=relation.sql) for column in columns}
         return {column: [(value, n) for value, n in warehouse.rows(query)] for column, query in made.items()}
+
+    def examples(self, relation: Relation, column: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The first rows of each value, EACH of them, in the order of the values."""
+        query = s.sql(
+            "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {c} ORDER BY {o}) AS {nth} FROM {t}) "
+            "WHERE {nth} <= {each} ORDER BY {o}",
+            columns=s.names(relation.type.names),
+            c=s.name(column),
+            o=s.name(ORD),
+            nth=s.name("#nth"),
+            t=relation.sql,
+            each=s.bound(EACH, "each"),
+        )
+        place = {value: number for number, value in enumerate(values)}
+        at = relation.type.names.index(column)
+        return sorted(self.runner.warehouse.rows(query), key=lambda row: place.get(row[at], len(place)))[: EACH * FEW]
 
     def rows_of(self, name: str) -> int:
         """How many rows a bound table has; 1 for a value."""
@@ -219,6 +290,13 @@ class Session:
         params = [s for s in kept if isinstance(s, t.ParamStatement)]
         rest = [s for s in kept if not isinstance(s, t.ParamStatement)]
         return t.Tree((*heads, *params, *rest, answer_tree))
+
+
+def is_unseen(shown: Bound, answer: Bound) -> bool:
+    """Whether something that was shown is no part of the answer itself, whose view comes with it."""
+    whole = resolved(answer.node)
+    parts = [whole, *(node for _, node in whole.fields)] if isinstance(whole, RecordValue) else [whole]
+    return shown.kind == "show" and shown.node.identity not in {part.identity for part in parts}
 
 
 def ends_exploration(failure: UserError) -> bool:

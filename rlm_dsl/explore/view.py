@@ -39,7 +39,7 @@ def view_table(name: str, type_: Table, count: int, rows: Sequence[Sequence[Any]
         room -= len(line) + 1
         shown += 1
     if count > shown:
-        lines.append(f"  ... {count - shown:,} more rows")
+        lines.append(f"  ... {count - shown:,} more rows: | take({limits.rows}, skip={shown}) has the next")
     return "\n".join(lines)
 
 
