@@ -117,7 +117,7 @@ def test_parquet(tmp_path: Path) -> None:
     [
         ("a.csv", "", "is empty"),
         ("a.jsonl", '{"a": 1}\n{"a": }', "a.jsonl:2:7: no JSON"),
-        ("a.jsonl", '{"a": NaN}', "NaN is no JSON value"),
+        ("a.jsonl", '{"a": nan}', "a.jsonl:1:7: no JSON"),
         ("a.jsonl", "[" * 100_000, "nested too deeply"),
         ("a.parquet", "no", "is no Parquet file"),
     ],

@@ -245,7 +245,7 @@ def test_json_that_must_parse_means_what_python_says(tmp_path: Path) -> None:
 @needs_real_data
 def test_json_that_must_not_parse_is_refused_with_its_place(tmp_path: Path) -> None:
     files = list(json_files("n"))
-    assert len(files) == 188
+    assert len(files) == 185 and len(list(json_files("p"))) == 3
     for name, content in files:
         if not content.strip():  # no JSON, but JSON Lines of no line
             assert cells(load("j", written(tmp_path, "one.jsonl", content))) == []
@@ -349,8 +349,8 @@ JSON_REFUSED: dict[str, tuple[bytes, str]] = {
     "an object over two lines": (b'{"a":\n1}\n', r"t\.jsonl:1:6: no JSON"),
     "two values in a line": (b'{"a": 1} {"a": 2}\n', r"t\.jsonl:1:10: no JSON"),
     "a trailing comma": (b'{"a": 1}\n{"a": 1,}\n', r"t\.jsonl:2:\d+: no JSON"),
-    "NaN": (b'{"a": NaN}', r"t\.jsonl:1: no JSON: NaN"),
-    "Infinity": (b'{"a": [-Infinity]}', r"t\.jsonl:1: no JSON: -Infinity"),
+    "a negative NaN": (b'{"a": -NaN}', r"t\.jsonl:1:7: no JSON"),
+    "an infinity spelled otherwise": (b'{"a": [-Inf]}', r"t\.jsonl:1:8: no JSON"),
     "a number beyond floats": (b'{"a": 1}\n{"a": 1e400}', r"t\.jsonl:2: no JSON: a number is larger"),
     "many digits beyond floats": (b'{"a": ' + b"9" * 400 + b".5}", r"t\.jsonl:1: no JSON: a number is larger"),
     "5,000 digits": (b'{"a": ' + b"9" * 5_000 + b"}", r"t\.jsonl:1: no JSON"),

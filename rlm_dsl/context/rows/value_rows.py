@@ -15,6 +15,7 @@ from rlm_dsl.common.well_formed import without_halves
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.value_types import SeenValues, column_of, observe_values
 from rlm_dsl.context.context import Loaded, SourceFile
+from rlm_dsl.context.rows.counted import CountedRows
 from rlm_dsl.context.rows.file_tables import NOTHING, VALUE, Surveyed
 from rlm_dsl.language.types import NULL, Field, Table
 
@@ -25,7 +26,8 @@ DEEPEST = 100
 @dataclass(slots=True)
 class Part:
     """Rows that follow one another: where each begins and ends, its first line, its fields by name. Rows of what is no
-    text have a number alone. `blank` counts blank lines, `halves` the rows that held half of a surrogate pair."""
+    text have a number alone. `blank` counts blank lines, `halves` the rows that held half of a surrogate pair;
+    `odd_numbers` are the lines of those with a NaN or an infinity."""
 
     lines: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
@@ -33,6 +35,7 @@ class Part:
     rows: list[dict[str, Any]] = field(default_factory=list)
     blank: int = 0
     halves: int = 0
+    odd_numbers: list[int] = field(default_factory=list)
 
     def add(self, line: int, start: int, end: int, value: Any, halves: bool) -> None:
         """A value that is no object becomes the row's field `value`."""
@@ -46,6 +49,7 @@ class Part:
         self.rows.append(value if isinstance(value, dict) else {VALUE: value})
 
 
+ODD_NUMBERS = "NaN or an infinity (kept, as floats)"
 HALVES = "rows hold half of a surrogate pair (shown as U+FFFD)"
 Reading = Callable[[], Iterator[Part]]
 Refusal = tuple[str, str]
@@ -105,16 +109,18 @@ def survey(
     """Every key with what its values are, in the order they first stand in, and notes on the rows."""
     keys: dict[str, SeenValues] = dict.fromkeys(columns, SeenValues())
     passed, blank, halves = 0, 0, 0
+    odd = CountedRows(ODD_NUMBERS)
     for part in read():
         for key in dict.fromkeys(key for row in part.rows for key in row):
             keys.setdefault(key, SeenValues(NULL if passed else None))
         if part.rows:
             keys = {key: observe_values(seen, [row.get(key) for row in part.rows]) for key, seen in keys.items()}
         passed, blank, halves = passed + len(part.rows), blank + part.blank, halves + part.halves
+        odd.add(part.odd_numbers)
     if passed and not keys and refusal is not None:
         raise UserError(*refusal)
     told = ((blank, "blank lines were passed over"), (halves, HALVES))
-    return keys, [f"{count:,} {what}" for count, what in told if count]
+    return keys, [*odd.note(), *(f"{count:,} {what}" for count, what in told if count)]
 
 
 def batches(parts: Iterator[Part], schema: Table, keys: Mapping[str, SeenValues]) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
@@ -25,6 +25,7 @@ from rlm_dsl.context.formats.csv.blocks import Block, blocks
 from rlm_dsl.context.formats.csv.cells import Cells, with_own_signs
 from rlm_dsl.context.formats.csv.dialect import find_dialect, prepare
 from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.rows.counted import CountedRows
 from rlm_dsl.context.rows.file_tables import Surveyed, one_ahead
 from rlm_dsl.language.types import TEXT, Table, bare
 
@@ -47,23 +48,6 @@ class Parsed:
 
 
 NOT_BLANK = re.compile(rb"[^\r\n]")
-
-
-@dataclass(slots=True)
-class Places:
-    """How many rows have something, and the lines of the first of them."""
-
-    what: str
-    count: int = 0
-    first: list[int] = field(default_factory=list)
-
-    def add(self, lines: list[int]) -> None:
-        self.count += len(lines)
-        self.first = [*self.first, *lines][:5]
-
-    def note(self) -> list[str]:
-        places = ", ".join(map(str, self.first))
-        return [f"{self.count:,} rows have {self.what}, first in line {places}"] if self.count else []
 
 
 @dataclass(slots=True)
@@ -123,12 +107,12 @@ def survey_records(
 ) -> Survey:
     """Names, the types that all cells have or that are declared, and what a person should know; the blocks are kept in
     `parsed`."""
-    stray, short = Places("stray quotes (read as they stand)"), Places("too few fields (the rest is null)")
-    long = Places("too many fields")
+    stray, short = CountedRows("stray quotes (read as they stand)"), CountedRows("too few fields (the rest is null)")
+    long = CountedRows("too many fields")
     names: list[str] = []
     told: list[str] = []
     columns: list[Seen | Declared] = []
-    misfits: dict[str, Places] = {}
+    misfits: dict[str, CountedRows] = {}
     blank, valid = -cells.dialect.passed, True
     for block, header in one_ahead(blocks_with_header(content, cells, given)):
         if header is not None:
@@ -145,7 +129,7 @@ def survey_records(
                 continue
             columns[index], wrong = column.look_at(held if bare(column.declared) == TEXT else cells.values(held))
             what = f"{DOES_NOT_FIT} `{names[index]}: {column.declared}` (null)"
-            misfits.setdefault(names[index], Places(what)).add(block.lines[wrong].tolist() if wrong else [])
+            misfits.setdefault(names[index], CountedRows(what)).add(block.lines[wrong].tolist() if wrong else [])
         if parsed is not None:
             parsed.append(Parsed(block, header is not None, texts))
     extra = free_names([*names, EXTRA])[0][-1] if long.count else ""

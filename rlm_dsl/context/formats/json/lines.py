@@ -1,7 +1,7 @@
 """JSON Lines as rows, each with its bytes.
 
-In: one file, a JSON value a line. Out: columns typed over all rows. Law: a line that is no strict JSON is refused with
-its place; an object's fields are the columns, any other value stands in `value`.
+In: one file, a JSON value a line. Out: columns typed over all rows. Law: a line that is no JSON is refused with its
+place; an object's fields are the columns, any other value stands in `value`.
 """
 
 from __future__ import annotations
@@ -40,15 +40,19 @@ def json_lines(content: bytes, given: str) -> Iterator[Part]:
 
 def lines_of(held: bytes, given: str, at: int, number: int) -> Part:
     """The lines of some bytes that begin at a place, behind so many lines."""
-    part, decoder, halves = Part(), decoder_for(held), may_hold_halves(held)
+    part, constants, halves = Part(), list[str](), may_hold_halves(held)
+    decoder = decoder_for(held, constants)
     for raw in held.removesuffix(b"\n").split(b"\n"):
         number += 1
         bare = raw.rstrip(BLANK)
         if bare:
+            constants.clear()
             value = value_of(bare, decoder) if number > 1 else NONE
             if value is NONE:
+                constants.clear()
                 value = strictly(raw, decoder, given, number)
             part.add(number, at, at + len(raw), value, halves and HALF.search(raw) is not None)
+            part.odd_numbers += [number] if constants else []
         else:
             part.blank += 1
         at += len(raw) + 1

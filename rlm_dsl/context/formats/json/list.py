@@ -82,10 +82,12 @@ class Elements:
         window = self.content[self.at : self.at + self.size]
         with refusing(self.given, self.line, HINT, lambda at: place(self.content, self.at + at)):
             text, _ = codecs.utf_8_decode(window, "strict", final)
-        decoder, halves = decoder_for(window), may_hold_halves(window)
+        constants, halves = list[str](), may_hold_halves(window)
+        decoder = decoder_for(window, constants)
         index = end_of_blank(text, 0)
         start = self.at + index
         while not self.done:
+            constants.clear()
             try:
                 value, end = decoder.raw_decode(text, index)
                 after = end_of_blank(text, end)
@@ -104,6 +106,7 @@ class Elements:
             if may_be_deep(raw) and too_deep(value):
                 self.refuse(RecursionError(), text, index, start)
             part.add(self.line, start, stop, value, halves and may_hold_halves(raw))
+            part.odd_numbers += [self.line] if constants else []
             self.done = mark != ","
             index = end_of_blank(text, after + len(mark)) if mark == "," else after + len(mark)
             start = stop + size(text, end, index)

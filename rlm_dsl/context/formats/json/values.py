@@ -1,8 +1,8 @@
 """One JSON value, strictly: what is refused of it, and why.
 
-In: text of one value. Out: a value as Python has it. Law: what JSON has not (NaN, halves of surrogate pairs), what no
-column holds (a number beyond floats, nesting beyond DEEPEST) is refused or shown as U+FFFD, never changed silently. Of
-a field named twice in one object the last counts, as for every JSON reader.
+In: text of one value. Out: a value as Python has it. Law: NaN and the infinities, which JSON has not and Python
+writes, are floats, and halves of surrogate pairs are U+FFFD, both counted; what no column holds (a number beyond
+floats, nesting beyond DEEPEST) is refused. Of a field named twice in one object the last counts, as for every reader.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.columns.number_shape import Written, written_number
@@ -25,10 +24,19 @@ DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
 """Digits as one, and the mark of an exponent."""
 
 
-def decoder_for(window: bytes) -> json.JSONDecoder:
-    """The reader of the values in some bytes: careful of huge numbers where there may be some."""
+def decoder_for(window: bytes, constants: list[str]) -> json.JSONDecoder:
+    """The reader of the values in some bytes: careful of huge numbers where there may be some. It adds to `constants`
+    each NaN and infinity that it reads."""
     shapes = window.translate(DIGITS)
-    return CAREFUL if b"0e" in shapes or b"0" * 300 in shapes else PLAIN
+    careful = b"0e" in shapes or b"0" * 300 in shapes
+    if b"NaN" not in window and b"Infinity" not in window:
+        return CAREFUL if careful else PLAIN
+
+    def counted(word: str) -> float:
+        constants.append(word)
+        return float(word)
+
+    return json.JSONDecoder(parse_constant=counted, parse_float=finite if careful else written_number)
 
 
 def may_hold_halves(window: bytes) -> bool:
@@ -67,9 +75,5 @@ def finite(word: str) -> Written | float:
     return number
 
 
-def refuse_constant(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON value")
-
-
-PLAIN = json.JSONDecoder(parse_constant=refuse_constant, parse_float=written_number)
-CAREFUL = json.JSONDecoder(parse_constant=refuse_constant, parse_float=finite)
+PLAIN = json.JSONDecoder(parse_float=written_number)
+CAREFUL = json.JSONDecoder(parse_float=finite)
