@@ -31,7 +31,7 @@ from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier
-from rlm_dsl.replay.verify import found_near, load_context
+from rlm_dsl.replay.sources import load_context, recorded_place
 from rlm_dsl.trace.reader import Trace
 
 Contexts = Mapping[str, str | Context | Given]
@@ -187,7 +187,7 @@ def given_again(here: str | Given | None, old: Mapping[str, Any], folder: Path) 
     """Where data lies now and how it is read: as it was where neither a format nor options are said."""
     options = recorded_options(old)
     if here is None:
-        return Given(found_near(old["given"], folder), old["format"], options)
+        return Given(recorded_place(old, folder), old["format"], options)
     said = here if isinstance(here, Given) else Given(here)
     if said.format or said.options or not options:
         return said

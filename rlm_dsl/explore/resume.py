@@ -28,7 +28,8 @@ from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier, of_stopped
-from rlm_dsl.replay.verify import differences, found_near, load_context
+from rlm_dsl.replay.sources import found_near, is_ours, load_context
+from rlm_dsl.replay.verify import differences
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
@@ -110,7 +111,13 @@ def with_parent(known: KnownAnswers, trace: Trace) -> KnownAnswers:
     if parent is None:
         return known
     try:
-        of_parent = of_earlier(Trace.open(Path(found_near(parent["path"], trace.folder))))
+        place = found_near(parent["path"], trace.folder)
+        if not is_ours(place, trace.folder):
+            return known
+        parent_trace = Trace.open(Path(place))
+        if parent_trace.head != parent["head"]:
+            return known
+        of_parent = of_earlier(parent_trace)
     except UserError:
         return known
     return replace(known, answers={**of_parent.answers, **known.answers})

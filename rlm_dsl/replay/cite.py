@@ -1,7 +1,7 @@
 """Citing: from a recorded answer, or one row of it, to the bytes of the sources that it rests on.
 
 In: a finished trace, where its contexts lie. Out: citations: each place with its text, and whether it is as it was.
-Law: what is shown was read from the sources now; a place whose bytes are others is told and never passed for the same.
+Law: what is shown was read from the sources now; of a place whose bytes are not the recorded ones nothing is shown.
 
 Where the sources are as they were, the recorded tables are put back and looked through as the run itself did, so that
 every place can be told. Where one changed, the recorded places alone are looked up, each against its own digest.
@@ -31,7 +31,8 @@ from rlm_dsl.language.sql import bound, name, sql
 from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Plan
-from rlm_dsl.replay.verify import differences, load_context
+from rlm_dsl.replay.sources import load_context
+from rlm_dsl.replay.verify import differences
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import changed_files
 from rlm_dsl.trace.secrets import Redaction
@@ -276,9 +277,9 @@ def looked_up(recorded: Mapping[str, Any], context: Context, places: Mapping[str
         return Cited(blank, False, "its source was changed, and has no bytes of its own for a row")
     held = read_spans(source, {(start, end)})[start, end]
     digest = hashlib.sha256(held).hexdigest()
-    span = replace(blank, source=source.name, sha256=digest, text=shown_text(held, source))
-    same = digest == recorded["sha256"]
-    return Cited(span, same, "" if same else "its bytes are not the recorded ones")
+    if digest != recorded["sha256"]:
+        return Cited(replace(blank, source=source.name), False, "its bytes are not the recorded ones")
+    return Cited(replace(blank, source=source.name, sha256=digest, text=shown_text(held, source)), True)
 
 
 def source_at(path: str, context: Context, recorded: Sequence[str]) -> SourceFile | None:

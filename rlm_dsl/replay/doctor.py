@@ -29,7 +29,7 @@ from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.syntax.tree import Number
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.settings import Settings
-from rlm_dsl.replay.verify import found_near
+from rlm_dsl.replay.sources import recorded_place
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import TELLING, telling
 
@@ -225,10 +225,10 @@ def of_recorded(recorded: Mapping[str, Any], folder: Path) -> Iterator[Finding]:
     if not recorded["sources"] or is_elsewhere(given):
         return
     try:
-        sizes = [size_of([file]) for file in find(file_and_table(found_near(given, folder))[0])]
+        sizes = [size_of([file]) for file in find(file_and_table(recorded_place(recorded, folder))[0])]
     except UserError:
         advice = f"say where it lies: verify --context {name}=PATH"
-        yield Finding("data-gone", f"{name} is not at {given} any more", advice)
+        yield Finding("data-gone", f"{name} is not at {given} any more, or is not opened there for a trace alone", advice)
         return
     if sorted(sizes) != sorted(source["size"] for source in recorded["sources"]) and not given.endswith(".rlmctx"):
         message = f"{name}: {given} has other files or sizes than were recorded"

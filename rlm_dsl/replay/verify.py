@@ -15,13 +15,6 @@ from typing import Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
-from rlm_dsl.context.files import archives
-from rlm_dsl.context.files.find import file_and_table
-from rlm_dsl.context.files.remote import is_elsewhere
-from rlm_dsl.context.loading import as_declared
-from rlm_dsl.context.options import recorded_options
-from rlm_dsl.context.python_table import FORMAT as TABLE
-from rlm_dsl.context.stored_context import makes_connection
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.sub_runs import replayed_calls
 from rlm_dsl.engine.execution import Execution, execute
@@ -31,10 +24,9 @@ from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import SCHEMA, RecordedCalls, program_digest, recorded_calls, recorded_settings
 from rlm_dsl.engine.runner import ignore_event
-from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.models.request import Request
+from rlm_dsl.replay.sources import load_context
 from rlm_dsl.replay.verify_calls import (
     UNKNOWN,
     Tolerant,
@@ -216,7 +208,7 @@ def _context(check: _Check) -> None:
     for recorded in header["contexts"]:
         count += len(recorded["sources"])
         try:
-            context = load_context(recorded, check.given, check.trace.folder)
+            context = load_context(recorded, check.given, check.trace.folder, kept=False)
         except UserError as failure:
             found.append(
                 Divergence(
@@ -239,34 +231,6 @@ def _context(check: _Check) -> None:
             for rule in rules
         ]
     return check.add("context", count, "source files", found)
-
-
-def load_context(recorded: Mapping[str, Any], all_given: Mapping[str, str | Context], folder: Path) -> Context:
-    """A recorded context from where it lies now: as given, as recorded, or beside the trace in `folder`."""
-    name = recorded["name"]
-    given = all_given.get(name)
-    declared = parse_table_type(recorded["schema"])
-    if isinstance(given, Context):
-        return given if declared is None else as_declared(given, declared)
-    if given is None and recorded["format"] == TABLE:
-        raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
-    given = given or found_near(recorded["given"], folder)
-    options = recorded_options(recorded)
-    return open_context(name, given, format=recorded["format"], declared=declared, options=options)[0]
-
-
-def found_near(given: str, folder: Path) -> str:
-    """A relative path from here, or else from a folder above the trace: traces travel with their project."""
-    fixed = file_and_table(given.split("*", 1)[0].split(archives.MARK, 1)[0])[0]
-    near = given
-    for base in () if is_elsewhere(given) else (Path(), *folder.resolve().parents):
-        if (base / fixed).exists():
-            near = (base / given).as_posix() if base != Path() else given
-            break
-    if makes_connection(near):
-        told = f"it was read from {given}, and a trace alone makes no connection"
-        raise UserError(told, f"say it: --context NAME={near}")
-    return near
 
 
 def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergence]:

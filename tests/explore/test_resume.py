@@ -241,7 +241,7 @@ def test_what_cannot_go_on_is_said(place: Place) -> None:
     with pytest.raises(UserError, match="stopped before it began"):
         rlm_dsl.resume(folder / "begun.trace")
     (place.folder / "tickets.csv").write_text(runs.csv(ROWS) + '99,u1,"late"\n')
-    with pytest.raises(UserError, match="D03"):
+    with pytest.raises(UserError, match="is not what was recorded: it was not opened"):
         rlm_dsl.resume(folder / TRACE)
     with pytest.raises(UserError, match="is finished"):
         rlm_dsl.resume(runs.recorded(folder))

@@ -331,9 +331,9 @@ def test_the_doctor_of_a_trace(trace: Path, tmp_path: Path, told: Told) -> None:
     assert codes(list(doctor.of_recorded({**recorded_data, "given": str(tmp_path / "nix.csv")}, trace))) == [
         "data-gone"
     ]
-    (tmp_path / "other.csv").write_text("a\n")
-    other = {**recorded_data, "given": str(tmp_path / "other.csv")}
-    assert codes(list(doctor.of_recorded(other, trace))) == ["data-changed"]
+    (tmp_path / "copy" / "other.csv").write_text("a\n")
+    other = {**recorded_data, "given": str(tmp_path / "copy" / "other.csv")}
+    assert codes(list(doctor.of_recorded(other, copied))) == ["data-changed"]
     assert codes(list(doctor.of_versions({"duckdb": "0.0.1"}))) == ["other-version"]
 
 

@@ -7,6 +7,7 @@ file is one in the text that it holds; such a file is gone through once, whateve
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from io import SEEK_END
 from itertools import pairwise
 from typing import Any
 
@@ -46,8 +47,10 @@ def feeds_between(source: SourceFile, spans: Iterable[tuple[int, int]]) -> dict[
 
 
 def seek(stream: Any, span: tuple[int, int]) -> bytes:
-    stream.seek(span[0])
-    held = bytearray(span[1] - span[0])
+    """The bytes of a span, as far as the stream has them: what a trace says of it may be anything."""
+    end = stream.seek(0, SEEK_END)
+    stream.seek(min(span[0], end))
+    held = bytearray(max(0, min(span[1], end) - span[0]))
     return bytes(held[: fill(stream, memoryview(held))])
 
 
@@ -56,7 +59,7 @@ def pass_through(stream: Any, wanted: Sequence[tuple[int, int]]) -> Iterator[tup
     held, begin = b"", 0
     for start, end in wanted:
         held, begin = held[max(0, start - begin) :], max(begin, min(start, begin + len(held)))
-        while begin + len(held) < end and (more := stream.read(max(1 << 20, end - begin - len(held)))):
+        while begin + len(held) < end and (more := stream.read(min(1 << 24, max(1 << 20, end - begin - len(held))))):
             held += more
             if begin + len(held) <= start:
                 held, begin = b"", begin + len(held)
