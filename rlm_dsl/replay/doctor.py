@@ -228,7 +228,9 @@ def of_recorded(recorded: Mapping[str, Any], folder: Path) -> Iterator[Finding]:
         sizes = [size_of([file]) for file in find(file_and_table(recorded_place(recorded, folder))[0])]
     except UserError:
         advice = f"say where it lies: verify --context {name}=PATH"
-        yield Finding("data-gone", f"{name} is not at {given} any more, or is not opened there for a trace alone", advice)
+        yield Finding(
+            "data-gone", f"{name} is not at {given} any more, or is not opened there for a trace alone", advice
+        )
         return
     if sorted(sizes) != sorted(source["size"] for source in recorded["sources"]) and not given.endswith(".rlmctx"):
         message = f"{name}: {given} has other files or sizes than were recorded"

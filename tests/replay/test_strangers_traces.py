@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from rlm_dsl import cli, traces
+import rlm_dsl
+from rlm_dsl import cli
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.engine.storage.store import store_context
 from rlm_dsl.integrations.mcp.workspace import Workspace
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
@@ -126,20 +129,27 @@ PATHS: dict[str, Callable[[Place], str]] = {
 }
 
 
+IN_FULL = ("absolute", "a link", "standard input")
+"""Those that all commands are tried on; what reads the sources does so in one way."""
+
+
+def first_commands(place: Place, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the commands print that look for the sources first."""
+    for arguments in (["verify", "--json"], ["cite"], ["cite", "--json"], ["doctor"]):
+        cli.run([arguments[0], str(place.trace), *arguments[1:]])
+    return "".join(capsys.readouterr())
+
+
 def every_command(place: Place, capsys: pytest.CaptureFixture[str]) -> str:
     """All that the commands print and write of a trace."""
     trace, page = str(place.trace), str(place.project / "page.html")
-    Path("given.rlm").write_text("answer tickets | count()\n")
+    told = first_commands(place, capsys)
     commands = [
-        ["verify", trace, "--json"],
-        ["cite", trace],
-        ["cite", trace, "per_user[1]", "--json"],
         ["show", trace],
         ["view", trace, "--out", page],
         ["sql", trace, 'select * from "rows"'],
         ["diff", trace, "other.trace"],
         ["export", trace, "--openlineage"],
-        ["doctor", trace],
         ["rerun", trace, "--to", "again.trace"],
         ["what-if", trace],
         ["test", trace],
@@ -155,7 +165,7 @@ def every_command(place: Place, capsys: pytest.CaptureFixture[str]) -> str:
         except UserError as failure:
             served += str(failure)
     made = [p for p in place.project.glob("*") if p.suffix in (".html", ".yaml", ".json") and p.is_file()]
-    return "".join(capsys.readouterr()) + served + "".join(p.read_text() for p in made)
+    return told + "".join(capsys.readouterr()) + served + "".join(p.read_text() for p in made)
 
 
 @pytest.mark.parametrize("case", PATHS)
@@ -165,7 +175,7 @@ def test_a_strangers_trace_reads_none_of_my_files(
     monkeypatch.setenv("SOME_TOKEN", "canary-of-the-environment-91b2")
     header_names(place, PATHS[case](place))
     with watched() as seen:
-        told = every_command(place, capsys)
+        told = (every_command if case in IN_FULL else first_commands)(place, capsys)
     assert PRIVATE not in told and "the rent" not in told and "canary-of-the-environment" not in told
     assert hashlib.sha256(SECRET.encode()).hexdigest() not in told
     assert not {str(place.private), str(place.project / ".env.csv"), "/dev/zero"} & seen.real_files()
@@ -175,7 +185,7 @@ def test_a_strangers_trace_reads_none_of_my_files(
 def test_a_file_elsewhere_is_opened_where_it_is_the_recorded_one(place: Place, recorded_trace: Path) -> None:
     source = recorded_trace.parent / "tickets.csv"
     assert not source.resolve().is_relative_to(place.project)
-    assert traces.verify(place.trace).ok
+    assert rlm_dsl.verify(place.trace).ok
     shutil.copy(source, place.private.parent / "moved.csv")
     (recorded,) = Trace.open(place.trace).header["contexts"]
     moved = {**recorded, "given": str(place.private.parent / "moved.csv")}
@@ -191,8 +201,23 @@ def test_a_source_that_differs_is_never_shown(
     place: Place, recorded_trace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the project itself: the file is opened, and nothing of what it holds now is shown."""
-    text = (recorded_trace.parent / "tickets.csv").read_text()
-    (place.project / "tickets.csv").write_text("".join(f"{line[:-9]} {PRIVATE}\n" for line in text.splitlines()))
+    head, *rows = (recorded_trace.parent / "tickets.csv").read_text().splitlines()
+    changed = [f'{",".join(row.split(",")[:2])},"{PRIVATE}"' for row in rows]
+    (place.project / "tickets.csv").write_text("\n".join([head, *changed, ""]))
     header_names(place, "tickets.csv")
     told = every_command(place, capsys)
     assert "its bytes are not the recorded ones" in told and PRIVATE not in told
+
+
+def test_rows_of_a_kept_context_are_held_against_their_sources(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("one\ntwo\n")
+    folder = tmp_path / "a.rlmctx"
+    store_context("t", str(tmp_path / "a.log"), folder)
+    rlm_dsl.run("answer t | values(text)", {"t": str(folder)}, trace=tmp_path / "good.trace")
+    with duckdb.connect(str(next(folder.glob("rows-*")))) as connection:
+        connection.execute("UPDATE rows SET text = 'ten' WHERE text = 'two'")
+    forged = rlm_dsl.run("answer t | values(text)", {"t": str(folder)}, trace=tmp_path / "bad.trace")
+    assert forged.value == ["one", "ten"]
+    assert rlm_dsl.verify(tmp_path / "good.trace").ok
+    found = rlm_dsl.verify(tmp_path / "bad.trace")
+    assert {each.code for each in found.divergences} == {"D06"}
