@@ -117,10 +117,11 @@ def export(trace: Given, form: str, *, content: bool = False) -> str:
                 raise UserError(f"there is no form {form!r}", "otlp, openinference or openlineage")
 
 
-def sign(trace: Given, key: bytes) -> str:
-    """Sign a trace's seal with an ed25519 key (PEM or OpenSSH); returns the key's id. A zip is packed anew."""
+def sign(trace: Given, key: bytes, *, replace: bool = False) -> str:
+    """Sign a trace's seal with an ed25519 key (PEM or OpenSSH), beside the signatures that are there or in their place;
+    returns the key's id. A zip is packed anew."""
     with open_trace(trace) as held:
-        keyid = signing.sign(held.folder, key)
+        keyid = signing.sign(held.folder, key, replace=replace)
         if held.held is not None:
             with tempfile.TemporaryDirectory(dir=Path(trace).parent) as beside:
                 pack_folder(held.folder, Path(beside) / "packed.zip").replace(trace)

@@ -2,7 +2,7 @@
 
 In: a recorded context, what the reader gives, the trace's folder. Out: the context. Law: a trace is written by whoever
 made it. Its paths are followed below the working directory and the trace's own project; elsewhere a file is opened only
-when its size and digest are the recorded ones; no link leads out of this, no connection is made, no pipe or device read.
+when its size and digest are the recorded ones; no link leads out of this, no connection is made, no pipe read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A trace as one zip, and the folder again.
 
 In: a trace's folder, or a zip of it. Out: the other. Law: the same files pack to the same bytes (under one version of
-zlib); unpacking writes nothing outside a folder of its own.
+zlib); unpacking writes nothing outside a folder of its own, nothing that the seal does not list, and never much more
+than was packed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ LARGEST = 8 * 2**30
 """Bytes that a zip may unpack to."""
 MOST = 100_000
 """Files that a zip may hold."""
+MOST_RATIO, UNSUSPECTED = 200, 1 << 24
+"""How many times larger than packed a file may be, and the bytes up to which it may be any; `pack` packs none denser."""
 PLAIN = re.compile(r"(?:[^/\\:\x00-\x1f]+/)?[^/\\:\x00-\x1f]+")
 """A file's name within a trace: in it or in one folder of it."""
 
@@ -41,18 +45,30 @@ def pack(folder: Path, target: Path | None = None) -> Path:
     if (folder / SEAL).exists() and (faults := changed_files(folder)):
         raise UserError(f"{folder} is not packed, as it is not what was sealed: {faults[0].message}", "rlm-dsl verify")
     try:
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name in sorted(names):
-                add(archive, name, folder / name)
+        if dense := write_archive(partial, folder, sorted(names), frozenset()):
+            write_archive(partial, folder, sorted(names), dense)
         return partial.replace(target)
     except OSError as failure:
         raise UserError(f"{target} cannot be written: {failure.strerror}") from None
 
 
-def add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+def write_archive(target: Path, folder: Path, names: Sequence[str], plain: frozenset[str]) -> frozenset[str]:
+    """A zip of files, the `plain` ones as they are; gives the names of those that are packed so densely that a reader
+    would take them for a bomb."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in names:
+            add(archive, name, folder / name, zipfile.ZIP_STORED if name in plain else zipfile.ZIP_DEFLATED)
+        return frozenset(entry.filename for entry in archive.infolist() if is_bomb(entry))
+
+
+def is_bomb(entry: zipfile.ZipInfo) -> bool:
+    return entry.file_size > max(UNSUSPECTED, MOST_RATIO * entry.compress_size)
+
+
+def add(archive: zipfile.ZipFile, name: str, path: Path, kind: int) -> None:
     """One file into a zip, with the same system, rights and time on every machine."""
     entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-    entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+    entry.compress_type, entry.create_system, entry.external_attr = kind, 3, 0o644 << 16
     entry.file_size = path.stat().st_size
     with path.open("rb") as file, archive.open(entry, "w") as held:
         shutil.copyfileobj(file, held)
@@ -67,6 +83,8 @@ def unpack(path: Path, target: Path | None = None) -> Path:
     folder, held = folder_of(path)
     if held is None:
         raise UserError(f"{path} is a folder already")
+    if (folder / SEAL).exists() and (faults := changed_files(folder)):
+        raise UserError(f"{path} is not unpacked, as it is not what was sealed: {faults[0].message}", "rlm-dsl verify")
     partial = target.with_name(f"{target.name}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -121,6 +139,10 @@ def admitted_entries(path: Path, entries: list[zipfile.ZipInfo]) -> list[tuple[z
         raise UserError(f"{path} unpacks to more than {MOST:,} files or {LARGEST:,} bytes")
     if sum(entry.file_size for entry in entries) > shutil.disk_usage(tempfile.gettempdir()).free // 2:
         raise UserError(f"{path} unpacks to more than half of what the disk has free")
+    for entry in entries:
+        if is_bomb(entry):
+            told = f"{entry.filename[:100]!r} would unpack {entry.compress_size:,} bytes into {entry.file_size:,}"
+            raise UserError(f"{path} is no trace: {told}")
     if len({entry.filename for entry in entries}) < len(entries):
         raise UserError(f"{path} is no trace: it holds a file twice")
     files = {e.filename: e for e in entries if not is_passed_over(e)}

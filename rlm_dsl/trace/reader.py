@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SEE = "see: rlm-dsl verify"
+LARGEST_TEXT = 1 << 28
+"""Bytes of a text that is held whole: header, program, steps, answer."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,11 @@ class Trace:
 
     def text(self, name: str) -> str:
         """A file of the trace as text. Raises UserError where it is missing or damaged."""
+        path = self.folder / name
         try:
-            return (self.folder / name).read_bytes().decode("utf-8")
+            if (size := path.stat().st_size) > LARGEST_TEXT:
+                raise UserError(f"{self.name}: {name} has {size:,} bytes, and is not read", SEE)
+            return path.read_bytes().decode("utf-8")
         except (OSError, UnicodeDecodeError):
             raise UserError(f"{self.name}: {name} is missing or damaged", SEE) from None
 

@@ -1,8 +1,8 @@
 """Signatures: who sealed a trace, as a DSSE envelope over its seal (in-toto's form), by ed25519.
 
 In: a sealed folder, a private key in PEM or OpenSSH form. Out: `seal.dsse.json` beside the seal; a verdict on one.
-Law: the envelope's payload is the seal's very bytes; no key, and nothing of its file but the public half's digest, is
-written anywhere. Needs the extra `sign` (the package cryptography).
+Law: the envelope's payload is the seal's very bytes; a signature of somebody else is kept beside the new one; no key,
+and nothing of its file but the public half's digest, is written anywhere. Needs the extra `sign` (the package cryptography).
 """
 
 from __future__ import annotations
@@ -27,25 +27,38 @@ def pre_authentication_encoding(payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
-def sign(folder: Path, key: bytes) -> str:
-    """Sign a folder's seal; returns the key's id. Raises UserError for a key that is none."""
+def sign(folder: Path, key: bytes, *, replace: bool = False) -> str:
+    """Sign a folder's seal beside those who signed it before, or in their place; returns the key's id. Raises UserError
+    for a key that is none, and where the signatures that are there are of another seal."""
     private = private_key(key)
     payload = (folder / SEAL).read_bytes()
     keyid = key_id(private.public_key())
+    others = [] if replace else [one for one in signatures_there(folder, payload) if one["keyid"] != keyid]
+    sig = base64.b64encode(private.sign(pre_authentication_encoding(payload))).decode("ascii")
     envelope = {
         "payload": base64.b64encode(payload).decode("ascii"),
         "payloadType": PAYLOAD_TYPE,
-        "signatures": [
-            {
-                "keyid": keyid,
-                "sig": base64.b64encode(private.sign(pre_authentication_encoding(payload))).decode("ascii"),
-            }
-        ],
+        "signatures": [*others, {"keyid": keyid, "sig": sig}],
     }
     partial = folder / f"{SIGNATURE}.partial"
     partial.write_text(json.dumps(envelope, indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / SIGNATURE)
     return keyid
+
+
+def signatures_there(folder: Path, payload: bytes) -> list[dict[str, str]]:
+    """Who signed a seal so far. Raises UserError for signatures of another seal, or of no form."""
+    if not (folder / SIGNATURE).exists():
+        return []
+    try:
+        envelope = json.loads((folder / SIGNATURE).read_bytes())
+        if raw(envelope["payload"]) == payload and envelope["payloadType"] == PAYLOAD_TYPE:
+            return [{"keyid": str(one["keyid"]), "sig": str(one["sig"])} for one in envelope["signatures"]]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise UserError(
+        f"{SIGNATURE} is there and is no signature of this seal", "look at whose it is; --replace puts yours there"
+    )
 
 
 def signature_fault(folder: Path, key: bytes) -> str | None:

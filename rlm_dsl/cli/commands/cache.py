@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.output import note, safe, write
+from rlm_dsl.cli.own_files import ANSWERS, FORCE, require_own
 from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.common.diagnostics import UserError
 
@@ -102,7 +103,8 @@ def gc_command(
 @command.command("export")
 @STORE
 @click.option("--to", metavar="FILE", help="Where it goes; else standard output.")
-def export_command(store: str | None, to: str | None) -> None:
+@FORCE
+def export_command(store: str | None, to: str | None, force: bool) -> None:
     """Write every request with its answer, a line of JSON each. Keys and secrets were never in it.
 
     Example: rlm-dsl cache export --to answers.jsonl
@@ -115,7 +117,7 @@ def export_command(store: str | None, to: str | None) -> None:
                 write(line)
             return
         try:
-            with Path(to).open("w", encoding="utf-8", newline="\n") as file:
+            with require_own(Path(to), ANSWERS, force).open("w", encoding="utf-8", newline="\n") as file:
                 count = sum(1 for line in lines(held) if file.write(line + "\n"))
         except OSError as failure:
             raise UserError(f"{to} cannot be written: {failure.strerror}") from None

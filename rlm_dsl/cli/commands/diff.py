@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.output import write
+from rlm_dsl.cli.own_files import FORCE, PAGE, require_own
 from rlm_dsl.common.diagnostics import UserError
 
 
@@ -23,7 +24,8 @@ from rlm_dsl.common.diagnostics import UserError
 @click.option("--json", "form", flag_value="json", help="Print it as JSON.")
 @click.option("--md", "form", flag_value="md", help="Print it as Markdown, short enough for a comment.")
 @click.option("--html", metavar="FILE", help="Write it as a page.")
-def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None, html: str | None) -> int:
+@FORCE
+def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None, html: str | None, force: bool) -> int:
     """Hold the runs of traces A and B beside each other: program, data, steps, rows, answer, prompts, cost.
 
     Exit codes: 0 the same, 1 different, 2 not comparable.
@@ -41,7 +43,7 @@ def command(a: str, b: str, step: str, rows: bool, limit: int, form: str | None,
         if step and step not in names:
             raise UserError(f"there is no step `{step}`", *did_you_mean(step, names, what="steps"))
         if html:
-            write_page(found, Path(html), a, b)
+            write_page(found, require_own(Path(html), PAGE, force), a, b)
         match form:
             case None if html:
                 write(html)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
@@ -32,6 +33,7 @@ def command(
     from rlm_dsl.cli.render.plan import plan_json, plan_text
     from rlm_dsl.cli.render.prompts import prompts_text
     from rlm_dsl.models.settings import Settings
+    from rlm_dsl.trace.secrets import Redaction
 
     source, _, _ = tuned(program, program_source(program), tuned_file, Settings())
     data = load_all(contexts, declared_contexts(source)) if contexts or prompts else {}
@@ -39,4 +41,8 @@ def command(
     if as_json:
         write(json.dumps(plan_json(source, data, values), ensure_ascii=False, indent=1))
     else:
-        write(prompts_text(source, data, values) if prompts else plan_text(source, data, values))
+        write(
+            prompts_text(source, data, values, Redaction.of(os.environ).redact)
+            if prompts
+            else plan_text(source, data, values)
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rlm_dsl.cli.output import note, write
+from rlm_dsl.cli.own_files import FORCE, SPANS, require_own
 
 
 @click.command("export")
@@ -16,7 +17,8 @@ from rlm_dsl.cli.output import note, write
 @click.option("--openlineage", "form", flag_value="openlineage", help="OpenLineage's events, a line of JSON each.")
 @click.option("--content", is_flag=True, help="With what was asked and answered.")
 @click.option("--to", metavar="FILE", help="Write it there; else to standard output.")
-def command(trace: str, form: str | None, content: bool, to: str | None) -> None:
+@FORCE
+def command(trace: str, form: str | None, content: bool, to: str | None, force: bool) -> None:
     """Export TRACE in a form that other tools read; the same trace gives the same bytes.
 
     Example: rlm-dsl export traces/tickets.trace --otlp --to spans.json
@@ -30,5 +32,5 @@ def command(trace: str, form: str | None, content: bool, to: str | None) -> None
     if to is None:
         write(text.rstrip("\n"))
     else:
-        Path(to).write_text(text, encoding="utf-8", errors="backslashreplace")
+        require_own(Path(to), SPANS, force).write_text(text, encoding="utf-8", errors="backslashreplace")
         note(f"written to {to}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rlm_dsl.cli.output import write
+from rlm_dsl.cli.own_files import FORCE, PROOF, require_own
 
 
 @click.command("prove")
@@ -14,7 +15,8 @@ from rlm_dsl.cli.output import write
 @click.argument("call", required=False)
 @click.option("--event", type=click.IntRange(0), help="An event by its number instead of a call.")
 @click.option("--to", metavar="FILE", help="Write the proof there; else to standard output.")
-def command(trace: str, call: str | None, event: int | None, to: str | None) -> None:
+@FORCE
+def command(trace: str, call: str | None, event: int | None, to: str | None, force: bool) -> None:
     """Prove that CALL, the key of a recorded call or its first digits, is in TRACE: with its request and answer, and
     without the rest.
 
@@ -31,4 +33,4 @@ def command(trace: str, call: str | None, event: int | None, to: str | None) -> 
     if to is None:
         write(content.decode("utf-8", "replace").rstrip("\n"))
     else:
-        Path(to).write_bytes(content)
+        require_own(Path(to), PROOF, force).write_bytes(content)

@@ -10,6 +10,7 @@ import click
 
 from rlm_dsl.cli.options import CONTEXT, paths_alone
 from rlm_dsl.cli.output import write
+from rlm_dsl.cli.own_files import FORCE, VERDICTS, require_own
 
 
 @click.command("test")
@@ -17,8 +18,9 @@ from rlm_dsl.cli.output import write
 @CONTEXT
 @click.option("-k", "only", metavar="TEXT", default="", help="Only traces that have this in their name.")
 @click.option("--junit", metavar="FILE", help="Write a JUnit report there too.")
+@FORCE
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
-def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None, as_json: bool) -> int:
+def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None, force: bool, as_json: bool) -> int:
     """Take each trace of FOLDER (traces/ unless said) as a test; no model is asked.
 
     It must verify; where its data has changed, its program must still come to the blessed answer by what was recorded.
@@ -42,7 +44,9 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
             write(verdict_text(found[-1]))
     flaky = find_flaky(paths)
     if junit:
-        Path(junit).write_text(junit_report(found), encoding="utf-8", errors="backslashreplace")
+        require_own(Path(junit), VERDICTS, force).write_text(
+            junit_report(found), encoding="utf-8", errors="backslashreplace"
+        )
     if as_json:
         held = {"tests": [each.as_json() for each in found], "flaky": [each.as_json() for each in flaky]}
         write(json.dumps(held, ensure_ascii=False, indent=1, default=str))

@@ -11,6 +11,7 @@ import click
 
 from rlm_dsl.cli.options import CONTEXT, paths_alone
 from rlm_dsl.cli.output import note, write
+from rlm_dsl.cli.own_files import FORCE, PAGE, require_own
 
 
 @click.command("view")
@@ -19,9 +20,10 @@ from rlm_dsl.cli.output import note, write
 @click.option("--out", metavar="FILE", help="The page; else TRACE.html.")
 @click.option("--no-verify", is_flag=True, help="Leave out the check, which reads the sources whole.")
 @click.option("--open", "open_", is_flag=True, help="Open it in a browser.")
+@FORCE
 @click.option("--json", "as_json", is_flag=True, help="Print where the page is and its size as JSON.")
 def command(
-    trace: str, contexts: tuple[str, ...], out: str | None, no_verify: bool, open_: bool, as_json: bool
+    trace: str, contexts: tuple[str, ...], out: str | None, no_verify: bool, open_: bool, force: bool, as_json: bool
 ) -> None:
     """One HTML page of TRACE (or of the record of an optimization), which opens from disk and loads nothing.
 
@@ -32,8 +34,9 @@ def command(
     check_installed()
     from rlm_dsl.cli.html_page import page_of, put
 
+    place = require_own(Path(out) if out else Path(f"{Path(trace).name.removesuffix('.zip')}.html"), PAGE, force)
     made = page_of(Path(trace), contexts_given(contexts), os.environ, verified=not no_verify)
-    path = put(Path(out) if out else Path(f"{Path(trace).name.removesuffix('.zip')}.html"), made)
+    path = put(place, made)
     write(json.dumps({"page": str(path), "bytes": path.stat().st_size}) if as_json else str(path))
     if open_ and click.launch(str(path)) != 0:
         note("no browser could be started")

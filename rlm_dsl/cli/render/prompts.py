@@ -1,12 +1,13 @@
 """Prompts: what the first model step says to a model about its first rows.
 
-In: a program, its contexts and params. Out: text. Law: the steps before it are run, nothing is asked.
+In: a program, its contexts and params. Out: text. Law: the steps before it are run, nothing is asked; what a trace has
+no secrets of is shown without them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlm_dsl.cli.output import indent, safe
@@ -17,7 +18,9 @@ from rlm_dsl.explore.view import cut
 from rlm_dsl.models.settings import Settings
 
 
-def prompts_text(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+def prompts_text(
+    source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any], redact: Callable[[str], str]
+) -> str:
     """What the first model step says to a model about its first rows; the steps before it are run, nothing is asked."""
     step, requests, count = first_prompts(source, contexts, params, Settings())
     if not step:
@@ -26,5 +29,5 @@ def prompts_text(source: Source, contexts: Mapping[str, Context], params: Mappin
     for request in requests:
         lines += ["", f"about {request.prompt_tokens:,} tokens, answers of {json.dumps(request.schema)}"]
         for message in request.messages:
-            lines += [f"--- {message.role}", indent(cut(message.content, 2_000))]
+            lines += [f"--- {message.role}", indent(cut(redact(message.content), 2_000))]
     return safe("\n".join(lines))
