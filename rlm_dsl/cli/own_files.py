@@ -25,7 +25,7 @@ LOOKED_AT = 1 << 22
 
 
 def require_own(path: Path, marks: tuple[bytes, ...], force: bool = False) -> Path:
-    """The path, where nothing is there, or an empty file, or one that has all the marks of our own. Raises UserError."""
+    """The path, where nothing is there, or an empty file, or one with all the marks of our own. Raises UserError."""
     try:
         found = path.stat()
     except OSError:

@@ -27,7 +27,7 @@ LARGEST = 8 * 2**30
 MOST = 100_000
 """Files that a zip may hold."""
 MOST_RATIO, UNSUSPECTED = 200, 1 << 24
-"""How many times larger than packed a file may be, and the bytes up to which it may be any; `pack` packs none denser."""
+"""How many times larger than packed a file may be, and the bytes up to which it may be any; none is packed denser."""
 PLAIN = re.compile(r"(?:[^/\\:\x00-\x1f]+/)?[^/\\:\x00-\x1f]+")
 """A file's name within a trace: in it or in one folder of it."""
 

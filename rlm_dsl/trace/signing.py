@@ -2,7 +2,7 @@
 
 In: a sealed folder, a private key in PEM or OpenSSH form. Out: `seal.dsse.json` beside the seal; a verdict on one.
 Law: the envelope's payload is the seal's very bytes; a signature of somebody else is kept beside the new one; no key,
-and nothing of its file but the public half's digest, is written anywhere. Needs the extra `sign` (the package cryptography).
+and nothing of its file but the public half's digest, is written anywhere. Needs the extra `sign` (cryptography).
 """
 
 from __future__ import annotations

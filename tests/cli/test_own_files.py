@@ -1,7 +1,7 @@
 """What commands write over: their own files, and none of anyone else's.
 
-In: commands with a place to write to, and what lies there. Out: nothing but a verdict. Law: a file of another kind stays
-as it was; the same command twice gives the same file.
+In: commands with a place to write to, and what lies there. Out: nothing but a verdict. Law: a file of another kind
+stays as it was; the same command twice gives the same file.
 """
 
 from __future__ import annotations
