@@ -84,6 +84,15 @@ def test_names_layout_and_unrelated_statements_do_not_change_a_steps_identity() 
     assert given == first
 
 
+def test_of_several_texts_the_one_called_text_is_meant() -> None:
+    """Lines and documents call theirs so, and what was cut from it does not stand beside it."""
+    lines = Environment({"log": table(path=TEXT, text=TEXT)})
+    program = 'a = log | extract(r"(?P<w>\\w+)")\nb = a | grep(r"x") | keep("is odd")\nc = a | match(a, "alike")'
+    assert not check(parse(Source("p", program)), lines).problems
+    (problem,) = check(parse(Source("p", "answer tickets | grep(r'x')")), Environment({"tickets": TICKETS})).problems
+    assert problem.code == "C16"
+
+
 def test_a_pipe_is_a_first_argument() -> None:
     assert identity_of("a = tickets | take(3) | count()", "a") == identity_of("a = count(take(tickets, 3))", "a")
 

@@ -19,7 +19,8 @@ Statements: `name = expression` (a name is bound once), `show expression`, `answ
 `x | f(y)` is `f(x, y)`. Values: 1 2.5 "text" r"RE2 pattern" true null [a, b] {name: value} @2024-03-01.
 Operators: + - * / // % == != < <= > >= and or not in `between a and b` `is null` `matches r".."` a.b f(x).
 Per row a bare name is a column, else an earlier value; `odd names` in backticks. Types: text int decimal(2) float \
-bool date timestamp, T? where a value may be missing. on= is needed where there are several text columns."""
+bool date timestamp, T? where a value may be missing. on= is needed where there are several text \
+columns, none of them `text`."""
 ASKING = (
     'Ask a model about rows (equal rows once, many in a request, known answers free); on_error="null" lets rows fail:'
 )

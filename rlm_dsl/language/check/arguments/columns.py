@@ -18,7 +18,7 @@ from rlm_dsl.language.operators.core import kinds
 from rlm_dsl.language.operators.core.registry import aggregates
 from rlm_dsl.language.program import Column, Node, SortKey
 from rlm_dsl.language.syntax import tree as t
-from rlm_dsl.language.types import BOOL, TEXT, ListOf, Record, Table, bare, is_text, quoted_name
+from rlm_dsl.language.types import BOOL, TEXT, Field, ListOf, Record, Table, bare, is_text, quoted_name
 
 
 def check_each(slot: Slot, expression: t.Expression, of: str) -> Node:
@@ -47,14 +47,21 @@ def check_each(slot: Slot, expression: t.Expression, of: str) -> Node:
 
 
 def only_text(slot: Slot) -> Any:
-    """The table's one column of plain text, a file's `path` apart; more than one, or none, must be said."""
-    texts = [c for c in slot.table.columns if bare(c.type) == TEXT and c.name != "path"]
-    if len(texts) != 1:
+    """The table's own text column, where one is; else it must be said."""
+    field = own_text(slot.table)
+    if field is None:
         raise slot.fail(
             "C16", f"say which column: {slot.parameter.name}=", slot.call.operator_span, *text_columns(slot.table)
         )
-    column = Column(texts[0].name, texts[0].type)
-    return ((texts[0].name, column),) if isinstance(slot.parameter.kind, kinds.Shown) else column
+    column = Column(field.name, field.type)
+    return ((field.name, column),) if isinstance(slot.parameter.kind, kinds.Shown) else column
+
+
+def own_text(table: Table) -> Field | None:
+    """The one column of plain text, a file's `path` apart; of several the one called `text`, as lines and documents
+    have it, whatever was cut from it since."""
+    texts = [c for c in table.columns if bare(c.type) == TEXT and c.name != "path"]
+    return texts[0] if len(texts) == 1 else next((c for c in texts if c.name == "text"), None)
 
 
 def text_columns(table: Table) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from rlm_dsl.common.diagnostics import did_you_mean
-from rlm_dsl.language.check.arguments.columns import text_columns
+from rlm_dsl.language.check.arguments.columns import own_text, text_columns
 from rlm_dsl.language.check.arguments.slot import Failed, Slot
 from rlm_dsl.language.check.scope import Scope
 from rlm_dsl.language.operators.join import renamed
 from rlm_dsl.language.program import Column, Node
 from rlm_dsl.language.syntax import tree as t
-from rlm_dsl.language.types import BOOL, TEXT, Table, bare, comparable, is_text
+from rlm_dsl.language.types import BOOL, Table, bare, comparable, is_text
 
 
 def check_rows(slot: Slot, expression: t.Expression) -> Node:
@@ -102,11 +102,11 @@ def check_of_both(slot: Slot) -> tuple[tuple[str, Column], ...]:
 
 
 def only_text_of(slot: Slot, table: Table) -> str:
-    texts = [c.name for c in table.columns if bare(c.type) == TEXT and c.name != "path"]
-    if len(texts) != 1:
+    field = own_text(table)
+    if field is None:
         span = slot.call.operator_span
         raise slot.fail("C16", f"say which columns of both: {slot.parameter.name}=", span, *text_columns(table))
-    return texts[0]
+    return field.name
 
 
 def column_sides(slot: Slot, expression: t.Expression, other: Table) -> list[tuple[str, Table]]:

@@ -19,7 +19,7 @@ VARIADIC = Columns | SortKeys | Derived | Aggregates
 REQUIRED: Any = object()
 """The default of a parameter that has none."""
 ONLY_TEXT: Any = object()
-"""The default of `on`: the table's only text column."""
+"""The default of `on`: the table's only text column, or of several the one called `text`."""
 
 
 @dataclass(frozen=True, slots=True)
