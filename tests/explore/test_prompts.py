@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -9,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from rlm_dsl import api
+from rlm_dsl.context.loading import load
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.explore.first_look import first_look
 from rlm_dsl.explore.loop import NoAnswer
 from rlm_dsl.explore.prompt import Exchange, Situation, closing, messages
 from rlm_dsl.language.types import TEXT, Field, Table
 from rlm_dsl.models.request import Message, estimated_tokens
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.reader import Trace
+from tests.support.paths import DOCS
 
 TABLES: Mapping[str, Table] = {"log": Table((Field("text", TEXT),))}
 
@@ -75,3 +80,23 @@ def test_nothing_stands_for_an_answer_that_rests_on_no_data_or_is_a_whole_table(
     with serve(script=[bound]) as server, pytest.raises(NoAnswer):
         given = {"model": "m", "base_url": server.base_url, "store": str(tmp_path / "s.sqlite")}
         api.ask("How many?", {"t": tmp_path / "t.csv"}, turns=1, **given)
+
+
+PAGE = DOCS / "exploring.md"
+PART = re.compile(r"(<!-- generated: prompt -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def test_the_prompt_in_the_page_is_the_programs(request: pytest.FixtureRequest) -> None:
+    """The example's first prompt, message by message, as a root model reads it."""
+    context = load("tickets", str(DOCS.parent / "examples" / "tickets" / "tickets.csv"))
+    with Warehouse(2, contexts=[context]) as warehouse:
+        look = first_look("tickets", warehouse.contexts["tickets"], warehouse)
+    question = "How many billing questions did u17, u42 and u88 send?"
+    said = closing(1, 20, "Model calls left, turns counted: 1,000.")
+    made = messages(Situation(question, look, {"tickets": context.schema}, [], said))
+    told = "\n\n".join(f"[{message.role}]\n{message.content}" for message in made)
+    page = PAGE.read_text(encoding="utf-8")
+    wanted = PART.sub(lambda found: f"{found[1]}\n````text\n{told}\n````\n{found[2]}", page)
+    if request.config.getoption("--accept"):
+        PAGE.write_text(wanted, encoding="utf-8")
+    assert page == wanted or request.config.getoption("--accept"), "write it anew: add --accept"
