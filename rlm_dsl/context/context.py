@@ -6,9 +6,9 @@ Law: `#lo` and `#hi` are the bytes of the row in its source file; a digest depen
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
@@ -55,6 +55,8 @@ class Loaded:
     notes: list[str] = field(default_factory=list)
     refusal: UserError | None = None
     """Of data without a column, which is refused where nobody declares any."""
+    surveys: Sequence[Any] = ()
+    """What was found of each source of a table, where a source that has grown is read on by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.blocks import Block, Files
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
-from rlm_dsl.context.rows.file_tables import Survey, TableKind, load_tables
+from rlm_dsl.context.rows.file_tables import GoOn, Survey, TableKind, load_tables
 from rlm_dsl.language.types import Table
 
 
@@ -78,10 +78,16 @@ class Format:
 
 
 def table_format(
-    name: str, summary: str, survey: Survey, endings: tuple[str, ...], options: tuple[str, ...] = (), extra: str = ""
+    name: str,
+    summary: str,
+    survey: Survey,
+    endings: tuple[str, ...],
+    options: tuple[str, ...] = (),
+    extra: str = "",
+    go_on: GoOn | None = None,
 ) -> Format:
     """A format whose files are tables, one of which is surveyed so."""
-    kind = TableKind(name, endings, survey, "sheet" in options, "encoding" in options)
+    kind = TableKind(name, endings, survey, "sheet" in options, "encoding" in options, go_on)
 
     def load(request: LoadRequest) -> Loaded:
         return load_tables(kind, request.given, request.options, request.declared, request.progress)

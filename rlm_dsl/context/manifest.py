@@ -32,7 +32,8 @@ class Manifest:
     `base` is the folder from which paths were given; `stamps` are the sources' times of change in nanoseconds, and
     where they are known also the times at which their state changed and their inodes, which nobody sets; `parts`
     have the names of their files; `others` are files that were found and left out (such as binary ones in a folder of
-    logs), with size and time of change; `options` are how it was read.
+    logs), with size and time of change; `options` are how it was read; `surveys` are what was found of each source of a
+    table, as text, where that is kept.
     """
 
     format: str
@@ -45,6 +46,7 @@ class Manifest:
     notes: tuple[str, ...]
     others: tuple[tuple[str, int, int], ...] = ()
     options: ReadingOptions = NO_OPTIONS
+    surveys: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         sources = [
@@ -70,6 +72,7 @@ class Manifest:
             "sources": sources,
             "others": [list(other) for other in self.others],
             "options": self.options.said,
+            **({"surveys": list(self.surveys)} if self.surveys else {}),
         }
 
 
@@ -111,6 +114,7 @@ def read_manifest(folder: Path) -> Manifest:
             tuple(held["notes"]),
             tuple((shown, size, stamp) for shown, size, stamp in held["others"]),
             recorded_options(held),
+            tuple(map(str, held.get("surveys", ()))),
         )
     except FileNotFoundError:
         raise UserError(f"{folder} is no loaded context", "make one: rlm-dsl load NAME=PATH") from None

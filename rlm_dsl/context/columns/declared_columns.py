@@ -45,9 +45,6 @@ class Declared:
     def together(self, other: Any) -> Declared:
         return replace(self, present=self.present + other.present, bad=self.bad + other.bad)
 
-    def keeps(self, type_: Type) -> bool:
-        return type_ == bare(self.type)
-
 
 def column_seen(name: str, declared: Table | None) -> Seen | Declared:
     """How a column begins: by its declaration, where cells can be read so."""

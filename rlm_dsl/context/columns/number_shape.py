@@ -63,13 +63,6 @@ class NumberShape:
             return Decimal(self.scale)
         return TEXT if self.changed else FLOAT
 
-    def keeps(self, type_: Type) -> bool:
-        """Whether cells that gave this type give it with these among them too, as far as can be told."""
-        if isinstance(type_, Decimal):
-            within = self.scale <= type_.scale <= SHORT and self.whole + type_.scale <= DIGITS
-            return within and not self.exponent
-        return not self.changed and self.type in (FLOAT, INT)
-
 
 NO_NUMBERS = NumberShape()
 FLOATS = NumberShape(exponent=True, float_like=True)

@@ -12,7 +12,7 @@ from typing import Any
 from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.columns.cell_types import DAY, MOMENT, NUMBER, READERS, as_float
 from rlm_dsl.context.columns.number_shape import NO_NUMBERS, NumberShape, shape_of_texts
-from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Decimal, Type, bare, null_if
+from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TEXT, TIMESTAMP, Decimal, Type, null_if
 
 TYPES: tuple[Type, ...] = tuple(type_ for type_, _ in READERS)
 READER = dict(READERS)
@@ -50,14 +50,6 @@ class Seen:
             self.missing or other.missing,
             self.shape.and_also(other.shape),
         )
-
-    def keeps(self, type_: Type) -> bool:
-        """Whether cells that gave this type and these give it together, but for nulls."""
-        if not self.present:
-            return True
-        if type_ == FLOAT or isinstance(type_, Decimal):
-            return FLOAT in self.types and self.shape.keeps(type_)
-        return bare(self.type) == TEXT if type_ == TEXT else type_ in self.types
 
 
 def observe(before: Seen, cells: Any) -> Seen:

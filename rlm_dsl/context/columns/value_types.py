@@ -39,7 +39,6 @@ from rlm_dsl.language.types import (
     Type,
     bare,
     is_nullable,
-    is_numeric,
     null_if,
     nullable,
 )
@@ -93,18 +92,6 @@ class SeenValues:
             self.hexadecimal or other.hexadecimal,
             self.blobs or other.blobs,
         )
-
-    def keeps(self, type_: Type) -> bool:
-        """Whether values that gave this type and these give it together, but for nulls."""
-        if self.joined in (None, NULL):
-            return True
-        if type_ in MOMENTS:
-            return self.texts and type_ in self.moments
-        if type_ == TEXT:
-            return bare(self.type) == TEXT and not (self.texts and self.moments)
-        if type_ == FLOAT or isinstance(type_, Decimal):
-            return is_numeric(self.type) and self.shape.keeps(type_)
-        return bare(self.type) == type_
 
 
 def observe_values(before: SeenValues, values: Sequence[Any]) -> SeenValues:

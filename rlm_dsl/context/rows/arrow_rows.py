@@ -40,10 +40,6 @@ class SeenArrow:
             return SeenArrow(other.found if self.found == NULL else self.found, True)
         return SeenArrow(bare(common_type(self.found, other.found)), nulls)
 
-    def keeps(self, type_: Type) -> bool:
-        """Whether this type holds what gave it and these values together."""
-        return self.found == NULL or bare(common_type(type_, self.found)) == type_
-
 
 @dataclass(frozen=True, slots=True)
 class ArrowColumns:

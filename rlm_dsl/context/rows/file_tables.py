@@ -24,9 +24,9 @@ from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.find import Found, file_and_table, find, is_many
 from rlm_dsl.context.files.read import Progress, Read, read_file, read_one, size_of
 from rlm_dsl.context.files.streams import plain_name
-from rlm_dsl.context.files.text import UTF_8, in_file, text_of
+from rlm_dsl.context.files.text import UTF_8, in_file, is_utf_8, text_of, wide_encoding
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
-from rlm_dsl.language.types import TEXT, Field, Table, Type, bare, is_nullable, null_if, nullable
+from rlm_dsl.language.types import TEXT, Field, Table, Type, bare, null_if, nullable
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -37,7 +37,6 @@ HELD = 1 << 28
 SMALL = 1 << 26
 """A file of fewer bytes is made rows beside the reading of the next."""
 AHEAD = 2
-PASSED_OVER = "were passed over"
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 """How Hive writes a folder of rows that have no value."""
 FIRST = 3
@@ -53,14 +52,13 @@ class ColumnSeen(Protocol):
     def together(self, other: Any) -> Self:
         """What is known of these cells and of those of another file."""
 
-    def keeps(self, type_: Type) -> bool:
-        """Whether the cells of files that gave this type, and these, give it again (but for nulls)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
     """What a first look at one file finds: its columns in order; how its bytes become rows once types are known, which
-    are then its own or wider; notes. `refusal` is raised where nobody says what columns a file without any has."""
+    are then its own or wider; notes. `refusal` is raised where nobody says what columns a file without any has; `state`
+    are values of JSON by which the look goes on where the file has grown, None where it does not; `kind` is the name of
+    the format that looked."""
 
     form: str
     columns: Mapping[str, ColumnSeen]
@@ -68,6 +66,8 @@ class Surveyed:
     notes: Sequence[str] = ()
     refusal: UserError | None = None
     encoding: str = UTF_8
+    state: Mapping[str, Any] | None = None
+    kind: str = ""
 
     @property
     def schema(self) -> Table:
@@ -76,6 +76,9 @@ class Surveyed:
 
 Survey = Callable[[Read, ReadingOptions, Table | None], Surveyed]
 """Of a file, how it is to be read, and what a program declares of the table."""
+GoOn = Callable[[Read, ReadingOptions, Surveyed, int], Surveyed | None]
+"""Of a file that has grown, how it is read, what was found of so many of its bytes, which end a line: what a look at
+all of it finds, with the rows behind these bytes alone; None where what stood there would be read otherwise now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class TableKind:
     """Whether a file holds several tables, one of which is named behind `::`."""
     text: bool = False
     """Whether its files are text, which a survey is given in UTF-8, whatever they are in."""
+    go_on: GoOn | None = None
+    """How a survey goes on, where rows stand one behind the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,9 @@ class Reader:
     declared: Table | None = None
 
     def survey(self, read: Read) -> Surveyed:
+        return replace(self.surveyed(read), kind=self.kind.name)
+
+    def surveyed(self, read: Read) -> Surveyed:
         if not self.kind.text:
             return self.kind.survey(read, self.options, self.declared)
         text = text_of(read.content, self.options, feeds=True)
@@ -111,7 +119,22 @@ class Reader:
             again = text_of(content, self.options, feeds=True)
             return in_file(seen.rows(again.content, schema), again)
 
-        return replace(seen, rows=rows, notes=[*text.notes, *seen.notes], encoding=text.encoding)
+        return replace(seen, rows=rows, notes=[*text.notes, *seen.notes], encoding=text.encoding, state=None)
+
+    def go_on(self, read: Read, before: Surveyed, past: int) -> Surveyed | None:
+        """What a survey of a file that has grown finds, by what was found of it before; None where all is read again:
+        what is not UTF-8 may be in another encoding now."""
+        content = read.content
+        plain = self.options.encoding in ("", UTF_8) and before.encoding == UTF_8 and not wide_encoding(content)[0]
+        if self.kind.go_on is None or before.state is None or not plain or self.options.earlier:
+            return None
+        if content[past - 1 : past] != b"\n" or not is_utf_8(content[past:]):
+            return None
+        try:
+            seen = self.kind.go_on(read, self.options, before, past)
+        except (KeyError, TypeError, ValueError, IndexError):  # what was kept of it is no state
+            return None
+        return None if seen is None else replace(seen, kind=self.kind.name)
 
 
 def load_tables(
@@ -142,7 +165,13 @@ def load_one(reader: Reader, given: str, progress: Progress | None) -> Loaded:
     source = replace(read.source, encoding=seen.encoding)
     if not seen.columns:
         return nothing(seen.form, [source], seen.notes, seen.refusal)
-    return Loaded(seen.form, seen.schema, seen.rows(read.content, seen.schema), [source], [*seen.notes])
+    rows = seen.rows(read.content, seen.schema)
+    return Loaded(seen.form, seen.schema, rows, [source], [*seen.notes], surveys=without_rows([seen]))
+
+
+def without_rows(seen: Iterable[Surveyed]) -> list[Surveyed]:
+    """What was found, without the rows, which may hold a file's bytes."""
+    return [replace(each, rows=lambda content, schema: ()) for each in seen]
 
 
 VALUE = "value"
@@ -178,7 +207,7 @@ def chosen_files(found: Sequence[Found], endings: Sequence[str], given: str) -> 
     if not chosen:
         raise UserError(f"no {' or '.join(endings)} file in {given}", "a file of another ending is named by itself")
     others = len(found) - len(chosen)
-    told = [f"{others:,} files that do not end in {' or '.join(endings)} {PASSED_OVER}"] if others else []
+    told = [f"{others:,} files that do not end in {' or '.join(endings)} were passed over"] if others else []
     return chosen, told
 
 
@@ -205,17 +234,21 @@ def load_many(
     reader: Reader, found: Sequence[Found], notes: Sequence[str], given: str, progress: Progress | None
 ) -> Loaded:
     """The rows of files, one file after the other."""
-    files = surveyed_files(reader, found, 0, progress)
+    return rows_of_all(reader, surveyed_files(reader, found, 0, progress), notes)
+
+
+def rows_of_all(reader: Reader, files: Sequence[OneOfMany], notes: Sequence[str], first: int = 0) -> Loaded:
+    """The table that files are, with the rows of those from one on."""
     whole = joined_columns(files)
-    assert whole is not None
     told = [*notes, *whole.notes, *notes_of_files(files)]
     if not whole.columns:
         refusal = next((each.seen.refusal for each in files if each.seen.refusal), None)
         return nothing(
             reader.kind.name, [each.source for each in files], told, refusal, Table((Field(PATHS[0], TEXT),))
         )
-    batches = rows_of_files(files, whole)
-    return Loaded(reader.kind.name, whole.schema, batches, [each.source for each in files], told)
+    batches, sources = rows_of_files(files[first:], whole), [each.source for each in files]
+    surveys = without_rows(each.seen for each in files)
+    return Loaded(reader.kind.name, whole.schema, batches, sources, told, surveys=surveys)
 
 
 def surveyed_files(
@@ -276,14 +309,11 @@ class Whole:
     notes: Sequence[str]
 
 
-def joined_columns(files: Sequence[OneOfMany], before: Table | None = None) -> Whole | None:
-    """The columns of all files, in the order in which they first stand, and how those of each are called there.
-
-    `before` are the columns of files that stand before these; None where these would give other ones.
-    """
+def joined_columns(files: Sequence[OneOfMany]) -> Whole:
+    """The columns of all files, in the order in which they first stand, and how those of each are called there."""
     columns: dict[str, ColumnSeen] = {}
     held: dict[str, list[str]] = {}
-    called = {name.lower(): name for name in (before.names if before else ())}
+    called: dict[str, str] = {}
     notes = []
     for each in files:
         for name, seen in each.seen.columns.items():
@@ -298,12 +328,6 @@ def joined_columns(files: Sequence[OneOfMany], before: Table | None = None) -> W
     folders, told = folder_columns([each.file.shown for each in files], columns)
     taken = {name.lower() for name in (*columns, *folders)}
     notes += [missing_note(name, held[name], headed) for name in columns if name in partial]
-    if before is not None:
-        schema = grown_schema(before, {**folders, **columns}, partial, bool(headed))
-        if schema is None or before.columns[0].name in taken:
-            return None
-        kept = [name for name in before.names[1:] if name not in folders]
-        return Whole(before.columns[0].name, list(folders), kept, schema, [*merged_notes(notes), *told])
     path = next(name for name in PATHS if name not in taken)
     notes += [f"each row's file is told in `{path}`, as the data has a column `path`"] if path != PATHS[0] else []
     schema = Table(
@@ -314,19 +338,6 @@ def joined_columns(files: Sequence[OneOfMany], before: Table | None = None) -> W
         )
     )
     return Whole(path, list(folders), list(columns), schema, [*merged_notes(notes), *told])
-
-
-def grown_schema(before: Table, more: Mapping[str, ColumnSeen], partial: set[str], headed: bool) -> Table | None:
-    """The columns that files before and more of them give together; None where they are not those of before, but for
-    nulls."""
-    if not {*more} <= {*before.names} or not all(seen.keeps(bare(of(before, name))) for name, seen in more.items()):
-        return None
-    fields = [before.columns[0]]
-    for column in before.columns[1:]:
-        seen = more.get(column.name)
-        nulls = headed if seen is None else column.name in partial or is_nullable(seen.type)
-        fields.append(Field(column.name, null_if(nulls, column.type)))
-    return Table(tuple(fields))
 
 
 def of(schema: Table, name: str) -> Type:
@@ -468,17 +479,3 @@ def repeated_cell(cell: str | None, type_: Type, count: int) -> Any:
 
     value = cast_cells(pa.array([cell], pa.large_string()), type_)
     return value.take(pa.array(np.zeros(count, np.int64)))
-
-
-def load_more(
-    reader: Reader, found: Sequence[Found], before: Table, known: Sequence[SourceFile], progress: Progress | None
-) -> Loaded | None:
-    """The rows of files behind those that gave these columns; None where a load of all would have other ones."""
-    files = surveyed_files(reader, found, len(known), progress)
-    whole = joined_columns(files, before)
-    if whole is None:
-        return None
-    sources = [*known, *(each.source for each in files)]
-    return Loaded(
-        reader.kind.name, whole.schema, rows_of_files(files, whole), sources, [*whole.notes, *notes_of_files(files)]
-    )

@@ -6,7 +6,7 @@ Law: the values are gone through twice, first for names and types, then for rows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,7 +74,8 @@ def load_values(
 ) -> Loaded:
     """The rows of a reading; `columns` are there even if no row has them. No rows are an empty table, of NOTHING where
     no column is known; rows without a field are what `refusal` says."""
-    keys, notes = survey(read, columns, refusal)
+    seen = survey(read, SeenRows(dict.fromkeys(columns, SeenValues())), refusal)
+    keys, notes = seen.keys, seen.notes()
     names, noted = free_names(list(keys))
     schema = Table(tuple(Field(name, seen.type) for name, seen in zip(names, keys.values(), strict=True)))
     if not keys:
@@ -91,25 +92,59 @@ def notes_of_blobs(names: Sequence[str], keys: Mapping[str, SeenValues]) -> list
     ]
 
 
-def survey_values(form: str, read: Callable[[bytes], Iterator[Part]], content: bytes, refusal: Refusal) -> Surveyed:
-    """A first look at a file of values, of which `read` makes parts."""
-    keys, notes = survey(lambda: read(content), (), refusal)
-    names, noted = free_names(list(keys))
-    held = dict(zip(names, keys.values(), strict=True))
+@dataclass(slots=True)
+class SeenRows:
+    """What rows were so far: every key with what its values are, in the order they first stand in; how many rows there
+    were, blank lines, rows that held half of a surrogate pair, or a number that JSON has not."""
+
+    keys: dict[str, SeenValues] = field(default_factory=dict)
+    passed: int = 0
+    blank: int = 0
+    halves: int = 0
+    odd: CountedRows = field(default_factory=lambda: CountedRows(ODD_NUMBERS))
+
+    def notes(self) -> list[str]:
+        told = ((self.blank, "blank lines were passed over"), (self.halves, HALVES))
+        return [*self.odd.note(), *(f"{count:,} {what}" for count, what in told if count)]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What is told of the rows beside what the values of their keys are."""
+        held = {"keys": list(self.keys), "passed": self.passed, "blank": self.blank, "halves": self.halves}
+        return {**held, "odd": [self.odd.count, self.odd.first]}
+
+
+def seen_rows(state: Mapping[str, Any], columns: Iterable[Any]) -> SeenRows:
+    """What was found before, to go on with. Raises what Python does where the state is none."""
+    keys = dict(zip(map(str, state["keys"]), columns, strict=True))
+    odd = CountedRows(ODD_NUMBERS, int(state["odd"][0]), [int(line) for line in state["odd"][1]])
+    return SeenRows(keys, int(state["passed"]), int(state["blank"]), int(state["halves"]), odd)
+
+
+def survey_values(
+    form: str,
+    read: Callable[[bytes], Iterator[Part]],
+    content: bytes,
+    refusal: Refusal,
+    before: SeenRows | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> Surveyed:
+    """A first look at a file of values, of which `read` makes parts, behind what was found before; `state` is what else
+    it takes to go on when the file has grown."""
+    seen = survey(lambda: read(content), before or SeenRows(), refusal)
+    names, noted = free_names(list(seen.keys))
+    held = dict(zip(names, seen.keys.values(), strict=True))
 
     def rows(content: bytes, schema: Table) -> Iterator[Any]:
-        return batches(read(content), schema, keys)
+        return batches(read(content), schema, seen.keys)
 
-    return Surveyed(form, held, rows, [*noted, *notes])
+    notes = [*noted, *seen.notes()]
+    return Surveyed(form, held, rows, notes, state=None if state is None else {**seen.state, **state})
 
 
-def survey(
-    read: Reading, columns: Sequence[str], refusal: Refusal | None = None
-) -> tuple[dict[str, SeenValues], list[str]]:
-    """Every key with what its values are, in the order they first stand in, and notes on the rows."""
-    keys: dict[str, SeenValues] = dict.fromkeys(columns, SeenValues())
-    passed, blank, halves = 0, 0, 0
-    odd = CountedRows(ODD_NUMBERS)
+def survey(read: Reading, before: SeenRows, refusal: Refusal | None = None) -> SeenRows:
+    """What rows are, with these among them too."""
+    keys, passed, blank, halves, odd = before.keys, before.passed, before.blank, before.halves, before.odd
     for part in read():
         for key in dict.fromkeys(key for row in part.rows for key in row):
             keys.setdefault(key, SeenValues(NULL if passed else None))
@@ -119,8 +154,7 @@ def survey(
         odd.add(part.odd_numbers)
     if passed and not keys and refusal is not None:
         raise UserError(*refusal)
-    told = ((blank, "blank lines were passed over"), (halves, HALVES))
-    return keys, [*odd.note(), *(f"{count:,} {what}" for count, what in told if count)]
+    return SeenRows(keys, passed, blank, halves, odd)
 
 
 def batches(parts: Iterator[Part], schema: Table, keys: Mapping[str, SeenValues]) -> Iterator[Any]:

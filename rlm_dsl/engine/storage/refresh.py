@@ -6,7 +6,6 @@ Law: rows are read on only where everything before them is the same; where anyth
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,15 +14,18 @@ from pathlib import Path
 
 from rlm_dsl.context.context import Loaded, SourceFile, StoredPart
 from rlm_dsl.context.files.blocks import Block, Checkpoint, Files, Piece, as_bytes
-from rlm_dsl.context.files.find import Found, files_of, is_many
+from rlm_dsl.context.files.find import files_of, is_many
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.files.remote import is_database
-from rlm_dsl.context.files.streams import DECOMPRESSORS, open_stream, parts
+from rlm_dsl.context.files.streams import DECOMPRESSORS
 from rlm_dsl.context.files.text import UTF_8, PrefixChanged
 from rlm_dsl.context.format_registry import formats
+from rlm_dsl.context.loading import with_columns
 from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
 from rlm_dsl.context.options import NO_OPTIONS
-from rlm_dsl.context.rows.file_tables import PASSED_OVER, Reader, chosen_files, load_more, reader_of
+from rlm_dsl.context.rows.file_tables import chosen_files, reader_of
+from rlm_dsl.context.rows.grown_tables import Known, gives_what_is_kept, load_more
+from rlm_dsl.context.rows.surveys import surveys_of_texts
 from rlm_dsl.context.stored_context import digest_of, size_and_mtime, size_and_stamp, source_path, staleness
 from rlm_dsl.engine.storage.rows_file import first_row_of, last_row
 from rlm_dsl.engine.storage.store import manifest_of, store_context, write_part
@@ -42,8 +44,8 @@ class Appended:
 def refresh_context(folder: Path, progress: Progress | None = None, memory: int | None = None) -> tuple[str, int]:
     """Bring a folder up to its sources: what came, as words, and how many rows were read for it.
 
-    Lines behind the end that was known, and files behind the last that was, are read alone; of a table of many files,
-    those from the first on that came or has grown; where anything else changed, all is read again.
+    What stands behind the end that was known, and files behind the last that was, are read alone; of a table of many
+    files, what the first that has grown has more, and the files behind it; where anything else changed, all is read.
     """
     manifest = read_manifest(folder)
     changed = "a database tells no change" if is_database(manifest.given) else staleness(manifest, folder)
@@ -59,7 +61,7 @@ def refresh_context(folder: Path, progress: Progress | None = None, memory: int 
             return f"grown: {changed}", part.past - part.first
     given = source_path(manifest.given, manifest, folder)
     now = NO_OPTIONS if manifest.options.earlier else manifest.options
-    context = store_context("data", given, folder, manifest.format, None, progress, memory, now)
+    context = store_context("data", given, folder, kind_of(manifest), None, progress, memory, now)
     return f"read again: {changed}", context.count
 
 
@@ -76,10 +78,8 @@ def read_appended(manifest: Manifest, folder: Path, progress: Progress | None) -
     format = formats().get(manifest.format)
     if manifest.options.earlier:
         return None
-    if format is not None and format.table is not None and is_many(given):
-        chosen = chosen_files(files_of(given), format.table.endings, given)
-        reader = reader_of(format.table, given, manifest.options)[1]
-        return None if manifest.options.columns else read_more_tables(reader, manifest, folder, chosen, progress)
+    if format is not None and format.table is not None:
+        return read_more_tables(manifest, folder, given, progress)
     append = format.append if format is not None else None
     plain = manifest.options.encoding in ("", UTF_8) and all(source.encoding == UTF_8 for source in old)
     if append is None or not plain:
@@ -110,17 +110,16 @@ def read_appended(manifest: Manifest, folder: Path, progress: Progress | None) -
     return Appended(append.rows_of(files, many, Counter({last.index: line})), kept, again)
 
 
-def read_more_tables(
-    reader: Reader,
-    manifest: Manifest,
-    folder: Path,
-    chosen: tuple[Sequence[Found], Sequence[str]],
-    progress: Progress | None,
-) -> Appended | None:
-    """The rows of a table's files from the first on that came or has grown; None where what was read before would have
-    other columns now, or another file is not as it was."""
-    now, passed = chosen
+def read_more_tables(manifest: Manifest, folder: Path, given: str, progress: Progress | None) -> Appended | None:
+    """The rows that stand in a table's files behind those that are kept: of the first file that has grown, and of all
+    that come after it; None where a load of all would give the rows that are kept in other columns."""
     old = manifest.sources
+    seen = surveys_of_texts(manifest.surveys, (source.encoding for source in old))
+    kind = formats()[kind_of(manifest)].table
+    if kind is None or not seen:
+        return None
+    path, reader = reader_of(kind, given, manifest.options)
+    now, passed = chosen_files(files_of(given), kind.endings, path) if is_many(path) else (files_of(given), None)
     stamps = dict(zip((source.shown for source in old), manifest.stamps, strict=True))
     same = 0
     while same < min(len(old), len(now)) and now[same].shown == old[same].shown:
@@ -128,24 +127,24 @@ def read_more_tables(
             break
         same += 1
     paths = {file.shown: file.path for file in now[same:]}
-    if not same or not all(s.shown in paths and has_grown(paths[s.shown], s) for s in old[same:]):
+    if not all(source.shown in paths for source in old[same:]):
         return None
-    loaded = load_more(reader, now[same:], manifest.type, old[:same], progress)
-    if loaded is None:
+    known = [Known(source, found) for source, found in zip(old, seen, strict=True)]
+    more = load_more(reader, now, known, same, passed, progress)
+    if more is None or not more.loaded.schema.columns:
         return None
-    again = {f"{source.shown}: " for source in old[same:]}
-    kept = [n for n in manifest.notes if not n.endswith(PASSED_OVER) and not any(n.startswith(each) for each in again)]
-    loaded.notes = list(dict.fromkeys([*passed, *kept, *loaded.notes]))
-    return Appended(loaded, parts_before(manifest, folder, same), None)
+    wanted, loaded = manifest.options.columns, more.loaded
+    loaded = with_columns(loaded, wanted, given) if wanted else loaded
+    if loaded.format != manifest.format or not gives_what_is_kept(loaded.schema, manifest.type):
+        return None
+    return Appended(loaded, parts_before(manifest, folder, more.kept), None)
 
 
-def has_grown(path: str, source: SourceFile) -> bool:
-    """Whether a file begins with the bytes that it had, or has no others."""
-    with open_stream(path, packed=True) as (stream, _):
-        digest = hashlib.sha256()
-        for part in parts(stream, source.size):
-            digest.update(part)
-    return digest.hexdigest() == source.sha256
+def kind_of(manifest: Manifest) -> str:
+    """The format that read the sources: a file of CSV between tabs is kept as TSV."""
+    seen = surveys_of_texts(manifest.surveys[:1], [UTF_8])
+    known = formats().get(seen[0].kind) if seen and seen[0].form == manifest.format else None
+    return manifest.format if known is None or known.table is None else known.name
 
 
 def parts_before(manifest: Manifest, folder: Path, source: int) -> list[StoredPart]:

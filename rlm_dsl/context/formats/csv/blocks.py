@@ -97,10 +97,12 @@ class Block:
         return pc.replace_substring(found, '""', '"') if doubled else found
 
 
-def blocks(content: bytes, delimiter: str, given: str, window: int | None = None) -> Iterator[Block]:
-    """A file's records. Raises UserError where a line ends in CR alone."""
+def blocks(
+    content: bytes, delimiter: str, given: str, window: int | None = None, at: int = 0, line: int = 1
+) -> Iterator[Block]:
+    """A file's records, from a place on that begins one. Raises UserError where a line ends in CR alone."""
     size = window or WINDOW
-    at, line = len(BOM) if content.startswith(BOM) else 0, 1
+    at = at or (len(BOM) if content.startswith(BOM) else 0)
     while at < len(content):
         block = regular(content, delimiter, at, line, size) or exact(content, delimiter, given, at, line, size)
         yield block

@@ -18,18 +18,17 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.columns.declared_cells import read_cells
 from rlm_dsl.context.columns.declared_columns import Declared, column_seen
 from rlm_dsl.context.columns.names import free_names
-from rlm_dsl.context.columns.text_columns import Seen, cast_cells, observe
+from rlm_dsl.context.columns.text_columns import Seen, cast_cells
 from rlm_dsl.context.files.encodings import BOM
 from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.formats.csv.blocks import Block, blocks
 from rlm_dsl.context.formats.csv.cells import Cells, with_own_signs
 from rlm_dsl.context.formats.csv.dialect import find_dialect, prepare
+from rlm_dsl.context.formats.csv.survey import Survey, sure, survey_of_state
 from rlm_dsl.context.options import ReadingOptions
-from rlm_dsl.context.rows.counted import CountedRows
 from rlm_dsl.context.rows.file_tables import Surveyed, one_ahead
 from rlm_dsl.language.types import TEXT, Table, bare
 
-EXTRA = "extra_fields"
 BATCH = 100_000
 """Rows of a batch at most."""
 KEPT = 1 << 26
@@ -50,17 +49,6 @@ class Parsed:
 NOT_BLANK = re.compile(rb"[^\r\n]")
 
 
-@dataclass(slots=True)
-class Survey:
-    """What the first look at a file's records finds."""
-
-    names: list[str]
-    columns: dict[str, Seen | Declared]
-    notes: list[str]
-    returns: bool = False
-    """Whether lines that end in CR alone were found among others."""
-
-
 def survey_csv(read: Read, options: ReadingOptions, declared: Table | None, delimiter: str = ",") -> Surveyed:
     """One CSV file. Raises UserError for what is no text."""
     content, given = read.content, read.source.path
@@ -79,22 +67,49 @@ def survey_csv(read: Read, options: ReadingOptions, declared: Table | None, deli
             raise
         parsed = None
         survey = survey_records(with_line_feeds(prepared), cells, given, declared)
-        survey.notes.append("some lines end in CR alone")
         survey.returns = True
     width = len(survey.names)
 
     def made(again: bytes, schema: Table) -> Iterator[Any]:
         if parsed:
-            return rows(parsed, cells, schema, width, survey.columns)
+            return rows(parsed, cells, schema, width, survey.found)
         held = prepare(again, options)[0]
         held = with_line_feeds(held) if survey.returns else held
-        return rows(parsed_blocks(held, cells, given, width), cells, schema, width, survey.columns)
+        return rows(parsed_blocks(held, cells, given, width), cells, schema, width, survey.found)
 
-    return Surveyed(form, survey.columns, made, [*dialect.notes, *survey.notes])
+    notes = [*dialect.notes, *survey.notes(dialect.passed)]
+    return Surveyed(form, survey.found, made, notes, state=survey.state(dialect))
+
+
+def survey_more_csv(
+    read: Read, options: ReadingOptions, before: Surveyed, past: int, delimiter: str = ","
+) -> Surveyed | None:
+    """A CSV file that has grown behind the end of a record."""
+    content, given = read.content, read.source.path
+    dialect = find_dialect(content, options, delimiter)
+    state = before.state
+    if state is None or sure(dialect) != state["dialect"]:
+        return None
+    cells, survey = Cells.of(dialect, options), survey_of_state(state, before.columns)
+    line, width = survey.line, len(survey.names)
+
+    def more(content: bytes) -> Iterator[Headed]:
+        return ((block, None) for block in blocks(content, dialect.delimiter, given, at=past, line=line))
+
+    try:
+        survey_blocks(more(prepare(content, options)[0]), cells, survey)
+    except UserError:
+        return None
+
+    def made(again: bytes, schema: Table) -> Iterator[Any]:
+        parsed = parsed_of(more(prepare(again, options)[0]), cells, width)
+        return rows(parsed, cells, schema, width, survey.found)
+
+    notes = [*dialect.notes, *survey.notes(dialect.passed)]
+    return Surveyed(before.form, survey.found, made, notes, state=survey.state(dialect))
 
 
 LONE_RETURN = "a line ends in CR alone"
-DOES_NOT_FIT = "a cell that does not fit"
 
 
 def with_line_feeds(content: bytes) -> bytes:
@@ -107,41 +122,26 @@ def survey_records(
 ) -> Survey:
     """Names, the types that all cells have or that are declared, and what a person should know; the blocks are kept in
     `parsed`."""
-    stray, short = CountedRows("stray quotes (read as they stand)"), CountedRows("too few fields (the rest is null)")
-    long = CountedRows("too many fields")
-    names: list[str] = []
-    told: list[str] = []
-    columns: list[Seen | Declared] = []
-    misfits: dict[str, CountedRows] = {}
-    blank, valid = -cells.dialect.passed, True
-    for block, header in one_ahead(blocks_with_header(content, cells, given)):
+    return survey_blocks(blocks_with_header(content, cells, given), cells, Survey(), declared, parsed)
+
+
+def survey_blocks(
+    headed: Iterator[Headed],
+    cells: Cells,
+    survey: Survey,
+    declared: Table | None = None,
+    parsed: list[Parsed] | None = None,
+) -> Survey:
+    """What is known of a file when these blocks are looked at too."""
+    for block, header in one_ahead(headed):
         if header is not None:
-            names, told = free_names(header)
-            columns = [column_seen(name, declared) for name in names]
-        stray.add(list(block.stray))
-        short.add(block.lines[block.counts < len(names)].tolist())
-        long.add(block.lines[block.counts > len(names)].tolist())
-        blank, valid = blank + block.blank, valid and block.valid
-        texts = [cells.texts(block.column(index)) for index in range(len(names))] if len(block.counts) else []
-        for index, (column, held) in enumerate(zip(columns, texts, strict=False)):
-            if isinstance(column, Seen):
-                columns[index] = observe(column, cells.values(held))
-                continue
-            columns[index], wrong = column.look_at(held if bare(column.declared) == TEXT else cells.values(held))
-            what = f"{DOES_NOT_FIT} `{names[index]}: {column.declared}` (null)"
-            misfits.setdefault(names[index], CountedRows(what)).add(block.lines[wrong].tolist() if wrong else [])
+            survey.names, survey.told = free_names(header)
+            survey.columns = [column_seen(name, declared) for name in survey.names]
+        texts = [cells.texts(block.column(index)) for index in range(len(survey.names))] if len(block.counts) else []
+        survey.look_at(block, texts, cells)
         if parsed is not None:
             parsed.append(Parsed(block, header is not None, texts))
-    extra = free_names([*names, EXTRA])[0][-1] if long.count else ""
-    long.what += f" (kept in `{extra}`)"
-    told += [note for bad in misfits.values() for note in bad.note()]
-    notes = [*told, *stray.note(), *short.note(), *long.note()]
-    notes += [f"{blank:,} blank lines were passed over"] if blank > 0 else []
-    notes += [] if valid else ["bytes that are not UTF-8 are shown as U+FFFD"]
-    found: dict[str, Seen | Declared] = dict(zip(names, columns, strict=True))
-    if extra:
-        found[extra] = Seen((), True, missing=True)
-    return Survey(names, found, notes)
+    return survey
 
 
 def blocks_with_header(content: bytes, cells: Cells, given: str) -> Iterator[Headed]:
@@ -169,8 +169,12 @@ def own_header(fields: list[str], cells: Cells) -> list[str]:
 
 
 def parsed_blocks(content: bytes, cells: Cells, given: str, width: int) -> Iterator[Parsed]:
-    """The blocks with their cells, a column each."""
-    for block, header in one_ahead(blocks_with_header(content, cells, given)):
+    """The blocks of a file with their cells, a column each."""
+    return parsed_of(blocks_with_header(content, cells, given), cells, width)
+
+
+def parsed_of(headed: Iterator[Headed], cells: Cells, width: int) -> Iterator[Parsed]:
+    for block, header in one_ahead(headed):
         yield Parsed(block, header is not None, [cells.texts(block.column(index)) for index in range(width)])
 
 

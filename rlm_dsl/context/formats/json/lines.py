@@ -14,7 +14,7 @@ from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.formats.json.values import HALF, WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
 from rlm_dsl.context.options import ReadingOptions
 from rlm_dsl.context.rows.file_tables import Surveyed
-from rlm_dsl.context.rows.value_rows import Part, survey_values, too_deep
+from rlm_dsl.context.rows.value_rows import Part, SeenRows, seen_rows, survey_values, too_deep
 from rlm_dsl.language.types import Table
 
 BLANK = b" \t\r"
@@ -22,14 +22,27 @@ BLANK = b" \t\r"
 
 def survey_json_lines(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
     """One file of JSON values. Raises UserError with line and column for anything else."""
-    given = read.source.path
+    return survey_from(read, 0, 0)
+
+
+def survey_more_json_lines(read: Read, options: ReadingOptions, before: Surveyed, past: int) -> Surveyed | None:
+    """A file that has grown behind the end of a line."""
+    if before.state is None:
+        return None
+    known = seen_rows(before.state, before.columns.values())
+    return survey_from(read, past, int(before.state["lines"]), known)
+
+
+def survey_from(read: Read, at: int, lines: int, before: SeenRows | None = None) -> Surveyed:
+    """The values from a place on, behind so many lines."""
+    given, content = read.source.path, read.content
     refusal = (f"{given} holds no object with a field", "a JSON Lines file has an object a line")
-    return survey_values("jsonl", lambda content: json_lines(content, given), read.content, refusal)
+    state = {"lines": lines + content.count(b"\n", at)}
+    return survey_values("jsonl", lambda held: json_lines(held, given, at, lines), content, refusal, before, state)
 
 
-def json_lines(content: bytes, given: str) -> Iterator[Part]:
+def json_lines(content: bytes, given: str, at: int, number: int) -> Iterator[Part]:
     """The lines that hold a value, a few megabytes at a time."""
-    at, number = 0, 0
     while at < len(content):
         cut = content.rfind(b"\n", at, at + WINDOW) + 1 or content.find(b"\n", at) + 1 or len(content)
         part = lines_of(content[at:cut], given, at, number)

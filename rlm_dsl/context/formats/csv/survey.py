@@ -1,0 +1,110 @@
+"""What a look at a CSV file's records finds, block by block.
+
+In: blocks of records with their cells. Out: the columns' names and what their cells are, and notes. Law: what is found
+does not depend on how records are cut into blocks; a look may go on, by its state, where a file has grown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlm_dsl.context.columns.declared_columns import Declared
+from rlm_dsl.context.columns.names import free_names
+from rlm_dsl.context.columns.text_columns import Seen, observe
+from rlm_dsl.context.formats.csv.blocks import Block
+from rlm_dsl.context.formats.csv.cells import Cells
+from rlm_dsl.context.formats.csv.dialect import Dialect
+from rlm_dsl.context.rows.counted import CountedRows
+from rlm_dsl.language.types import TEXT, bare
+
+EXTRA = "extra_fields"
+DOES_NOT_FIT = "a cell that does not fit"
+
+
+def too_few() -> CountedRows:
+    return CountedRows("too few fields (the rest is null)")
+
+
+def too_many() -> CountedRows:
+    return CountedRows("too many fields")
+
+
+@dataclass(slots=True)
+class Survey:
+    """The columns' names, what was changed of them, what their cells are; the rows that are odd; how many lines are
+    blank or passed over; whether all is UTF-8; the line behind the last."""
+
+    names: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    columns: list[Seen | Declared] = field(default_factory=list)
+    misfits: dict[str, CountedRows] = field(default_factory=dict)
+    stray: CountedRows = field(default_factory=lambda: CountedRows("stray quotes (read as they stand)"))
+    short: CountedRows = field(default_factory=too_few)
+    long: CountedRows = field(default_factory=too_many)
+    blank: int = 0
+    valid: bool = True
+    line: int = 1
+    returns: bool = False
+    """Whether lines that end in CR alone were found among others."""
+
+    @property
+    def extra(self) -> str:
+        """The column of the fields that are too many, if there are any."""
+        return free_names([*self.names, EXTRA])[0][-1] if self.long.count else ""
+
+    @property
+    def found(self) -> dict[str, Seen | Declared]:
+        held: dict[str, Seen | Declared] = dict(zip(self.names, self.columns, strict=True))
+        return held | ({self.extra: Seen((), True, missing=True)} if self.extra else {})
+
+    def notes(self, passed: int) -> list[str]:
+        long = CountedRows(f"{self.long.what} (kept in `{self.extra}`)", self.long.count, self.long.first)
+        told = [*self.told, *(note for bad in self.misfits.values() for note in bad.note())]
+        told += [*self.stray.note(), *self.short.note(), *long.note()]
+        told += [f"{self.blank - passed:,} blank lines were passed over"] if self.blank > passed else []
+        told += [] if self.valid else ["bytes that are not UTF-8 are shown as U+FFFD"]
+        return told + (["some lines end in CR alone"] if self.returns else [])
+
+    def look_at(self, block: Block, texts: Sequence[Any], cells: Cells) -> None:
+        """Look at more records."""
+        width = len(self.names)
+        self.stray.add(list(block.stray))
+        self.short.add(block.lines[block.counts < width].tolist())
+        self.long.add(block.lines[block.counts > width].tolist())
+        self.blank, self.valid, self.line = self.blank + block.blank, self.valid and block.valid, block.next_line
+        for index, (column, held) in enumerate(zip(self.columns, texts, strict=False)):
+            if isinstance(column, Seen):
+                self.columns[index] = observe(column, cells.values(held))
+                continue
+            read = held if bare(column.declared) == TEXT else cells.values(held)
+            self.columns[index], wrong = column.look_at(read)
+            what = f"{DOES_NOT_FIT} `{self.names[index]}: {column.declared}` (null)"
+            misfits = self.misfits.setdefault(self.names[index], CountedRows(what))
+            misfits.add(block.lines[wrong].tolist() if wrong else [])
+
+    def state(self, dialect: Dialect) -> dict[str, Any] | None:
+        """How the look goes on where a file grows; None where what follows may change how records before were read, as
+        a quote does that closes one that never was."""
+        if self.stray.count or self.returns or not self.valid or not self.names:
+            return None
+        held = {"dialect": sure(dialect), "names": self.names, "told": self.told, "blank": self.blank}
+        places = {name: [of.count, of.first] for name, of in (("short", self.short), ("long", self.long))}
+        return {**held, **places, "line": self.line}
+
+
+def sure(dialect: Dialect) -> list[Any]:
+    """What of a dialect tells how records are read."""
+    return [dialect.delimiter, dialect.quote, dialect.headed, dialect.decimal, dialect.thousands]
+
+
+def survey_of_state(state: Mapping[str, Any], columns: Mapping[str, Any]) -> Survey:
+    """What was found before, to go on with. Raises what Python does where the state is none."""
+    names = [str(name) for name in state["names"]]
+    short, long = too_few(), too_many()
+    for places, held in ((short, state["short"]), (long, state["long"])):
+        places.count, places.first = int(held[0]), [int(line) for line in held[1]]
+    seen = [columns[name] for name in names]
+    told = [str(note) for note in state["told"]]
+    return Survey(names, told, seen, {}, short=short, long=long, blank=int(state["blank"]), line=int(state["line"]))
