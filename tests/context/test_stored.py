@@ -133,7 +133,8 @@ def test_a_stale_context_is_refused(tmp_path: Path) -> None:
 
 def test_a_source_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     whole = gzip.compress(os.urandom(200_000))
-    for content in (whole[:-20], b"no gzip at all", whole[:100_000] + b"x" + whole[100_001:]):
+    damaged = whole[:100_000] + bytes([whole[100_000] ^ 255]) + whole[100_001:]
+    for content in (whole[:-20], b"no gzip at all", damaged):
         path = written(tmp_path, "a.log.gz", content)
         with pytest.raises(UserError, match=r"a\.log\.gz cannot be"):
             store_context("a", path, tmp_path / "a.rlmctx")
