@@ -48,6 +48,11 @@ def run(arguments: list[str] | None = None) -> int:
     except UserError as failure:
         tell(f"error: {safe(str(failure))}\n{notes_of(failure)}", end="")
         return failure.exit_code
+    except OSError as failure:
+        if failure.filename is None or os.environ.get("RLM_DSL_DEBUG"):
+            raise
+        tell(f"error: {safe(os.fsdecode(str(failure.filename)))}: {failure.strerror}")
+        return 2
     except Exception as failure:
         if os.environ.get("RLM_DSL_DEBUG"):
             raise

@@ -62,7 +62,7 @@ def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:
     written(tmp_path, "picture.bin", b"\x00\x01")
     context = load("f", str(tmp_path))
     assert column(context, "path") == ["B.txt", "a/b.txt", "a/z.txt", "b.txt"]
-    assert context.notes == ("1 binary files were left out",)
+    assert context.notes == ("1 binary files were left out: of no known kind (1)",)
     globbed = load("f", str(tmp_path / "a" / "*.txt"))
     assert column(globbed, "path") == ["b.txt", "z.txt"]
     whole = load("f", str(tmp_path), format="documents")

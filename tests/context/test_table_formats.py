@@ -262,7 +262,7 @@ JSON_LIST_REFUSED = {
     "cut short between elements": (b'[{"a": 1}', r"t\.json:1:10: no JSON"),
     "a comma at the end of it": (b'[{"a": 1}],', r"t\.json:1:11: no JSON: the file has several values"),
     "a text": (b'"x"', r"t\.json:1:1: no JSON list or object"),
-    "nothing": (b" ", r"t\.json:1:2: no JSON list or object"),
+    "nothing": (b" ", r"t\.json is empty"),
     "a list of an empty object": (b"[{}]", r"holds no object with a field"),
     "a negative NaN": (b'[1,\n{"a": -NaN}]', r"t\.json:2:7: no JSON"),
     "a number beyond floats": (b'[{"a": 1e999}]', r"t\.json:1: no JSON: a number is larger"),

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, nearest
+from rlm_dsl.context.files.presence import is_file, is_there
 from rlm_dsl.context.files.unpacking import MOST_FILES, require_ratio, require_total
 
 MARK = "!/"
@@ -61,7 +62,7 @@ def is_archive(path: str) -> bool:
 def split(path: str) -> tuple[str, str] | None:
     """The archive and what is meant in it: '' for all; None for what is no archive, such as a folder of that name."""
     archive, mark, inner = path.partition(MARK)
-    if not is_archive(archive) or not Path(archive).is_file() or (mark and Path(path).exists()):
+    if not is_archive(archive) or not is_file(archive) or (mark and is_there(path)):
         return None
     return archive, inner
 

@@ -17,6 +17,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.files.find import STANDARD_INPUT, Found
 from rlm_dsl.context.files.read import Progress, read_file, size_of, source_of
+from rlm_dsl.context.files.recognised import UNKNOWN, binary, no_text, told_kinds
 from rlm_dsl.context.files.streams import Hashed, Peeked, fill, is_binary, open_stream, parts
 from rlm_dsl.context.files.text import UTF_8, Encodings, PrefixChanged, Text, text_of, wide_encoding
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
@@ -76,7 +77,8 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class Files:
-    """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out.
+    """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out,
+    by what they seem to be.
     `checkpoint` says where the first file goes on that was read before."""
 
     found: Sequence[Found]
@@ -86,12 +88,22 @@ class Files:
     checkpoint: Checkpoint | None = None
     sources: list[SourceFile] = field(default_factory=list)
     options: ReadingOptions = NO_OPTIONS
-    skipped: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
     encodings: Encodings = field(init=False)
 
     def __post_init__(self) -> None:
         self.encodings = Encodings(self.checkpoint is not None)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is told of files that were left out. Raises UserError where nothing else was there."""
+        if not self.skipped:
+            return []
+        kinds = told_kinds(self.skipped)
+        if not self.sources:
+            raise UserError(f"there is no text to read, only binary files: {kinds}", "docs/data.md lists the formats")
+        return [f"{self.skipped.total():,} binary files were left out: {kinds}"]
 
     def __iter__(self) -> Iterator[Block]:
         with ThreadPoolExecutor(1) as pool:
@@ -119,7 +131,9 @@ class _Filling:
         yield Block(self.content[: self.filled], self.pieces)
 
     def standard_input(self, file: Found) -> Block:
-        return self.as_text(file, *read_file(len(self.files.sources), file))
+        source, content = read_file(len(self.files.sources), file)
+        self.leaves_out(file, content)
+        return self.as_text(file, source, content)
 
     def as_text(self, file: Found, source: SourceFile, content: bytes) -> Block:
         """A file that was read whole, as a block of its text."""
@@ -146,6 +160,16 @@ class _Filling:
         options = self.files.options
         return not options.earlier and (options.encoding or wide_encoding(head)[0] or UTF_8) != UTF_8
 
+    def leaves_out(self, file: Found, head: bytes) -> bool:
+        """Whether a file among several is no text. Raises UserError where it is the one that is read."""
+        options = self.files.options
+        known = None if options.earlier else binary(head, options.encoding)
+        if known is not None and not self.files.text_only:
+            raise no_text(known, file.path)
+        if known is not None:
+            self.files.skipped[known.kind] += 1
+        return known is not None
+
     def file(self, file: Found, stream: Any, hashed: Hashed | None) -> Iterator[Block]:
         """One file's pieces: those that fill a block are given with it, the last is left in the block."""
         digest = Digest(self.pool)
@@ -153,11 +177,13 @@ class _Filling:
         self.begin = self.filled
         if not size:
             stream = Peeked(stream)
+            if self.leaves_out(file, stream.head):
+                return
             if self.is_other(stream.head):
                 yield from self.transcoded(file, stream, hashed)
                 return
             if self.files.text_only and is_binary(stream.head):
-                self.files.skipped += 1
+                self.files.skipped[UNKNOWN.kind] += 1
                 return
         while True:
             room = memoryview(self.content)[self.filled :]

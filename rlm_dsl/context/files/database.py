@@ -17,6 +17,7 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.files.find import TABLE_MARK, find
 from rlm_dsl.context.files.read import source_of
+from rlm_dsl.context.files.recognised import seems
 
 
 def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFile:
@@ -26,7 +27,7 @@ def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFil
         raise UserError(f"{path} is not one file", f"give one {what} file")
     try:
         with Path(path).open("rb") as file:
-            head = file.read(100)
+            head = file.read(8_192)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
@@ -34,7 +35,7 @@ def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFil
         raise UserError(f"{path} cannot be read: {failure.strerror}") from None
     at, expected = magic
     if head[at : at + len(expected)] != expected:
-        raise UserError(f"{path} is no {what} file", "a compressed one is to be decompressed first")
+        raise UserError(f"{path} is no {what} file", seems(head, path))
     return source_of(0, found[0], size, digest)
 
 

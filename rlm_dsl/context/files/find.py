@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from rlm_dsl.common.diagnostics import UserError, nearest
 from rlm_dsl.common.well_formed import well_formed_name
 from rlm_dsl.context.files import archives, remote
 from rlm_dsl.context.files.globs import WILDCARDS, fixed_folder, has_wildcard, name_pattern
+from rlm_dsl.context.files.presence import WHO, is_file, is_folder, is_there, no_file, presence
 
 STANDARD_INPUT = "-"
 MOST_FILES = 1 << 20
@@ -41,7 +43,7 @@ def is_many(given: str) -> bool:
         return remote.is_many(path)
     if (held := archives.split(path)) is not None:
         return not held[1] or held[1] not in archives.inner_files(held[0])
-    return (any(mark in path for mark in WILDCARDS) and not Path(path).exists()) or Path(path).is_dir()
+    return (any(mark in path for mark in WILDCARDS) and not is_there(path)) or is_folder(path)
 
 
 def find(given: str) -> list[Found]:
@@ -54,17 +56,19 @@ def find(given: str) -> list[Found]:
         return in_order([Found(f.path, f.shown, f.size) for f in remote.find_remote(given)], given)
     if (held := archives.split(given)) is not None:
         return in_order(in_archive(*held), given)
-    if Path(given).is_file():
+    if is_file(given):
         return [Found(Path(given).as_posix(), well_formed_name(Path(given).name))]
-    if Path(given).is_dir():
+    if is_folder(given):
         found = list(below(Path(given).as_posix(), ""))
     elif any(mark in given for mark in WILDCARDS):
         base = fixed_part(given)
         found = [
             Found(p.as_posix(), p.relative_to(base).as_posix())
             for p in map(Path, glob.iglob(given, recursive=True))
-            if p.is_file() and visible(p, base)
+            if visible(p, base) and is_file(p.as_posix())
         ]
+    elif (there := presence(given)) is not None:
+        raise no_file(given, there)
     else:
         raise missing(given)
     if found and all(archives.is_archive(file.path) for file in found):
@@ -92,7 +96,7 @@ def in_archive(archive: str, inner: str, before: str = "") -> list[Found]:
 def in_order(found: list[Found], given: str) -> list[Found]:
     """The files by shown path in byte order. Raises UserError where there are none, or too many."""
     if not found:
-        raise UserError(f"no file in {given}", "give a file, a folder with files, or a glob such as logs/**/*.log")
+        raise no_files(given)
     if len(found) >= MOST_FILES:
         raise UserError(f"{given} has {len(found):,} files, and a context at most {MOST_FILES - 1:,}", "name fewer")
     ordered = sorted(found, key=lambda f: os.fsencode(f.shown))
@@ -102,16 +106,44 @@ def in_order(found: list[Found], given: str) -> list[Found]:
 def below(folder: str, shown: str) -> Iterator[Found]:
     """The files in a folder and in those below it; links to folders are not followed, as they may lead in circles."""
     try:
-        entries = list(os.scandir(folder))
+        entries = [(entry, entry.is_dir(follow_symlinks=False)) for entry in os.scandir(folder)]
     except OSError as failure:
-        raise UserError(f"{folder} cannot be read: {failure.strerror}") from None
-    for entry in entries:
+        raise UserError(f"{folder} cannot be read: {failure.strerror}", WHO) from None
+    for entry, is_own_folder in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir(follow_symlinks=False):
+        if is_own_folder:
             yield from below(f"{folder}/{entry.name}", f"{shown}{entry.name}/")
-        elif entry.is_file():
+        elif entry.is_file(follow_symlinks=False) or is_file(f"{folder}/{entry.name}"):
             yield Found(f"{folder}/{entry.name}", f"{shown}{entry.name}")
+
+
+def no_files(given: str) -> UserError:
+    """That nothing is to be read in a folder or by a glob, and what is there."""
+    hint = "give a file, a folder with files, or a glob such as logs/**/*.log"
+    if remote.is_remote(given) or archives.MARK in given:
+        return UserError(f"no file in {given}", hint)
+    whole = is_folder(given)
+    folder = given if whole else fixed_part(given).as_posix()
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as failure:
+        return UserError(f"{folder} cannot be read: {failure.strerror}", WHO)
+    if not whole:
+        return UserError(f"no file in {given}", hint)
+    told = Counter(
+        "hidden" if entry.name.startswith(".") else "empty folders" if entry.is_dir() else "links, pipes or devices"
+        for entry in entries
+    )
+    held = ", ".join(f"{count:,} {what}" for what, count in sorted(told.items()))
+    return UserError(f"no file in {given}, which holds {held or 'nothing'}", hint)
+
+
+def endings_there(found: list[Found], most: int = 5) -> str:
+    """The endings of files, with how many there are of each."""
+    told = Counter(Path(file.shown).suffix or "without an ending" for file in found).most_common()
+    listed = ", ".join(f"{count:,} {ending}" for ending, count in told[:most])
+    return listed + (f" and {len(told) - most:,} other endings" if len(told) > most else "")
 
 
 def visible(path: Path, base: Path) -> bool:
@@ -131,9 +163,14 @@ def missing(given: str) -> UserError:
     """The error for a path that is not there, with the nearest name in its folder."""
     path = Path(given)
     folder = path.parent
-    if not folder.is_dir():
+    if os.path.islink(given):  # noqa: PTH114 - as what is given, with NUL in it too
+        return UserError(f"{given} is a link to {os.readlink(given)}, where nothing is")  # noqa: PTH115 - as above
+    if not is_folder(str(folder)):
         return UserError(f"there is no file {given}", f"there is no folder {folder} either")
-    near = nearest(path.name, [p.name for p in folder.iterdir()])
+    try:
+        near = nearest(path.name, [p.name for p in folder.iterdir()])
+    except PermissionError:
+        near = None
     hint = f"did you mean {folder / near}?" if near else "check the path, or give a glob such as logs/*.log"
     return UserError(f"there is no file {given}", hint)
 
@@ -142,7 +179,7 @@ def file_and_table(given: str) -> tuple[str, str]:
     """The path and the table's name, empty where none is said."""
     if remote.is_database(given):
         return given, ""
-    if not remote.is_remote(given) and Path(given).exists():
+    if not remote.is_remote(given) and is_there(given):
         return given, ""
     path, _, table = given.rpartition(TABLE_MARK)
     return (path, table) if path else (given, "")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.files.find import STANDARD_INPUT, Found, find
+from rlm_dsl.context.files.presence import presence
 from rlm_dsl.context.files.streams import open_stream
 
 Progress = Callable[[int, int], None]
@@ -52,7 +52,7 @@ def read_one(given: str, progress: Progress | None, hint: str) -> Read:
 def size_of(files: Sequence[Found]) -> int:
     """The bytes of files on the disk; of standard input, which has no size yet, none."""
     return sum(
-        Path(file.path).stat().st_size if file.size is None else file.size
+        (found.st_size if (found := presence(file.path)) else 0) if file.size is None else file.size
         for file in files
         if file.path != STANDARD_INPUT
     )

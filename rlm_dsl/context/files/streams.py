@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files import archives, remote
 from rlm_dsl.context.files.find import STANDARD_INPUT
+from rlm_dsl.context.files.presence import WHO, changed
 
 BINARY_LOOK = 8_192
 
@@ -105,7 +107,10 @@ def open_bytes(path: str) -> Iterator[Any]:
             yield stream
         return
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of a million files costs seconds
+        before = os.fstat(file.fileno())
         yield file
+        if changed(path, before):
+            raise UserError(f"{path} was written to while it was read", "copy it first, or read it when it rests")
 
 
 @contextmanager
@@ -133,7 +138,7 @@ def open_stream(path: str, packed: bool = False) -> Iterator[tuple[Any, Hashed |
     except OSError as failure:
         if failure.strerror is None:
             raise UserError(f"{path} cannot be decompressed: {str(failure).splitlines()[0]}") from None
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from None
+        raise UserError(f"{path} cannot be read: {failure.strerror}", WHO) from None
 
 
 def fill(stream: Any, view: memoryview) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.files.recognised import seems
 from rlm_dsl.context.format import table_format
 from rlm_dsl.context.options import ReadingOptions
 from rlm_dsl.context.rows.arrow_rows import BATCH, survey_arrow_rows
@@ -40,7 +41,7 @@ def arrow_schema(content: bytes, given: str) -> Any:
         list(map(str, found))  # names that are no UTF-8 show themselves here
         return found
     except (pa.ArrowException, OSError, ValueError) as failure:
-        raise UserError(f"{given} is no Arrow file: {str(failure).splitlines()[0]}") from None
+        raise UserError(f"{given} is no Arrow file: {str(failure).splitlines()[0]}", seems(content, given)) from None
 
 
 def batches(content: bytes, given: str) -> Iterator[Any]:

@@ -43,7 +43,7 @@ def batches(files: Files, loaded: Loaded) -> Iterator[Any]:
             odd[BAD if encoding == UTF_8 else f"files are {note_on(encoding)}"] += 1
             files.sources[source] = replace(files.sources[source], encoding=encoding)
         yield rows
-    loaded.notes += [f"{files.skipped:,} binary files were left out"] if files.skipped else []
+    loaded.notes += files.notes
     loaded.notes += [f"{count:,} files: {told}" for told, count in files.noted.items()]
     loaded.notes += [f"{count:,} {told}" for told, count in odd.items()]
 

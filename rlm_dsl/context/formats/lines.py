@@ -58,7 +58,7 @@ def batches(files: Files, loaded: Loaded, many: bool, passed: Counter[int]) -> I
         yield rows if many else rows.drop("path")
     for source, encoding in files.encodings.found.items():
         files.sources[source] = replace(files.sources[source], encoding=encoding or UTF_8)
-    loaded.notes += [f"{files.skipped:,} binary files were left out"] if files.skipped else []
+    loaded.notes += files.notes
     loaded.notes += [f"{count:,} files: {told}" if many else told for told, count in files.noted.items()]
     loaded.notes += odd_notes(odd)
 

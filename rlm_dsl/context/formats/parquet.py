@@ -10,6 +10,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.files.recognised import seems
 from rlm_dsl.context.format import table_format
 from rlm_dsl.context.options import ReadingOptions
 from rlm_dsl.context.rows.arrow_rows import BATCH, survey_arrow_rows
@@ -35,7 +36,7 @@ def open_file(content: bytes, given: str) -> Any:
         list(map(str, file.schema_arrow))  # names that are no UTF-8 show themselves here
         return file
     except (pa.ArrowException, OSError, ValueError) as failure:
-        raise UserError(f"{given} is no Parquet file: {str(failure).splitlines()[0]}") from None
+        raise UserError(f"{given} is no Parquet file: {str(failure).splitlines()[0]}", seems(content, given)) from None
 
 
 def batches(file: Any, given: str) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.find import is_many
 from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.files.recognised import seems
 from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows
 from rlm_dsl.language.types import INT, TEXT, Table, table
@@ -70,7 +71,7 @@ def open_document(read: Read) -> PdfDocument:
     except PdfiumError as failure:
         if getattr(failure, "err_code", None) == WRONG_PASSWORD:
             raise UserError(f"{path} is encrypted", "save it without its password first") from None
-        raise UserError(f"{path} is no PDF, or a broken one") from None
+        raise UserError(f"{path} is no PDF, or a broken one", seems(read.content, path)) from None
     if not len(document):
         raise UserError(f"{path} is a PDF without pages")
     return document

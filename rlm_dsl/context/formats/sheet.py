@@ -22,6 +22,7 @@ from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.files.find import TABLE_MARK
 from rlm_dsl.context.files.read import Read
+from rlm_dsl.context.files.recognised import seems
 from rlm_dsl.context.files.unpacking import require_bounded
 from rlm_dsl.context.format import table_format
 from rlm_dsl.context.options import ReadingOptions
@@ -91,7 +92,7 @@ def open_sheet(read: Read, said: str) -> Sheet:
     except (CalamineError, OSError, ValueError) as failure:
         encrypted = type(failure).__name__ == "PasswordError"
         told = "is encrypted" if encrypted else f"is no spreadsheet, or a broken one: {str(failure).splitlines()[0]}"
-        advice = "save it without its password first" if encrypted else ""
+        advice = "save it without its password first" if encrypted else seems(read.content, path)
         raise UserError(f"{path} {told}", advice) from None
 
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.files.find import Found, find, is_many
+from rlm_dsl.context.files.find import Found, endings_there, find, is_many
 from rlm_dsl.context.files.read import Progress, Read, read_all
+from rlm_dsl.context.files.recognised import refuse_binary
 from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.context.files.text import UTF_8, Text, text_of
 from rlm_dsl.context.format import LoadRequest
@@ -96,10 +97,15 @@ def in_file(text: Text, place: int | None) -> int | None:
 def with_ending(found: list[Found], endings: Sequence[str], given: str, counts: Counter[str]) -> list[Found]:
     chosen = [file for file in found if Path(plain_name(file.shown)).suffix.lower() in endings]
     if not chosen:
-        raise UserError(f"no {' or '.join(endings)} file in {given}", "a file of another ending is named by itself")
+        told = f"no {' or '.join(endings)} file in {given}, which has {endings_there(found)}"
+        raise UserError(told, "a file of another ending is named by itself")
     if others := len(found) - len(chosen):
         counts[f"files that do not end in {' or '.join(endings)} were passed over"] = others
     return chosen
+
+
+TEXTS = ("html", "mail", "markdown")
+"""Formats whose files are text."""
 
 
 def batches(
@@ -109,6 +115,8 @@ def batches(
     held: list[tuple[int, Row]] = []
     size = 0
     for read in read_all(found, progress):
+        if loaded.format in TEXTS:
+            refuse_binary(read.content, read.source.path)
         loaded.sources.append(read.source)
         size += len(read.content)
         for row in rows_of(read, counts):

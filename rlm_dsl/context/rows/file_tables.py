@@ -21,8 +21,9 @@ from rlm_dsl.context.columns.arrow_types import arrow_type
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.text_columns import Seen, cast_cells, observe
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.files.find import Found, file_and_table, find, is_many
+from rlm_dsl.context.files.find import Found, endings_there, file_and_table, find, is_many
 from rlm_dsl.context.files.read import Progress, Read, read_file, read_one, size_of
+from rlm_dsl.context.files.recognised import refuse_binary
 from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.context.files.text import UTF_8, in_file, is_utf_8, text_of, wide_encoding
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
@@ -109,7 +110,12 @@ class Reader:
 
     def surveyed(self, read: Read) -> Surveyed:
         if not self.kind.text:
+            if not read.content:
+                refusal = UserError(f"{read.source.path} is empty", f"a {self.kind.name} file has columns")
+                return Surveyed(self.kind.name, {}, lambda _, schema: (), (), refusal)
             return self.kind.survey(read, self.options, self.declared)
+        if not self.options.earlier:
+            refuse_binary(read.content, read.source.path, self.options.encoding)
         text = text_of(read.content, self.options, feeds=True)
         seen = self.kind.survey(Read(read.source, text.content), self.options, self.declared)
         if text.content is read.content:
@@ -205,7 +211,11 @@ def chosen_files(found: Sequence[Found], endings: Sequence[str], given: str) -> 
     all are so: a glob may name them."""
     chosen = [file for file in found if ending_of(file.shown) in endings]
     if not chosen:
-        raise UserError(f"no {' or '.join(endings)} file in {given}", "a file of another ending is named by itself")
+        there = endings_there([*found])
+        raise UserError(
+            f"no {' or '.join(endings)} file in {given}, which has {there}",
+            "a file of another ending is named by itself",
+        )
     others = len(found) - len(chosen)
     told = [f"{others:,} files that do not end in {' or '.join(endings)} were passed over"] if others else []
     return chosen, told

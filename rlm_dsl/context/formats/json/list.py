@@ -31,6 +31,8 @@ NEAR = 16
 def survey_json(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
     """One JSON file. Raises UserError with line and column for anything else than one list or object."""
     given = read.source.path
+    if past_blank(read.content, len(BOM) if read.content.startswith(BOM) else 0) == len(read.content):
+        return Surveyed("json", {}, lambda _, schema: (), (), UserError(f"{given} is empty", HINT))
     refusal = (f"{given} holds no object with a field", HINT)
     return survey_values("json", lambda content: elements(content, given), read.content, refusal)
 
