@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from rlm_dsl.api import run
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.files.recognised import binary
 from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.format_registry import formats
 from rlm_dsl.context.loading import load
@@ -468,6 +469,10 @@ RUBBISH += [
 def test_rubbish_gives_rows_or_one_clear_refusal(tmp_path_factory: Folders, content: bytes) -> None:
     folder = tmp_path_factory.mktemp("rubbish")
     for form in ("markdown", "html", "mail"):
+        if binary(content) is not None:
+            with pytest.raises(UserError, match="is no text"):
+                loaded(folder, form, content)
+            continue
         context = loaded(folder, form, content)
         assert context.rows.num_rows or not content.strip() or form == "html"
     with pytest.raises(UserError):

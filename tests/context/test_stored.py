@@ -132,7 +132,7 @@ def test_a_stale_context_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_source_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
-    whole = gzip.compress(os.urandom(200_000))
+    whole = gzip.compress(os.urandom(200_000).hex().encode())
     damaged = whole[:100_000] + bytes([whole[100_000] ^ 255]) + whole[100_001:]
     for content in (whole[:-20], b"no gzip at all", damaged):
         path = written(tmp_path, "a.log.gz", content)

@@ -115,12 +115,14 @@ def is_plain(head: bytes) -> bool:
 
 
 CONTROLS_AND_NUL = {0, *CONTROLS}
+LEAST = 16
+"""So many control characters are no accident."""
 
 
 def is_noise(head: bytes) -> bool:
     """Whether so many bytes are control characters that they are no text in UTF-8 or an encoding of western texts."""
     odd = len(head) - len(head.translate(None, CONTROLS))
-    if 50 * odd <= len(head):
+    if odd < LEAST or 50 * odd <= len(head):
         return False
     try:
         head.decode("utf-8")
