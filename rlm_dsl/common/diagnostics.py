@@ -154,11 +154,22 @@ def render_all(diagnostics: Iterable[Diagnostic], source: Source) -> str:
 
 
 def printable(text: str) -> str:
-    """Text safe for a terminal: control and format characters become visible escapes, tabs one blank."""
-    return "".join(
-        " " if c == "\t" else c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") else ascii_escape(c)
-        for c in text
-    )
+    """Text safe for a terminal: control and format characters become visible escapes, tabs one blank. What is so
+    already costs a look at it."""
+    text = text.replace("\t", " ")
+    if text.isprintable():
+        return text
+    odd = {c for c in set(text) if unicodedata.category(c) in HIDDEN}
+    if len(odd) > FEW:
+        return text.translate({ord(c): ascii_escape(c) for c in odd})
+    for character in odd:
+        text = text.replace(character, ascii_escape(character))
+    return text
+
+
+HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn")
+FEW = 16
+"""So many characters are replaced one by one."""
 
 
 def ascii_escape(character: str) -> str:
@@ -167,4 +178,6 @@ def ascii_escape(character: str) -> str:
 
 def cells(text: str) -> int:
     """Terminal cells a text takes: wide East Asian characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

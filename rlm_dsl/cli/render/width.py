@@ -24,7 +24,15 @@ def terminal_width() -> int:
 
 def fitted(text: str, columns: int) -> str:
     """Every line no wider than so many cells; a cut one ends in an ellipsis."""
-    return "\n".join(line if cells(line) <= columns else shortened(line, columns) for line in text.split("\n"))
+    return "\n".join(line if fits(line, columns) else shortened(line, columns) for line in text.split("\n"))
+
+
+def fits(line: str, columns: int) -> bool:
+    """Whether a line is no wider; of a long one no more is looked at than tells."""
+    if len(line) <= columns or line.isascii():
+        return cells(line) <= columns
+    used = 0
+    return all((used := used + cells(character)) <= columns for character in line)
 
 
 def shortened(line: str, columns: int) -> str:
