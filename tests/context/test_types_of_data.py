@@ -76,6 +76,24 @@ def test_an_offset_from_utc_is_read() -> None:
     assert found == {"a": meant, "b": meant, "c": meant, "text": [moment.replace("T", " ") for moment in meant]}
 
 
+def test_decimals_of_json_have_every_digit_that_is_written(tmp_path: Path) -> None:
+    """In files and in texts, in lists and records too, where words in quotes look like numbers."""
+    held = r"""{"v": 1234567890.12345678901234567890, "l": [0.12345678901234567890123456789, 1.5, "2.25", null, 15e-1],
+    "r": [{"x": -1.2345678901234567890123456789, "y": ["1.5,"]}], "s": "\", 1.23456789012345678901, \\"}"""
+    meant = {
+        "v": "1234567890.12345678901234567890",
+        "l": ["0.12345678901234567890123456789", *(f"{head:0<31}" for head in ("1.5", "2.25")), None, f"{'1.5':0<31}"],
+        "r": [{"x": "-1.2345678901234567890123456789", "y": '["1.5,"]'}],
+        "s": '", 1.23456789012345678901, \\',
+    }
+    types = "v: decimal(20), l: list[decimal(29)], r: list[{x: decimal(28), y: text}], s: text"
+    assert run(f"answer t | parse_json(types={{{types}}}) | select(v, l, r, s)", t=[{"x": held}]) == [meant]
+    path = written(tmp_path, "a.json", held)
+    assert run("answer t | select(v, r) | explode(r) | select(v, x)", t=path) == [
+        {"v": meant["v"], "x": "-1.2345678901234567890123456789"}
+    ]
+
+
 def test_a_parquet_file_is_never_refused_for_one_column() -> None:
     context = load("t", str(CASES / "types.parquet"))
     assert str(context.schema) == (
