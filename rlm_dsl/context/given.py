@@ -6,6 +6,7 @@ In: `NAME:FORMAT(option=value, ...)=PATH` of a command line, a mapping of Python
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.diagnostics import Diagnostic, ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping
+from rlm_dsl.context.files.presence import is_there
 from rlm_dsl.context.options import NO_OPTIONS, OPTIONS, OptionError, ReadingOptions, options_of, read_option
 
 if TYPE_CHECKING:
@@ -80,6 +82,13 @@ def read_given(text: str) -> tuple[str, Given]:
             raise UserError(f"no context: {text!r}", EXAMPLE)
         raise problem(source, Span(at, at + 1), "`=PATH` is expected behind the options", EXAMPLE)
     return name, Given(text[at + 1 :], form or None, options, Written(source, places))
+
+
+def named_or_path(text: str) -> Given:
+    """What is given with or without a name: a path that is there, or a glob that finds something, is one as it is."""
+    if "=" not in text or is_there(text) or next(glob.iglob(text, recursive=True), None) is not None:
+        return Given(text)
+    return read_given(text)[1]
 
 
 class _Options:

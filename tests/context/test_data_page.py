@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rlm_dsl.context.given import read_given
+from rlm_dsl.context.options import OPTIONS
 from tests.context.test_archives import packed
 from tests.support.commands import command
 from tests.support.contexts import written
@@ -15,11 +17,12 @@ from tests.support.optional import needs
 from tests.support.paths import DOCS
 from tests.support.workbooks import workbook
 
+PAGE = (DOCS / "data.md").read_text(encoding="utf-8")
 COMMANDS = [
     line
-    for block in re.findall(r"```sh\n(.*?)```", (DOCS / "data.md").read_text(encoding="utf-8"), re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     for line in block.splitlines()
-    if line.startswith("rlm-dsl run program.rlm") and "://" not in line
+    if line.startswith(("rlm-dsl run program.rlm", "rlm-dsl peek")) and "://" not in line
 ]
 
 
@@ -38,4 +41,13 @@ def test_a_command_of_the_page_runs(tmp_path: Path, line: str) -> None:
 
 
 def test_the_page_has_commands() -> None:
-    assert len(COMMANDS) >= 5
+    assert len(COMMANDS) >= 7
+
+
+def test_the_options_of_the_page_are_those_there_are_and_their_examples_are_read() -> None:
+    rows = re.findall(r"^\| (`[a-z, `]+`) \| .* \| `([^|]+)` \|$", PAGE.partition("| option |")[2], re.MULTILINE)
+    told = {name for names, _ in rows for name in re.findall(r"[a-z]+", names)}
+    assert told == {*OPTIONS}
+    for names, example in rows:
+        given = read_given(f"t:csv({example})=t.csv")[1]
+        assert {*given.options.said} == {*re.findall(r"[a-z]+", names)}, example
