@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from rlm_dsl.common.well_formed import well_formed_name
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.execution import Execution
 from rlm_dsl.engine.redaction import places_of
@@ -37,7 +36,7 @@ def header_contexts(contexts: Mapping[str, Context]) -> list[dict[str, Any]]:
         {
             "name": name,
             "format": context.format,
-            "given": well_formed_name(context.given),
+            "given": context.given,
             "schema": str(context.schema),
             "rows": context.count,
             "digest": context.digest,

@@ -144,7 +144,7 @@ def fitting(text: str, room: int) -> str:
 
 def closing(turn: int, turns: int, budget: str, notice: str = "") -> str:
     """Which turn this is, what is left to spend, and any notice."""
-    return "\n".join(filter(None, (f"Turn {turn} of {turns}. {budget}", notice)))
+    return "\n".join(filter(None, (f"Turn {turn} of {turns}, a model call each. {budget}", notice)))
 
 
 def tokens(text: str) -> int:

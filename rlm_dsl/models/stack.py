@@ -109,7 +109,7 @@ class LiveStack:
         """What is left of the budget, in words; the same for the same answers, wherever they come from."""
         told = self.stored.known.allowed_first or self.limits.calls
         left = told - self.recording.made  # it has not asked with none left: more it was only allowed later
-        return f"Model calls left, turns counted: {max(0, left if left > 0 else left + self.limits.calls - told):,}."
+        return f"Model calls left: {max(0, left if left > 0 else left + self.limits.calls - told):,}."
 
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
         """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where

@@ -161,18 +161,24 @@ def test_a_trace_of_the_rule_before_verifies(monkeypatch: pytest.MonkeyPatch) ->
     assert report.ok, report
 
 
-def test_a_rerun_searches_as_today_and_diff_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rerun_searches_as_its_parent_did_and_a_run_as_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rerun means by each operator what it meant then; diff says where a new run means another thing."""
     monkeypatch.setenv("RLM_DSL_STORE", str(tmp_path / "answers.sqlite"))
     monkeypatch.chdir(CORPUS / "traces")
     asked = [(y, x) for y in NOTES for x in PLACES]
     gold = [{"text": json.dumps({"y": y, "x": x}, ensure_ascii=False), "holds": True} for y, x in asked]
     before = Trace.open(Path("lower_case_terms.trace.zip"))
+    contexts = {str(context["name"]): str(context["given"]) for context in before.header["contexts"]}
     with serve(gold=gold) as server:
         again = api.rerun("lower_case_terms.trace.zip", to=tmp_path / "again.trace", base_url=server.base_url)
-    assert api.verify(tmp_path / "again.trace").ok
-    pairs = {(row["y"], row["x"]) for row in again.result.value["pairs"]}
+        assert {told for asked in again.asked for _, told in asked.reasons} == {"server changed"}, again.asked
+        new = {"model": "m", "base_url": server.base_url, "trace": tmp_path / "new.trace"}
+        found = api.run(before.program, contexts, **new)
+    assert api.verify(tmp_path / "again.trace").ok and api.verify(tmp_path / "new.trace").ok
+    assert again.result.value == api.run(before.program, contexts, answers="lower_case_terms.trace.zip").value
+    pairs = {(row["y"], row["x"]) for row in found.value["pairs"]}
     assert {("strasse", "Straße 7"), ("東京", "東京都の天気"), ("caf\u00e9", "cafe\u0301 noir")} <= pairs
-    after = Trace.open(tmp_path / "again.trace")
+    after = Trace.open(tmp_path / "new.trace")
     told = {
         pair.name: [change.message for change in pair.changes]
         for pair in match_steps(*map(side_of_trace, (before, after)))

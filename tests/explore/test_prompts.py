@@ -92,7 +92,7 @@ def test_the_prompt_in_the_page_is_the_programs(request: pytest.FixtureRequest) 
     with Warehouse(2, contexts=[context]) as warehouse:
         look = first_look("tickets", warehouse.contexts["tickets"], warehouse)
     question = "How many billing questions did u17, u42 and u88 send?"
-    said = closing(1, 20, "Model calls left, turns counted: 1,000.")
+    said = closing(1, 20, "Model calls left: 1,000.")
     made = messages(Situation(question, look, {"tickets": context.schema}, [], said))
     told = "\n\n".join(f"[{message.role}]\n{message.content}" for message in made)
     page = PAGE.read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ import statistics
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -784,6 +785,11 @@ def decimal(text: str) -> float | None:
     return float(cut) if math.isfinite(float(cut)) else None
 
 
+def exact(text: str) -> Decimal | None:
+    cut = text.strip(BLANK)
+    return Decimal(cut).quantize(Decimal("0.0001")) if re.fullmatch(r"[+-]?[0-9]{1,34}(\.[0-9]{0,4})?", cut) else None
+
+
 def folded(text: str, how: Callable[[str], str]) -> str:
     """Letter by letter, where one letter becomes one."""
     return "".join(how(c) if len(how(c)) == 1 else c for c in text)
@@ -811,6 +817,7 @@ PER_TEXT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "to_timestamp": ("to_timestamp(s)", lambda s: None),
     "to_int": ("to_int(s)", whole_number),
     "to_float": ("to_float(s)", decimal),
+    "to_decimal": ("to_decimal(s, 4)", exact),
     "lower": ("lower(s)", lambda s: folded(s, str.lower).replace("İ", "i")),
     "upper": ("upper(s)", lambda s: folded(s, str.upper).replace("ß", "ẞ")),
     "trim": ("trim(s)", lambda s: s.strip(BLANK)),

@@ -39,7 +39,7 @@ def command(
 ) -> int:
     """Check TRACE level by level, without a model and without a network.
 
-    Example: rlm-dsl verify traces/tickets.trace --head 85a3af4e...
+    Example: rlm-dsl verify traces/tickets.trace
     """
     from rlm_dsl.replay.verify import verify as verify_trace
     from rlm_dsl.trace.divergence import level_named, render_report
