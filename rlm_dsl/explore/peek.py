@@ -103,7 +103,7 @@ def peek(given: Given) -> Peek:
 
 def is_of_text(format: str) -> bool:
     """Whether the files of a format are text in some encoding."""
-    return "encoding" in format_named(format).options or format == "html"
+    return "encoding" in format_named(format).options
 
 
 def why_format(given: Given, context: Context) -> str:

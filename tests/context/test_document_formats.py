@@ -26,6 +26,7 @@ from rlm_dsl.context.files.recognised import binary
 from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.format_registry import formats
 from rlm_dsl.context.loading import load
+from rlm_dsl.context.options import EARLIER, ReadingOptions
 from rlm_dsl.context.rows import document_rows
 from tests.support.contexts import cells, column, notes, raw_rows, written
 
@@ -479,6 +480,45 @@ def test_rubbish_gives_rows_or_one_clear_refusal(tmp_path_factory: Folders, cont
         loaded(folder, "pdf", content)
 
 
+HIDING = {
+    "<p hidden>x</p><p>y": "y",
+    "<div style='color:red; display : none'>x<div>x</div>x</div>y": "y",
+    "<p>a <span style='visibility:hidden'>x</span> b": "a b",
+    "<ul><li hidden>x<li>y</ul>": "y",
+    "<p hidden>x<p>y": "y",
+    "<p title='hidden'>y</p>": "y",
+    "<p data-style='display:none'>y</p>": "y",
+    "<p style='display:nonesuch'>y</p>": "y",
+    "<input hidden>y": "y",
+    "<P HIDDEN=''>x</P><p STYLE=DISPLAY:NONE>x</p>y": "y",
+    "<img alt='a &amp; b' src=x>c": "a & b c",
+    "<p>a<img alt=b>c</p>": "a b c",
+    "<img src=x><img alt=''>c": "c",
+    "<img hidden alt=x>c": "c",
+    "<div hidden><img alt=x></div>c": "c",
+    "<div hidden>x": "",
+}
+
+
+@pytest.mark.parametrize("page", HIDING)
+def test_what_is_hidden_can_be_left_out_and_pictures_have_their_words(tmp_path: Path, page: str) -> None:
+    path = written(tmp_path, "p.html", page)
+    left = load("d", path, format="html", options=ReadingOptions(hidden="no"))
+    assert " ".join(column(left, "text")) == HIDING[page]
+    whole = load("d", path, format="html")
+    assert " ".join(column(whole, "text")).replace("x", " ").split() == HIDING[page].split()
+    earlier = load("d", path, format="html", options=EARLIER)
+    assert "alt" in page or cells(earlier) == cells(whole)
+    for row in cells(whole):
+        assert row["text"][0] in page
+
+
+def test_the_encoding_of_a_page_may_be_said(tmp_path: Path) -> None:
+    path = written(tmp_path, "p.html", b"<meta charset=utf-8><p>\xcf\xf0\xe8")
+    found = load("d", path, format="html", options=ReadingOptions(encoding="cp1251"))
+    assert column(found, "text") == ["\u041f\u0440\u0438"] and column(found, "#lo") == [23]
+
+
 def hostile(n: int) -> dict[str, tuple[str, Callable[[], bytes]]]:
     """Documents of n parts, or of 100 n bytes, that a reader might go over again for each of them."""
     nested = (b"<div>", b"<b>", b"<!--", b"<a ", b"<a x='", b"</", b"<![", b"<td>", b"<template>", b"<script>",
@@ -487,6 +527,8 @@ def hostile(n: int) -> dict[str, tuple[str, Callable[[], bytes]]]:
     section = b"# H\n\n" + b"some words of a line that goes on\n" * 8 + b"\n"
     return {
         **{f"html {piece!r}": ("html", lambda piece=piece: piece * n) for piece in nested},
+        "html hidden": ("html", lambda: b"<div hidden>" * n),
+        "html pictures": ("html", lambda: b"<img alt='a' " * n + b"<img alt=a>" * n),
         "html closed by others": ("html", lambda: b"<div>" * n + b"x" + b"</span></ul></div>" * n),
         "html a number": ("html", lambda: b"&#" + b"1" * (100 * n)),
         "html a line": ("html", lambda: b"a " * (50 * n)),

@@ -12,5 +12,5 @@ FORMAT = Format(
     endings=ENDINGS,
     by_ending=False,
     many=True,
-    options=("columns",),
+    options=("encoding", "hidden", "columns"),
 )

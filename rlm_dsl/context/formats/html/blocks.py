@@ -11,12 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from rlm_dsl.context.context import Loaded
 from rlm_dsl.context.files.encodings import decode, encoding_of, round_trips
 from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.format import LoadRequest
-from rlm_dsl.context.formats.html.tokens import Token, resolve_references, tokens
+from rlm_dsl.context.formats.html.tokens import Token, resolve_references, shown_tokens, tokens, with_alternatives
+from rlm_dsl.context.options import NO, NO_OPTIONS, ReadingOptions
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows, title
 from rlm_dsl.language.types import TEXT, Table, table
 
@@ -56,17 +58,17 @@ class Block:
 
 def load_html(request: LoadRequest) -> Loaded:
     """Each block a row."""
-    return load_document_rows("html", request, ENDINGS, SCHEMA, page_rows)
+    return load_document_rows("html", request, ENDINGS, SCHEMA, partial(page_rows, options=request.options))
 
 
-def page_rows(read: Read, counts: Counter[str]) -> Iterator[Row]:
+def page_rows(read: Read, counts: Counter[str], options: ReadingOptions) -> Iterator[Row]:
     """The blocks of one page with their bytes; without them where the encoding does not tell."""
     content = read.content
-    text, encoding = page_text(content, counts)
+    text, encoding = page_text(content, counts, options.encoding)
     placed = round_trips(text, content, encoding)
     counts[f"files are in {encoding}, in which bytes cannot be counted (no places)"] += not placed
     at, byte, line = 0, 0, 1
-    for block in blocks(" " + text[1:] if text.startswith("\ufeff") else text):
+    for block in blocks(" " + text[1:] if text.startswith("\ufeff") else text, options):
         before, held = text[at : block.start], text[block.start : block.end]
         start = byte + size(before, encoding) if placed else None
         line += before.count("\n")
@@ -81,9 +83,11 @@ def size(text: str, encoding: str) -> int:
     return len(text.encode(encoding, "surrogateescape"))
 
 
-def page_text(content: bytes, counts: Counter[str]) -> tuple[str, str]:
-    """A page's text and encoding: by its mark, as it states, UTF-8 if it is, else windows-1252."""
-    encoding = next((name for mark, name in MARKS if content.startswith(mark)), None) or stated_encoding(content)
+def page_text(content: bytes, counts: Counter[str], said: str = "") -> tuple[str, str]:
+    """A page's text and encoding: as a user says, by its mark, as it states, UTF-8 if it is, else windows-1252."""
+    encoding = (
+        said or next((name for mark, name in MARKS if content.startswith(mark)), None) or stated_encoding(content)
+    )
     if encoding is not None:
         text, exact = decode(content, encoding)
         counts[f"files hold bytes that are not {encoding} (shown as U+FFFD)"] += not exact
@@ -116,10 +120,11 @@ class Open:
     """Whether the cell that is open has text in this block."""
 
 
-def blocks(text: str) -> Iterator[Block]:
-    """The blocks of visible text, in order."""
+def blocks(text: str, options: ReadingOptions = NO_OPTIONS) -> Iterator[Block]:
+    """The blocks of visible text, in order; the texts of pictures stand among it."""
     page = Open()
-    for token in tokens(text):
+    found = shown_tokens(text) if options.hidden == NO else tokens(text)
+    for token in found if options.earlier else with_alternatives(text, found):
         if not token.name:
             gather(page, text, token)
         elif token.name in CELLS:
@@ -128,6 +133,8 @@ def blocks(text: str) -> Iterator[Block]:
                 back_to_row(page)
             page.pieces.append(CELL)
             page.in_cell = False
+        elif token.name in ("img", "area") and not options.earlier:
+            page.pieces.append(" ")
         elif token.name == "br":
             page.pieces.append("\n")
         elif (name := token.name.removeprefix("/")) in BLOCKS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 TOKEN = re.compile(
@@ -58,6 +58,67 @@ def tokens(text: str) -> Iterator[Token]:
             yield token
     if at < len(text) and not templates:
         yield Token("", at, len(text))
+
+
+ATTRIBUTE = re.compile(
+    r"""[ \t\n\r\f/]*+ (?P<name>[^ \t\n\r\f/>=]++)
+        (?: [ \t\n\r\f]*+ = [ \t\n\r\f]*+
+            (?: "(?P<a>[^"]*+)" | '(?P<b>[^']*+)' | (?P<c>[^ \t\n\r\f"'>][^ \t\n\r\f>]*+) )?+
+        )?+
+    """,
+    re.VERBOSE,
+)
+UNSEEN = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\s*(?:!\s*important\s*)?(?:;|$)"
+)
+VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+ENDED_BY_THE_NEXT = frozenset("p li dt dd tr td th option".split())
+
+
+def attributes(text: str, token: Token) -> dict[str, tuple[int, int]]:
+    """Where the values of a tag's attributes stand, by name; of two of one name the first counts."""
+    found: dict[str, tuple[int, int]] = {}
+    for held in ATTRIBUTE.finditer(text, token.start + 1 + len(token.name), token.end):
+        group = next((name for name in "abc" if held[name] is not None), None)
+        found.setdefault(held["name"].lower(), held.span(group) if group else (held.end(), held.end()))
+    return found
+
+
+def is_hidden(text: str, token: Token) -> bool:
+    """Whether a tag says that its element is not shown: by `hidden`, or by its own style."""
+    said = text[token.start : token.end].lower()
+    if "hidden" not in said and "display" not in said and "visibility" not in said:
+        return False
+    held = attributes(text, token)
+    start, end = held.get("style", (0, 0))
+    return "hidden" in held or UNSEEN.search(html.unescape(text[start:end]).lower()) is not None
+
+
+def shown_tokens(text: str) -> Iterator[Token]:
+    """Tags and texts without those of elements that are hidden, up to where these end."""
+    name, depth = "", 0
+    for token in tokens(text):
+        if depth and token.name == name and not token.closed:
+            depth += name not in ENDED_BY_THE_NEXT
+            if name not in ENDED_BY_THE_NEXT:
+                continue
+            depth = 0
+        elif depth:
+            depth -= token.name == f"/{name}"
+            continue
+        if token.name and not token.name.startswith("/") and is_hidden(text, token):
+            name, depth = token.name, int(token.name not in VOID and not token.closed)
+            continue
+        yield token
+
+
+def with_alternatives(text: str, found: Iterable[Token]) -> Iterator[Token]:
+    """The tokens, and as text what pages say in place of pictures, between the tag and itself."""
+    for token in found:
+        yield token
+        if token.name in ("img", "area") and (span := attributes(text, token).get("alt")) is not None:
+            yield Token("", *span)
+            yield token
 
 
 def markup(text: str) -> Iterator[Token]:
