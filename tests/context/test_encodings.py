@@ -206,3 +206,13 @@ def test_names_of_encodings_that_are_none() -> None:
         with pytest.raises(UserError, match="`encoding` is"):
             rlm_dsl.load("x", encoding=name)
     assert text.shown_name("cp1252") == "Windows-1252 (cp1252)"
+
+
+def test_the_cases_of_encodings_and_line_ends() -> None:
+    """Lines that end in CR LF end after their last word, and JSON in UTF-16 is JSON."""
+    for name, program, rows in (
+        ("crlf.log", 'answer t | grep(r"done$") | count()', 2),
+        ("utf16.log", 'answer t | grep(r"ERROR") | count()', 2),
+        ("utf16.json", "answer t | sum(a)", 3),
+    ):
+        assert rlm_dsl.run(program, {"t": str(DATA / name)}).value == rows, name
