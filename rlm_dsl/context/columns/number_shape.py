@@ -11,7 +11,7 @@ what programs print of floats, and are floats if these print each of them again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal as Exact
 from typing import Any
 
@@ -83,22 +83,27 @@ def shape_of_texts(cells: Any) -> NumberShape:
 
     if not len(cells):
         return NO_NUMBERS
-    exponents = pc.match_substring_regex(cells, "[eE]")
+    exponents = pc.or_(pc.match_substring(cells, "e"), pc.match_substring(cells, "E"))
+    if not pc.any(exponents).as_py():
+        return shape_of_plain(cells)
     pointed = pc.match_substring(cells, ".")
     id_like = pc.and_(exponents, pc.match_substring_regex(cells, r"^-?[0-9]+[eE][0-9]+\z"))
     shown = pc.and_not(pc.or_(exponents, pointed), id_like)
-    plain = cells.filter(pc.invert(exponents))
-    whole, scale, points, long = digits_of(plain)
-    return NumberShape(
-        whole,
-        scale,
-        points,
-        long,
-        bool(pc.any(exponents).as_py()),
-        bool(pc.any(id_like).as_py()),
-        bool(pc.any(shown).as_py()),
-        any(map(is_changed, plain.filter(pc.greater(pc.binary_length(plain), PRINTED)).to_pylist())),
+    some, all_shown = bool(pc.any(id_like).as_py()), bool(pc.any(shown).as_py())
+    return replace(
+        shape_of_plain(cells.filter(pc.invert(exponents))), exponent=True, id_like=some, float_like=all_shown
     )
+
+
+def shape_of_plain(cells: Any) -> NumberShape:
+    """Of cells that are numbers without exponents."""
+    import pyarrow.compute as pc
+
+    whole, scale, points, long = digits_of(cells)
+    changed = False
+    if whole + scale >= PRINTED:
+        changed = any(map(is_changed, cells.filter(pc.greater(pc.binary_length(cells), PRINTED)).to_pylist()))
+    return NumberShape(whole, scale, points, long, float_like=points > 0, changed=changed)
 
 
 def shape_of_numbers(numbers: Iterable[Exact]) -> NumberShape:
@@ -118,9 +123,11 @@ def digits_of(cells: Any) -> tuple[int, int, int, int]:
     """The most digits before and after the point, how many cells have one, and how many a long part after it."""
     import pyarrow.compute as pc
 
-    bare = pc.utf8_ltrim(cells, "+-")
+    bare = pc.ascii_ltrim(cells, "+-")
     places = pc.find_substring(bare, ".")
     lengths = pc.binary_length(bare).cast("int64")
+    if pc.max(places).as_py() == -1:
+        return pc.max(lengths).as_py() or 0, 0, 0, 0
     has_point = pc.greater_equal(places, 0)
     before = pc.if_else(has_point, places.cast("int64"), lengths)
     after = pc.if_else(has_point, pc.subtract(pc.subtract(lengths, places.cast("int64")), 1), 0)

@@ -146,9 +146,10 @@ def floats(cells: Any) -> Any:
 
     if not all_true(pc.match_substring_regex(cells, arrow_pattern(NUMBER))):
         return None
-    whole = cells.filter(pc.match_substring_regex(cells, rf"^-?[0-9]{{{SHORT},}}\z"))
-    if one_by_one_floats(whole) is None:
-        return None
+    if (pc.max(pc.binary_length(cells)).as_py() or 0) >= SHORT:
+        whole = cells.filter(pc.match_substring_regex(cells, rf"^-?[0-9]{{{SHORT},}}\z"))
+        if one_by_one_floats(whole) is None:
+            return None
     try:
         values = cells.cast(pa.float64())
     except pa.ArrowInvalid:

@@ -161,7 +161,10 @@ def outside(places: Any, quotes: Any) -> Any:
     """The places that are not within quotes."""
     import numpy as np
 
-    return places[np.searchsorted(quotes, places) % 2 == 0] if len(quotes) else places
+    if not len(quotes):
+        return places
+    before = np.bincount(np.searchsorted(places, quotes), minlength=len(places) + 1)[: len(places)]
+    return places[np.cumsum(before) % 2 == 0]
 
 
 def whole_records(window: Any, separators: Any, last: bool) -> int:
@@ -217,11 +220,12 @@ def cut(
         starts, ends = starts + quoted, ends - quoted
     kept = (last > first) | (record_ends > record_starts)
     valid = is_text(content, at, at + end)
+    plain = len(every_feed) == len(last) - (separators[-1] >= end)  # every record is a line
     return Block(
         fields=spans(content, starts + at, ends + at, valid),
         first=2 * first[kept],
         counts=(last - first + 1)[kept],
-        lines=line + np.searchsorted(every_feed, record_starts[kept]),
+        lines=line + (np.flatnonzero(kept) if plain else np.searchsorted(every_feed, record_starts[kept])),
         starts=record_starts[kept] + at,
         ends=record_ends[kept] + at,
         step=2,

@@ -60,11 +60,12 @@ def find_dialect(content: bytes, options: ReadingOptions, usual: str) -> Dialect
         notes.append(f"its first line says that {DELIMITERS.get(delimiter, repr(delimiter))} separate fields")
     prepared, passed = prepare(content, options)
     sample = sample_of(prepared, options)
+    records = list(records_in(sample, delimiter or usual))
     if not delimiter:
-        delimiter = best_delimiter(sample, usual)
+        delimiter = best_delimiter(sample, usual, records)
         if delimiter != usual:
             notes.append(f"fields are separated by {DELIMITERS[delimiter]}")
-    records = list(records_in(sample, delimiter))
+            records = list(records_in(sample, delimiter))
     headed = options.header != NO
     decimal, thousands = options.decimal, options.thousands
     if not decimal and not thousands and delimiter != "," and comma_numbers(records[headed:]):
@@ -162,14 +163,15 @@ def records_in(sample: str, delimiter: str) -> Iterator[list[str]]:
         return
 
 
-def best_delimiter(sample: str, usual: str) -> str:
-    """The delimiter that cuts the header and most records into as many fields, two at least; the usual one where no
-    other cuts more."""
+def best_delimiter(sample: str, usual: str, records: Sequence[Sequence[str]]) -> str:
+    """The delimiter that cuts the header and most records into as many fields, two at least; the usual one, which gives
+    these records, where no other cuts more."""
     if usual not in DELIMITERS:
         return usual
-    known = {each: steadiness(list(records_in(sample, each))) for each in DELIMITERS}
-    share, fields = known[usual]
-    others = {each: found for each, found in known.items() if each != usual and found[1] > max(1, fields)}
+    share, fields = steadiness(records)
+    seen = [each for each in DELIMITERS if each != usual and sample.count(each) >= max(1, fields)]
+    known = {each: steadiness(list(records_in(sample, each))) for each in seen}
+    others = {each: found for each, found in known.items() if found[1] > max(1, fields)}
     good = [each for each, found in others.items() if found[0] >= STEADY and found[0] >= share - 0.001]
     if good:
         return max(good, key=lambda each: (others[each][1], others[each][0]))
