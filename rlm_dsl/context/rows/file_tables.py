@@ -136,6 +136,7 @@ class Reader:
             return None
         if content[past - 1 : past] != b"\n" or not is_utf_8(content[past:]):
             return None
+        refuse_binary(content, read.source.path, self.options.encoding)
         try:
             seen = self.kind.go_on(read, self.options, before, past)
         except (KeyError, TypeError, ValueError, IndexError):  # what was kept of it is no state
