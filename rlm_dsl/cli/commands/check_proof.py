@@ -18,7 +18,7 @@ from rlm_dsl.cli.output import safe, write
 def command(proof: str, head: str | None, root: str | None, as_json: bool) -> int:
     """Check PROOF, a file that `prove` wrote, without the trace it comes from.
 
-    Example: rlm-dsl check-proof call.json --head 85a3af4e...
+    Example: rlm-dsl check-proof call.json --head 6d59f4d7...
     """
     from rlm_dsl.cli.render.proof import proof_text
     from rlm_dsl.trace.proof import faults, read_proof
