@@ -48,8 +48,13 @@ def runs_and_verifies(folder: Path, server: Server) -> None:
     assert "by p.tuned.yaml" in shown and "tuning changed" in shown and "\n  +" in shown
 
 
-@pytest.mark.parametrize("count", [80, pytest.param(200, marks=pytest.mark.proof)])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        *((name, 80) for name in ("bootstrap", "gepa")),
+        *(pytest.param(name, 200, marks=pytest.mark.proof) for name in OPTIMIZERS),
+    ],
+)
 def test_each_optimizer_within_its_bound_and_again_without_a_call(name: str, count: int, tmp_path: Path) -> None:
     laid_out(tmp_path, own(count))
     more = ("--optimizer", name, "--unproved", "--json")
