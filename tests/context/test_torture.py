@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rlm_dsl.api import run
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.files.recognised import recognised
 from rlm_dsl.context.loading import load
 from rlm_dsl.context.options import EARLIER, ReadingOptions
 from tests.support.contexts import cells, column, document_as_read, lines_as_read, notes, raw_rows, written
@@ -446,6 +447,7 @@ def test_invalid_utf8_is_replaced_as_its_authors_say(tmp_path: Path) -> None:
 def test_bytes_of_any_kind_are_read_as_python_reads_them(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
+    assume(recognised(content) is None)  # what is known to be no text is refused
     folder = tmp_path_factory.mktemp("u")
     whole = load("u", written(folder, "u.txt", content), format="documents", options=UTF_8)
     assert column(whole, "text") == [document_as_read(content)]
