@@ -202,7 +202,8 @@ def mixed_kinds(given: str, kinds: Counter[str]) -> UserError:
 
 
 def as_declared(context: Context, declared: Table) -> Context:
-    """The context with the declared columns, in their order. Raises UserError naming every one that does not fit.
+    """The context with the declared columns, in their order. A text that is none of its column's type is null, with a
+    note; UserError names every column that does not fit, such as one of which no text does.
 
     Where there are no rows, no value tells a column's type, and nothing the columns of a list: what is declared holds.
     """
@@ -215,7 +216,8 @@ def as_declared(context: Context, declared: Table) -> Context:
             f"{context.given} is not as the program declares `{context.name}`: {'; '.join(wrong)}",
             f"the data: {context_line(context)}",
         )
-    return replace(context, schema=declared, rows=declared_rows(context, declared))
+    notes = (*context.notes, *misfit_notes(context, declared))
+    return replace(context, schema=declared, rows=declared_rows(context, declared), notes=notes)
 
 
 def declared_rows(context: Context, declared: Table) -> Any:
@@ -244,11 +246,31 @@ def misfit(context: Context, column: Field) -> str:
     told = f"`{column.name}` is {found} and not {column.type}"
     if bare(found) != TEXT or not is_readable(column.type) or isinstance(context.rows, tuple):
         return told
-    values, wrong = read_as_declared(context.rows[column.name], column.type)
-    if wrong:
-        cell = context.rows[column.name][wrong[0]].as_py()
+    held = context.rows[column.name]
+    wrong = read_as_declared(held, column.type)[1]
+    if wrong and len(wrong) >= len(held) - held.null_count:
+        cell = held[wrong[0]].as_py()
         return f"{told}: {len(wrong):,} rows do not fit, first row {wrong[0] + 1:,} with {cell[:40]!r}"
-    return told if values.null_count and not is_nullable(column.type) else ""
+    return told if held.null_count and not is_nullable(column.type) else ""
+
+
+def misfit_notes(context: Context, declared: Table) -> Iterator[str]:
+    """What is said of texts that are none of their column's declared type."""
+    rows: Any = context.rows
+    for column in declared.columns if not isinstance(rows, tuple) else ():
+        found = context.schema.column(column.name)
+        if found is None or found == column.type or bare(found) != TEXT or not is_readable(column.type):
+            continue
+        wrong = read_as_declared(rows[column.name], column.type)[1]
+        if wrong:
+            lines = "#line" in rows.column_names
+            places = [rows["#line"][at].as_py() if lines else at + 1 for at in wrong[:SHOWN_PLACES]]
+            first = f"first in {'line' if lines else 'row'} {', '.join(map(str, places))}"
+            yield f"{len(wrong):,} rows have a cell that does not fit `{column}` (null), {first}"
+
+
+SHOWN_PLACES = 3
+"""Lines that a note names."""
 
 
 def read_as_declared(held: Any, type_: Type) -> tuple[Any, list[int]]:

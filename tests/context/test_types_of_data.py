@@ -25,6 +25,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.context.columns.declared_cells import read_cells
 from rlm_dsl.context.columns.number_shape import shape_of_texts
 from rlm_dsl.context.loading import load
+from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, TIMESTAMP, Field, Table, Type, nullable
 from rlm_dsl.language.types import Decimal as DecimalType
 from tests.support.contexts import column, written
@@ -375,3 +376,22 @@ def test_values_of_python_are_read(case: str) -> None:
     values, type_, meant = VALUES[case]
     context = rlm_dsl.load([{"x": value} for value in values])
     assert (str(context.schema.column("x")), column(context, "x")) == (type_, meant)
+
+
+def test_what_a_program_declares_of_json_is_cast_and_misfits_are_told(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(
+        '{"sku":"a","amount":"19.99","sent":"2024-01-02"}\n{"sku":"b","amount":"x","sent":"soon"}\n'
+        '{"sku":"c","amount":5,"sent":null}\n'
+    )
+    declared = parse_table_type("table(sku: text, amount: decimal(2)?, sent: date?)")
+    context = load("t", str(tmp_path / "t.jsonl"), declared=declared)
+    assert context.schema == declared
+    assert context.rows.column("amount").to_pylist() == [Decimal("19.99"), None, Decimal("5.00")]
+    assert context.rows.column("sent").to_pylist() == [datetime.date(2024, 1, 2), None, None]
+    assert [note for note in context.notes if "does not fit" in note] == [
+        "1 rows have a cell that does not fit `amount: decimal(2)?` (null), first in line 2",
+        "1 rows have a cell that does not fit `sent: date?` (null), first in line 2",
+    ]
+    (tmp_path / "t.jsonl").write_text('{"sku":"a","amount":"much"}\n')
+    with pytest.raises(UserError, match=r"`amount` is text and not decimal\(2\)\?: 1 rows do not fit"):
+        load("t", str(tmp_path / "t.jsonl"), declared=parse_table_type("table(sku: text, amount: decimal(2)?)"))
