@@ -331,7 +331,9 @@ def rows_changed_about(rows: list[dict[str, Any]]) -> None:
 
 def said_of_no_pack(rows: list[dict[str, Any]]) -> None:
     row = from_packs(rows)[0]
-    row["answer"] = json.dumps({**json.loads(row["answer"]), "pack": rows[0]["key"]})
+    answer = json.loads(row["answer"])
+    another = next(each["key"] for each in rows if each["key"] != answer["pack"])
+    row["answer"] = json.dumps({**answer, "pack": another})
 
 
 FORGED: dict[str, tuple[Callable[[list[dict[str, Any]]], None], set[str]]] = {
