@@ -31,7 +31,7 @@ from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier
-from rlm_dsl.replay.sources import load_context, recorded_place
+from rlm_dsl.replay.sources import load_context, recorded_place, require_names
 from rlm_dsl.trace.reader import Trace
 
 Contexts = Mapping[str, str | Context | Given]
@@ -110,6 +110,9 @@ def rerun(
     Raises UserError and ProgramError as a run does.
     """
     source = different.source(trace)
+    if not different.program:
+        recorded = [str(context["name"]) for context in trace.header["contexts"]]
+        require_names(different.contexts, [*recorded, *declared_types(source)])
     contexts = current_contexts(trace, different.contexts, source, memory)
     params = {**trace.header.get("params", {}), **different.params}
     chosen = chosen_settings(trace, different, settings, limits, max_failed)

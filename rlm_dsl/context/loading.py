@@ -248,7 +248,7 @@ def misfit(context: Context, column: Field) -> str:
         return told
     held = context.rows[column.name]
     wrong = read_as_declared(held, column.type)[1]
-    if wrong and len(wrong) >= len(held) - held.null_count:
+    if wrong and len(wrong) >= sum(cell not in (None, "") for cell in held.to_pylist()):
         cell = held[wrong[0]].as_py()
         return f"{told}: {len(wrong):,} rows do not fit, first row {wrong[0] + 1:,} with {cell[:40]!r}"
     return told if held.null_count and not is_nullable(column.type) else ""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from rlm_dsl.common.diagnostics import StepFailed, UserError
+from rlm_dsl.common.diagnostics import StepFailed, UserError, printable
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 
 T = TypeVar("T")
@@ -124,9 +124,18 @@ class TooDear(BudgetExceeded, StepFailed):
         )
 
 
-class NoRecordedAnswer(Exception):
+SHOWN = 80
+"""Characters of a text that has no recorded answer that are told."""
+
+
+class NoRecordedAnswer(UserError):
     """A recorded run has no answer to this request; nothing is asked instead."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        super().__init__(f"no recorded answer for a request of {request.purpose}")
+        shown = printable(" ".join(request.messages[-1].content[:SHOWN].split()))
+        super().__init__(
+            f"{request.purpose}: the recorded answers have none for this text: {shown!r}",
+            "what is new is asked by: rlm-dsl rerun TRACE --context NAME=PATH",
+            code="recorded",
+        )

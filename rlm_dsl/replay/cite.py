@@ -31,7 +31,7 @@ from rlm_dsl.language.sql import bound, name, sql
 from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import build, physical_name
 from rlm_dsl.plan.stages import Leaf, Plan
-from rlm_dsl.replay.sources import load_context
+from rlm_dsl.replay.sources import load_context, require_names
 from rlm_dsl.replay.verify import differences
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import changed_files
@@ -116,6 +116,7 @@ def cite_part(
     more: Sequence[Chosen] = (),
 ) -> tuple[Citation, ...]:
     """The places behind parts; behind `more` of them too where every source is as it was."""
+    require_names(given, (str(c["name"]) for c in trace.header["contexts"]))
     contexts = {c["name"]: load_context(c, given, trace.folder) for c in trace.header["contexts"]}
     changed = [d for c in trace.header["contexts"] for d in differences(c, contexts[c["name"]])]
     secrets, _, _ = recorded_redaction(trace.header, contexts)

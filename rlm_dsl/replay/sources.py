@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import STANDARD_INPUT, Found, file_and_table, find
@@ -29,6 +29,16 @@ from rlm_dsl.language.check.type_expressions import parse_table_type
 
 ROOTS = (".git", "rlm-dsl.yaml", "pyproject.toml")
 """What the folder of a project has."""
+
+
+def require_names(given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise UserError for data that is given under a name that a recorded run does not have."""
+    names = list(known)
+    for name in given:
+        if name not in names:
+            has = ", ".join(f"`{each}`" for each in names) or "none"
+            hint = did_you_mean(name, names, what="contexts")
+            raise UserError(f"the trace has no context `{printable(name)}`; it has {has}", *hint[:1], code="name")
 
 
 def load_context(

@@ -25,7 +25,7 @@ from rlm_dsl.engine.run_trace import SCHEMA, RecordedCalls, program_digest, reco
 from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.models.request import Request
-from rlm_dsl.replay.sources import load_context
+from rlm_dsl.replay.sources import load_context, require_names
 from rlm_dsl.replay.verify_calls import (
     UNKNOWN,
     Tolerant,
@@ -131,12 +131,21 @@ def verify(
 ) -> Report:
     """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
     whose signature the seal must have; `level` is the last one that is checked; `heads` are those that were kept, of
-    which the trace's must be one."""
+    which the trace's must be one. Raises UserError for data under a name that the trace does not have."""
     started = time.perf_counter()
+    require_names(given, recorded_names(trace, given))
     with collected_seldom():
         check = check_levels(trace, given, environment, public_key, level, heads)
     head = check.log[0] if check.log else ""
     return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
+
+
+def recorded_names(trace: Trace, given: Mapping[str, Any]) -> list[str]:
+    """The names of a trace's contexts; those given where its header cannot be read, which a level says."""
+    try:
+        return [str(context["name"]) for context in trace.header["contexts"]]
+    except (UserError, LookupError, TypeError):
+        return list(given)
 
 
 def check_levels(
@@ -192,7 +201,8 @@ def _files(check: _Check) -> None:
         found.append(Divergence("D01", "files", fault))
     signed = (check.trace.folder / SIGNATURE).is_file()
     told = " and its signature" if check.public_key else "; its signature: verify --public-key FILE" if signed else ""
-    bound = ", all bound by the head" if commits_to_files(end) else f", {EARLIER}"
+    earlier = f", {EARLIER}" if end.get("type") == "run.end" else ""
+    bound = ", all bound by the head" if commits_to_files(end) else earlier
     return check.add("files", len(file_names(check.trace.folder)), f"files and the seal{told}{bound}", found)
 
 

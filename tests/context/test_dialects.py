@@ -162,3 +162,9 @@ def test_a_declaration_beats_what_cells_look_like(tmp_path: Path) -> None:
     german = written(tmp_path, "b.csv", "d;x\n03.11.2026;1,5\n04.11.2026;2\n")
     read = declared(german, "d: date, x: float", options_of({"dates": "dd.mm.yyyy", "decimal": ","}))
     assert column(read, "d")[0] == datetime.date(2026, 11, 3) and column(read, "x") == [1.5, 2.0]
+
+
+def test_dates_with_an_offset_count_as_utc(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", "at\n2025-03-30T01:30:00+01:00\n2025-03-30T03:30:00+02:00\n")
+    context = load("t", path, options=ReadingOptions(dates="%Y-%m-%dT%H:%M:%S%z"))
+    assert column(context, "at") == [datetime.datetime(2025, 3, 30, 0, 30), datetime.datetime(2025, 3, 30, 1, 30)]

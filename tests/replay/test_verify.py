@@ -548,3 +548,16 @@ def test_labels_that_come_from_rows_with_secrets_do_not_reach_the_disk(secret: P
         api.run(program, **secretly(secret, server))
         assert not any(each in json.dumps([r.body for r in server.requests]) for each in CANARIES), "sent to the server"
     assert leaks(secret / "out") == []
+
+
+def test_data_under_a_name_that_the_trace_does_not_have_is_refused(copied: Path) -> None:
+    """Else a mistyped name would run, or verify, on the data of then."""
+    for ask in (api.verify, api.rerun):
+        with pytest.raises(UserError, match="the trace has no context `ticket`; it has `tickets`"):
+            ask(copied / "run.trace", {"ticket": str(copied / "tickets.csv")})
+
+
+def test_recorded_answers_that_lack_a_text_say_so_and_what_asks_it(copied: Path) -> None:
+    edited(copied, "tickets.csv", "log in (1)", "log out (1)")
+    with pytest.raises(UserError, match=r"topics: the recorded answers have none for this text: .*\n  hint: .*rerun"):
+        api.run(OF_ONE, {"tickets": str(copied / "tickets.csv")}, answers=copied / "run.trace")

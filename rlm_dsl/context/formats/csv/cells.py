@@ -65,7 +65,9 @@ class Cells:
             except ValueError:
                 return cell
             timed = any(code in self.dates for code in ("%H", "%I", "%M", "%S", "%T", "%X", "%c"))
-            return found.replace(tzinfo=None).isoformat() if timed else found.date().isoformat()
+            if found.tzinfo is not None:  # a moment counts as UTC
+                found = found.astimezone(datetime.UTC).replace(tzinfo=None)
+            return found.isoformat() if timed else found.date().isoformat()
         return cell
 
     @cached_property
