@@ -13,6 +13,7 @@ from decimal import Decimal as Exact
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.json_ready import json_ready, json_text
 from rlm_dsl.context.columns.cell_types import READERS
 from rlm_dsl.context.context import Context
@@ -78,14 +79,13 @@ def peek(given: Given) -> Peek:
     context = load("data", given.path, format=given.format, options=given.options)
     rows = context.rows
     if isinstance(rows, tuple):
-        columns: tuple[Column, ...] = tuple(
-            Column(field.name, str(field.type), Decided("as it was loaded"), 0, 0) for field in context.schema.columns
+        raise UserError(
+            f"{given.path} is a kept context: how it is read was settled when it was loaded",
+            f"its columns and notes: rlm-dsl load {given.path}; a look at its data: rlm-dsl peek SOURCE",
         )
-        first: tuple[tuple[Any, ...], ...] = ()
-    else:
-        columns = tuple(column_of(context, field) for field in context.schema.columns)
-        held = rows.select(list(context.schema.names)).slice(0, ROWS).to_pylist()
-        first = tuple(tuple(shown(row[name]) for name in context.schema.names) for row in held)
+    columns = tuple(column_of(context, field) for field in context.schema.columns)
+    held = rows.select(list(context.schema.names)).slice(0, ROWS).to_pylist()
+    first = tuple(tuple(shown(row[name]) for name in context.schema.names) for row in held)
     return Peek(
         given.path,
         context.format,

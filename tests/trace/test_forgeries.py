@@ -59,7 +59,13 @@ def made_again(folder: Path) -> tuple[Path, Data]:
 
 def redacted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Data]:
     monkeypatch.setenv("SHOP_TOKEN", "card was charged")
-    return plain(folder)
+    (folder / "tickets.csv").write_text(runs.csv(12))
+    data = {"tickets": str(folder / "tickets.csv")}
+    with serve(fallback="first") as server:
+        more = {"model": "m", "base_url": server.base_url, "store": ":memory:"}
+        rlm_dsl.run(runs.PROGRAM, data, trace=folder / "run.trace", **more)
+    assert "‹secret:" in (folder / "run.trace" / "trace.json").read_text()
+    return folder / "run.trace", data
 
 
 def with_sub_runs(folder: Path) -> tuple[Path, Data]:
