@@ -29,7 +29,7 @@ def not_run(
         if each.span not in done
         and not isinstance(each, t.ContextStatement)
         and not (isinstance(each, t.Binding) and each.name in known)
-        and not any(each.span.start <= span.start < each.span.end for span in at_fault)
+        and not has_fault(each, at_fault)
     ]
     if idle:
         yield f"Not run, as they rest on what failed: {listed([named(each) for each in idle])}."
@@ -42,7 +42,11 @@ def unbound(tree: t.Tree, ran: Collection[t.Statement], at_fault: Sequence[Span]
     """The names that statements with problems were to bind."""
     done = {statement.span for statement in ran}
     held = (each for each in tree.statements if isinstance(each, t.Binding) and each.span not in done)
-    return [each.name for each in held if any(each.span.start <= span.start < each.span.end for span in at_fault)]
+    return [each.name for each in held if has_fault(each, at_fault)]
+
+
+def has_fault(statement: t.Statement, at_fault: Sequence[Span]) -> bool:
+    return any(statement.span.start <= span.start < statement.span.end for span in at_fault)
 
 
 def named(statement: t.Statement) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -288,29 +288,3 @@ def as_bytes(content: bytes) -> Any:
     import numpy as np
 
     return np.frombuffer(content, np.uint8)
-
-
-AHEAD = 2
-"""Blocks worked on beside the reading of the next."""
-
-
-def map_blocks(work: Callable[[Block], T], blocks: Iterable[Block]) -> Iterator[T]:
-    """The work's result for each block, in order, two at a time; a single block is worked on here and now."""
-    rest = iter(blocks)
-    first, second = next(rest, None), next(rest, None)
-    if first is None:
-        return
-    if second is None:
-        yield work(first)
-        return
-    with ThreadPoolExecutor(AHEAD) as pool:
-        pending = [pool.submit(work, first), pool.submit(work, second)]
-        try:
-            for block in rest:
-                pending.append(pool.submit(work, block))
-                yield pending.pop(0).result()
-            while pending:
-                yield pending.pop(0).result()
-        finally:
-            for each in pending:
-                each.cancel()

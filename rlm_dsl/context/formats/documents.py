@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from rlm_dsl.context.context import Loaded
-from rlm_dsl.context.files.blocks import Block, Files, map_blocks
+from rlm_dsl.context.files.blocks import Block, Files
 from rlm_dsl.context.files.encodings import BOM
 from rlm_dsl.context.files.find import find, is_many
+from rlm_dsl.context.files.map_ahead import map_ahead
 from rlm_dsl.context.files.text import UTF_8, is_utf_8, note_on, text_of, with_line_feeds
 from rlm_dsl.context.format import Append, Format, LoadRequest
 from rlm_dsl.context.formats.lines import CARRIAGE_RETURN, text_views, texts_of, valid
@@ -38,7 +39,7 @@ def documents_of(files: Files) -> Loaded:
 
 def batches(files: Files, loaded: Loaded) -> Iterator[Any]:
     odd: Counter[str] = Counter()
-    for rows, encodings in map_blocks(partial(table, options=files.options), files):
+    for rows, encodings in map_ahead(partial(table, options=files.options), files):
         for source, encoding in encodings.items():
             odd[BAD if encoding == UTF_8 else f"files are {note_on(encoding)}"] += 1
             files.sources[source] = replace(files.sources[source], encoding=encoding)

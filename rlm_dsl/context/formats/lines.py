@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any
 
 from rlm_dsl.context.context import Loaded, SourceFile
-from rlm_dsl.context.files.blocks import LINE_FEED, Block, Files, Piece, as_bytes, map_blocks
+from rlm_dsl.context.files.blocks import LINE_FEED, Block, Files, Piece, as_bytes
 from rlm_dsl.context.files.encodings import BOM
 from rlm_dsl.context.files.find import find, is_many
+from rlm_dsl.context.files.map_ahead import map_ahead
 from rlm_dsl.context.files.streams import open_stream, parts
 from rlm_dsl.context.files.text import UTF_8, Encodings, decoded, note_on
 from rlm_dsl.context.format import Append, Format, LoadRequest
@@ -52,7 +53,7 @@ def batches(files: Files, loaded: Loaded, many: bool, passed: Counter[int]) -> I
     odd: Counter[str] = Counter()
     encodings = None if files.options.encoding else files.encodings
     cut = partial(split, encodings=encodings, earlier=files.options.earlier)
-    for lines in map_blocks(cut, files):
+    for lines in map_ahead(cut, files):
         odd.update(lines.odd)
         rows = table(lines, passed)
         yield rows if many else rows.drop("path")

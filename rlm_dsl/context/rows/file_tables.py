@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import unquote
 
@@ -22,6 +21,7 @@ from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.text_columns import Seen, cast_cells, observe
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.find import Found, endings_there, file_and_table, find, is_many
+from rlm_dsl.context.files.map_ahead import map_ahead
 from rlm_dsl.context.files.read import Progress, Read, read_file, read_one, size_of
 from rlm_dsl.context.files.recognised import refuse_binary
 from rlm_dsl.context.files.streams import plain_name
@@ -37,7 +37,6 @@ HELD = 1 << 28
 """Bytes of files that are kept from the first look at them to the second; more are read again."""
 SMALL = 1 << 26
 """A file of fewer bytes is made rows beside the reading of the next."""
-AHEAD = 2
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 """How Hive writes a folder of rows that have no value."""
 FIRST = 3
@@ -276,7 +275,7 @@ def surveyed_files(
         seen = reader.survey(Read(source, content, keep))
         return OneOfMany(item[1], replace(source, encoding=seen.encoding), seen, content if keep else None)
 
-    for each in in_turn(survey, enumerate(found, first)):
+    for each in map_ahead(survey, enumerate(found, first)):
         done += each.source.size
         if progress:
             progress(done, total)
@@ -291,22 +290,6 @@ def one_ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := following.result()) is not None:
             following = pool.submit(next, items, None)
             yield item
-
-
-def in_turn(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """The work's results in order, some at a time."""
-    rest = iter(items)
-    with ThreadPoolExecutor(AHEAD) as pool:
-        pending = [pool.submit(work, item) for item in islice(rest, AHEAD)]
-        try:
-            for item in rest:
-                pending.append(pool.submit(work, item))
-                yield pending.pop(0).result()
-            while pending:
-                yield pending.pop(0).result()
-        finally:
-            for each in pending:
-                each.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +400,7 @@ def rows_of_files(files: Sequence[OneOfMany], whole: Whole) -> Iterator[Any]:
 
     given = False
     for few in runs_of_small(files):
-        batches = in_turn(made, few) if len(few) > 1 else [file_rows(few[0], whole)]
+        batches = map_ahead(made, few) if len(few) > 1 else [file_rows(few[0], whole)]
         for rows in batches:
             for batch in rows:
                 yield batch
