@@ -7,13 +7,14 @@ In: arguments. Out: text, and an exit code: 0 fine, 1 a finding, 2 bad input or 
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 
 
 def main() -> None:
     """The program's entry."""
-    sys.exit(run())
+    from rlm_dsl.common.processes import end
+
+    end(run())
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -97,12 +97,15 @@ class Trace:
         return read_events(self.folder / EVENTS)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """`payload/NAME.parquet`, or some of its columns. Raises UserError where it is missing or damaged."""
+        """`payload/NAME.parquet`, or some of its columns. Raises UserError where it is missing or damaged.
+
+        The file is opened by Arrow: its threads outlive the reading, and must hold nothing of Python's.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
-            with (self.folder / "payload" / f"{name}.parquet").open("rb") as file:
+            with pa.OSFile(os.fsencode(self.folder / "payload" / f"{name}.parquet")) as file:
                 return pq.read_table(file, columns=columns and list(columns))
         except (OSError, pa.ArrowException):
             raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None

@@ -17,7 +17,9 @@ from typing import IO, Any
 from rlm_dsl.common.diagnostics import UserError
 
 LONGEST_MESSAGE = 2_000
-START = "import sys; from {module} import {name}; {name}(*sys.argv[1:])"
+START = (
+    "import sys; from {module} import {name}; {name}(*sys.argv[1:]); from rlm_dsl.common.processes import end; end(0)"
+)
 
 
 @dataclass(frozen=True, slots=True)
