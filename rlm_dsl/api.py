@@ -7,6 +7,7 @@ Law: each command of the command line is one call here; nothing is read from the
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.storage.store import store_context
 from rlm_dsl.explore.ask import ExploreOptions
+from rlm_dsl.explore.follow_up import follow_up
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.modes import answer_by_mode
 from rlm_dsl.explore.prompt import LIMIT
@@ -90,9 +92,9 @@ def load(
 
 def ask(
     question: str,
-    contexts: Contexts,
+    contexts: Contexts | None = None,
     *,
-    model: Models,
+    model: Models | None = None,
     base_url: str | None = None,
     api_key: str | None = None,
     budget: Mapping[str, float] | None = None,
@@ -105,31 +107,60 @@ def ask(
     n: int = 1,
     verify_answer: bool = False,
     prompt_tokens: int = LIMIT,
+    continue_from: str | os.PathLike[str] | Result | None = None,
     **more: Any,
 ) -> Result:
     """Explore until the question is answered. `budget` holds calls, tokens, usd, seconds; `returns` spells the type
     that the answer must have; with `mode` direct a model is shown the whole context, with auto where it is short;
     `depth` 0 asks no model about rows, 1 does, more allows sub-runs; `n` explorations agree on an answer; with
-    `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt. `more` are fields of
-    Settings (turns, concurrency, threads, memory, parameters, servers, store, price, timeout_seconds, window,
-    max_failed, pack).
+    `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt; `continue_from`, a result
+    or a trace, goes on with what it bound, its data and its models, and asks nothing again that it asked. `more` are
+    fields of Settings (turns, concurrency, threads, memory, parameters, servers, store, price, timeout_seconds,
+    window, max_failed, pack).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
     """
     if mode not in MODES:
         raise UserError(f"there is no mode {mode!r}", f"modes: {', '.join(MODES)}")
+    options = ExploreOptions(returns, depth, verify_answer, n, prompt_tokens)
+    if continue_from is not None:
+        return follow_up(
+            Trace.open(trace_of(continue_from)),
+            question,
+            settings_of(model, base_url, budget, **more),
+            options,
+            keys=Keys(os.environ, api_key),
+            progress=progress or NoProgress(),
+            models={} if model is None else model if isinstance(model, Mapping) else {"root": model},
+            base_url=base_url or "",
+            given=contexts_or_given(contexts or {}),
+            to=Path(trace) if trace else None,
+            shown=shown,
+            noted=lambda note: warnings.warn(note, stacklevel=3),
+        )
+    if contexts is None:
+        raise UserError("no data is named", "hand some in: contexts={'tickets': 'tickets.csv'}")
     found = answer_by_mode(
         mode,
         question,
         open_contexts(contexts, memory=more.get("memory")),
         settings_of(model, base_url, budget, **more),
-        ExploreOptions(returns, depth, verify_answer, n, prompt_tokens),
+        options,
         keys=Keys(os.environ, api_key),
         progress=progress or NoProgress(),
         shown=shown,
         trace=Path(trace) if trace else None,
     )
     return next(iter(found.values()))
+
+
+def trace_of(earlier: str | os.PathLike[str] | Result) -> Path:
+    """Where an earlier run was recorded."""
+    if not isinstance(earlier, Result):
+        return Path(earlier)
+    if earlier.trace is None:
+        raise UserError("that result has no trace to go on from", "record it: rlm_dsl.ask(..., trace='first.trace')")
+    return earlier.trace
 
 
 def run(

@@ -73,6 +73,8 @@ class RunLog:
     writer: TraceWriter | None
     redaction: Redaction
     started: float = field(default_factory=time.perf_counter)
+    keeps_all: bool = False
+    """Whether answers of an earlier trace are kept beside a run's own until it is sealed."""
 
     def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
         if self.writer is not None:
@@ -92,7 +94,8 @@ class RunLog:
 
     def note(self, call: Call) -> None:
         """An answer, kept until the calls are recorded for good; one of an earlier trace is kept there."""
-        if self.writer is not None and call.origin != "trace" and call.request.key not in self.writer.journal.keys:
+        kept = self.keeps_all or call.origin != "trace"
+        if self.writer is not None and kept and call.request.key not in self.writer.journal.keys:
             with writing(self.writer):
                 self.writer.journal.add(call.as_json())
 
@@ -112,7 +115,7 @@ def run_log(
     """A log over a trace's folder; what ends the run early is its last event, and the trace stays unsealed.
     `goes_on` tells people how to go on then."""
     writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json, continued=known.resumed)
-    held = RunLog(writer, redaction)
+    held = RunLog(writer, redaction, keeps_all=known.goes_on)
     try:
         yield held
     except BaseException as failure:

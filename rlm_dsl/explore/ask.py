@@ -26,6 +26,7 @@ from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import RunLog, header_of, record_run, redaction_of, run_log, spent_of
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.explore.earlier import Earlier, begin
 from rlm_dsl.explore.judge import Judge
 from rlm_dsl.explore.loop import NO_CHECKS, Checks, Exploration, NoAnswer, Told, explore
 from rlm_dsl.explore.params import with_params
@@ -99,8 +100,10 @@ def answer_question(
     trace: Path | None,
     approve: Approve = approve_all,
     known: KnownAnswers = NONE_KNOWN,
+    earlier: Earlier | None = None,
 ) -> Result:
-    """Explore until there is an answer. Raises NoAnswer when the turns are used up."""
+    """Explore until there is an answer. `earlier` is the exploration that this one goes on from, and `known` then holds
+    its answers. Raises NoAnswer when the turns are used up."""
     if "root" not in settings.models:
         raise UserError("no model is named", "name one: --model gpt-5-mini")
     question = well_formed(question)
@@ -108,19 +111,22 @@ def answer_question(
         raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
     returns = read_type(options.returns) if options.returns else None
     settings = within_limits(settings, keys)
-    redaction = redaction_of(keys, settings)
+    redaction = redaction_of(keys, settings).also(() if earlier is None else earlier.secrets)
     settings = replace(settings, rows_per_call={}, proxies={})  # which name steps of a program that is not there yet
     asked = {"question": question, "turns_allowed": settings.turns, "wishes": options.as_json()}
-    header = known.header or header_of(contexts, {}, settings.by_alias(), settings, asked, operator_versions())
+    asked |= {} if earlier is None else {"parent": earlier.parent}
+    operators = operator_versions() if known.versions is None else dict(known.versions)
+    header = known.header or header_of(contexts, {}, settings.by_alias(), settings, asked, operators)
     depth = None if options.depth is None else max(0, options.depth - 1)
     with run_log(trace, redaction, known) as log:
-        log.begin({"question": question}, header, known)
+        before = {} if earlier is None else {"earlier": earlier.as_event()}
+        log.begin({"question": question, **before}, header, known)
         opened = live_calls(settings, keys, log.tell, redaction.redact, explore_text, depth, approve, known, log.note)
         with opened as calls:
             progress.watch(calls.models.spent)
             wanted = asked_for(question, returns)
             explorations = [
-                explore_once(wanted, contexts, settings, options, calls, progress, log, shown, sample)
+                explore_once(wanted, contexts, settings, options, calls, progress, log, shown, sample, earlier)
                 for sample in range(options.times)
             ]
             found, agree = most_agreed(explorations)
@@ -140,6 +146,7 @@ def explore_once(
     log: RunLog,
     shown: Callable[[Told], None],
     sample: int,
+    earlier: Earlier | None = None,
 ) -> Exploration:
     """The turns of one exploration, in a warehouse of their own."""
     more = {"exploration": sample + 1} if options.times > 1 else {}
@@ -167,6 +174,7 @@ def explore_once(
             limit=options.limit,
             redact=log.redaction.redact,
             checks=checks,
+            before="" if earlier is None else begin(session, earlier),
         )
 
 

@@ -130,15 +130,17 @@ def explore(
     limit: int = LIMIT,
     redact: Callable[[str], str] = str,
     checks: Checks = NO_CHECKS,
+    before: str = "",
 ) -> Exploration:
-    """Ask the root model turn by turn, so many times at most. `shown` is told of each turn as it ends."""
+    """Ask the root model turn by turn, so many times at most. `shown` is told of each turn as it ends; `before` is what
+    is said of a question that this one goes on from."""
     told: list[Told] = []
     exchanges: list[Exchange] = []
     look = session.look()
     for number in range(1, turns + 1):
         notice = LAST_TURN if number == turns else ""
         last = closing(number, turns, root.left(), notice)
-        situation = Situation(question, look, session.environment.contexts, exchanges, last)
+        situation = Situation(question, look, session.environment.contexts, exchanges, last, before)
         prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
         request = Request(root.settings, prompt, purpose="root")
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
@@ -154,13 +156,14 @@ def explore(
                 "program": told[-1].program,
                 "observation": turn.observation,
                 "errors": turn.errors,
+                **({"accepted": turn.accepted} if turn.errors and turn.accepted else {}),
             },
         )
         shown(told[-1])
         if turn.answered is not None:
             tree, asked = backward_slice(session, turn), session.asked_below(turn.answered)
             return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked)
-        line, bound = in_a_line(turn, told[-1].program), dict(session.summaries)
+        line, bound = in_a_line(turn, told[-1].program), session.bound
         exchanges.append(Exchange(last, reply or "(nothing)", turn.observation, line, session.program, bound))
     stands = answer_from_bound(session, checks)
     if stands is not None and stands.answered is not None:
@@ -177,7 +180,7 @@ MOST_BOUND = 20
 def answer_from_bound(session: Session, checks: Checks) -> Turn | None:
     """Where the turns are used up: what was bound last, as the answer that was not given. None where nothing that rests
     on data was bound, where it is a table of many rows, or where it does not have the type asked for."""
-    name = next(reversed(session.trees), "")
+    name = next(reversed(session.own), "")
     node = session.environment.bindings.get(name)
     if node is None or session.failure is not None or not rests_on_data(node) or session.rows_of(name) > MOST_BOUND:
         return None

@@ -48,19 +48,23 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a turn's prompt is made of: `tables` are the contexts' types, by name; `closing` is said last."""
+    """What a turn's prompt is made of: `tables` are the contexts' types, by name; `closing` is said last; `before`
+    tells of the question that this one goes on from."""
 
     question: str
     look: str
     tables: Mapping[str, Table]
     exchanges: Sequence[Exchange]
     closing: str
+    before: str = ""
 
 
 def messages(situation: Situation, limit: int = LIMIT) -> tuple[Message, ...]:
     """The prompt: role, card, question and contexts first, then every turn in order, the newest last."""
     system = Message("system", f"{ROLE}\n\n{root_card(situation.tables)}")
     opening = f"Question: {cut(situation.question, 4_000)}\n\nContexts:\n{cut(situation.look, 5_000)}"
+    if situation.before:
+        opening += f"\n\n{situation.before}"
     room = limit - tokens(system.content) - tokens(opening)
     first = folded(situation, room, limit // FOLDED)
     past = situation.exchanges[:first]

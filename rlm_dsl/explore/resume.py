@@ -20,6 +20,7 @@ from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.run_trace import SCHEMA
 from rlm_dsl.explore.ask import ExploreOptions, answer_question
+from rlm_dsl.explore.earlier import Earlier
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.models.known_answers import KnownAnswers
@@ -27,7 +28,7 @@ from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
-from rlm_dsl.replay.earlier_run import of_earlier, of_stopped
+from rlm_dsl.replay.earlier_run import of_earlier, of_finished, of_stopped
 from rlm_dsl.replay.sources import found_near, is_ours, load_context
 from rlm_dsl.replay.verify import differences
 from rlm_dsl.trace.layout import EVENTS
@@ -56,6 +57,7 @@ def resume(
     first = begun_with(trace)
     chosen = settings_again(trace.header, settings, limits, max_failed)
     known = with_parent(of_stopped(trace, chosen.price_of), trace)
+    earlier = begun_from(first)
     contexts = contexts_again(trace, given or {})
     if "question" in first:
         header = trace.header
@@ -69,7 +71,8 @@ def resume(
             shown=shown,
             trace=folder,
             approve=approve,
-            known=replace(known, header={**header, "contexts": in_order(header)}),
+            known=replace(known, header={**header, "contexts": in_order(header)}, goes_on=earlier is not None),
+            earlier=earlier,
         )
     return run_program(
         Source("program.rlm", str(first["program"])),
@@ -106,21 +109,33 @@ def begun_with(trace: Trace) -> Mapping[str, Any]:
 
 
 def with_parent(known: KnownAnswers, trace: Trace) -> KnownAnswers:
-    """A rerun that was stopped also knows what its parent knew, where that still lies."""
+    """A rerun that was stopped also knows what its parent knew, where that still lies; so does what goes on from a
+    parent, which is looked for beside it."""
     parent = trace.header.get("parent")
     if parent is None:
         return known
     try:
-        place = found_near(parent["path"], trace.folder)
+        place = found_near(parent.get("path") or beside(trace, parent["name"]), trace.folder)
         if not is_ours(place, trace.folder):
             return known
         parent_trace = Trace.open(Path(place))
         if parent_trace.head != parent["head"]:
             return known
-        of_parent = of_earlier(parent_trace)
+        of_parent = of_earlier(parent_trace) if "path" in parent else of_finished(parent_trace)
     except UserError:
         return known
-    return replace(known, answers={**of_parent.answers, **known.answers})
+    return replace(known, answers={**of_parent.answers, **known.answers}, packs={**of_parent.packs, **known.packs})
+
+
+def beside(trace: Trace, name: str) -> str:
+    """A trace of this name in the same folder; a name alone leads nowhere else."""
+    return (trace.folder.parent / Path(name).name).as_posix()
+
+
+def begun_from(first: Mapping[str, Any]) -> Earlier | None:
+    """The exploration that a stopped one had gone on from, as its own log tells it."""
+    told = first.get("earlier")
+    return None if told is None else Earlier(told["question"], told["program"], told["beside"])
 
 
 def settings_again(

@@ -88,11 +88,30 @@ class Session:
     """Requests that each name's own model steps made."""
     sent: dict[str, tuple[int, str, int]] = field(default_factory=dict)
     """What was sent before: its turn, what came of it, and how many problems it had."""
+    earlier: frozenset[str] = frozenset()
+    """Names that were bound before this question was asked."""
 
     @property
     def program(self) -> str:
-        """The statements that were accepted so far, as text."""
-        return show(t.Tree(tuple(self.trees.values()))) if self.trees else ""
+        """The statements of this question that were accepted so far, as text."""
+        own = self.own
+        return show(t.Tree(tuple(own.values()))) if own else ""
+
+    @property
+    def own(self) -> dict[str, t.Statement]:
+        """What was bound since this question was asked."""
+        return {name: statement for name, statement in self.trees.items() if name not in self.earlier}
+
+    def begin(self, *, models: bool) -> None:
+        """A question begins: what is bound by now was bound before it."""
+        self.earlier, self.models = frozenset(self.trees), models
+        self.answer, self.failure = None, None
+        self.summaries.pop("answer", None)
+
+    @property
+    def bound(self) -> dict[str, str]:
+        """What was bound since this question was asked, a line each."""
+        return {name: line for name, line in self.summaries.items() if name not in self.earlier}
 
     def submit(self, text: str, *, name: str = "reply") -> Turn:
         """Run a reply's statements. Problems are in the observation; only the engine's death is raised."""

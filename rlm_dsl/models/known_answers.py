@@ -36,6 +36,9 @@ class KnownAnswers:
     versions: Mapping[str, int] | None = None
     """The versions of operators that the earlier run had, and this one has again; None for today's."""
 
+    goes_on: bool = False
+    """Whether they are those of an exploration that this one goes on from: none of them is a call of its own."""
+
     @property
     def resumed(self) -> bool:
         return bool(self.header)

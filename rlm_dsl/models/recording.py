@@ -118,10 +118,10 @@ class Recording:
             self.calls[call.request.key] = call
             self.noted(call)
 
-    @property
-    def made(self) -> int:
-        """How many requests there were: an answer that was taken from a pack is none of its own."""
-        return sum(1 for call in self.calls.values() if not call.answer.pack)
+    def made(self, *, anew: bool = False) -> int:
+        """How many requests there were: an answer that was taken from a pack is none of its own. `anew` leaves out what
+        an earlier run had asked."""
+        return sum(1 for call in self.calls.values() if not call.answer.pack and not (anew and call.origin == "trace"))
 
     def packs(self, rows: Set[str]) -> Iterator[tuple[Request, Answer]]:
         """The packs that hold any of these rows."""

@@ -218,6 +218,12 @@ def read_models(given: Sequence[str]) -> dict[str, str]:
     return {**({"sub": found["root"]} if "root" in found else {}), **found}
 
 
+def named_models(given: Sequence[str]) -> dict[str, str]:
+    """Models as they are named where others hold already: `NAME` is the root's alone."""
+    read_models(given)
+    return {part.partition("=")[0] if "=" in part else "root": part.partition("=")[2] or part for part in given}
+
+
 Models = str | ModelChoice | Mapping[str, str | ModelChoice]
 """A model for everything, or models by alias: a name, or a choice with its server's address and parameters."""
 

@@ -82,6 +82,10 @@ class LiveStack:
     def model(self) -> Model:
         return self.recording
 
+    def know(self, known: KnownAnswers) -> None:
+        """Take an earlier run's answers for known from here on."""
+        self.stored.known = known
+
     def origin(self, key: str) -> str:
         """Where a key's answer came from: a sub-run, the server or the store."""
         return "sub-run" if key in self.exploring.keys else self.stored.origin(key)
@@ -108,7 +112,8 @@ class LiveStack:
     def left(self) -> str:
         """What is left of the budget, in words; the same for the same answers, wherever they come from."""
         told = self.stored.known.allowed_first or self.limits.calls
-        left = told - self.recording.made  # it has not asked with none left: more it was only allowed later
+        made = self.recording.made(anew=self.stored.known.goes_on)
+        left = told - made  # it has not asked with none left: more it was only allowed later
         return f"Model calls left: {max(0, left if left > 0 else left + self.limits.calls - told):,}."
 
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:

@@ -27,7 +27,19 @@ def of_earlier(trace: Trace) -> KnownAnswers:
     """The whole answers of a finished run, in its own words."""
     table = trace.table(CALLS, ("key", "answer"))
     keys, answers = table.column("key").to_pylist(), table.column("answer").to_pylist()
-    found = {key: text for key, text in zip(keys, answers, strict=True) if whole(text)}
+    return known_from(trace, {key: text for key, text in zip(keys, answers, strict=True) if whole(text)})
+
+
+def of_finished(trace: Trace) -> KnownAnswers:
+    """Every answer of a finished run, for one that goes on from it: also those that were none to keep."""
+    table = trace.table(CALLS, ("key", "answer"))
+    return known_from(
+        trace, dict(zip(table.column("key").to_pylist(), table.column("answer").to_pylist(), strict=True))
+    )
+
+
+def known_from(trace: Trace, found: Mapping[str, str]) -> KnownAnswers:
+    """These answers of a run, with what it takes to find and use them as it did."""
     packs = {call.request.key: call for call in recorded_packs(trace) if call.request.key in found}
     return KnownAnswers(
         found, packs=packs, respelled=is_respelled(trace.header), versions=recorded_versions(trace.header)

@@ -107,7 +107,18 @@ class Story:
         return bool(self.seal)
 
     def as_json(self) -> dict[str, Any]:
-        told = ("question", "created", "contexts", "models", "served", "budget", "versions", "params", "notes")
+        told = (
+            "question",
+            "created",
+            "contexts",
+            "models",
+            "served",
+            "budget",
+            "versions",
+            "params",
+            "notes",
+            "parent",
+        )
         return {
             "trace": self.name,
             "finished": self.finished,

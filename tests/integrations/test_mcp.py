@@ -78,7 +78,7 @@ def test_an_agent_explores_answers_and_verifies(folder: Path) -> None:
 
     async def work(call: Call, client: Client) -> None:
         assert {tool.name for tool in (await client.list_tools()).tools} == {
-            *("load", "look", "run", "answer", "verify", "manual")
+            *("load", "go_on", "look", "run", "answer", "verify", "manual")
         }
         assert (
             "classify" in (await call("manual"))[0] and "where(t, condition)" in (await call("manual", name="where"))[0]
@@ -186,6 +186,35 @@ def test_no_model_is_asked_that_was_not_named(folder: Path) -> None:
     with serve(gold=GOLD) as server:
         told = with_server(without, folder, "--model", "m", "--base-url", server.base_url, "--budget", "calls=20")
         assert "needs 40 new model calls" in told and server.calls == 0
+
+
+def test_an_agent_goes_on_from_a_run_and_nothing_is_asked_again(folder: Path) -> None:
+    from rlm_dsl.api import run
+
+    program = "t = tickets | classify(on=body, labels=['billing', 'other'], into=topic)\nanswer t | count()"
+    contexts = {"tickets": f"{folder}/tickets.csv"}
+    with serve(gold=GOLD) as server:
+        given = {"model": "m", "base_url": server.base_url, "store": str(folder.parent / "s.sqlite")}
+        run(program, contexts, trace=folder / "made.trace", **given)
+        asked = server.calls
+
+        async def work(call: Call, client: Client) -> None:
+            told, wrong = await call("go_on", trace=str(folder / "made.trace"))
+            assert "topic: other 30, billing 10" in told and not wrong
+            assert "t: 40 rows" in (await call("look"))[0]
+            assert "answer: 10" in (await call("answer", expression="t | where(topic == 'billing') | count()"))[0]
+            told, wrong = await call("go_on", trace=str(folder / "made.trace"))
+            assert wrong and "loaded already" in told
+
+        model = ("--base-url", server.base_url, "--store", str(folder.parent / "other.sqlite"))
+        with_server(work, folder, "--model", "m", *model, "--traces", str(folder.parent / "traces"))
+        assert server.calls == asked and verify(folder.parent / "traces" / "0001.trace").ok
+
+        async def other(call: Call, client: Client) -> None:
+            told, wrong = await call("go_on", trace=str(folder / "made.trace"))
+            assert wrong and "asked m at" in told and "--model m" in told
+
+        with_server(other, folder, "--model", "n", *model)
 
 
 def test_what_a_tool_says_is_bounded_and_steers_no_terminal(folder: Path) -> None:

@@ -9,14 +9,26 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_options, new_trace, settings, spending_options
-from rlm_dsl.cli.output import note, write
+from rlm_dsl.cli.options import (
+    CONTEXT,
+    MEMORY,
+    THREADS,
+    load_all,
+    model_options,
+    named_paths,
+    new_trace,
+    settings,
+    spending_options,
+)
+from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.progress import Bar
+from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("ask")
 @click.argument("question")
 @CONTEXT
+@click.option("--continue", "parent", metavar="TRACE", help="Go on with what a finished run bound and was answered.")
 @model_options()
 @spending_options()
 @click.option("--returns", metavar="TYPE", default="", help="The type that the answer must have, such as int.")
@@ -54,6 +66,7 @@ def command(
     contexts: tuple[str, ...],
     turns: int,
     mode: str,
+    parent: str | None,
     trace: str | None,
     no_trace: bool,
     as_json: bool,
@@ -62,6 +75,8 @@ def command(
 ) -> None:
     """Explore the contexts until QUESTION is answered.
 
+    With --continue, over what an earlier run found: its data and models, unless others are named.
+
     Example: rlm-dsl ask "Which user was charged most often?" --context tickets=tickets.csv --model gpt-5-mini
     """
     from rlm_dsl.cli.approval import DryRun, asking, dry
@@ -69,25 +84,32 @@ def command(
     from rlm_dsl.cli.render.result import result_text
     from rlm_dsl.cli.render.turn import turn_text
     from rlm_dsl.explore.ask import ExploreOptions
+    from rlm_dsl.explore.follow_up import follow_up
     from rlm_dsl.explore.modes import answer_by_mode
     from rlm_dsl.models.server.servers import Keys
+    from rlm_dsl.models.settings import named_models
+    from rlm_dsl.trace.reader import open_trace
 
     folder = None if no_trace or dry_run else Path(trace) if trace else new_trace()
     chosen = settings(given, turns=turns)
     wishes = ExploreOptions(given["returns"], given["depth"], given["judged"], given["times"], given["prompt_tokens"])
+    common: dict[str, Any] = {
+        "keys": Keys(os.environ),
+        "progress": Bar(),
+        "shown": lambda told: note(turn_text(told)),
+        "approve": dry if dry_run else asking(given["confirm_over"], given["yes"]),
+    }
     try:
-        results = answer_by_mode(
-            mode,
-            question,
-            load_all(contexts, memory=given["memory"], file=given["file"]),
-            chosen,
-            wishes,
-            keys=Keys(os.environ),
-            progress=Bar(),
-            shown=lambda told: note(turn_text(told)),
-            trace=folder,
-            approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
-        )
+        if parent is None:
+            data = load_all(contexts, memory=given["memory"], file=given["file"])
+            results = answer_by_mode(mode, question, data, chosen, wishes, trace=folder, **common)
+        else:
+            if mode != "explore":
+                raise UserError("what goes on from a run explores", "leave --mode out")
+            with open_trace(parent) as earlier:
+                common |= {"models": named_models(given["models"]), "base_url": given["base_url"] or ""}
+                common |= {"given": named_paths(contexts), "noted": lambda told: note(f"note: {safe(told)}")}
+                results = {mode: follow_up(earlier, question, chosen, wishes, to=folder, **common)}
     except DryRun as ended:
         limits = chosen.limits
         write(f"first turn of at most {turns}: {estimate_text(ended.estimate)}")

@@ -77,10 +77,7 @@ def opening(story: Story) -> Iterator[str]:
     if tuned := header.get("tuned"):
         yield f"tuned     by {tuned['file']}{tuning_words(tuned)}"
     if parent := header.get("parent"):
-        other = ", ".join(
-            f"{name} {json.dumps(each, ensure_ascii=False)}" for name, each in parent["different"].items()
-        )
-        yield f"parent    {parent['name']}{f': {other}' if other else ''}  head {parent['head'][:16]}"
+        yield parent_line(parent)
     for c in header.get("contexts", ()):
         yield f"context   {c['name']}: {c['rows']:,} rows from {c['given']} ({c['format']})"
     for alias, m in header.get("models", {}).items():
@@ -90,6 +87,14 @@ def opening(story: Story) -> Iterator[str]:
     yield from turns_lines(story)
     if story.stopped:
         yield from ("", f"stopped: {story.stopped}")
+
+
+def parent_line(parent: Mapping[str, Any]) -> str:
+    """The run of which this is another, or whose answers it goes on from, and what is other than it was there."""
+    other = ", ".join(f"{name} {json.dumps(each, ensure_ascii=False)}" for name, each in parent["different"].items())
+    before = f" ({parent['question']})" if parent.get("question") else ""
+    goes_on = "parent  " if "path" in parent else "goes on "
+    return f"{goes_on}  {parent['name']}{before}{f': {other}' if other else ''}  head {parent['head'][:16]}"
 
 
 def turns_lines(story: Story) -> Iterator[str]:

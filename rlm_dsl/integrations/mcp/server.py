@@ -44,6 +44,11 @@ def server(workspace: Workspace) -> MCPServer:
         f"{', '.join(formats())} where the path's ending does not; `options` how it is read: {', '.join(OPTIONS)}."
     )
 
+    def go_on(trace: str) -> str:
+        """Go on from a finished run's trace: its data is loaded and its names are bound, and nothing that it asked a
+        model is asked again."""
+        return told(lambda: workspace.go_on(trace))
+
     def look() -> str:
         """Show every loaded table with its first rows, all names bound so far, and how many model calls are left."""
         return told(workspace.look)
@@ -65,7 +70,7 @@ def server(workspace: Workspace) -> MCPServer:
         """The language on one page, or the manual of the operator or function of that name."""
         return told(lambda: workspace.manual(name))
 
-    tools: tuple[Callable[..., Any], ...] = (load, look, run, answer, verify, manual)
+    tools: tuple[Callable[..., Any], ...] = (load, go_on, look, run, answer, verify, manual)
     for tool in tools:
         made.add_tool(tool, structured_output=False)
     return made

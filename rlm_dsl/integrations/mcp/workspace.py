@@ -30,6 +30,9 @@ from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.memory import memory_bytes
+from rlm_dsl.explore.earlier import begin, earlier_of
+from rlm_dsl.explore.follow_up import contexts_now, require_same_models
+from rlm_dsl.explore.resume import in_order
 from rlm_dsl.explore.session import Session
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.explore.view import cut
@@ -41,12 +44,14 @@ from rlm_dsl.language.reference.card import card
 from rlm_dsl.language.reference.manual import manual_of
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
+from rlm_dsl.models.known_answers import NONE_KNOWN
 from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
+from rlm_dsl.replay.earlier_run import of_finished
 from rlm_dsl.replay.verify import verify
 from rlm_dsl.trace.divergence import render_report
-from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.reader import Trace, open_trace
 
 LONGEST = 20_000
 """Characters that any tool says at most."""
@@ -69,6 +74,7 @@ class Workspace:
         self.calls = self.open.enter_context(calls)
         self.held = ExitStack()
         self.session = self.fresh({})
+        self.known, self.earlier = NONE_KNOWN, dict[str, Any]()
 
     def __enter__(self) -> Workspace:
         return self
@@ -105,6 +111,26 @@ class Workspace:
             self.session.submit(made, name="bound before")
         return "\n".join([*(f"note: {note}" for note in (*context.notes, *notes)), self.session.look()])
 
+    def go_on(self, trace: str) -> str:
+        """Go on from a finished run: its data, what it bound and what it was answered, of which nothing is asked
+        again."""
+        if self.contexts:
+            raise UserError("data is loaded already", "go on from a run first, and load more data after it")
+        self.inside(trace)
+        with open_trace(trace) as opened:
+            for recorded in in_order(opened.header):
+                self.check(str(recorded["given"]))
+                self.inside(*(str(source["path"]) for source in recorded["sources"]))
+            require_same_models(opened, self.calls.models.settings)
+            contexts, _ = contexts_now(opened, {})
+            earlier = earlier_of(opened)
+            self.known = replace(of_finished(opened), goes_on=True)
+        self.calls.models.know(self.known)
+        self.session, self.contexts = self.fresh(contexts), contexts
+        told = begin(self.session, earlier)
+        self.earlier = {"parent": earlier.parent}
+        return f"{self.session.look()}\n\n{told}"
+
     def look(self) -> str:
         """Every context with its first rows, and what is bound."""
         if not self.contexts:
@@ -140,6 +166,8 @@ class Workspace:
             progress=NoProgress(),
             trace=None if self.traces is None else free_trace(self.traces),
             explorer=explore_text,
+            known=self.known,
+            extra=self.earlier,
         )
         told = [cut(f"answer: {json.dumps(result.value, ensure_ascii=False)}", LONGEST // 2), "", result.program]
         places = [
