@@ -18,6 +18,8 @@ from rlm_dsl.context.files.encodings import NO_ENCODINGS
 YES, NO = "yes", "no"
 Texts = str | Sequence[str]
 """An option's value as it is written: one text, or a list of them."""
+Signs = str | tuple[str, ...]
+"""One text, or several: of one alone an option's value is that text, as it was when there was no more than one."""
 
 
 class OptionError(UserError):
@@ -41,16 +43,22 @@ class ReadingOptions:
     """`yes`, `no`, or the number of the line on which the names of the columns stand."""
     skip: int = 0
     """Lines before the first that counts."""
-    comment: str = ""
+    skip_last: int = 0
+    """Lines or rows at the end that do not count."""
+    totals: str = ""
+    """Whether a last row that sums up those above it is read."""
+    comment: Signs = ""
     """What a line begins with that is none of the data."""
     decimal: str = ""
     thousands: str = ""
+    units: tuple[str, ...] = ()
+    """What may stand beside a number, such as the sign of a currency."""
     sheet: str = ""
     columns: tuple[str, ...] = ()
     """The columns that are wanted, in their order."""
     nulls: tuple[str, ...] = ()
     """Words that stand for null, beside the empty cell."""
-    dates: str = ""
+    dates: Signs = ""
     """How days and moments are written, by strptime's codes."""
     hidden: str = ""
     """Whether what a page hides is read."""
@@ -156,6 +164,34 @@ def several(value: Texts) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def listed(value: Signs) -> tuple[str, ...]:
+    """What is said, one by one."""
+    return value if isinstance(value, tuple) else (value,) if value else ()
+
+
+def one_or_more(read: Callable[[Texts], str]) -> Callable[[Texts], Signs]:
+    """Reads one text or several, each in one way."""
+
+    def signs(value: Texts) -> Signs:
+        made = tuple(dict.fromkeys(read(each) for each in several(value)))
+        if not made:
+            raise ValueError("one text or more")
+        return made[0] if len(made) == 1 else made
+
+    return signs
+
+
+def number_signs(options: ReadingOptions) -> tuple[str, str]:
+    """The decimal sign and that between thousands; where that is a point, a comma is the decimal sign. Raises
+    OptionError where one sign is said for both."""
+    decimal, thousands = options.decimal, options.thousands
+    if thousands and thousands == decimal:
+        raise OptionError("thousands", f"`thousands` and `decimal` are both {thousands!r}", "say one of them")
+    if thousands == "." and not decimal:
+        return ",", "."
+    return decimal, thousands
+
+
 def sign(value: Texts) -> str:
     """One character, or its name."""
     found = SIGNS.get(one(value).lower(), one(value))
@@ -194,6 +230,10 @@ def some_text(value: Texts) -> str:
     if not one(value) or "\n" in one(value):
         raise ValueError("text on one line")
     return one(value)
+
+
+def texts(value: Texts) -> tuple[str, ...]:
+    return tuple(some_text(each) for each in several(value))
 
 
 def flag(value: Texts) -> str:
@@ -244,12 +284,15 @@ OPTIONS: Mapping[str, Option] = {
     "quote": Option(quote_sign, "the sign around fields; none: no sign quotes", '"\'"'),
     "header": Option(header, "yes, no, or the number of the line with the columns' names", "no"),
     "skip": Option(whole, "how many lines stand before the first that counts", "3"),
-    "comment": Option(some_text, "what a line begins with that is passed over", '"#"'),
+    "skip_last": Option(whole, "how many lines or rows at the end do not count", "1"),
+    "totals": Option(flag, "no leaves out a last row that sums up those above it", "no"),
+    "comment": Option(one_or_more(some_text), "what a line begins with that is passed over", '"#"'),
     "decimal": Option(byte_sign, "the decimal sign", '","'),
     "thousands": Option(sign, "the sign between thousands", '"."'),
+    "units": Option(texts, "signs and words beside numbers that are left out", '["€", "%"]'),
     "sheet": Option(some_text, "which sheet of a book is read", '"Orders"'),
     "columns": Option(several, "the columns that are wanted, in their order", "[id, amount]"),
     "nulls": Option(several, "words that stand for null", '["n/a", "-"]'),
-    "dates": Option(date_format, "how dates are written, by strptime's codes", '"%d.%m.%Y"'),
+    "dates": Option(one_or_more(date_format), "how dates are written, by strptime's codes", '"%d.%m.%Y"'),
     "hidden": Option(flag, "whether what a page hides is read", "no"),
 }

@@ -45,9 +45,9 @@ def test_the_page_has_commands() -> None:
 
 
 def test_the_options_of_the_page_are_those_there_are_and_their_examples_are_read() -> None:
-    rows = re.findall(r"^\| (`[a-z, `]+`) \| .* \| `([^|]+)` \|$", PAGE.partition("| option |")[2], re.MULTILINE)
-    told = {name for names, _ in rows for name in re.findall(r"[a-z]+", names)}
+    rows = re.findall(r"^\| (`[a-z_, `]+`) \| .* \| `([^|]+)` \|$", PAGE.partition("| option |")[2], re.MULTILINE)
+    told = {name for names, _ in rows for name in re.findall(r"[a-z_]+", names)}
     assert told == {*OPTIONS}
     for names, example in rows:
         given = read_given(f"t:csv({example})=t.csv")[1]
-        assert {*given.options.said} == {*re.findall(r"[a-z]+", names)}, example
+        assert {*given.options.said} == {*re.findall(r"[a-z_]+", names)}, example

@@ -89,6 +89,10 @@ TOLD = {
     "comments": (b"# source: A\nid,amount\n1,10\n# checked\n2,20\n", 'lines begin with "#"', 2),
     "comments in slashes": (b"id,amount\n1,10\n// checked\n2,20\n", 'lines begin with "//"', 2),
     "units": (b"place,height,weight\n-,(m),(kg)\na,1,2\nb,3,4\n", "looks like units", 2),
+    "comments and units": (b"# A\nplace,height\n-,(m)\na,1\nb,2\nc,9\n", "looks like units", 3),
+    "two signs": (b"# A\na,b\n// c\n1,2\n3,4\n", 'lines begin with "#" or "//"', 2),
+    "comments below a preamble": (b"Generated: X\n# A\na,b\n1,2\n# c\n3,4\n", "2 lines stand before", 2),
+    "a preamble without the sign": (b"Report\nof 7\n\na;b\n1;2\n3;4\n", "from line 4 on semicolons", 2),
     "a total": (b"item,amount\na,10\nb,20\nTotal,30\n", "looks like a total", 2),
 }
 
@@ -102,11 +106,11 @@ def test_what_is_likely_is_told_with_the_option_that_settles_it(tmp_path: Path, 
         assert not context.notes and context.count == count
         return
     assert noted in notes(context)
-    found = re.search(r"((?:header|skip|comment)=(?:\"[^\"]*\"|\w+))", notes(context))
-    assert found is not None
-    settled = load("t", path, options=read_given(f"t({found[1]})=x")[1].options)
+    found = re.findall(r"(?:header|skip|comment|totals)=(?:\[[^]]*\]|\"[^\"]*\"|\w+)", notes(context))
+    assert found
+    settled = load("t", path, options=read_given(f"t({', '.join(found)})=x")[1].options)
     assert settled.count == count and noted not in notes(settled)
-    assert not any("fit" in note or "fields" in note or "lines" in note for note in settled.notes)
+    assert not any("fit" in note or "many fields" in note or "lines" in note for note in settled.notes)
 
 
 OPTIONS = (

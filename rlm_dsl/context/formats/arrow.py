@@ -23,7 +23,9 @@ def survey_arrow(read: Read, options: ReadingOptions, declared: Table | None) ->
     if read.content.startswith(FEATHER_1):
         raise UserError(f"{given} is Feather of version 1", "write it again: pyarrow.feather.write_feather")
     arrow = arrow_schema(read.content, given)
-    return survey_arrow_rows("arrow", arrow, lambda content: batches(content, given), read.content, given)
+    return survey_arrow_rows(
+        "arrow", arrow, lambda content: batches(content, given), read.content, given, options.skip_last
+    )
 
 
 def open_reader(content: bytes) -> Any:
@@ -62,5 +64,9 @@ def batches(content: bytes, given: str) -> Iterator[Any]:
 
 
 FORMAT = table_format(
-    "arrow", "the rows of an Arrow or Feather file", survey_arrow, (".arrow", ".feather", ".ipc"), options=("columns",)
+    "arrow",
+    "the rows of an Arrow or Feather file",
+    survey_arrow,
+    (".arrow", ".feather", ".ipc"),
+    options=("skip_last", "totals", "columns"),
 )

@@ -23,7 +23,8 @@ def survey_parquet(read: Read, options: ReadingOptions, declared: Table | None) 
     given = read.source.path
     arrow = open_file(read.content, given).schema_arrow
     return survey_arrow_rows(
-        "parquet", arrow, lambda content: batches(open_file(content, given), given), read.content, given
+        *("parquet", arrow, lambda content: batches(open_file(content, given), given), read.content, given),
+        options.skip_last,
     )
 
 
@@ -48,4 +49,6 @@ def batches(file: Any, given: str) -> Iterator[Any]:
         raise UserError(f"{given} is damaged: {str(failure).splitlines()[0]}") from None
 
 
-FORMAT = table_format("parquet", "the rows of a Parquet file", survey_parquet, (".parquet",), options=("columns",))
+FORMAT = table_format(
+    "parquet", "the rows of a Parquet file", survey_parquet, (".parquet",), options=("skip_last", "totals", "columns")
+)

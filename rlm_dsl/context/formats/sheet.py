@@ -11,27 +11,36 @@ from __future__ import annotations
 import datetime
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal as Exact
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.columns.arrow_columns import wider
+from rlm_dsl.context.columns.arrow_types import arrow_type
+from rlm_dsl.context.columns.cell_types import READERS
+from rlm_dsl.context.columns.hints import MOST, OddColumn, hints, reads
 from rlm_dsl.context.columns.names import free_names
+from rlm_dsl.context.columns.spelling import Spelling
 from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.files.find import TABLE_MARK
 from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.files.recognised import seems
 from rlm_dsl.context.files.unpacking import require_bounded
 from rlm_dsl.context.format import table_format
-from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.options import ReadingOptions, listed, number_signs
 from rlm_dsl.context.rows.arrow_rows import SeenArrow
 from rlm_dsl.context.rows.file_tables import Surveyed
-from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, NULL, TEXT, TIMESTAMP, Table, Type
+from rlm_dsl.context.rows.totals import SAMPLE_ROWS, is_total, shown_total, told_subtotals
+from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, NULL, TEXT, TIMESTAMP, Decimal, Table, Type
 
 ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-OPTIONS = ("sheet", "header", "skip", "columns")
+OPTIONS = (
+    *("sheet", "header", "skip", "skip_last", "totals"),
+    *("decimal", "thousands", "units", "nulls", "dates", "columns"),
+)
 LOOK = 50
 """Rows among which the header is looked for."""
 SAFE = 2**53
@@ -58,17 +67,75 @@ def survey_sheet(read: Read, options: ReadingOptions, declared: Table | None) ->
     numbers = [at for at, row in enumerate(sheet.rows) if at >= start and row.count("") < len(row)]
     blank = len(sheet.rows) - start - len(numbers)
     told += [f"{blank:,} blank rows were passed over"] if blank else []
-    cells = zip(*(sheet.rows[at] for at in numbers), strict=False) if numbers else iter([()] * len(names))
-    made = {name: column(values) for name, values in zip(names, cells, strict=False) if name}
-    columns = {name: seen for name, (seen, _) in made.items()}
+    numbers = numbers[: max(0, len(numbers) - options.skip_last)]
     lines = [sheet.first + at for at in numbers]
+    spelling = spelling_of(options)
+    cells = zip(*(sheet.rows[at] for at in numbers), strict=False) if numbers else iter([()] * len(names))
+    made = {name: column(spelled(values, spelling)) for name, values in zip(names, cells, strict=False) if name}
+    columns = {name: seen for name, (seen, _) in made.items()}
+    told += [*subtotals(sheet, numbers, names), *hints(list(odd_columns(sheet, numbers, names, columns)), spelling)]
 
     def rows(content: bytes, schema: Table) -> Iterator[Any]:
         held = {name: (seen.found, values) for name, (seen, values) in made.items()}
         yield placed(lines, {f.name: wider(held[f.name][1], held[f.name][0], f.type) for f in schema.columns})
 
     refusal = UserError(f"{given}: the sheet `{sheet.name}` is empty", "a sheet has a row of names, and rows below it")
-    return Surveyed("sheet", columns, rows, [*told, *noted], refusal)
+    return Surveyed("sheet", columns, rows, [*told, *noted], refusal, total=total_of(sheet, numbers))
+
+
+def total_of(sheet: Sheet, numbers: Sequence[int]) -> str:
+    """The last row as it is shown, where it looks like a total of those above."""
+    held = [sheet.rows[at] for at in numbers]
+    above = held[: min(len(held) - 1, SAMPLE_ROWS)]
+    return shown_total(held[-1]) if held and is_total(above, held[-1], len(above) == len(held) - 1) else ""
+
+
+def subtotals(sheet: Sheet, numbers: Sequence[int], names: Sequence[str]) -> list[str]:
+    """Rows among the others that are labelled as totals."""
+    rows = [(sheet.first + at, sheet.rows[at]) for at in numbers[:-1][:SAMPLE_ROWS]]
+    return told_subtotals(rows, names, "row")
+
+
+def odd_columns(
+    sheet: Sheet, numbers: Sequence[int], names: Sequence[str], columns: Mapping[str, SeenArrow]
+) -> Iterator[OddColumn]:
+    """The columns of texts with the first cell at which they were no numbers or days any more."""
+    for place, name in enumerate(names):
+        if not name or columns[name].found != TEXT:
+            continue
+        cells = [(at, sheet.rows[at][place]) for at in numbers if sheet.rows[at][place] not in ("", None)]
+        odd = next(((at, cell) for at, cell in cells if isinstance(cell, str) and not reads(cell)), None)
+        if odd is not None:
+            known = [shown(cell) or "" for _, cell in cells[:MOST]]
+            yield OddColumn(name, known, odd[1], f"row {sheet.first + odd[0]}")
+
+
+def spelling_of(options: ReadingOptions) -> Spelling:
+    decimal, thousands = number_signs(options)
+    return Spelling(decimal, thousands, options.nulls, listed(options.dates), options.units)
+
+
+def spelled(values: Sequence[Any], spelling: Spelling) -> Sequence[Any]:
+    """A column's cells with what its texts say in a spelling; where one of them says no number or day, all stay."""
+    if str not in set(map(type, values)):
+        return values
+    if spelling.nulls:
+        values = [None if isinstance(value, str) and value in spelling.nulls else value for value in values]
+    if not spelling.changes:
+        return values
+    made = [read_text(spelling.value(value)) if isinstance(value, str) and value else value for value in values]
+    return values if any(isinstance(value, str) and value for value in made) else made
+
+
+def read_text(cell: str) -> Any:
+    """A number, day or moment that a text says, else the text."""
+    for type_, read in READERS:
+        try:
+            value = read(cell)
+        except (ValueError, KeyError):
+            continue
+        return Exact(cell) if type_ == FLOAT and "e" not in cell.lower() else value
+    return cell
 
 
 def open_sheet(read: Read, said: str) -> Sheet:
@@ -130,6 +197,10 @@ def header_row(sheet: Sheet, options: ReadingOptions) -> tuple[int | None, list[
     widths = [filled(row) for row in sheet.rows[skipped : skipped + LOOK]]
     least = max(1, (max(widths, default=0) + 1) // 2)
     at = skipped + next((n for n, width in enumerate(widths) if width >= least), 0)
+    if widths[at - skipped : at - skipped + 1] == [1] and max(widths) > 1:  # of two columns, a title fills half
+        below = next((n for n, width in enumerate(widths) if n > at - skipped and width), 0)
+        names = [cell for cell in sheet.rows[skipped + below] if cell not in ("", None)]
+        at = skipped + below if len(names) > 1 and all(isinstance(cell, str) for cell in names) else at
     if at == skipped or options.skip:
         return at, []
     above = [n for n in range(at) if filled(sheet.rows[n])]
@@ -164,6 +235,8 @@ def column(values: Sequence[Any]) -> tuple[SeenArrow, Any]:
         kinds = set(map(type, values))
     nulls = type(None) in kinds
     kinds.discard(type(None))
+    if Exact in kinds:
+        return exact_column(values, float in kinds, nulls)
     type_, arrow = kind_of(kinds)
     if type_ == NULL:
         return SeenArrow(NULL, nulls), pa.nulls(len(values))
@@ -176,6 +249,17 @@ def column(values: Sequence[Any]) -> tuple[SeenArrow, Any]:
     if type_ == FLOAT and (whole := whole_numbers(cells)) is not None:
         return SeenArrow(INT, nulls), whole
     return SeenArrow(type_, nulls), cells
+
+
+def exact_column(values: Sequence[Any], floats: bool, nulls: bool) -> tuple[SeenArrow, Any]:
+    """Numbers of which some were written as texts: exact where none is a float."""
+    import pyarrow as pa
+
+    if floats:
+        return SeenArrow(FLOAT, nulls), pa.array([None if v is None else float(v) for v in values], pa.float64())
+    scale = max(max(0, -int(v.as_tuple().exponent)) for v in values if isinstance(v, Exact))
+    type_ = Decimal(scale)
+    return SeenArrow(type_, nulls), pa.array([None if v is None else Exact(v) for v in values], arrow_type(type_))
 
 
 def kind_of(kinds: set[type]) -> tuple[Type, Any]:

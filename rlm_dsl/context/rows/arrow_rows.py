@@ -7,8 +7,8 @@ type for is text or left out, and said (see arrow_columns); no file is refused f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
@@ -16,6 +16,7 @@ from rlm_dsl.context.columns.arrow_columns import Way, remaining, ways_of, wider
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.value_types import common_type
 from rlm_dsl.context.rows.file_tables import Surveyed, no_rows
+from rlm_dsl.context.rows.totals import SAMPLE_ROWS, all_but_last, is_total, shown_total
 from rlm_dsl.language.types import NULL, TEXT, Field, Table, Type, bare, null_if, nullable
 
 BATCH = 50_000
@@ -135,15 +136,62 @@ def batch(held: Any, columns: ArrowColumns, schema: Table, passed: int) -> Any:
 
 
 def survey_arrow_rows(
-    form: str, arrow: Any, read: Callable[[bytes], Iterable[Any]], content: bytes, given: str
+    form: str, arrow: Any, read: Callable[[bytes], Iterable[Any]], content: bytes, given: str, skip_last: int = 0
 ) -> Surveyed:
-    """A first look at a file of which `read` makes batches."""
-    columns = columns_of(arrow, read(content), given)
+    """A first look at a file of which `read` makes batches; so many rows at its end do not count."""
+
+    def counting(content: bytes) -> Iterator[Any]:
+        return all_but_last(iter(read(content)), skip_last, len, lambda batch, rows: batch.slice(0, rows))
+
+    ends = Ends()
+    columns = columns_of(arrow, ends.passing(counting(content)), given)
 
     def rows(content: bytes, schema: Table) -> Iterator[Any]:
-        return placed_rows(read(content), columns, schema)
+        return placed_rows(counting(content), columns, schema)
 
-    return Surveyed(form, columns.seen, rows, list(columns.notes))
+    return Surveyed(form, columns.seen, rows, list(columns.notes), total=ends.total)
+
+
+@dataclass(slots=True)
+class Ends:
+    """The first rows of batches and the last one, once they were passed on."""
+
+    first: list[Any] = field(default_factory=list)
+    last: Any = None
+    count: int = 0
+
+    def passing(self, batches: Iterable[Any]) -> Iterator[Any]:
+        for batch in batches:
+            self.first += [batch.slice(0, SAMPLE_ROWS - self.count)] if self.count < SAMPLE_ROWS else []
+            self.last = batch if len(batch) else self.last
+            self.count += len(batch)
+            yield batch
+
+    @property
+    def total(self) -> str:
+        """The last row as it is shown, where it looks like a total of those above."""
+        if self.last is None:
+            return ""
+        plain = [place for place, column in enumerate(self.last.schema) if is_plain(column.type)]
+        try:
+            above = [row for batch in self.first for row in rows_of(batch, plain)]
+            (last,) = rows_of(self.last.slice(len(self.last) - 1), plain)
+        except (ValueError, ArithmeticError, UnicodeDecodeError):  # values that Python has not, which ways read
+            return ""
+        above = above[: min(self.count - 1, SAMPLE_ROWS)]
+        return shown_total(last) if is_total(above, last, len(above) == self.count - 1) else ""
+
+
+def is_plain(kind: Any) -> bool:
+    """Whether values are texts or numbers."""
+    import pyarrow as pa
+
+    t = pa.types
+    return any(test(kind) for test in (t.is_string, t.is_large_string, t.is_integer, t.is_floating, t.is_decimal))
+
+
+def rows_of(batch: Any, places: Sequence[int]) -> list[tuple[Any, ...]]:
+    return list(zip(*(batch.column(place).to_pylist() for place in places), strict=True))
 
 
 def load_arrow_rows(arrow: Any, read: Callable[[], Iterable[Any]], given: str) -> tuple[ArrowColumns, Iterator[Any]]:

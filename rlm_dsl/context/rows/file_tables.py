@@ -26,7 +26,7 @@ from rlm_dsl.context.files.read import Progress, Read, read_file, read_one, size
 from rlm_dsl.context.files.recognised import refuse_binary
 from rlm_dsl.context.files.streams import plain_name
 from rlm_dsl.context.files.text import UTF_8, in_file, is_utf_8, text_of, wide_encoding
-from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
+from rlm_dsl.context.options import NO, NO_OPTIONS, ReadingOptions
 from rlm_dsl.language.types import TEXT, Field, Table, Type, bare, null_if, nullable
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Surveyed:
     """What a first look at one file finds: its columns in order; how its bytes become rows once types are known, which
     are then its own or wider; notes. `refusal` is raised where nobody says what columns a file without any has; `state`
     are values of JSON by which the look goes on where the file has grown, None where it does not; `kind` is the name of
-    the format that looked."""
+    the format that looked; `total` shows the last row where it looks like a total of those above."""
 
     form: str
     columns: Mapping[str, ColumnSeen]
@@ -68,6 +68,7 @@ class Surveyed:
     encoding: str = UTF_8
     state: Mapping[str, Any] | None = None
     kind: str = ""
+    total: str = ""
 
     @property
     def schema(self) -> Table:
@@ -105,7 +106,15 @@ class Reader:
     declared: Table | None = None
 
     def survey(self, read: Read) -> Surveyed:
-        return replace(self.surveyed(read), kind=self.kind.name)
+        """A first look at one file; a last row that is a total is told, or left out where that is said."""
+        seen = self.surveyed(read)
+        if seen.total and self.options.totals == NO:
+            fewer = replace(self, options=replace(self.options, skip_last=self.options.skip_last + 1))
+            left = fewer.surveyed(read)
+            seen = replace(left, notes=[*left.notes, f"the last row is left out as a total ({seen.total})"])
+        else:
+            seen = with_total_told(seen, self.options)
+        return replace(seen, kind=self.kind.name)
 
     def surveyed(self, read: Read) -> Surveyed:
         if not self.kind.text:
@@ -133,6 +142,8 @@ class Reader:
         plain = self.options.encoding in ("", UTF_8) and before.encoding == UTF_8 and not wide_encoding(content)[0]
         if self.kind.go_on is None or before.state is None or not plain or self.options.earlier:
             return None
+        if self.options.skip_last or self.options.totals:  # what was the end is none now
+            return None
         if content[past - 1 : past] != b"\n" or not is_utf_8(content[past:]):
             return None
         refuse_binary(content, read.source.path, self.options.encoding)
@@ -140,7 +151,14 @@ class Reader:
             seen = self.kind.go_on(read, self.options, before, past)
         except (KeyError, TypeError, ValueError, IndexError):  # what was kept of it is no state
             return None
-        return None if seen is None else replace(seen, kind=self.kind.name)
+        return None if seen is None else replace(with_total_told(seen, self.options), kind=self.kind.name)
+
+
+def with_total_told(seen: Surveyed, options: ReadingOptions) -> Surveyed:
+    if not seen.total or options.totals:
+        return seen
+    told = f"the last row looks like a total ({seen.total}): totals=no leaves it out"
+    return replace(seen, notes=[*seen.notes, told])
 
 
 def load_tables(

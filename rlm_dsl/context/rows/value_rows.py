@@ -17,6 +17,7 @@ from rlm_dsl.context.columns.value_types import SeenValues, column_of, observe_v
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.rows.counted import CountedRows
 from rlm_dsl.context.rows.file_tables import NOTHING, VALUE, Surveyed
+from rlm_dsl.context.rows.totals import SAMPLE_ROWS, all_but_last, is_total, shown_total
 from rlm_dsl.language.types import NULL, Field, Table
 
 DEEPEST = 100
@@ -36,6 +37,12 @@ class Part:
     blank: int = 0
     halves: int = 0
     odd_numbers: list[int] = field(default_factory=list)
+
+    def first(self, count: int) -> Part:
+        """The first rows alone."""
+        lines = self.lines[:count]
+        odd = [line for line in self.odd_numbers if line in {*lines}]
+        return Part(lines, self.starts[:count], self.ends[:count], self.rows[:count], self.blank, self.halves, odd)
 
     def add(self, line: int, start: int, end: int, value: Any, halves: bool) -> None:
         """A value that is no object becomes the row's field `value`."""
@@ -128,18 +135,35 @@ def survey_values(
     refusal: Refusal,
     before: SeenRows | None = None,
     state: Mapping[str, Any] | None = None,
+    skip_last: int = 0,
 ) -> Surveyed:
     """A first look at a file of values, of which `read` makes parts, behind what was found before; `state` is what else
-    it takes to go on when the file has grown."""
-    seen = survey(lambda: read(content), before or SeenRows(), refusal)
+    it takes to go on when the file has grown; so many rows at its end do not count."""
+
+    def counting(content: bytes) -> Iterator[Part]:
+        return all_but_last(read(content), skip_last, lambda part: len(part.rows), Part.first)
+
+    seen = survey(lambda: counting(content), before or SeenRows(), refusal)
     names, noted = free_names(list(seen.keys))
     held = dict(zip(names, seen.keys.values(), strict=True))
 
     def rows(content: bytes, schema: Table) -> Iterator[Any]:
-        return batches(read(content), schema, seen.keys)
+        return batches(counting(content), schema, seen.keys)
 
     notes = [*noted, *seen.notes()]
     return Surveyed(form, held, rows, notes, state=None if state is None else {**seen.state, **state})
+
+
+def total_of(parts: Iterable[Part], last: Mapping[str, Any] | None, whole: bool) -> str:
+    """The last row as it is shown, where it looks like a total of those in parts; without `last` the last of these is
+    meant."""
+    rows = [row for part in parts for row in part.rows]
+    if last is None:
+        rows, last = rows[:-1], (rows[-1] if rows else {})
+    above = rows[:SAMPLE_ROWS]
+    keys = dict.fromkeys(key for row in (*above, last) for key in row)
+    held = [[row.get(key) for key in keys] for row in (*above, last)]
+    return shown_total(held[-1]) if is_total(held[:-1], held[-1], whole and len(above) == len(rows)) else ""
 
 
 def survey(read: Reading, before: SeenRows, refusal: Refusal | None = None) -> SeenRows:

@@ -8,8 +8,8 @@ from rlm_dsl.context.format import table_format
 from rlm_dsl.context.formats.csv.rows import survey_csv, survey_more_csv
 
 OPTIONS = (
-    *("encoding", "delimiter", "quote", "header", "skip", "comment"),
-    *("decimal", "thousands", "nulls", "dates", "columns"),
+    *("encoding", "delimiter", "quote", "header", "skip", "skip_last", "totals", "comment"),
+    *("decimal", "thousands", "units", "nulls", "dates", "columns"),
 )
 
 CSV = table_format(

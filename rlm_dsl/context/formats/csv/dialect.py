@@ -11,12 +11,14 @@ import csv
 import datetime
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rlm_dsl.context.columns.cell_types import READERS
+from rlm_dsl.context.columns.spelling import Spelling
 from rlm_dsl.context.files.encodings import BOM
-from rlm_dsl.context.options import NO, YES, ReadingOptions, quoted
+from rlm_dsl.context.options import NO, YES, ReadingOptions, listed, number_signs, written
+from rlm_dsl.context.rows.totals import SAMPLE_ROWS, is_total, shown_total, told_subtotals
 
 SAMPLE = 1 << 16
 """Bytes of the beginning that tell a file's dialect."""
@@ -28,6 +30,13 @@ SEP = re.compile(rb"\A(?:\xef\xbb\xbf)?\"?sep=(.)\"?[ \t]*\r*(?:\n|\Z)", re.IGNO
 COMMENTS = ("#", "//", "%", "--")
 COMMA_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?\Z")
 COMMA_SURE = re.compile(r".*,(?:\d{1,2}|\d{4,})\Z")
+POINT_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+\Z")
+WHOLE = re.compile(r"[+-]?\d+\Z")
+POINT_SURE = re.compile(r"[+-]?\d+\.(?:\d{1,2}|\d{4,})\Z")
+NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?\Z")
+COMMA_SURE = re.compile(r".*,(?:\d{1,2}|\d{4,})\Z")
+POINT_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+\Z")
+WHOLE = re.compile(r"[+-]?\d+\Z")
 POINT_SURE = re.compile(r"[+-]?\d+\.(?:\d{1,2}|\d{4,})\Z")
 TOTAL = re.compile(
     r"(?:grand |sub)?(?:total|sum|summe|gesamt|gesamtsumme|somme|suma|totale|insgesamt)\b", re.IGNORECASE
@@ -36,9 +45,14 @@ NUMBER = re.compile(r"[+-]?[\d.,' ]*\d[\d.,' ]*\Z")
 SWAPPED = {"'": bytes.maketrans(b"'\"", b"\"'")}
 
 
+Records = Sequence[tuple[int, list[str]]]
+"""Records with the line on which each begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How records are cut and cells read. `quote` is '"', "'" or '' for none; `passed` lines were made blank."""
+    """How records are cut and cells read. `quote` is '"', "'" or '' for none; `passed` lines were made blank; `sample`
+    are the first records, `total` is the last row where it looks like a total of those above."""
 
     delimiter: str
     quote: str = '"'
@@ -47,6 +61,8 @@ class Dialect:
     thousands: str = ""
     notes: tuple[str, ...] = ()
     passed: int = 0
+    sample: tuple[list[str], ...] = ()
+    total: str = ""
 
 
 def find_dialect(content: bytes, options: ReadingOptions, usual: str) -> Dialect:
@@ -60,20 +76,29 @@ def find_dialect(content: bytes, options: ReadingOptions, usual: str) -> Dialect
         notes.append(f"its first line says that {DELIMITERS.get(delimiter, repr(delimiter))} separate fields")
     prepared, passed = prepare(content, options)
     sample = sample_of(prepared, options)
-    records = list(records_in(sample, delimiter or usual))
+    numbered = list(numbered_records(sample, delimiter or usual))
     if not delimiter:
-        delimiter = best_delimiter(sample, usual, records)
+        delimiter = best_delimiter(sample, usual, [record for _, record in numbered])
         if delimiter != usual:
             notes.append(f"fields are separated by {DELIMITERS[delimiter]}")
-            records = list(records_in(sample, delimiter))
+            numbered = list(numbered_records(sample, delimiter))
     headed = options.header != NO
-    decimal, thousands = options.decimal, options.thousands
-    if not decimal and not thousands and delimiter != "," and comma_numbers(records[headed:]):
-        decimal, thousands = ",", "."
-        notes.append('numbers have "," for a decimal sign and "." between thousands; if not, say decimal="."')
+    found = parts_of(numbered)
+    records = [record for _, record in found.data]
+    decimal, thousands = number_signs(options)
+    if not decimal and not thousands and delimiter != ",":
+        if comma_numbers(records[headed:]):
+            decimal, thousands = ",", "."
+            notes.append('numbers have "," for a decimal sign and "." between thousands; if not, say decimal="."')
+        elif number := point_grouped(records[headed:]):
+            notes.append(
+                f'numbers such as {number} have "." for a decimal sign; '
+                'if it stands between thousands, say thousands="."'
+            )
     quote = '"' if options.quote is None else options.quote
     made = Dialect(delimiter, quote, headed, decimal, thousands, tuple(notes), passed)
-    return replace(made, notes=(*made.notes, *advice(records, prepared, made, options)))
+    told = (*made.notes, *advice(found, sample, made, options), *below_preamble(sample, found, made, options))
+    return replace(made, notes=told, sample=tuple(records[headed:]), total=total_of(records, prepared, made))
 
 
 def earlier(content: bytes, usual: str) -> Dialect:
@@ -95,8 +120,11 @@ def prepare(content: bytes, options: ReadingOptions) -> tuple[bytes, int]:
     if SEP.match(content) and not skipped:
         skipped = 1
     spans = list(first_lines(content, skipped))
-    if options.comment:
-        spans += comment_lines(content, options.comment.encode(), spans[-1][1] if spans else 0)
+    begin = spans[-1][1] if spans else 0
+    for sign in listed(options.comment):
+        spans += comment_lines(content, sign.encode(), begin)
+    if options.skip_last:
+        spans += last_lines(content, {start for start, _ in spans}, options.skip_last, options.header != NO)
     if options.quote not in (None, '"'):
         content = with_quotes(content, options.quote)
     if not spans:
@@ -118,6 +146,18 @@ def first_lines(content: bytes, count: int) -> Iterator[tuple[int, int]]:
         end = len(content) if feed < 0 else feed
         yield start, end
         start = end + 1
+
+
+def last_lines(content: bytes, passed: Collection[int], count: int, headed: bool) -> list[tuple[int, int]]:
+    """The last lines that are not blank nor passed over; the first of all is the header, and stays."""
+    found: list[tuple[int, int]] = []
+    end = len(content)
+    while len(found) < count + headed and end > 0:
+        start = content.rfind(b"\n", 0, end) + 1
+        if content[start:end].strip(b"\r\n\xef\xbb\xbf") and start not in passed:
+            found.append((start, end))
+        end = start - 1
+    return found[:-1] if headed else found
 
 
 def comment_lines(content: bytes, sign: bytes, at: int) -> Iterator[tuple[int, int]]:
@@ -155,10 +195,20 @@ def sample_of(content: bytes, options: ReadingOptions) -> str:
 
 def records_in(sample: str, delimiter: str) -> Iterator[list[str]]:
     """The records of a sample, blank ones left out."""
+    for _, record in numbered_records(sample, delimiter):
+        yield record
+
+
+def numbered_records(sample: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The records of a sample with the line on which each begins, blank ones left out."""
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(sample.split("\n"), delimiter=delimiter)
+    begin = 1
     try:
-        yield from (record for record in reader if record)
+        for record in reader:
+            if record:
+                yield begin, record
+            begin = reader.line_num + 1
     except csv.Error:
         return
 
@@ -197,39 +247,116 @@ def comma_numbers(records: Sequence[Sequence[str]]) -> bool:
     return any(all(map(COMMA_NUMBER.match, cells)) and any(map(COMMA_SURE.match, cells)) for cells in columns)
 
 
-def advice(records: list[list[str]], content: bytes, dialect: Dialect, options: ReadingOptions) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a sample's records seem to be: lines before the header, comments before or below it, the header and rows.
+    `width` is how many fields most have; `signs` are those that comments begin with."""
+
+    before: Records
+    above: Records
+    below: Records
+    data: Records
+    width: int
+    signs: tuple[str, ...]
+
+
+def parts_of(records: Records) -> Parts:
+    rows = [record for _, record in records if not record[0].lstrip().startswith(COMMENTS)] or [r for _, r in records]
+    widths = Counter(map(len, rows))
+    width = max(widths, key=lambda each: (widths[each], each), default=0)
+    first = next((n for n, (_, record) in enumerate(records) if len(record) >= width), 0)
+
+    def sign_of(place: int, record: Sequence[str]) -> str:
+        odd = place < first or len(record) < width
+        return next((sign for sign in COMMENTS if record[0].lstrip().startswith(sign)), "") if odd else ""
+
+    signs = [sign_of(n, record) for n, (_, record) in enumerate(records)]
+    return Parts(
+        [each for each, sign in zip(records[:first], signs, strict=False) if not sign],
+        [each for each, sign in zip(records[:first], signs, strict=False) if sign],
+        [each for each, sign in zip(records[first:], signs[first:], strict=True) if sign],
+        [each for each, sign in zip(records[first:], signs[first:], strict=True) if not sign],
+        width,
+        tuple(dict.fromkeys(filter(None, signs))),
+    )
+
+
+def point_grouped(records: Sequence[Sequence[str]]) -> str:
+    """A number of a column whose points may all stand between thousands, '' where there is none."""
+    width = max(map(len, records), default=0)
+    for n in range(width):
+        cells = [r[n].strip() for r in records if len(r) > n and r[n].strip()]
+        pointed = [cell for cell in cells if "." in cell]
+        if pointed and all(POINT_GROUPED.match(cell) or WHOLE.match(cell) for cell in cells):
+            return pointed[0]
+    return ""
+
+
+def advice(parts: Parts, sample: str, dialect: Dialect, options: ReadingOptions) -> Iterator[str]:
     """What seems to be none of the data, and how to say so."""
-    if not records:
+    if not parts.data:
         return
-    width = Counter(len(record) for record in records).most_common(1)[0][0]
-    first = records[0]
-    preamble = next((n for n, record in enumerate(records) if len(record) >= width), 0)
-    lines = content[:SAMPLE].removeprefix(BOM).split(b"\n")[:200]
-    signs = [sign for sign in COMMENTS if any(line.lstrip().startswith(sign.encode()) for line in lines)]
-    sign = next((sign for sign in signs if len(first) < width and first[0].startswith(sign)), "")
-    sign = sign or next((s for s in signs if any(r[0].startswith(s) and len(r) < width for r in records)), "")
-    if sign and not options.comment:
-        yield f'lines begin with "{sign}": comment={quoted(sign)} passes over them'
-    elif preamble and width > 1 and not options.skip and options.header in ("", YES):
-        number = line_of(lines, records[preamble], dialect.delimiter)
+    records = [record for _, record in parts.data]
+    skips = bool(parts.before) and parts.width > 1 and not options.skip and options.header in ("", YES)
+    if skips:
+        number = parts.data[0][0]
+        count = len(parts.before) + len(parts.above)
         yield (
-            f"{preamble:,} lines stand before what looks like the header: skip={number - 1} passes over them "
+            f"{count:,} lines stand before what looks like the header: skip={number - 1} passes over them "
             f"(line {number} is then the header)"
         )
-    elif dialect.headed and not options.header and looks_like_data(records):
+    elif not parts.before and not parts.above and dialect.headed and not options.header and looks_like_data(records):
         yield "the first row looks like data: header=no reads it as a row"
-    if len(records) > 3 and not preamble and is_units(records):
-        start = ",".join(records[1])[:20] if dialect.delimiter == "," else dialect.delimiter.join(records[1])[:20]
-        yield f"the row below the header looks like units: comment={quoted(start)} passes over it"
-    ending = last_line(content)
-    last = next(records_in(ending, dialect.delimiter), [""])
-    if len(records) > 2 and any(TOTAL.match(cell.strip()) for cell in last) and any(NUMBER.match(c) for c in last):
-        yield f"the last row looks like a total: comment={quoted(ending[:20])} passes over it"
+    seen = parts.below if skips else (*parts.above, *parts.below)
+    signs = [sign for sign in parts.signs if any(record[0].lstrip().startswith(sign) for _, record in seen)]
+    told = [f"lines begin with {' or '.join(written_sign(sign) for sign in signs)}"] if signs else []
+    if len(records) > 3 and dialect.headed and is_units(records):
+        told.append("the row below the header looks like units")
+        signs.append(sample.split("\n")[parts.data[1][0] - 1][:20])
+    if told:
+        wanted = tuple(dict.fromkeys((*listed(options.comment), *signs)))
+        them = "them" if len(parts.signs) else "it"
+        yield f"{', and '.join(told)}: comment={written(wanted if len(wanted) > 1 else wanted[0])} passes over {them}"
+    yield from subtotals(parts.data, dialect)
 
 
-def line_of(lines: Sequence[bytes], record: Sequence[str], delimiter: str) -> int:
-    wanted = record[0].encode()
-    return next((n for n, line in enumerate(lines, 1) if wanted in line and delimiter.encode() in line), 1)
+def below_preamble(sample: str, parts: Parts, dialect: Dialect, options: ReadingOptions) -> Iterator[str]:
+    """That lines cut at another sign stand below some that hide it."""
+    if options.delimiter or options.skip or parts.width > 1:
+        return
+    for each in DELIMITERS:
+        found = parts_of(list(numbered_records(sample, each)))
+        steady = sum(len(record) == found.width for _, record in found.data)
+        if found.width > 1 and found.before and len(found.data) > 1 and steady >= STEADY * len(found.data):
+            number = found.data[0][0]
+            yield f"from line {number} on {DELIMITERS[each]} seem to separate fields: skip={number - 1} reads them so"
+            return
+
+
+def written_sign(sign: str) -> str:
+    return f'"{sign}"'
+
+
+def subtotals(data: Records, dialect: Dialect) -> list[str]:
+    """Rows among the others that are labelled as totals."""
+    width = max(len(record) for _, record in data)
+    header = data[0][1] if dialect.headed else []
+    names = [*(name.strip() for name in header), *(f"column_{n}" for n in range(len(header) + 1, width + 1))]
+    return told_subtotals(data[dialect.headed : -1], names, "line")
+
+
+def total_of(records: Sequence[Sequence[str]], content: bytes, dialect: Dialect) -> str:
+    """The last row as it is shown, where it looks like a total of those above."""
+    rows = records[dialect.headed :]
+    whole = len(content) <= SAMPLE
+    last = rows[-1] if whole and rows else next(records_in(last_line(content), dialect.delimiter), [])
+    above = rows[:-1] if whole else rows
+    spelling = Spelling(dialect.decimal, dialect.thousands)
+    width = max(map(len, above), default=0)
+    if len(last) > width:
+        return ""
+    held = [[spelling.value(cell.strip()) for cell in row] for row in (*above[:SAMPLE_ROWS], last)]
+    return shown_total(last) if is_total(held[:-1], held[-1], whole and len(above) <= SAMPLE_ROWS) else ""
 
 
 def last_line(content: bytes) -> str:

@@ -56,7 +56,7 @@ def survey_csv(read: Read, options: ReadingOptions, declared: Table | None, deli
     form = "tsv" if dialect.delimiter == "\t" else "csv"
     prepared = prepare(content, options)[0]
     if not NOT_BLANK.search(prepared, len(BOM) if content.startswith(BOM) else 0):
-        refusal = UserError(f"{given} is empty", "a CSV file begins with a header line")
+        refusal = UserError(f"{given} is empty{but_for(content)}", "a CSV file begins with a header line")
         return Surveyed(form, {}, lambda _, schema: (), (), refusal)
     cells = Cells.of(dialect, options)
     parsed: list[Parsed] | None = [] if read.kept and len(content) <= KEPT else None
@@ -77,8 +77,15 @@ def survey_csv(read: Read, options: ReadingOptions, declared: Table | None, deli
         held = with_line_feeds(held) if survey.returns else held
         return rows(parsed_blocks(held, cells, given, width), cells, schema, width, survey.found)
 
-    notes = [*dialect.notes, *survey.notes(dialect.passed)]
-    return Surveyed(form, survey.found, made, notes, state=survey.state(dialect))
+    notes = [*dialect.notes, *survey.notes(dialect.passed), *survey.hints(cells)]
+    return Surveyed(form, survey.found, made, notes, state=survey.state(dialect), total=dialect.total)
+
+
+def but_for(content: bytes) -> str:
+    """What a file without a record holds."""
+    if NOT_BLANK.search(content.removeprefix(BOM)):
+        return " but for lines that are passed over"
+    return " but for a byte order mark" if content.startswith(BOM) else " but for line ends" if content else ""
 
 
 def survey_more_csv(
@@ -105,8 +112,8 @@ def survey_more_csv(
         parsed = parsed_of(more(prepare(again, options)[0]), cells, width)
         return rows(parsed, cells, schema, width, survey.found)
 
-    notes = [*dialect.notes, *survey.notes(dialect.passed)]
-    return Surveyed(before.form, survey.found, made, notes, state=survey.state(dialect))
+    notes = [*dialect.notes, *survey.notes(dialect.passed), *survey.hints(cells)]
+    return Surveyed(before.form, survey.found, made, notes, state=survey.state(dialect), total=dialect.total)
 
 
 LONE_RETURN = "a line ends in CR alone"

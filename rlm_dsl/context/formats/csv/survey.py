@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.context.columns.declared_columns import Declared
+from rlm_dsl.context.columns.hints import OddColumn, breaking, hints
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.text_columns import Seen, observe
 from rlm_dsl.context.formats.csv.blocks import Block
@@ -48,6 +49,8 @@ class Survey:
     line: int = 1
     returns: bool = False
     """Whether lines that end in CR alone were found among others."""
+    odd: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Of columns that are text: the line and text of the cell at which no other type was left."""
 
     @property
     def extra(self) -> str:
@@ -67,6 +70,18 @@ class Survey:
         told += [] if self.valid else ["bytes that are not UTF-8 are shown as U+FFFD"]
         return told + (["some lines end in CR alone"] if self.returns else [])
 
+    def hints(self, cells: Cells) -> list[str]:
+        """How columns of texts would be numbers or days; of each, the cell that made it text."""
+        said, odd = cells.spelling, []
+        for place, (name, column) in enumerate(zip(self.names, self.columns, strict=True)):
+            if name not in self.odd or not isinstance(column, Seen):
+                continue
+            line, cell = self.odd[name]
+            sample = [record[place] for record in cells.dialect.sample if len(record) > place]
+            known = [said.value(each) for each in sample if each not in said.nulls]
+            odd.append(OddColumn(name, known, cell, f"line {line}"))
+        return hints(odd, said)
+
     def look_at(self, block: Block, texts: Sequence[Any], cells: Cells) -> None:
         """Look at more records."""
         width = len(self.names)
@@ -76,7 +91,11 @@ class Survey:
         self.blank, self.valid, self.line = self.blank + block.blank, self.valid and block.valid, block.next_line
         for index, (column, held) in enumerate(zip(self.columns, texts, strict=False)):
             if isinstance(column, Seen):
-                self.columns[index] = observe(column, cells.values(held))
+                values = cells.values(held)
+                self.columns[index] = made = observe(column, values)
+                place = breaking(values, column.types) if column.types and not made.types else None
+                if place is not None:
+                    self.odd[self.names[index]] = (int(block.lines[place]), held[place].as_py())
                 continue
             read = held if bare(column.declared) == TEXT else cells.values(held)
             self.columns[index], wrong = column.look_at(read)
@@ -91,7 +110,7 @@ class Survey:
             return None
         held = {"dialect": sure(dialect), "names": self.names, "told": self.told, "blank": self.blank}
         places = {name: [of.count, of.first] for name, of in (("short", self.short), ("long", self.long))}
-        return {**held, **places, "line": self.line}
+        return {**held, **places, "line": self.line, "odd": {name: list(at) for name, at in self.odd.items()}}
 
 
 def sure(dialect: Dialect) -> list[Any]:
@@ -107,4 +126,7 @@ def survey_of_state(state: Mapping[str, Any], columns: Mapping[str, Any]) -> Sur
         places.count, places.first = int(held[0]), [int(line) for line in held[1]]
     seen = [columns[name] for name in names]
     told = [str(note) for note in state["told"]]
-    return Survey(names, told, seen, {}, short=short, long=long, blank=int(state["blank"]), line=int(state["line"]))
+    odd = {str(name): (int(line), str(cell)) for name, (line, cell) in state["odd"].items()}
+    return Survey(
+        names, told, seen, {}, odd=odd, short=short, long=long, blank=int(state["blank"]), line=int(state["line"])
+    )

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rlm_dsl.context.files.read import Read
-from rlm_dsl.context.formats.json.values import HALF, WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
+from rlm_dsl.context.formats.json.values import HALF, PLAIN, WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
 from rlm_dsl.context.options import ReadingOptions
 from rlm_dsl.context.rows.file_tables import Surveyed
-from rlm_dsl.context.rows.value_rows import Part, SeenRows, seen_rows, survey_values, too_deep
+from rlm_dsl.context.rows.value_rows import Part, SeenRows, seen_rows, survey_values, too_deep, total_of
 from rlm_dsl.language.types import Table
 
 BLANK = b" \t\r"
+SAMPLE = 1 << 16
+"""Bytes of lines that are held against the last one."""
 
 
 def survey_json_lines(read: Read, options: ReadingOptions, declared: Table | None) -> Surveyed:
     """One file of JSON values. Raises UserError with line and column for anything else."""
-    return survey_from(read, 0, 0)
+    return survey_from(read, 0, 0, skip_last=options.skip_last)
 
 
 def survey_more_json_lines(read: Read, options: ReadingOptions, before: Surveyed, past: int) -> Surveyed | None:
@@ -33,12 +37,25 @@ def survey_more_json_lines(read: Read, options: ReadingOptions, before: Surveyed
     return survey_from(read, past, int(before.state["lines"]), known)
 
 
-def survey_from(read: Read, at: int, lines: int, before: SeenRows | None = None) -> Surveyed:
+def survey_from(read: Read, at: int, lines: int, before: SeenRows | None = None, skip_last: int = 0) -> Surveyed:
     """The values from a place on, behind so many lines."""
     given, content = read.source.path, read.content
     refusal = (f"{given} holds no object with a field", "a JSON Lines file has an object a line")
     state = {"lines": lines + content.count(b"\n", at)}
-    return survey_values("jsonl", lambda held: json_lines(held, given, at, lines), content, refusal, before, state)
+    read_lines = partial(json_lines, given=given, at=at, number=lines)
+    seen = survey_values("jsonl", read_lines, content, refusal, before, state, skip_last)
+    return replace(seen, total="" if skip_last else total_row(content, given))
+
+
+def total_row(content: bytes, given: str) -> str:
+    """The last line's values, where they look like a total of the lines at the beginning."""
+    end = len(content.rstrip(b"\r\n \t"))
+    start = content.rfind(b"\n", 0, end) + 1
+    last = value_of(content[start:end], PLAIN)
+    if end - start > SAMPLE or not isinstance(last, dict):
+        return ""
+    held = content[: min(start, content.rfind(b"\n", 0, SAMPLE) + 1)]
+    return total_of(json_lines(held, given, 0, 0), last, len(held) == start)
 
 
 def json_lines(content: bytes, given: str, at: int, number: int) -> Iterator[Part]:

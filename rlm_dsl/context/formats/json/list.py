@@ -11,6 +11,8 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files.encodings import BOM
@@ -18,7 +20,7 @@ from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.formats.json.values import WINDOW, decoder_for, may_be_deep, may_hold_halves, refusing
 from rlm_dsl.context.options import ReadingOptions
 from rlm_dsl.context.rows.file_tables import Surveyed
-from rlm_dsl.context.rows.value_rows import Part, survey_values, too_deep
+from rlm_dsl.context.rows.value_rows import Part, survey_values, too_deep, total_of
 from rlm_dsl.language.types import Table
 
 BLANK = re.compile(rb"[ \t\r\n]*")
@@ -34,7 +36,10 @@ def survey_json(read: Read, options: ReadingOptions, declared: Table | None) -> 
     if past_blank(read.content, len(BOM) if read.content.startswith(BOM) else 0) == len(read.content):
         return Surveyed("json", {}, lambda _, schema: (), (), UserError(f"{given} is empty", HINT))
     refusal = (f"{given} holds no object with a field", HINT)
-    return survey_values("json", lambda content: elements(content, given), read.content, refusal)
+    listed = partial(elements, given=given)
+    seen = survey_values("json", listed, read.content, refusal, skip_last=options.skip_last)
+    whole = len(read.content) <= WINDOW
+    return replace(seen, total=total_of(listed(read.content), None, True) if whole and not options.skip_last else "")
 
 
 def elements(content: bytes, given: str) -> Iterator[Part]:

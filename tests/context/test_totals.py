@@ -1,0 +1,140 @@
+"""Totals among the rows of a table: told, and left out where that is said, before types are found.
+
+In: small tables of every format that may end in one. Out: nothing but a verdict. Law: what is left out is what is told.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rlm_dsl.context.loading import load
+from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.rows.totals import all_but_last, is_total, label_of
+from tests.support.contexts import cells, column, notes, written
+from tests.support.optional import needs
+from tests.support.workbooks import workbook
+
+TOLD = "the last row looks like a total"
+ROWS = [["id", "amount"], [1, 10.5], [2, 20.0], ["Total", 30.5]]
+
+
+def arrow(rows: list[list[object]], form: str) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    made = pa.table({str(name): [row[n] for row in rows[1:]] for n, name in enumerate(rows[0])})
+    held = io.BytesIO()
+    if form == "parquet":
+        pq.write_table(made, held, row_group_size=1)
+    else:
+        with pa.ipc.new_file(held, made.schema) as writer:
+            writer.write_table(made, max_chunksize=1)
+    return held.getvalue()
+
+
+NAMED = [["id", "amount"], ["a", 10.5], ["b", 20.0], [None, 30.5]]
+FORMATS: dict[str, tuple[Callable[[], bytes | str], list[object]]] = {
+    "a.csv": (lambda: "id,amount\n1,10.5\n2,20\nTotal,30.5\n", [1, 2]),
+    "a.tsv": (lambda: "id\tamount\n1\t10.5\n2\t20\n\t30.5\n\n", [1, 2]),
+    "b.csv": (lambda: "id;amount\r\n1;10,5\r\n2;1.020\r\nSumme;1.030,50\r\n", [1, 2]),
+    "a.xlsx": (lambda: workbook({"t": ROWS}), [1, 2]),
+    "b.xlsx": (lambda: workbook({"t": [["Report"], *ROWS[:-1], [None, 30.5], [None]]}), [1, 2]),
+    "a.json": (lambda: '[{"id": 1, "amount": 1}, {"id": 2, "amount": 2}, {"id": "Grand total", "amount": 3}]', [1, 2]),
+    "a.jsonl": (lambda: '{"id": 1, "amount": 1}\n{"id": 2, "amount": 2}\n{"id": "Totale", "amount": 3}\n', [1, 2]),
+    "a.parquet": (lambda: arrow(NAMED, "parquet"), ["a", "b"]),
+    "a.arrow": (lambda: arrow(NAMED, "arrow"), ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=needs("python_calamine")) if "xlsx" in n else n for n in FORMATS]
+)
+def test_a_total_at_the_end_is_told_and_left_out_where_that_is_said(tmp_path: Path, name: str) -> None:
+    content, ids = FORMATS[name]
+    path = written(tmp_path, name, content())
+    kept = load("t", path)
+    assert kept.count == 3 and f"{TOLD} (" in notes(kept) and "totals=no leaves it out" in notes(kept)
+    assert TOLD not in notes(load("t", path, options=ReadingOptions(totals="yes")))
+    for options in (ReadingOptions(totals="no"), ReadingOptions(skip_last=1)):
+        left = load("t", path, options=options)
+        assert column(left, "id") == ids and TOLD not in notes(left)
+        assert ("left out as a total" in notes(left)) == bool(options.totals)
+    assert column(load("t", path, options=ReadingOptions(skip_last=2)), "id") == ids[:1]
+    assert load("t", path, options=ReadingOptions(skip_last=9)).count == 0
+
+
+def test_in_many_files_each_loses_its_own(tmp_path: Path) -> None:
+    for month, more in enumerate((5, 7), 1):
+        written(tmp_path, f"{month}.csv", f"id,amount\n1,10\n2,{more}\nTotal,{10 + more}\n")
+    written(tmp_path, "3.csv", "id,amount\n1,10\n2,5\n")
+    assert f"1.csv, 2.csv: {TOLD} (`Total`): totals=no leaves it out" in load("t", str(tmp_path)).notes
+    left = load("t", str(tmp_path), options=ReadingOptions(totals="no"))
+    assert column(left, "id") == [1, 2, 1, 2, 1, 2] and sum(column(left, "amount")) == 47  # type: ignore[arg-type]
+
+
+ABOVE = [["a", 1, 2.5], ["b", 2, 2.5], ["c", 5, 1.0]]
+LAST = (
+    (["Total", 8, None], True),
+    (["TOTAL:", 8, 6.0], True),
+    (["Gesamt (EUR)", "8", ""], True),
+    (["Total general", 8, None], True),
+    (["Total 2026-11", 8, None], True),
+    (["Zwischensumme", "", 6.0], True),
+    (["合计", 8, 6.0], True),
+    (["", 8, 6.0], True),
+    (["Alles", 8, 6.0], True),
+    (["Total Wine & More", 3, 9.5], False),
+    (["Total Wine & More", 8, 9.5], True),
+    (["Summer", 3, 9.5], False),
+    (["Totality", 3, 9.5], False),
+    (["", 4, 9.5], False),
+    (["d", 8, 9.5], False),
+    (["Total", None, None], False),
+    (["d", 8, float("nan")], True),
+)
+
+
+@pytest.mark.parametrize(("last", "is_one"), LAST, ids=[str(last) for last, _ in LAST])
+def test_what_a_total_is(last: list[object], is_one: bool) -> None:
+    assert is_total(ABOVE, last, True) == is_one
+
+
+def test_where_not_all_rows_are_known_a_label_or_a_blank_first_cell_tells() -> None:
+    assert is_total(ABOVE, ["Total", 800, 600.0], False) and is_total(ABOVE, ["", 800, 600.0], False)
+    assert not is_total(ABOVE, ["d", 8, 6.0], False)
+    assert not is_total(ABOVE[:1], ["Total", 1, 2.5], True)
+    assert [label_of(cell) for cell in ("Sum", "sum: ", "Total sales", "Sumatra", 7)] == ["", "", " sales", None, None]
+
+
+def test_subtotals_among_the_rows_are_told_with_what_leaves_them_out(tmp_path: Path) -> None:
+    import rlm_dsl
+
+    lines = "region,kind,amount\nn,a,1\nn,b,2\nSubtotal,,3\ns,a,4\ns,b,5\nSubtotal,,9\nw,a,7\nw,b,1\n"
+    path = written(tmp_path, "a.csv", lines)
+    assert load("t", path).notes == (
+        '2 rows among the others look like totals, first in line 4: where(region != "Subtotal") leaves out such rows',
+    )
+    assert rlm_dsl.run('answer t | where(region != "Subtotal") | sum(amount)', {"t": path}).value == 20
+    statistics = written(tmp_path, "b.csv", "what,value\nmean,1\nsum,2\nmax,7\n")
+    assert not load("t", statistics).notes
+
+
+def test_rows_at_the_end_are_left_out_however_they_are_cut() -> None:
+    rows = list(range(7))
+    for size in (1, 2, 3, 7):
+        parts = [rows[at : at + size] for at in range(0, 7, size)]
+        for count in range(9):
+            left = all_but_last(iter(parts), count, len, lambda part, few: part[:few])
+            assert [row for part in left for row in part] == rows[: max(0, 7 - count)]
+
+
+def test_lines_at_the_end_are_counted_without_blank_ones_and_comments(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "a,b\n1,2\n3,4\nSource: X\n\n# end\n")
+    assert cells(load("t", path, options=ReadingOptions(skip_last=1, comment="#"))) == [
+        {"a": 1, "b": 2},
+        {"a": 3, "b": 4},
+    ]
