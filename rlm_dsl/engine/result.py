@@ -6,15 +6,20 @@ In: an execution and what it cost. Out: `Result`. Law: its text and its HTML hol
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import printable
 from rlm_dsl.common.html import escaped, html_table
+from rlm_dsl.common.source import Source
 from rlm_dsl.engine.evidence import Evidence
 from rlm_dsl.engine.execution import Execution, Part
 from rlm_dsl.engine.runner import StepRecord
+from rlm_dsl.language.reference.in_words import in_words
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.syntax.tree import Tree
 from rlm_dsl.models.recording import Usage
 
 SHOWN_ROWS = 20
@@ -67,11 +72,22 @@ class Result:
     """Turns that were used up without an answer: what was bound last stands for it. 0 where there was one."""
     agreement: tuple[int, int] | None = None
     """Of a question that was explored several times: how many came to this answer, and how many there were."""
+    context_rows: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each context that the program reads."""
 
     @property
     def program(self) -> str:
         """The program in canonical form."""
         return self.execution.text
+
+    @property
+    def tree(self) -> Tree:
+        return parse(Source("program.rlm", self.program))
+
+    @property
+    def in_words(self) -> str:
+        """The program in words, made from it alone."""
+        return "\n".join(in_words(self.tree))
 
     @property
     def steps(self) -> tuple[StepRecord, ...]:
@@ -102,7 +118,8 @@ class Result:
 def part_html(part: Part) -> str:
     label = f"<b>{escaped('.'.join(part.path))}</b> " if part.path else ""
     if part.columns is None:
-        return f"<div>{label}{escaped(json.dumps(part.value, ensure_ascii=False))}</div>"
+        told = part.value if isinstance(part.value, str) else json.dumps(part.value, ensure_ascii=False)
+        return f"<div>{label}{escaped(told)}</div>"
     more = len(part.value) - SHOWN_ROWS
     rest = f"<div>{more:,} more rows</div>" if more > 0 else ""
     return f"<div>{label}{html_table(part.columns, part.value[:SHOWN_ROWS])}{rest}</div>"

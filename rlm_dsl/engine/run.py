@@ -232,6 +232,7 @@ def record_run(
         log.writer.folder if log.writer else None,
         head,
         usage_of(recording.calls.values()),
+        context_rows={name: context.count for name, context in contexts.items()},
     )
 
 

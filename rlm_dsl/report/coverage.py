@@ -1,20 +1,26 @@
 """How much of the data a model read, and which steps left out the rest.
 
-In: a run's story. Out: sentences. Law: a row counts as read where a model was shown it, or a proxy decided it.
+In: a run's steps and the rows of its contexts. Out: sentences. Law: a row counts as read where a model was shown it, or
+a proxy decided it; no row that was asked about is lost without a word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rlm_dsl.trace.story import Story
 
 
 def coverage(run: Story) -> Iterator[str]:
+    """The sentences on a recorded run."""
+    return read_of(run.steps, {context["name"]: context["rows"] for context in run.header.get("contexts", ())})
+
+
+def read_of(listed: Sequence[Mapping[str, Any]], contexts: Mapping[str, int]) -> Iterator[str]:
     """For each step that asks a model: how many of its context's rows it read, and which steps left out the rest."""
-    steps = {step["step"]: step for step in run.steps}
-    contexts = {context["name"]: context["rows"] for context in run.header.get("contexts", ())}
-    for step in run.steps:
+    steps = {step["step"]: step for step in listed}
+    for step in listed:
         if not step.get("asked"):
             continue
         read = step["asked"].get("rows", 0) - step["asked"].get("not_needed", 0) - step["asked"].get("nothing_shown", 0)
@@ -34,6 +40,29 @@ def coverage(run: Story) -> Iterator[str]:
             yield f"{read:,} texts were read by a model in `{step['step']}`{by}."
         else:
             rest = f"; the rest were left out: {', '.join(reversed(out))}" if out else ""
-            yield f"{read:,} of {of:,} rows of {name} were read by a model in `{step['step']}`{by}{rest}."
-    if not any(step.get("asked") for step in run.steps):
+            share = f" ({read / of:.1%})" if of else ""
+            yield f"{read:,} of {of:,} rows{share} of {name} were read by a model in `{step['step']}`{by}{rest}."
+    if not any(step.get("asked") for step in listed):
         yield "No model read any row: every step is exact."
+
+
+def answered(listed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """For each step that asks a model: whether every row that went in has an answer."""
+    for step in listed:
+        asked = step.get("asked") or {}
+        if not asked.get("rows"):
+            continue
+        without = [f"{asked[kind]:,} {words}" for kind, words in WITHOUT.items() if asked.get(kind)]
+        rows = f"{asked['rows']:,} {'row' if asked['rows'] == 1 else 'rows'}"
+        told = f"no answer for {', '.join(without)}" if without else "each has an answer, none is lost"
+        yield f"`{step['step']}` asked about {rows}: {told}."
+
+
+WITHOUT = {
+    "invalid": "whose answers did not fit",
+    "refused": "that were refused",
+    "error": "that failed",
+    "nothing_shown": "that show no text",
+    "not_needed": "that were not needed",
+}
+"""What may become of a row that was to be asked about, but for an answer."""

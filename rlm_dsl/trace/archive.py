@@ -105,6 +105,11 @@ def folder_of(path: Path) -> tuple[Path, Any]:
     return folder, held
 
 
+def is_trace(path: Path) -> bool:
+    """Whether a path is that of a trace, and of no program: a folder or a zip."""
+    return path.is_dir() or (path.is_file() and zipfile.is_zipfile(path))
+
+
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,

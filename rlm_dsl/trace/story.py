@@ -154,7 +154,8 @@ def told_value(part: Mapping[str, Any]) -> str:
     """A part of an answer as HTML, its first rows where it is a table."""
     if "columns" in part:
         return html_table(part["columns"], part["value"][:SHOWN_ROWS])
-    return escaped(json.dumps(part["value"], ensure_ascii=False))
+    value = part["value"]
+    return escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def story(trace: Trace) -> Story:

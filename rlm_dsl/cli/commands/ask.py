@@ -57,6 +57,7 @@ from rlm_dsl.common.diagnostics import UserError
 @click.option("--turns", type=click.IntRange(1), default=20, show_default=True, help="Turns of the root model.")
 @click.option("--trace", metavar="FOLDER", help="Where the trace goes; else runs/TIME.trace.")
 @click.option("--no-trace", is_flag=True, help="Leave no trace.")
+@click.option("--explain", "explained", is_flag=True, help="Tell the program in words too; no model is asked for it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
 @click.option("--dry-run", is_flag=True, help="Say what would be asked first, and what it may cost; ask nothing.")
 @THREADS
@@ -69,6 +70,7 @@ def command(
     parent: str | None,
     trace: str | None,
     no_trace: bool,
+    explained: bool,
     as_json: bool,
     dry_run: bool,
     **given: Any,
@@ -80,8 +82,8 @@ def command(
     Example: rlm-dsl ask "Which user was charged most often?" --context tickets=tickets.csv --model gpt-5-mini
     """
     from rlm_dsl.cli.approval import DryRun, asking, dry
+    from rlm_dsl.cli.render.asked import asked_text
     from rlm_dsl.cli.render.estimate import estimate_text
-    from rlm_dsl.cli.render.result import result_text
     from rlm_dsl.cli.render.turn import turn_text
     from rlm_dsl.explore.ask import ExploreOptions
     from rlm_dsl.explore.follow_up import follow_up
@@ -124,4 +126,4 @@ def command(
     for way, result in results.items():
         if len(results) > 1:
             write(f"=== {way}")
-        write(result_text(result))
+        write(asked_text(result, explained=explained))

@@ -27,7 +27,7 @@ def evidence_text(evidence: Sequence[Evidence]) -> str:
         if (same := before.setdefault(one.spans, part)) != part:
             lines.append(f"\nevidence{label}: the {one.count:,} places of {same}")
             continue
-        lines.append(f"\nevidence{label}: {one.count:,} {'place' if one.count == 1 else 'places'}")
+        lines.append(f"\nevidence{label}: {places_words(one.count, len(one.spans))}")
         for span in one.spans[:EVIDENCE_SHOWN]:
             text = cut(" ".join(span.text.split()), 90)
             lines.append(f"  {place(span.source, span.first_line, span.last_line)}  {text}".rstrip())
@@ -38,6 +38,13 @@ def evidence_text(evidence: Sequence[Evidence]) -> str:
             part_of = f" bytes {quoted.span.start}-{quoted.span.end}" if quoted.exact else ", spelled otherwise there"
             lines.append(f"  quote {quoted.at} of row {quoted.row}: {where}{part_of}")
     return "\n".join(line.replace("\n\n", "\n") if not line.startswith("\n") else line for line in lines) + "\n"
+
+
+def places_words(count: int, stored: int) -> str:
+    """How many places there are, and how many of them are stored where that is not all."""
+    if stored < count:
+        return f"{stored:,} of {count:,} places stored"
+    return f"{count:,} {'place' if count == 1 else 'places'}"
 
 
 def place(source: str, first: int, last: int) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 NOT_ANSWERED = "no answer was given within {turns} turns: this is what was bound last; ask again with more --turns"
 
 
+def steps_text(result: Result) -> str:
+    return steps_table([record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})
+
+
 def result_text(result: Result) -> str:
     """Question, program, steps with their rows, answer, evidence, cost."""
     execution = result.execution
@@ -29,7 +33,7 @@ def result_text(result: Result) -> str:
         indent(result.program.rstrip("\n")),
         "",
         "steps",
-        indent(steps_table([record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})),
+        indent(steps_text(result)),
         "",
     ]
     for statement, part in execution.shown:

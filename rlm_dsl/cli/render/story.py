@@ -13,7 +13,7 @@ from typing import Any
 
 from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.cli.render.answer import answer_text
-from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place
+from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place, places_words
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines, steps_table
 from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
 from rlm_dsl.explore.view import cut
@@ -156,7 +156,7 @@ def evidence_lines(evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         part = ".".join(one["part"])
         label = f"evidence of {part}" if part else "evidence"
         same = before.setdefault(str(one["spans"]), part)
-        count = f"{one['count']:,} {'place' if one['count'] == 1 else 'places'}"
+        count = places_words(one["count"], len(one["spans"]))
         if same != part:
             yield f"{label}: the {count} of {same}"
             continue

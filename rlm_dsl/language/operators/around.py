@@ -48,6 +48,7 @@ def most_rows(arguments: Arguments, rows: list[int]) -> int | None:
 around = Operator(
     name="around",
     summary="for EACH row that satisfies it, its neighbours in the same source, with `hit: int`, `is_hit: bool`",
+    words="finds each row where {condition}, with its neighbours[before:, {before} before][after:, {after} after]",
     told="signature",
     parameters=(
         Parameter("condition", Each("bool")),

@@ -51,6 +51,7 @@ def combine(lowering: Lowering, answers: Sql) -> Sql:
 ask = Operator(
     name="ask",
     summary="a model answers a question about each row; the record's fields become columns",
+    words="asks a model {instruction} of {on|the text} in each row, for {returns}",
     parameters=(
         Parameter("instruction", Words(), shown='"question"'),
         Parameter("on", Shown(), ONLY_TEXT, shown="on=col or [cols]"),

@@ -22,6 +22,7 @@ def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
 avg = AggregateFunction(
     name="avg",
     summary="mean, nulls left out",
+    words="the mean of {value}",
     parameters=(("value", "number"),),
     result=lambda types: null_if(is_nullable(types[0]), FLOAT),
     lower=lower,

@@ -62,6 +62,7 @@ def reduced(step: Step, seed: int, instruction: Instruction) -> Step:
 categories = Operator(
     name="categories",
     summary="a `list[text]` of names that cover the rows, made for `labels=`",
+    words="asks a model for names that cover {on|the text} of the rows: {what}",
     told="name",
     parameters=(
         Parameter("what", Words(), shown='"what kinds"'),

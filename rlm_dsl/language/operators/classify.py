@@ -59,6 +59,7 @@ def combine(lowering: Lowering, answers: Sql) -> Sql:
 classify = Operator(
     name="classify",
     summary="a model gives each row one of the labels, in a new column",
+    words="has a model give {on|the text} of each row one of the labels {labels}, as {into|label}[guide: ({guide})]",
     told="signature",
     parameters=(
         Parameter("on", Shown(), ONLY_TEXT),

@@ -10,6 +10,7 @@ from rlm_dsl.language.types import INT
 count = AggregateFunction(
     name="count",
     summary="number of rows",
+    words="the number of rows",
     parameters=(),
     result=lambda types: INT,
     lower=lambda values, types, over: sql("count(*){o}", o=over),

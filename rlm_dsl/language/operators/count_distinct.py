@@ -10,6 +10,7 @@ from rlm_dsl.language.types import INT
 count_distinct = AggregateFunction(
     name="count_distinct",
     summary="number of different values, null not counted",
+    words="the number of different {value}",
     parameters=(("value", "any"),),
     result=lambda types: INT,
     lower=lambda values, types, over: sql("count(DISTINCT {v}){o}", v=values[0], o=over),

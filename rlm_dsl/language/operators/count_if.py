@@ -10,6 +10,7 @@ from rlm_dsl.language.types import INT
 count_if = AggregateFunction(
     name="count_if",
     summary="number of rows for which it holds",
+    words="the number of rows where {condition}",
     parameters=(("condition", "bool"),),
     result=lambda types: INT,
     lower=lambda values, types, over: sql("count(*) FILTER (WHERE {c}){o}", c=values[0], o=over),

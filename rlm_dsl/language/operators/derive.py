@@ -28,6 +28,7 @@ def lower(lowering: Lowering) -> Sql:
 derive = Operator(
     name="derive",
     summary="more columns; later ones may use earlier ones",
+    words="adds {columns}",
     told="signature",
     parameters=(Parameter("columns", Derived(), shown="name=expr, ..."),),
     result=result,

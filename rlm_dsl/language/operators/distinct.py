@@ -23,6 +23,7 @@ def lower(lowering: Lowering) -> Sql:
 distinct = Operator(
     name="distinct",
     summary="the first whole row of each key (of each whole row, without columns)",
+    words="keeps the first of rows that are alike[columns: in {columns}]",
     told="signature",
     parameters=(Parameter("columns", Columns(), default=(), shown="col, ..."),),
     result=same_table,

@@ -27,6 +27,7 @@ def lower(lowering: Lowering) -> Sql:
 drop = Operator(
     name="drop",
     summary="all columns but these",
+    words="leaves out {columns}",
     told="name",
     parameters=(Parameter("columns", Columns(), shown="col, ..."),),
     result=result,

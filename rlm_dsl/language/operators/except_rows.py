@@ -42,6 +42,7 @@ def united(step: object, inputs: tuple[object, ...]) -> bool:
 except_rows = Operator(
     name="except",
     summary="rows of this table to which no row of the other is equal; same columns",
+    words="leaves out the rows of {other}",
     told="signature",
     parameters=(Parameter("other", Rows()),),
     result=result,

@@ -63,6 +63,7 @@ def lower(lowering: Lowering) -> Sql:
 explode = Operator(
     name="explode",
     summary="a row for each element of a list column; an element's record fields become columns",
+    words="gives each element of {columns} a row",
     told="name",
     parameters=(Parameter("columns", Columns(), shown="col"),),
     result=result,

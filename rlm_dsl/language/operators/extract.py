@@ -166,6 +166,8 @@ extract = Operator(
     name="extract",
     version=2,
     summary="the named groups become columns; rows without a match are dropped; all=true gives a row for each match",
+    words="cuts {on|the text} by {pattern} into columns[types: ({types})], leaving out what fails to match"
+    "[all:, a row for each match]",
     parameters=(
         Parameter("pattern", Pattern(), shown='r"(?P<name>..)"'),
         Parameter("on", Each("text"), ONLY_TEXT),

@@ -44,6 +44,7 @@ def own(step: Step, inputs: tuple[Relation, ...]) -> str:
 fill = Operator(
     name="fill",
     summary="a null takes the last value before it; with `by`, within each group",
+    words="puts the last value before in place of what is missing in {columns}[by: for each {by}]",
     told="name",
     parameters=(Parameter("columns", Columns(), shown="col, ..."), Parameter("by", Keys(), ())),
     result=result,

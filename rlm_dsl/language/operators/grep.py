@@ -62,6 +62,7 @@ NONE = Literal(0, INT)
 grep = Operator(
     name="grep",
     summary="rows whose text matches the RE2 pattern; before/after add neighbours from the same source, each row once",
+    words="keeps the rows where {on|the text} [invert:fails][!invert:matches] {pattern}",
     told="signature",
     parameters=(
         Parameter("pattern", Pattern(), shown='r"pattern"'),

@@ -42,6 +42,7 @@ def lower(lowering: Lowering) -> Sql:
 group = Operator(
     name="group",
     summary="one row per key; keys in order of first appearance",
+    words="makes a row for each {by|table}[columns: with {columns}]",
     told="signature",
     parameters=(
         Parameter("by", Keys(), (), shown="by=col or [a, b, m=month(sent)]"),

@@ -132,6 +132,7 @@ def unites(step: Step, inputs: tuple[Relation, ...]) -> bool:
 join = Operator(
     name="join",
     summary="rows of both that belong together: equal keys, or a condition over left. and right. columns",
+    words="joins {other} by {on}[how: ({how})]",
     told="signature",
     parameters=(
         Parameter("other", Rows()),

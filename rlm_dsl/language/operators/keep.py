@@ -43,6 +43,7 @@ def combine(lowering: Lowering, answers: Sql) -> Sql:
 keep = Operator(
     name="keep",
     summary="a model keeps the rows that satisfy the criterion",
+    words="has a model keep the rows of which it says of {on|the text}: {criterion}",
     told="signature",
     parameters=(
         Parameter("criterion", Words(), shown='"criterion"'),

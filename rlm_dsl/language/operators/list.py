@@ -10,6 +10,7 @@ from rlm_dsl.language.types import ListOf
 listed = AggregateFunction(
     name="list",
     summary="the values in the table's order, nulls among them",
+    words="the list of {value}",
     parameters=(("value", "any"),),
     result=lambda types: ListOf(types[0]),
     lower=lambda values, types, over: sql(

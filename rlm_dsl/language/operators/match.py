@@ -134,6 +134,7 @@ def unites(step: object, inputs: tuple[Relation, ...]) -> bool:
 match = Operator(
     name="match",
     summary="each row with those of its `top` likeliest rows (BM25) of the other table that a model finds fitting",
+    words="has a model find for each row which of the {top|5} likeliest rows of {other} fit: {criterion}[how: ({how})]",
     parameters=(
         Parameter("other", Rows()),
         Parameter("criterion", Words(), shown='"criterion"'),

@@ -9,6 +9,7 @@ from rlm_dsl.language.sql import sql
 largest = AggregateFunction(
     name="max",
     summary="largest value, nulls left out",
+    words="the largest {value}",
     parameters=(("value", "ordered"),),
     result=lambda types: types[0],
     lower=lambda values, types, over: sql("max({v}){o}", v=values[0], o=over),

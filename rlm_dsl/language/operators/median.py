@@ -11,6 +11,7 @@ from rlm_dsl.language.types import FLOAT, is_nullable, null_if
 median = AggregateFunction(
     name="median",
     summary="middle value, or the mean of the two middle ones; nulls left out",
+    words="the median of {value}",
     parameters=(("value", "number"),),
     result=lambda types: null_if(is_nullable(types[0]), FLOAT),
     lower=lambda values, types, over: sql(

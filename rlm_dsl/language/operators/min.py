@@ -9,6 +9,7 @@ from rlm_dsl.language.sql import sql
 smallest = AggregateFunction(
     name="min",
     summary="smallest value, nulls left out",
+    words="the smallest {value}",
     parameters=(("value", "ordered"),),
     result=lambda types: types[0],
     lower=lambda values, types, over: sql("min({v}){o}", v=values[0], o=over),

@@ -28,6 +28,7 @@ def lower(lowering: Lowering) -> Sql:
 number = Operator(
     name="number",
     summary="rows numbered from 1 in a new column; with `by`, anew in each group",
+    words="numbers the rows as {into|number}[by: for each {by}]",
     told="name",
     parameters=(Parameter("into", NewName(), "number"), Parameter("by", Keys(), ())),
     result=result,

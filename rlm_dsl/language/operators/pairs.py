@@ -37,6 +37,7 @@ def lower(lowering: Lowering) -> Sql:
 pairs = Operator(
     name="pairs",
     summary="each two different rows once, the earlier as `a_*`, the later as `b_*`",
+    words="makes a row of each two rows",
     parameters=(),
     result=result,
     lower=lower,

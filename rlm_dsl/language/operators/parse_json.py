@@ -152,6 +152,7 @@ parse_json = Operator(
     name="parse_json",
     version=3,
     summary="fields of a JSON text become typed columns; null where a text or field does not fit",
+    words="reads {on|the text} as JSON[types:, with {types} as columns]",
     told="name",
     parameters=(
         Parameter("types", ColumnTypes(), (), shown="types={name: text, ms: int}"),

@@ -201,6 +201,7 @@ def own(step: Step, inputs: tuple[Relation, ...]) -> str:
 partition = Operator(
     name="partition",
     summary='the text replaced by its pieces `chunk`, `chunk_no` of `size` units; a separator r".." heads its chunk',
+    words="cuts {on|the text} into pieces by {by}[size: of {size}][overlap: that overlap by {overlap}]",
     told="name",
     parameters=(
         Parameter("by", Choice(tuple(UNITS), pattern=True), shown='by="lines" "chars" "tokens" "paragraphs" or r".."'),

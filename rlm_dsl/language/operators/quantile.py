@@ -11,6 +11,7 @@ from rlm_dsl.language.types import FLOAT, is_nullable, null_if
 quantile = AggregateFunction(
     name="quantile",
     summary="the value at fraction q (0 to 1), interpolated; nulls left out",
+    words="the value of {value} at {q}",
     parameters=(("value", "number"), ("q", "fraction")),
     result=lambda types: null_if(is_nullable(types[0]), FLOAT),
     lower=lambda values, types, over: sql(

@@ -53,6 +53,7 @@ def combine(lowering: Lowering, answers: Sql) -> Sql:
 recurse = Operator(
     name="recurse",
     summary="each row's long text is explored, in this language, until the question is answered",
+    words="has a model explore {on|the text} of each row until it answers {question}",
     told="name",
     parameters=(
         Parameter("question", Words(), shown='"question"'),

@@ -77,6 +77,7 @@ def combine(lowering: Lowering, answers: Sql) -> Sql:
 reduce = Operator(
     name="reduce",
     summary="a model makes one answer of many texts: a value, or with `by` a row per key",
+    words="has a model make one answer of {on|the text} of the rows[by: for each {by}]: {instruction}",
     parameters=(
         Parameter("instruction", Words(), shown='"instruction"'),
         Parameter("on", Shown(), ONLY_TEXT),

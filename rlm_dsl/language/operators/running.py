@@ -29,6 +29,7 @@ def lower(lowering: Lowering) -> Sql:
 running = Operator(
     name="running",
     summary="aggregates over the rows so far, this one included; with `by`, within each group",
+    words="adds, over the rows so far[by: of each {by}], {columns}",
     told="name",
     parameters=(
         Parameter("columns", Aggregates(), shown="name=aggregate(..), ..."),

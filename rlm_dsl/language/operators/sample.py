@@ -32,6 +32,7 @@ def lower(lowering: Lowering) -> Sql:
 sample = Operator(
     name="sample",
     summary="n rows drawn by seed, in the table's order; with `by`, of each group",
+    words="draws {n} rows[by: of each {by}]",
     told="name",
     parameters=(
         Parameter("n", Constant(INT)),

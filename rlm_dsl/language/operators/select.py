@@ -35,6 +35,7 @@ def own(step: Step, inputs: tuple[Relation, ...]) -> str:
 select = Operator(
     name="select",
     summary="only these columns, in this order; `new=old` renames",
+    words="leaves {columns} alone",
     told="signature",
     parameters=(Parameter("columns", Columns(named=True), shown="col, new=old, ..."),),
     result=result,

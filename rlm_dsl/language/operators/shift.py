@@ -31,6 +31,7 @@ def lower(lowering: Lowering) -> Sql:
 shift = Operator(
     name="shift",
     summary="the value `offset` rows before (negative: after), null where there is none, in a new column",
+    words="adds, as {into|shifted}, the {value} of {offset|1} rows before[by: within each {by}]",
     told="name",
     parameters=(
         Parameter("value", Each(), shown="col"),

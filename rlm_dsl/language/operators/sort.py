@@ -25,6 +25,7 @@ def lower(lowering: Lowering) -> Sql:
 sort = Operator(
     name="sort",
     summary="ordered by these; `-col` is descending; stable; nulls last",
+    words="sorts by {keys}",
     told="signature",
     parameters=(Parameter("keys", SortKeys(), shown="col, -col, ..."),),
     result=same_table,

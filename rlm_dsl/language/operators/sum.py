@@ -23,6 +23,7 @@ def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
 total = AggregateFunction(
     name="sum",
     summary="total, nulls left out; 0 for no rows",
+    words="the sum of {value}",
     parameters=(("value", "number"),),
     result=lambda types: bare(types[0]),
     lower=lower,

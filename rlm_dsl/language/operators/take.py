@@ -48,6 +48,7 @@ def lower(lowering: Lowering) -> Sql:
 take = Operator(
     name="take",
     summary="the first n rows after `skip`; with `by`, of each group",
+    words="takes the first {n} rows[skip: after {skip}][by: of each {by}]",
     told="signature",
     parameters=(
         Parameter("n", Constant(INT)),

@@ -22,6 +22,7 @@ def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
 text = AggregateFunction(
     name="text",
     summary='the values as one text, in the table\'s order, with sep="\\n" between them; nulls left out',
+    words="{value} as one text",
     parameters=(("value", "any"), ("sep", "plain")),
     result=lambda types: TEXT,
     lower=lower,

@@ -84,6 +84,7 @@ def own(step: Step, inputs: tuple[Relation, ...]) -> str:
 union = Operator(
     name="union",
     summary="the rows of both tables, this one's first; same columns",
+    words="adds the rows of {other}",
     told="signature",
     parameters=(Parameter("other", Rows()),),
     result=result,

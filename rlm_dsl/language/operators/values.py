@@ -7,4 +7,6 @@ from dataclasses import replace
 from rlm_dsl.language.operators.core.operator import Example
 from rlm_dsl.language.operators.list import listed
 
-values = replace(listed, name="values", examples=(Example("t | values(n)", {"n": [2, 1]}, [2, 1]),))
+values = replace(
+    listed, name="values", words="all {value}, in order", examples=(Example("t | values(n)", {"n": [2, 1]}, [2, 1]),)
+)

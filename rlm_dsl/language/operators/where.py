@@ -23,6 +23,7 @@ def lower(lowering: Lowering) -> Sql:
 where = Operator(
     name="where",
     summary="rows for which it holds (a null condition counts as false)",
+    words="keeps the rows where {condition}",
     told="signature",
     parameters=(Parameter("condition", Each("bool")),),
     result=result,

@@ -36,6 +36,8 @@ class AggregateFunction:
     lower: Callable[[tuple[Sql, ...], tuple[Type, ...], Sql], Sql]
     never_null: bool = False
     optional: int = 0
+    words: str = ""
+    """What it gives, as a phrase for `explain`."""
     examples: tuple[Example, ...] = ()
     version: int = 1
 
@@ -72,6 +74,7 @@ def whole_table(aggregate: AggregateFunction) -> Operator:
         lower=lower,
         order="a value",
         origin="the rows of the table",
+        words=f"gives {aggregate.words}",
         examples=aggregate.examples,
         version=aggregate.version,
     )

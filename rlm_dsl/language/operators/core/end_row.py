@@ -42,6 +42,7 @@ def end_row(end: str, order: str, examples: tuple[Example, ...]) -> Operator:
         name=end,
         summary=f"the {end} row as a record, or one column's value of it; null if there is none",
         told="signature",
+        words=f"gives {{column|all}} of the {end} row",
         parameters=(Parameter("column", Each(), None, shown="col"),),
         result=result,
         lower=partial(lower, order=order),
@@ -56,6 +57,7 @@ def end_value(end: str, order: str) -> AggregateFunction:
     return AggregateFunction(
         name=end,
         summary=f"the {end} row's value",
+        words=f"{{value}} of the {end} row",
         parameters=(("value", "any"),),
         result=lambda types: types[0],
         lower=lambda values, types, over: sql(

@@ -75,6 +75,8 @@ class Operator:
     required_texts: Callable[[Mapping[str, Any]], tuple[str, tuple[Collection[str], ...]]] = lambda arguments: ("", ())
     """A column, and sets of texts one of each of which stands there in every row that is taken; none where rows without
     them are taken, or looked at, too."""
+    words: str = ""
+    """What it does to a table, as a phrase for `explain`: its form stands in `language/reference/in_words.py`."""
     manual: str = ""
     examples: tuple[Example, ...] = ()
     version: int = 1
