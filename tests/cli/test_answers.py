@@ -1,4 +1,4 @@
-"""Answers as people read them: texts as texts, records and lists line by line, and what an answer rests on beneath it."""
+"""Answers as people read them: texts as texts, records and lists line by line, what they rest on beneath."""
 
 from __future__ import annotations
 
