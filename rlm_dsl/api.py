@@ -297,5 +297,7 @@ def verify(
     several of which it must have one."""
     given = given_contexts(contexts or {})
     heads = () if head is None else {whole_head(each) for each in ((head,) if isinstance(head, str) else head)}
-    opened = Trace.open(Path(trace), unfinished=True)
+    if head is not None and not heads:
+        raise UserError("no head is given", "give the one that was kept; without any, leave `head` out")
+    opened = Trace.open(Path(trace), unfinished=True, changed=True)
     return verify_trace(opened, given, os.environ, public_key, level_named(level), heads)

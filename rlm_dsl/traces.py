@@ -36,7 +36,7 @@ Given = str | os.PathLike[str]
 
 def show(trace: Given) -> Story:
     """A run's story, of an unfinished one too."""
-    with open_trace(trace, unfinished=True) as held:
+    with open_trace(trace, unfinished=True, changed=True) as held:
         return story(held)
 
 
@@ -44,7 +44,7 @@ def pack(trace: Given, to: Given | None = None) -> Path:
     """A trace's folder as one zip: the same bytes for the same trace, wherever it is packed."""
     if not Path(trace).is_dir():
         raise UserError(f"{trace} is no folder", "a packed trace is one zip already")
-    with open_trace(trace, unfinished=True):
+    with open_trace(trace, unfinished=True, changed=True):
         return pack_folder(Path(trace).resolve(), Path(to) if to else None)
 
 

@@ -27,7 +27,7 @@ def page_of(path: Path, contexts: Mapping[str, Any], environment: Mapping[str, s
             return optimization_page(json.loads((path / "report.json").read_bytes()), command)
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}/report.json is no report of an optimization", "see: rlm-dsl optimize") from None
-    with open_trace(path) as trace:
+    with open_trace(path, changed=verified) as trace:
         return run_page(run_view(trace, contexts, environment, verified=verified), command)
 
 

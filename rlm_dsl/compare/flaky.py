@@ -43,7 +43,7 @@ def answers_in(paths: Iterable[Path]) -> Iterator[tuple[str, str, str, str]]:
     """Trace, step, key and text of each recorded answer; traces that cannot be read have none."""
     for path in paths:
         try:
-            table = Trace.open(path).table("calls", ("key", "step", "answer"))
+            table = Trace.open(path, changed=True).table("calls", ("key", "step", "answer"))
             rows = zip(*(table.column(name).to_pylist() for name in ("key", "step", "answer")), strict=True)
             for key, step, answer in rows:
                 yield path.name, step, key, json.loads(answer)["text"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
-from rlm_dsl.compare.blessed_answers import answer_digest, read_blessed, write_blessed
+from rlm_dsl.compare.blessed_answers import BLESSED, answer_digest, gone, read_blessed, write_blessed
 from rlm_dsl.compare.diff import PartDiff, part_diffs
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.options import CallOptions
@@ -55,12 +55,14 @@ class Tested:
 
 
 def traces_in(folder: Path) -> list[Path]:
-    """The traces in a folder and below it, zips too; a trace itself is one. Raises UserError where there are none."""
+    """The traces in a folder and below it, zips too, and those that are gone but were blessed; a trace itself is one.
+    Raises UserError where there are none."""
     if (folder / HEADER).is_file() or folder.is_file():
         return [folder]
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}")
     found = [path.parent for path in folder.rglob(HEADER)] + list(folder.rglob("*.trace.zip"))
+    found += [path for blessed in folder.rglob(BLESSED) for path in gone(blessed.parent)]
     if not found:
         raise UserError(f"{folder} holds no trace", "record one: rlm-dsl run PROGRAM --trace FOLDER/NAME.trace")
     return sorted(found)
@@ -73,8 +75,10 @@ def run_test(path: Path, given: Mapping[str, str | Context], environment: Mappin
     def done(problem: str = "", detail: str = "", told: str = "", changed: Iterable[PartDiff] = ()) -> Tested:
         return Tested(path.name, time.perf_counter() - started, problem, detail, told, tuple(changed))
 
+    if not path.exists():
+        return done(f"it is gone, and {BLESSED} holds it to an answer", "bring it back, or take its entry out")
     try:
-        trace = Trace.open(path)
+        trace = Trace.open(path, changed=True)
         report = verify(trace, given, environment)
         if not report.ok and not only_data_differs(report):
             first = report.divergences[0] if report.divergences else None
@@ -82,6 +86,9 @@ def run_test(path: Path, given: Mapping[str, str | Context], environment: Mappin
         parts: list[Any] = trace.answer["parts"] if report.ok else answer_today(trace, given)
         own = {"digest": answer_digest(trace.answer["parts"]), "parts": trace.answer["parts"]}
         wanted = read_blessed(path.parent).get(path.name, own)
+        if wanted.get("head", trace.head) != trace.head:
+            other = f"{BLESSED} has the answer of another trace of this name, whose head is {wanted['head'][:16]}"
+            return done(other, f"accept this one's: rlm-dsl bless {path}")
         if answer_digest(parts) == wanted["digest"]:
             return done(told="verified" if report.ok else "other data, the same answer")
         changed = part_diffs(wanted["parts"], parts) if "parts" in wanted else ()
@@ -129,7 +136,7 @@ def bless(
 ) -> tuple[Path, list[PartDiff]]:
     """Accept a trace's answer, on the data of today, as the one that it is held to; where that is written, and what
     changed in it. Raises UserError for a trace that does not verify but for its data."""
-    trace = Trace.open(path)
+    trace = Trace.open(path, changed=True)
     report = verify(trace, given, environment)
     if not report.ok and not only_data_differs(report):
         raise UserError(f"{path.name} does not verify, and is not blessed", f"see: rlm-dsl verify {path}")

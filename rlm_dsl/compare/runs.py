@@ -16,7 +16,7 @@ from rlm_dsl.compare.rows import Columns, columns_of_table
 from rlm_dsl.compare.sides import Side
 from rlm_dsl.engine.run_trace import CALLS, COLUMNS, recorded_packs
 from rlm_dsl.replay.tables import payload_names
-from rlm_dsl.trace.events import whole_lines
+from rlm_dsl.trace.events import last_event
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
@@ -62,11 +62,7 @@ class Run:
     @cached_property
     def end(self) -> Mapping[str, Any]:
         """The last event, with what the run cost."""
-        last = b"{}"
-        for line in whole_lines(self.trace.folder / EVENTS):
-            last = line
-        content: Mapping[str, Any] = json.loads(last)
-        return content
+        return last_event(self.trace.folder / EVENTS)
 
     def live(self, step: str) -> int:
         """How many calls of a step were made in this run."""

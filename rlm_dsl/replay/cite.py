@@ -96,16 +96,9 @@ def cite(
 ) -> tuple[Citation, ...]:
     """The places behind every part of the answer, or behind the part or row that is wanted; at most `limit` of each.
 
-    Raises UserError where there is no such part or row, a context is not there, or the trace was changed.
+    Raises UserError where there is no such part or row, or a context is not there.
     """
-    as_sealed(trace)
     return cite_part(trace, given, chosen(trace.answer["parts"], wanted), limit)
-
-
-def as_sealed(trace: Trace) -> None:
-    """Raise UserError for a trace that was changed since it was sealed."""
-    if changed_since := changed_files(trace.folder):
-        raise UserError(f"{trace.name} is not as it was sealed: {changed_since[0].message}", "see: rlm-dsl verify")
 
 
 def cite_part(
@@ -135,8 +128,9 @@ def cite_all(
     trace: Trace, given: Mapping[str, str | Context], rows: int, limit: int | None = LISTED
 ) -> tuple[Citation, ...]:
     """As `cite` for every part, and for each of the first `rows` rows of each table; these are left out where a source
-    is not as it was."""
-    as_sealed(trace)
+    is not as it was. Raises UserError for a trace that was changed since it was sealed."""
+    if faults := changed_files(trace.folder):
+        raise UserError(f"{trace.name} is not as it was sealed: {faults[0].message}", "see: rlm-dsl verify")
     parts = chosen(trace.answer["parts"], "")
     each = [(part, n) for part, _ in parts if "columns" in part for n in range(1, min(rows, len(part["value"])) + 1)]
     return cite_part(trace, given, parts, limit, each)

@@ -40,10 +40,11 @@ from rlm_dsl.replay.verify_calls import (
     other_requests,
     other_servers,
 )
-from rlm_dsl.replay.verify_files import EARLIER, commits_to_files, last_event, odd_files
+from rlm_dsl.replay.verify_files import EARLIER, odd_files
 from rlm_dsl.replay.verify_tables import other_tables
+from rlm_dsl.trace.commitment import commits_to_files
 from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
-from rlm_dsl.trace.events import check_chain
+from rlm_dsl.trace.events import check_chain, last_event
 from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import LINE_ENDS, MEND, check_seal, file_names, has_other_line_ends
@@ -109,6 +110,11 @@ class _Check:
             for place, source in enumerate(context.sources)
         }
         return then, now
+
+    @property
+    def end(self) -> Mapping[str, Any]:
+        """The log's last event."""
+        return last_event(self.trace.folder / EVENTS)
 
     @property
     def unfinished(self) -> bool:
@@ -194,7 +200,7 @@ def _files(check: _Check) -> None:
         again = f"rlm-dsl resume {check.trace.folder}"
         return check.add("files", 0, "", [Divergence("D02", "files", message, next_command=again)])
     found = check_seal(check.trace.folder, check.log)
-    end = last_event(check.trace)
+    end = check.end
     if not found:
         found += odd_files(check.trace, end)
     if check.public_key is not None and (fault := signature_fault(check.trace.folder, check.public_key)):
@@ -381,7 +387,7 @@ def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping
 def _requests(check: _Check) -> None:
     found = [d for d in check.stopped if d.level == "requests"]
     calls = recorded_calls(check.trace) if check.calls is None else check.calls
-    found += [*not_committed(calls, check.trace), *not_in_order(calls), *other_requests(calls, check.asked)]
+    found += [*not_committed(calls, check.end), *not_in_order(calls), *other_requests(calls, check.asked)]
     if check.execution is not None:
         steps = {record.name for record in check.execution.records}
         found += [*idle(calls, check.asked, steps), *other_packs(calls, check.asked)]
@@ -396,7 +402,7 @@ def _answers(check: _Check) -> None:
         return check.add("answers", 0, "", stopped, "" if stopped else f"not checked: {check.why_not}")
     asked = [r for r in check.execution.records if r.asked is not None]
     found = [*not_read(check.trace.steps, asked), *other_servers(check.calls, check.trace.header)]
-    found += other_prices(check.calls, check.trace)
+    found += other_prices(check.calls, check.end, check.trace.header)
     return check.add("answers", sum(r.asked["ok"] for r in asked if r.asked), "answers, read as recorded", found)
 
 

@@ -22,11 +22,9 @@ from rlm_dsl.models.prices import Price
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.recording import request_text
 from rlm_dsl.models.request import ERROR, Answer, Request
-from rlm_dsl.replay.verify_files import last_event
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.commitment import call_leaf
 from rlm_dsl.trace.divergence import Divergence
-from rlm_dsl.trace.reader import Trace
 
 UNKNOWN = "no context row holds what {mark} stands for"
 KEY_DIGITS = 16
@@ -144,10 +142,9 @@ def last_words(request: Request) -> str:
     return request.messages[-1].content[:200]
 
 
-def not_committed(calls: RecordedCalls, trace: Trace) -> Iterator[Divergence]:
+def not_committed(calls: RecordedCalls, end: Mapping[str, Any]) -> Iterator[Divergence]:
     """Whether the recorded calls are those that the log's last event commits to: its hash is the head that people
-    keep."""
-    end = last_event(trace)
+    keep. `end` is that event."""
     if "calls_root" not in end:
         return
     rows = calls.rows
@@ -231,9 +228,9 @@ def other_servers(calls: RecordedCalls, header: Mapping[str, Any]) -> Iterator[D
         yield Divergence("D12", "answers", message, as_line(header["served"]), as_line(now))
 
 
-def other_prices(calls: RecordedCalls, trace: Trace) -> Iterator[Divergence]:
+def other_prices(calls: RecordedCalls, end: Mapping[str, Any], header: Mapping[str, Any]) -> Iterator[Divergence]:
     """Whether the recorded cost is what the recorded prices make of the recorded tokens."""
-    told, prices = last_event(trace).get("llm.cost.total"), trace.header.get("prices")
+    told, prices = end.get("llm.cost.total"), header.get("prices")
     if told is None or prices is None:
         return
     usd = 0.0

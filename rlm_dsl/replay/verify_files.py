@@ -12,31 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rlm_dsl.engine.run_trace import CALLS, SCHEMA
-from rlm_dsl.trace.commitment import files_root
 from rlm_dsl.trace.divergence import Divergence
-from rlm_dsl.trace.events import parse_line, whole_lines
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
 from rlm_dsl.trace.reader import Trace
-from rlm_dsl.trace.seal import read_seal
+from rlm_dsl.trace.seal import not_committed, read_seal
 
 ANSWER, STEPS = "answer.json", "steps.jsonl"
 KNOWN = frozenset({HEADER, EVENTS, "program.rlm", "plan.sql", STEPS, ANSWER, f"payload/{CALLS}.parquet"})
 STEP_TABLE = re.compile(r"payload/step-\d{3,}-\w+\.parquet", re.ASCII)
 EARLIER = "written by an earlier version: its head commits to the log and the calls alone"
 """Of a trace whose head does not commit to every file: what a kept head does not prove."""
-
-
-def last_event(trace: Trace) -> Mapping[str, Any]:
-    last = b""
-    if not (trace.folder / EVENTS).is_file():
-        return {}
-    for line in whole_lines(trace.folder / EVENTS):
-        last = line
-    return parse_line(last) or {}
-
-
-def commits_to_files(end: Mapping[str, Any]) -> bool:
-    return "files_root" in end
 
 
 def odd_files(trace: Trace, end: Mapping[str, Any]) -> list[Divergence]:
@@ -47,14 +32,6 @@ def odd_files(trace: Trace, end: Mapping[str, Any]) -> list[Divergence]:
     if trace.header.get("schema") == SCHEMA:
         found += unknown_files(subjects)
     return found + list(other_spellings(trace))
-
-
-def not_committed(subjects: Mapping[str, str], end: Mapping[str, Any]) -> Iterator[Divergence]:
-    """Whether the sealed files are those that the log's last event commits to."""
-    files = {name: digest for name, digest in subjects.items() if name != EVENTS}
-    if commits_to_files(end) and end["files_root"] != (now := files_root(files)):
-        message = "the files are not those that the log's last event commits to"
-        yield Divergence("D01", "files", message, str(end["files_root"]), now)
 
 
 def unknown_files(subjects: Mapping[str, str]) -> Iterator[Divergence]:

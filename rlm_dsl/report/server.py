@@ -38,7 +38,7 @@ def summary(name: str, path: Path) -> dict[str, Any]:
     """A line of the list. Of a damaged trace, that it is."""
     blank = {"path": name, "finished": False, "created": "", "question": "", "answer": "", "calls": ""}
     try:
-        with open_trace(path, unfinished=True) as trace:
+        with open_trace(path, unfinished=True, changed=True) as trace:
             header = trace.header
             line = {**blank, "created": str(header.get("created", ""))[:19], "finished": trace.finished}
             line["question"] = header.get("question") or first_line(trace)
@@ -84,7 +84,7 @@ class Serving(ThreadingHTTPServer):
                 case "/":
                     return 200, self.listed(known)
                 case "/view" if given.get("t") in known:
-                    with open_trace(known[given["t"]]) as trace:
+                    with open_trace(known[given["t"]], changed=True) as trace:
                         return 200, run_page(run_view(trace, {}, self.environment), "rlm-dsl serve")
                 case "/diff" if given.get("a") in known and given.get("b") in known:
                     with open_trace(known[given["a"]]) as a, open_trace(known[given["b"]]) as b:

@@ -36,6 +36,11 @@ def files_root(digests: Mapping[str, str]) -> str:
     return merkle.root(file_leaf(name, digests[name]) for name in sorted(digests)).hex()
 
 
+def commits_to_files(end: Mapping[str, Any]) -> bool:
+    """Whether a log's last event says which files there are; one of an earlier version does not."""
+    return "files_root" in end
+
+
 def closing_roots(log: Path, calls: Sequence[Mapping[str, str]], files: Mapping[str, str]) -> dict[str, Any]:
     """What a trace's last event commits to: the lines before it, the recorded calls in the order of their keys, and the
     other files with their digests."""

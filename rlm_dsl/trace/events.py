@@ -30,6 +30,8 @@ from rlm_dsl.common.exact import spelled
 from rlm_dsl.common.hashing import canonical, tagged
 from rlm_dsl.trace.divergence import Divergence
 
+LONGEST_LINE = 1 << 28
+"""Bytes that a line of a log has fewer of."""
 START = "0" * 64
 """The predecessor of the first event."""
 OWN = frozenset({"seq", "time", "type", "previous", "hash"})
@@ -185,14 +187,34 @@ def written(content: Mapping[str, Any]) -> bytes:
 
 
 def lines(path: Path) -> Iterator[bytes]:
-    """The raw lines of a log with their line ends; a last one without its end is the torn tail."""
+    """The raw lines of a log with their line ends; a last one without its end is the torn tail. Raises UserError for
+    one that is longer than any that is written."""
     with path.open("rb") as file:
-        yield from file
+        while line := file.readline(LONGEST_LINE):
+            if len(line) == LONGEST_LINE:
+                raise UserError(f"{path} has a line of {LONGEST_LINE:,} bytes or more, and is not read")
+            yield line
 
 
 def whole_lines(path: Path) -> Iterator[bytes]:
     """The lines of a log without their line ends; a torn one is left out."""
     return (line[:-1] for line in lines(path) if line.endswith(b"\n"))
+
+
+def last_event(path: Path) -> Mapping[str, Any]:
+    """The last whole line of a log as an event; nothing where there is none. Only the end of the file is read."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            for length in (1 << 16, LONGEST_LINE):
+                start = max(0, size - length)
+                file.seek(start)
+                held = file.read(length).rpartition(b"\n")[0]
+                if start == 0 or b"\n" in held:
+                    return parse_line(held.rpartition(b"\n")[2]) or {}
+    except OSError:
+        pass
+    return {}
 
 
 def read_events(path: Path) -> Iterator[Event]:

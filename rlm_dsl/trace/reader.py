@@ -1,23 +1,25 @@
 """Reading a trace, from its folder or a zip of it.
 
 In: a path. Out: a `Trace`: its header, program, steps, answer, events and tables. Law: what is missing or damaged is
-one clear message, never a traceback.
+one clear message, never a traceback; nothing but files of the trace's own is opened, through no link.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError, printable
 from rlm_dsl.trace.archive import folder_of
 from rlm_dsl.trace.events import Event, read_events
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
+from rlm_dsl.trace.seal import changed_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,11 +38,15 @@ class Trace:
     held: Any = field(default=None, compare=False, repr=False)
 
     @staticmethod
-    def open(path: Path, *, unfinished: bool = False) -> Trace:
-        """A folder or a zip. Raises UserError for what is no trace, or is unfinished where that is not allowed."""
+    def open(path: Path, *, unfinished: bool = False, changed: bool = False) -> Trace:
+        """A folder or a zip. Raises UserError for what is no trace, and for one that is unfinished or not as it was
+        sealed where that is not allowed."""
         folder, held = folder_of(path)
+        require_own_files(folder, path)
         if not unfinished and not (folder / SEAL).is_file():
             raise UserError(f"{path} is unfinished: it has no seal", f"finish it: rlm-dsl resume {path}")
+        if not changed and (folder / SEAL).is_file() and (faults := changed_files(folder)):
+            raise UserError(f"{path} is not as it was sealed: {faults[0].message}", f"see: rlm-dsl verify {path}")
         return Trace(folder, path.name, held)
 
     @property
@@ -111,10 +117,24 @@ class Trace:
             raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None
 
 
+def require_own_files(folder: Path, shown: Path) -> None:
+    """Raise UserError for a folder that holds a link, a pipe or a device: whoever made a trace would have its reader
+    open what lies elsewhere, or wait without end."""
+    for within, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            entry = Path(within, name)
+            mode = entry.lstat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                what = "a link" if stat.S_ISLNK(mode) else "no file"
+                told = f"{shown} is not read: {printable(entry.relative_to(folder).as_posix())} is {what}"
+                raise UserError(told, "a trace has files of its own alone: get it again from whoever made it")
+
+
 @contextmanager
-def open_trace(path: str | os.PathLike[str], *, unfinished: bool = False) -> Iterator[Trace]:
-    """A trace to read, from its folder or its zip. Raises UserError for one whose files are not of their form."""
-    held = Trace.open(Path(path), unfinished=unfinished)
+def open_trace(path: str | os.PathLike[str], *, unfinished: bool = False, changed: bool = False) -> Iterator[Trace]:
+    """A trace to read, from its folder or its zip, as `Trace.open` takes it. Raises UserError for one whose files are
+    not of their form."""
+    held = Trace.open(Path(path), unfinished=unfinished, changed=changed)
     try:
         yield held
     except (LookupError, TypeError, ValueError, AttributeError) as failure:

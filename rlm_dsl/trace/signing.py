@@ -15,6 +15,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace.layout import SEAL, SIGNATURE
+from rlm_dsl.trace.seal import small_file
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 EXTRA = "pip install 'rlm-dsl[sign]'"
@@ -31,7 +32,7 @@ def sign(folder: Path, key: bytes, *, replace: bool = False) -> str:
     """Sign a folder's seal beside those who signed it before, or in their place; returns the key's id. Raises UserError
     for a key that is none, and where the signatures that are there are of another seal."""
     private = private_key(key)
-    payload = (folder / SEAL).read_bytes()
+    payload = small_file(folder / SEAL)
     keyid = key_id(private.public_key())
     others = [] if replace else [one for one in signatures_there(folder, payload) if one["keyid"] != keyid]
     sig = base64.b64encode(private.sign(pre_authentication_encoding(payload))).decode("ascii")
@@ -51,7 +52,7 @@ def signatures_there(folder: Path, payload: bytes) -> list[dict[str, str]]:
     if not (folder / SIGNATURE).exists():
         return []
     try:
-        envelope = json.loads((folder / SIGNATURE).read_bytes())
+        envelope = json.loads(small_file(folder / SIGNATURE))
         if raw(envelope["payload"]) == payload and envelope["payloadType"] == PAYLOAD_TYPE:
             return [{"keyid": str(one["keyid"]), "sig": str(one["sig"])} for one in envelope["signatures"]]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -67,10 +68,10 @@ def signature_fault(folder: Path, key: bytes) -> str | None:
 
     public = public_key(key)
     try:
-        envelope = json.loads((folder / SIGNATURE).read_bytes())
+        envelope = json.loads(small_file(folder / SIGNATURE))
         payload = raw(envelope["payload"])
         signatures = [raw(signature["sig"]) for signature in envelope["signatures"]]
-        if payload != (folder / SEAL).read_bytes() or envelope["payloadType"] != PAYLOAD_TYPE:
+        if payload != small_file(folder / SEAL) or envelope["payloadType"] != PAYLOAD_TYPE:
             return "the signature is of another seal"
     except FileNotFoundError:
         return "the trace is not signed"

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.trace.events import lines, parse_line
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
 from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.seal import changed_files
 
 SHOWN_ROWS = 20
 SUB_RUNS = 2
@@ -101,6 +103,8 @@ class Story:
     end: Mapping[str, Any]
     stopped: str
     seal: Mapping[str, Any]
+    changed: str = ""
+    """What of a finished trace is not as it was sealed."""
 
     @property
     def finished(self) -> bool:
@@ -133,6 +137,7 @@ class Story:
             "seconds": self.end.get("seconds"),
             "stopped": self.stopped,
             "seal": dict(self.seal),
+            **({"changed": self.changed} if self.changed else {}),
         }
 
     def _repr_html_(self) -> str:
@@ -144,6 +149,8 @@ class Story:
         rows = [(s["step"], s["operator"], s.get("rows"), (s.get("asked") or {}).get("requests")) for s in self.steps]
         steps = html_table(("step", "operator", "rows", "requests"), rows)
         question = self.header.get("question") or self.name
+        if self.changed:
+            question = f"{question} (not as it was sealed: {self.changed})"
         program = f"<pre>{escaped(self.program)}</pre>"
         return (
             f"<div><div>{escaped(question)}</div>{parts}<details><summary>how</summary>{program}{steps}</details></div>"
@@ -159,7 +166,18 @@ def told_value(part: Mapping[str, Any]) -> str:
 
 
 def story(trace: Trace) -> Story:
-    """The story of a trace. Raises UserError where a file of it is missing or damaged."""
+    """The story of a trace. Raises UserError where a file of it is missing or damaged.
+
+    Digests are made while the log is read: whether it is as it was sealed is told, and no more is checked.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        faults = pool.submit(changed_files, trace.folder) if trace.finished else None
+        told = as_it_stands(trace)
+        return told if faults is None else replace(told, changed=next((each.message for each in faults.result()), ""))
+
+
+def as_it_stands(trace: Trace) -> Story:
+    """What the files say, whoever wrote them."""
     calls, turns, ends = Calls(), list[Mapping[str, Any]](), dict[str, Mapping[str, Any]]()
     sub_runs: dict[bytes, None] = {}
     for kind, run, line in lines_with_heads(trace):

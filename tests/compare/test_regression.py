@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -82,6 +83,42 @@ def test_what_fails_says_what_to_do(folder: Path, capsys: pytest.CaptureFixture[
     (folder / "traces" / "blessed.yaml").write_text("- no\n")
     assert "is not what `rlm-dsl bless` writes" in told(capsys, "test", *DATA)[1]
     assert told(capsys, "test", "-k", "nothing")[0] == 2 and told(capsys, "test", "nowhere")[0] == 2
+
+
+def test_a_blessing_changed_by_hand_passes_no_test(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "bless", "traces/run.trace", *DATA)[0] == 0
+    blessed = folder / "traces" / "blessed.yaml"
+    sound = blessed.read_text()
+    entry = sound.partition("\n")[2]
+    digest = sound.partition("digest: ")[2].split("\n")[0].strip("'")
+    by_hand = {
+        "another value": (sound.replace("value: 7", "value: 8"), "changed by hand"),
+        "another digest": (sound.replace(digest, digest[:-1] + ("0" if digest[-1] != "0" else "1")), "changed by hand"),
+        "a digest alone": (sound.partition("  parts:")[0].replace(digest, "f" * 64), "another answer than was blessed"),
+        "another head": (re.sub(r"head: '?[0-9a-f]{64}'?", f"head: '{'0' * 64}'", sound), "another trace of this name"),
+        "a name twice": (sound + entry, "has a name twice"),
+        "a field twice": (sound.replace("  digest:", "  digest: odd\n  digest:"), "has a name twice"),
+        "one field more": (sound.replace("  digest:", "  odd: 1\n  digest:"), "is not what `rlm-dsl bless` writes"),
+        "an anchor": (sound.replace("value: 7", "value: &a 7"), "has an anchor or a tag"),
+        "nothing": ("", "is not what `rlm-dsl bless` writes"),
+        "a comment": ("# nothing\n", "is not what `rlm-dsl bless` writes"),
+        "a list": ("[]\n", "is not what `rlm-dsl bless` writes"),
+        "no": ("false\n", "is not what `rlm-dsl bless` writes"),
+        "a path": (sound.replace("run.trace:", "../traces/run.trace:"), "is not what `rlm-dsl bless` writes"),
+        "a trace that is gone": (sound + entry.replace("run.trace:", "gone.trace:"), "it is gone, and blessed.yaml"),
+    }
+    for case, (text, said) in by_hand.items():
+        assert text != sound, case
+        blessed.write_text(text)
+        code, out = told(capsys, "test", *DATA)
+        assert code in (1, 2) and said in out, (case, out)
+        assert "Traceback" not in out and "internal error" not in out
+    blessed.unlink()
+    blessed.symlink_to(folder / "tickets.csv")
+    assert "is no file that is read" in told(capsys, "test", *DATA)[1]
+    blessed.unlink()
+    blessed.write_text(sound)
+    assert told(capsys, "test", *DATA)[0] == 0
 
 
 def test_a_model_that_answers_one_request_differently_is_counted(

@@ -482,7 +482,7 @@ def test_a_zip_with_a_file_twice_is_refused_and_one_of_others_found(trace: Path)
     packed.write_bytes(before)
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_LZMA) as archive:
         archive.writestr("more", "more")
-    opened = Trace.open(packed)
+    opened = Trace.open(packed, changed=True)
     assert [fault.message for fault in check_seal(opened.folder)] == ["more was added"]
 
 

@@ -8,7 +8,7 @@ import os
 import click
 
 from rlm_dsl.cli.options import CONTEXT, paths_alone
-from rlm_dsl.cli.output import safe, write
+from rlm_dsl.cli.output import note, safe, write
 
 
 @click.command("cite")
@@ -36,4 +36,5 @@ def command(trace: str, value: str | None, contexts: tuple[str, ...], every: boo
         write(json.dumps(told, ensure_ascii=False, indent=1))
     else:
         write(safe(secrets.redact(citations_text(found))))
+        note("whether the answer rests on these places was not checked here; see: rlm-dsl verify")
     return 0 if all(citation.holds for citation in found) else 1

@@ -21,6 +21,6 @@ def command(trace: str, as_json: bool) -> None:
     from rlm_dsl.trace.reader import open_trace
     from rlm_dsl.trace.story import story
 
-    with open_trace(trace, unfinished=True) as held:
+    with open_trace(trace, unfinished=True, changed=True) as held:
         told = story(held)
         write(json.dumps(told.as_json(), ensure_ascii=False, indent=1) if as_json else trace_text(told))

@@ -8,7 +8,7 @@ import json
 
 import click
 
-from rlm_dsl.cli.output import safe, write
+from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.render.table import table_text
 
 
@@ -43,6 +43,7 @@ def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
         write(text.getvalue(), end="")
     else:
         write(safe(table_text(columns, held, limit=shown, width=60)))
+        note("what the trace says was not checked here; see: rlm-dsl verify")
 
 
 def told(value: object) -> object:

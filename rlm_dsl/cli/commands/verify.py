@@ -49,6 +49,8 @@ def command(
     paths = paths_alone(contexts)
     key = file_bytes(public_key) if public_key else None
     known = {*map(whole_head, heads), *(kept_heads(Path(kept)) if kept else ())}
-    report = verify_trace(Trace.open(Path(trace), unfinished=True), paths, os.environ, key, level_named(level), known)
+    report = verify_trace(
+        Trace.open(Path(trace), unfinished=True, changed=True), paths, os.environ, key, level_named(level), known
+    )
     write(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if as_json else safe(render_report(report)))
     return 0 if report.ok else 1

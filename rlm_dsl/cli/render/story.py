@@ -68,6 +68,8 @@ def opening(story: Story) -> Iterator[str]:
     header = story.header
     when = f"  {header['created'][:19].replace('T', ' ')} UTC" if header else ""
     yield f"{story.name}{when}{'' if story.finished else '  unfinished'}"
+    if story.changed:
+        yield from (f"NOT AS IT WAS SEALED: {story.changed}", "what follows may be anybody's; see: rlm-dsl verify")
     if header.get("question"):
         yield from ("", f"question  {header['question']}")
     if turns := header.get("not_answered"):
@@ -145,8 +147,9 @@ def ending(story: Story) -> Iterator[str]:
     yield from one_answer_lines(story.steps[:STEPS])
     yield from calls_lines(story)
     if story.finished:
-        yield f"sealed  {story.seal['events']:,} events; head, to be kept elsewhere:"
-        yield f"        {story.seal['head']}"
+        as_sealed = f"NOT AS IT WAS SEALED: {story.changed}" if story.changed else "its files are as they were sealed"
+        yield f"sealed  {story.seal['events']:,} events; {as_sealed}; whether they hold says: rlm-dsl verify"
+        yield f"head    {story.seal['head']}"
 
 
 def evidence_lines(evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -181,7 +181,7 @@ class Workspace:
         """The levels of a trace, without a model."""
         path = Path(trace)
         self.inside(trace)
-        opened = Trace.open(path, unfinished=True)
+        opened = Trace.open(path, unfinished=True, changed=True)
         for context in opened.header.get("contexts", ()) if opened.finished else ():
             self.check(str(context["given"]))
             self.inside(*(str(source["path"]) for source in context["sources"]))
