@@ -28,6 +28,10 @@ FEW = 12
 """Different values that are all listed."""
 SHARE = 0.05
 """A template or value that fewer rows have is not told of."""
+COVERED = 0.5
+"""Templates that have fewer of the rows among them say little of the rest, and are left out."""
+TEMPLATED = 200
+"""Texts whose templates are made, evenly drawn from those looked at."""
 MASKS = (
     ("<date>", r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"),
     (
@@ -101,12 +105,14 @@ def of_texts(texts: Sequence[str]) -> Iterator[str]:
         yield f"length {lengths[0]:,} to {lengths[-1]:,}, median {int(statistics.median(lengths)):,}"
     yield f"{len(different):,} different of {len(texts):,}"
     common = [(text, n) for text, n in most(different, 3) if n > 1 and n >= SHARE * len(texts)]
-    found = most(Counter(templates_of(texts)), 3)
-    templates = [(text, n) for text, n in found if n > 1 and n >= SHARE * len(texts)]
     if common:
         yield "often " + "; ".join(f"{cell(text, 50)} {share(n, texts)}" for text, n in common)
-    elif any(len(text.replace("*", "").strip()) > 2 for text, _ in templates):
-        yield "like " + "; ".join(f"{cell(text, 90)} {share(n, texts)}" for text, n in templates)
+        return
+    some = texts[:: -(-len(texts) // TEMPLATED)]
+    templates = [(text, n) for text, n in most(Counter(templates_of(some)), 3) if n > 1 and n >= SHARE * len(some)]
+    told = any(len(text.replace("*", "").strip()) > 2 for text, _ in templates)
+    if told and sum(n for _, n in templates) >= COVERED * len(some):
+        yield "like " + "; ".join(f"{cell(text, 90)} {share(n, some)}" for text, n in templates)
 
 
 def most(counted: Counter[str], count: int) -> list[tuple[str, int]]:

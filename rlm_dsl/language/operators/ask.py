@@ -52,6 +52,7 @@ ask = Operator(
     name="ask",
     summary="a model answers a question about each row; the record's fields become columns",
     words="asks a model {instruction} of {on|the text} in each row, for {returns}",
+    told="signature",
     parameters=(
         Parameter("instruction", Words(), shown='"question"'),
         Parameter("on", Shown(), ONLY_TEXT, shown="on=col or [cols]"),

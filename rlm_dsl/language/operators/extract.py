@@ -168,6 +168,7 @@ extract = Operator(
     summary="the named groups become columns; rows without a match are dropped; all=true gives a row for each match",
     words="cuts {on|the text} by {pattern} into columns[types: ({types})], leaving out what fails to match"
     "[all:, a row for each match]",
+    told="signature",
     parameters=(
         Parameter("pattern", Pattern(), shown='r"(?P<name>..)"'),
         Parameter("on", Each("text"), ONLY_TEXT),

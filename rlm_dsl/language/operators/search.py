@@ -55,6 +55,7 @@ search = Operator(
     name="search",
     summary="the `top` rows that fit the words best (BM25), best first, with `score: float`; with `by`, of each group",
     words="keeps the {top|20} rows[by: of each {by}] that fit {words} best",
+    told="signature",
     parameters=(
         Parameter("words", Constant(TEXT), shown='"words"'),
         Parameter("top", Constant(INT), Literal(20, INT), shown="top=20"),

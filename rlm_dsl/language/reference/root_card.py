@@ -15,16 +15,15 @@ from rlm_dsl.language.reference.card import COMMON, gloss
 from rlm_dsl.language.types import Table, is_text, quoted_name
 
 FORM = """\
-Statements: `name = expression` (a name is bound once), `show expression`, `answer expression`.
-`x | f(y)` is `f(x, y)`. Values: 1 2.5 "text" r"RE2 pattern" true null [a, b] {name: value} @2024-03-01.
-Operators: + - * / // % == != < <= > >= and or not in `between a and b` `is null` `matches r".."` a.b f(x).
-Per row a bare name is a column, else an earlier value; `odd names` in backticks. Types: text int decimal(2) float \
-bool date timestamp, T? where a value may be missing. on= is needed where there are several text \
-columns, none of them `text`."""
+Statements: `name = expression` (bound once), `show expression`, `answer expression`. `x | f(y)` is `f(x, y)`.
+Values: 1 2.5 "text" r"RE2" true null [a, b] {name: value} @2024-03-01. Operators: + - * / // % == != < <= > >= and or \
+not in `between a and b` `is null` `matches r".."` a.b f(x).
+A bare name is the row's column, else an earlier value; `odd names` in backticks. Types: text int decimal(2) float bool \
+date timestamp; int? may be missing. on= is for several text columns, none named `text`."""
 ASKING = (
-    'Ask a model about rows (equal rows once, many in a request, known answers free); on_error="null" lets rows fail:'
+    'Ask a model about rows (equal rows once, known answers free); on_error="null" lets rows fail:'
 )
-MORE = "More (called bare, each tells its usage):"
+MORE = "More (call bare for usage):"
 EXAMPLE = """\
 Example:
 rows = {table} | extract(r"^(?P<day>\\w+ \\d+, \\d+) (?P<user>\\w+): (?P<body>.*)"{on}) | derive(day=to_date(day, \
@@ -51,7 +50,7 @@ def general_card() -> str:
             "On a table:\n" + "\n".join(line(operator) for operator in told if not operator.asks),
             f"{ASKING}\n" + "\n".join(line(operator) for operator in told if operator.asks),
             f"{MORE} {' '.join(seldom)}",
-            f"In group(..), or of a whole table: {totals}",
+            f"In group(..) or of a table: {totals}",
             "Of values: " + " ".join(function_names()),
         ]
     )
