@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,7 @@ def total(found: Taken, role: str = "", part: str = "") -> int:
 
 
 def table(found: dict[str, Taken]) -> str:
-    lines = [f"| sum of six | {' | '.join(found)} |", f"|---|{'---|' * len(found)}"]
-    rows = [
+    rows: list[tuple[str, Callable[[Taken], str]]] = [
         ("answers right", lambda one: f"{one['right']} of 6"),
         ("root turns", lambda one: f"{total(one, 'root', 'calls'):,}"),
         ("root tokens in / out", lambda one: f"{total(one, 'root', 'in'):,} / {total(one, 'root', 'out'):,}"),
@@ -121,6 +120,12 @@ def table(found: dict[str, Taken]) -> str:
         ("all tokens", lambda one: f"{total(one):,}"),
         ("seconds beside the models, one question", lambda one: f"{one['seconds']:.2f}"),
     ]
+    return table_of("sum of six", found, rows)
+
+
+def table_of(about: str, found: dict[str, Taken], rows: Sequence[tuple[str, Callable[[Taken], str]]]) -> str:
+    """A row each, a column an explorer."""
+    lines = [f"| {about} | {' | '.join(found)} |", f"|---|{'---|' * len(found)}"]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(map(cell, found.values()))} |" for name, cell in rows)])
 
 

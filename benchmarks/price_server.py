@@ -27,6 +27,8 @@ from rlm_dsl.testing.wire import text_of
 
 NUMBERED = re.compile(r"^(\d+): (.*)$", re.MULTILINE)
 PEERS_ASK = "Label each numbered line with one of: "
+MAPPED = re.compile(r"^Text: (.*)$|^\[Text\]: «(.*)»$", re.MULTILINE)
+"""The one row of a prompt of DocETL's, or of LOTUS'."""
 CACHED = 1_024 // 4
 """Tokens from which on providers remember a prefix, here in fours."""
 
@@ -51,14 +53,15 @@ class Played:
         text = "\n".join(text_of(message) for message in body["messages"])
         role, said = self.said(body, text)
         schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
-        given = tokens(text) + (tokens(json.dumps(schema)) if schema else 0)
+        tools = body.get("tools")
+        given = tokens(text) + sum(tokens(json.dumps(each)) for each in (schema, tools) if each)
         counts = self.counts.setdefault(role, dict.fromkeys(("calls", "in", "out", "cached"), 0))
         counts["calls"] += 1
         counts["in"] += given
         counts["out"] += tokens(said)
         counts["cached"] += self.known_prefix(text)
         usage = {"prompt_tokens": given, "completion_tokens": tokens(said), "total_tokens": given + tokens(said)}
-        message = {"role": "assistant", "content": said}
+        message = called(tools[0]["function"]["name"], said) if tools else {"role": "assistant", "content": said}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         held = {"id": "1", "object": "chat.completion", "created": 0, "model": "played"}
         return web.json_response({**held, "choices": [choice], "usage": usage})
@@ -76,6 +79,9 @@ class Played:
             return "sub", "\n".join(f"{n}: {label}" for (n, _), label in zip(rows, labels, strict=True) if label)
         if "response_format" in body:
             return "sub", self.of_rows(body)
+        if row := MAPPED.search(text_of(body["messages"][-1])):
+            (label,) = self.labels([row[1] or row[2]])
+            return "sub", json.dumps({"label": label}) if body.get("tools") else label
         question = next(one for one in self.asked if one.text in text)
         return "root", reply_of(question, self.world, body["messages"], text)
 
@@ -115,6 +121,12 @@ class Played:
         """What was counted since the last time."""
         counts, self.counts, self.prompts = self.counts, {}, []
         return web.json_response(counts)
+
+
+def called(function: str, arguments: str) -> dict[str, Any]:
+    """An answer by way of a tool."""
+    call = {"id": "1", "type": "function", "function": {"name": function, "arguments": arguments}}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
 
 
 def tokens(text: str) -> int:

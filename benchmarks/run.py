@@ -27,7 +27,7 @@ RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs" / "performance.md"
 NAMES = (
     *("load", "files", "grep", "chain", "partition", "tokens", "search", "digest", "step", "check_program", "start_up"),
-    *("memory", "large", "model_calls", "explorers", "price", "traces"),
+    *("memory", "large", "model_calls", "explorers", "price", "price_map", "traces"),
 )
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 LONGEST = 900
