@@ -37,6 +37,7 @@ check: $(VENV)/developing  ## what CI runs: format, lint, types, layers, tests
 
 proof: $(VENV)/testing  ## the heavy proofs: long fuzzing, hundreds of kills, large corpora
 	$(BIN)/python -m pytest -n 2 -m proof
+	RLM_DSL_PACK=auto $(BIN)/python -m pytest -n 2 tests/engine tests/models tests/explore tests/replay tests/trace tests/compare
 
 traces: $(VENV)/installed  ## record the examples' traces anew
 	$(BIN)/python examples/record.py

@@ -109,7 +109,7 @@ def taken(given: dict[str, Any]) -> dict[str, Taken]:
 
 def quietly(labelled: Mapper, url: str, lines: Sequence[Line], labels: Sequence[str], folder: Path) -> list[str]:
     """Without what the peers print on the way."""
-    with redirect_stdout(None), redirect_stderr(open(os.devnull, "w", encoding="utf-8")), warnings.catch_warnings():
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
         return labelled(url, [line.text for line in lines], labels, folder)
 
@@ -136,7 +136,9 @@ def measures(effort: Effort) -> Iterator[Measure]:
                 yield missing(f"one map step: {what}", name, mine, goal)
                 continue
             theirs = part(found[name])
-            note = f"right: ours {found['ours']['right']:,}, {name} {found[name]['right']:,}; {package} {version(package)}"
+            note = (
+                f"right: ours {found['ours']['right']:,}, {name} {found[name]['right']:,}; {package} {version(package)}"
+            )
             ratio = Spread.of([part(found["ours"]) / theirs])
             yield Measure(f"one map step: {what}", mine, name, Spread.of([theirs]), ratio, goal, unit, note)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.packs import in_packs
+
 FEW, MANY = 40, 1_000
 """Examples of a generated test that does not say a number of its own: in the suite, and under `-m proof`."""
 
@@ -61,8 +63,10 @@ def explored_trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-    """Every generated test is a heavy proof too, with many examples."""
-    if proving(config):
-        for item in items:
-            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-                item.add_marker("proof")
+    """Every generated test is a heavy proof too, with many examples; in packs, who counts single requests is left
+    out."""
+    for item in items:
+        if proving(config) and getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("proof")
+        if in_packs() and item.get_closest_marker("one_a_call"):
+            item.add_marker(pytest.mark.skip(reason="counts what each row alone is asked"))

@@ -29,6 +29,7 @@ def log(folder: Path, rows: int) -> dict[str, Path]:
     return {"log": path}
 
 
+@pytest.mark.one_a_call
 def test_rows_are_kept_in_waves_until_enough_are_taken(tmp_path: Path) -> None:
     data = log(tmp_path, 160)
     with serve(gold=HOLDS, latency=0.005, jitter=1.0) as server:
@@ -42,6 +43,7 @@ def test_rows_are_kept_in_waves_until_enough_are_taken(tmp_path: Path) -> None:
         assert whole.value == found.value and server.calls == 160
 
 
+@pytest.mark.one_a_call
 def test_what_a_take_leaves_is_not_asked_where_the_rows_are_wanted_elsewhere(tmp_path: Path) -> None:
     program = 'a = log | keep("Is it good?", on=text)\nanswer {n: count(a), first: a | take(1) | select(line)}\n'
     with serve(gold=HOLDS) as server:
@@ -79,6 +81,7 @@ def test_pieces_are_the_text_and_none_is_too_long() -> None:
             assert all(estimated_tokens(piece) <= limit + 1 for piece in pieces)
 
 
+@pytest.mark.one_a_call
 @pytest.mark.parametrize("fault", ["refusal", "off_schema", "truncated", "empty"])
 def test_rows_that_fail_are_null_counted_and_conserved(tmp_path: Path, fault: str) -> None:
     program = (

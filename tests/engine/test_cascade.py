@@ -153,6 +153,7 @@ def test_a_run_asks_about_what_the_proxy_leaves_and_a_sample(tmp_path: Path) -> 
     assert asked["by_proxy"] == sure - proxy.recheck and asked["rechecked"] == proxy.recheck
 
 
+@pytest.mark.one_a_call
 def test_a_proxy_that_the_model_no_longer_bears_out_is_withdrawn(tmp_path: Path) -> None:
     """The model now answers otherwise: the sample shows it, and every row is asked."""
     rows = own(160)

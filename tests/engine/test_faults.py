@@ -13,6 +13,7 @@ from rlm_dsl.models import retry
 from rlm_dsl.models.in_turn import AT_ONCE
 from rlm_dsl.testing import serve
 from tests.support.commands import command
+from tests.support.packs import in_packs
 from tests.support.processes import command_run
 
 ROWS = 60
@@ -54,13 +55,14 @@ FAULTS: dict[str, dict[str, Any]] = {
 def test_a_run_comes_through(tmp_path: Path, fault: str) -> None:
     with serve(gold=GOLD, seed=3, **FAULTS[fault]) as server:
         found = rlm_dsl.run(PROGRAM, log(tmp_path), model="m", base_url=server.base_url, trace=tmp_path / "t")
-        assert found.value == RIGHT and found.spent.calls == ROWS
+        assert found.value == RIGHT and (found.spent.calls == ROWS or in_packs())
         assert rlm_dsl.verify(tmp_path / "t").ok
         before = server.calls
         assert rlm_dsl.run(PROGRAM, log(tmp_path), model="m", base_url=server.base_url).value == RIGHT
         assert server.calls == before
 
 
+@pytest.mark.one_a_call
 def test_a_key_that_expires_in_mid_run_ends_it_and_a_fresh_one_goes_on(tmp_path: Path) -> None:
     with serve(gold=GOLD, expire_key_after=50) as server:
         with pytest.raises(UserError, match="refuses the key") as failure:
@@ -102,6 +104,7 @@ def test_a_full_disk_ends_a_run_in_words_and_the_same_command_goes_on(tmp_path: 
         assert server.calls - ROWS <= AT_ONCE, "only what was not acknowledged is asked again"
 
 
+@pytest.mark.one_a_call
 def test_a_trace_that_cannot_be_written_ends_a_run_in_words(tmp_path: Path) -> None:
     (tmp_path / "p.rlm").write_text(PROGRAM)
     with serve(gold=GOLD) as server:

@@ -53,6 +53,7 @@ def ran(folder: Path, url: str, **more: Any) -> Any:
     return rlm_dsl.run(PROGRAM, log(folder), model="m", base_url=url, store=str(folder / "s"), **given)
 
 
+@pytest.mark.one_a_call
 def test_a_batch_gives_the_same_answers_and_a_trace_that_verifies(tmp_path: Path) -> None:
     with serve(gold=GOLD, batch_latency=0.1) as server:
         found = ran(tmp_path, server.base_url, trace=tmp_path / "t")

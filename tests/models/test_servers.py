@@ -131,6 +131,7 @@ def test_a_secret_in_a_settings_file_is_refused_and_not_shown() -> None:
         assert secret not in str(failure.value) and "****" in str(failure.value)
 
 
+@pytest.mark.one_a_call
 def test_the_command_line_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.rlm").write_text(PROGRAM)
@@ -147,6 +148,7 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path, monkeypatch: pyte
         assert server.requests[-1].body["model"] == "mine" and server.calls == 80
 
 
+@pytest.mark.one_a_call
 def test_a_dry_run_says_what_it_would_ask_and_asks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
@@ -174,6 +176,7 @@ def test_prompts_are_shown_without_a_model_and_take_few_tokens(tmp_path: Path, c
     assert "40 requests; the first 2" in told and "--- system" in told and "--- user\n  text 0" in told
 
 
+@pytest.mark.one_a_call
 def test_dollars_and_seconds_are_bounds(tmp_path: Path) -> None:
     path = log(tmp_path)
     with serve(gold=GOLD, latency=0.02) as server:
@@ -189,6 +192,7 @@ def test_dollars_and_seconds_are_bounds(tmp_path: Path) -> None:
         assert rlm_dsl.run(PROGRAM, {"log": log(tmp_path)}, budget={"usd": 5.0}, price=Price(1, 2), **more).value == 20
 
 
+@pytest.mark.one_a_call
 def test_dollars_spent_are_never_over_the_limit(tmp_path: Path) -> None:
     with serve(gold=GOLD) as server:
         price = Price(1, 2)
@@ -209,6 +213,7 @@ def test_known_prices_hold_for_dated_versions_and_nothing_else() -> None:
     assert Limits.read("calls=5,usd=1.50,seconds=2") == Limits(5, usd=1.5, seconds=2.0)
 
 
+@pytest.mark.one_a_call
 def test_too_many_failures_stop_a_step_before_the_money_is_gone(tmp_path: Path) -> None:
     with serve(gold=GOLD, rate_off_schema=0.6) as server:
         more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "store": str(tmp_path / "s")}
@@ -270,6 +275,7 @@ def test_the_pace_halves_when_the_server_is_strained_and_grows_again() -> None:
     assert pace.held_until == 60.0 and span("1s") == 1 and span("20ms") == 0.02 and span("soon") == 0
 
 
+@pytest.mark.one_a_call
 def test_a_server_that_takes_few_at_once_gets_few_and_loses_nothing(tmp_path: Path) -> None:
     with serve(gold=GOLD, latency=0.01, max_in_flight=4, retry_after=0.05) as server:
         found = rlm_dsl.run(
@@ -293,6 +299,7 @@ def asks(path: Path, url: str, store: Path) -> None:
     print(rlm_dsl.run(PROGRAM, {"log": path}, model="m", base_url=url, store=str(store)).value)
 
 
+@pytest.mark.one_a_call
 def test_two_processes_ask_the_same_once(tmp_path: Path) -> None:
     with serve(gold=GOLD, latency=0.3) as server:
         given = (asks, log(tmp_path, 30), server.base_url, tmp_path / "s")

@@ -293,6 +293,7 @@ def test_secrets_that_change_prompts_are_found_by_name_and_never_by_value(tmp_pa
     assert "DB_PASSWORD" in found[1].message and "hunter2" not in str(found)
 
 
+@pytest.mark.one_a_call
 def test_the_doctor_of_a_run_to_come(tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if doctor.TELLING.search(name)]:
         monkeypatch.delenv(name)
