@@ -21,13 +21,15 @@ from rlm_dsl.language.types import Table
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """What is to be loaded: what a user gives, how it is to be read, and the table that a program declares of it;
-    `memory` are the bytes that what a file computes may take, such as a view of a database."""
+    `memory` are the bytes that what a file computes may take, such as a view of a database; `name` is what problems
+    call the table."""
 
     given: str
     options: ReadingOptions = NO_OPTIONS
     declared: Table | None = None
     progress: Progress | None = None
     memory: int | None = None
+    name: str = ""
 
 
 Loader = Callable[[LoadRequest], Loaded]

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
-from rlm_dsl.context.columns.arrow_types import arrow_type, recast
-from rlm_dsl.context.columns.declared_cells import is_readable, read_cells
 from rlm_dsl.context.context import ROW, Context, Loaded, context_line
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, files_of, is_many
 from rlm_dsl.context.files.read import Progress
@@ -24,9 +22,10 @@ from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.format_registry import format_named, format_of_address, format_of_ending, formats
 from rlm_dsl.context.given import Given
 from rlm_dsl.context.options import NO_OPTIONS, OptionError, ReadingOptions, require_known
+from rlm_dsl.context.rows.declared_rows import declared_rows
 from rlm_dsl.context.rows.file_tables import ending_of, is_nothing, no_rows
 from rlm_dsl.context.stored_context import is_stored, open_stored
-from rlm_dsl.language.types import INT, TEXT, Field, Table, Type, bare, fits, is_nullable, is_text
+from rlm_dsl.language.types import INT, TEXT, Field, Table, fits
 
 LINES, DOCUMENTS = "lines", "documents"
 """What text is read as, whatever its file's ending."""
@@ -52,7 +51,7 @@ def load(
     if is_stored(given):
         context = require_reading(open_stored(name, Path(given)), format, options)
     else:
-        request = LoadRequest(given, options, declared, progress, room)
+        request = LoadRequest(given, options, declared, progress, room, name)
         loaded = load_rows(request, choose_format(given, format, declared))
         require_columns(loaded, declared)
         if room is not None and given != STANDARD_INPUT:
@@ -110,7 +109,8 @@ def load_rows(request: LoadRequest, format: str) -> Loaded:
     known = format_named(format)
     require_known(request.options, known.options, format)
     loaded = known.load(request)
-    return with_columns(loaded, request.options.columns, request.given) if request.options.columns else loaded
+    loaded = with_columns(loaded, request.options.columns, request.given) if request.options.columns else loaded
+    return loaded if request.declared is None else with_declared(loaded, request)
 
 
 def with_columns(loaded: Loaded, wanted: Sequence[str], given: str) -> Loaded:
@@ -128,6 +128,14 @@ def with_columns(loaded: Loaded, wanted: Sequence[str], given: str) -> Loaded:
             yield batch.select([*(held for held in batch.column_names if held.startswith("#")), *names])
 
     loaded.schema, loaded.batches = schema, chosen(loaded.batches)
+    return loaded
+
+
+def with_declared(loaded: Loaded, request: LoadRequest) -> Loaded:
+    """The columns that a program declares, read as it declares them."""
+    assert request.declared is not None
+    schema, loaded.schema = loaded.schema, request.declared
+    loaded.batches = declared_rows(schema, loaded.batches, request.declared, request.given, loaded.notes, request.name)
     return loaded
 
 
@@ -202,85 +210,38 @@ def mixed_kinds(given: str, kinds: Counter[str]) -> UserError:
 
 
 def as_declared(context: Context, declared: Table) -> Context:
-    """The context with the declared columns, in their order. A text that is none of its column's type is null, with a
-    note; UserError names every column that does not fit, such as one of which no text does.
+    """The context with the declared columns, in their order (see declared_rows). Rows that lie in files stay as they
+    are, and are read as declared; UserError names every column whose type does not fit."""
+    if context.schema == declared:
+        return context
+    if isinstance(context.rows, tuple):
+        return stored_as_declared(context, declared)
+    import pyarrow as pa
 
-    Where there are no rows, no value tells a column's type, and nothing the columns of a list: what is declared holds.
-    """
+    notes: list[str] = []
+    rows = [*declared_rows(context.schema, [context.rows], declared, context.given, notes, context.name)]
+    made = pa.concat_tables(rows) if context.count else number_rows(no_rows(declared))
+    return replace(context, schema=declared, rows=made, notes=(*context.notes, *notes))
+
+
+def stored_as_declared(context: Context, declared: Table) -> Context:
     known = {*context.schema.names} >= {*declared.names} or is_nothing(context.schema)
     if known and not context.count:
         return replace(context, schema=declared, rows=number_rows(no_rows(declared)))
-    wrong = [said for column in declared.columns if (said := misfit(context, column))]
+    wrong = [said for column in declared.columns if (said := misfit(context.schema, column))]
     if wrong:
         raise UserError(
             f"{context.given} is not as the program declares `{context.name}`: {'; '.join(wrong)}",
             f"the data: {context_line(context)}",
         )
-    notes = (*context.notes, *misfit_notes(context, declared))
-    return replace(context, schema=declared, rows=declared_rows(context, declared), notes=notes)
+    return replace(context, schema=declared)
 
 
-def declared_rows(context: Context, declared: Table) -> Any:
-    """The rows with the declared columns alone; stored ones stay as they are, and are read as declared."""
-    if isinstance(context.rows, tuple):
-        return context.rows
-    rows = context.rows.select([n for n in context.rows.column_names if n.startswith("#")])
-    for column in declared.columns:
-        held, found = context.rows[column.name], context.schema.column(column.name)
-        if found is None or found == column.type:
-            made = held
-        else:
-            made = read_as_declared(held, column.type)[0] if is_text(found) else recast(held, column.type)
-        rows = rows.append_column(column.name, made)
-    return rows
-
-
-def misfit(context: Context, column: Field) -> str:
-    """What is wrong with a column's data, or ''. Texts in memory are read as the type that is declared."""
-    found = context.schema.column(column.name)
+def misfit(schema: Table, column: Field) -> str:
+    """What is wrong with a column's type, or ''."""
+    found = schema.column(column.name)
     if found is None:
         return f"there is no column `{column.name}`"
-    as_text = column.type == TEXT and found == INT
-    if as_text or fits(found, column.type):
+    if (column.type == TEXT and found == INT) or fits(found, column.type):
         return ""
-    told = f"`{column.name}` is {found} and not {column.type}"
-    if bare(found) != TEXT or not is_readable(column.type) or isinstance(context.rows, tuple):
-        return told
-    held = context.rows[column.name]
-    wrong = read_as_declared(held, column.type)[1]
-    if wrong and len(wrong) >= sum(cell not in (None, "") for cell in held.to_pylist()):
-        cell = held[wrong[0]].as_py()
-        return f"{told}: {len(wrong):,} rows do not fit, first row {wrong[0] + 1:,} with {cell[:40]!r}"
-    return told if held.null_count and not is_nullable(column.type) else ""
-
-
-def misfit_notes(context: Context, declared: Table) -> Iterator[str]:
-    """What is said of texts that are none of their column's declared type."""
-    rows: Any = context.rows
-    for column in declared.columns if not isinstance(rows, tuple) else ():
-        found = context.schema.column(column.name)
-        if found is None or found == column.type or bare(found) != TEXT or not is_readable(column.type):
-            continue
-        wrong = read_as_declared(rows[column.name], column.type)[1]
-        if wrong:
-            lines = "#line" in rows.column_names
-            places = [rows["#line"][at].as_py() if lines else at + 1 for at in wrong[:SHOWN_PLACES]]
-            first = f"first in {'line' if lines else 'row'} {', '.join(map(str, places))}"
-            yield f"{len(wrong):,} rows have a cell that does not fit `{column}` (null), {first}"
-
-
-SHOWN_PLACES = 3
-"""Lines that a note names."""
-
-
-def read_as_declared(held: Any, type_: Type) -> tuple[Any, list[int]]:
-    """A column of texts in a declared type, and the places of those that are none."""
-    import pyarrow as pa
-
-    made, wrong, passed = [], [], 0
-    for chunk in held.chunks if isinstance(held, pa.ChunkedArray) else [held]:
-        values, places = read_cells(chunk, type_)
-        made.append(values)
-        wrong += [passed + place for place in places]
-        passed += len(chunk)
-    return pa.chunked_array(made, arrow_type(type_)), wrong
+    return f"`{column.name}` is {found} and not {column.type}"

@@ -140,7 +140,7 @@ def test_a_declaration_is_held_to(tmp_path: Path) -> None:
     chosen = load("t", path, declared=Table((Field("b", TEXT), Field("a", TEXT))))
     assert column(chosen, "a") == ["1"] and chosen.schema.names == ("b", "a")
     with pytest.raises(
-        UserError, match=r"`b` is text and not int: 1 rows do not fit, first row 1 with 'x'; there is no column `c`"
+        UserError, match=r"`b` is text and not int: 1 rows do not fit, first in line 2 with 'x'; there is no column `c`"
     ):
         load("t", path, declared=Table((Field("b", INT), Field("c", INT))))
 

@@ -1,7 +1,7 @@
 """Columns that are text for how a few cells are written: told with the cell, and with options that read them.
 
-In: small columns as people write them. Out: nothing but a verdict. Law: what is advised reads the column when said; where
-two readings fit, both are told; ids and words are no numbers.
+In: small columns as people write them. Out: nothing but a verdict. Law: what is advised reads the column when said;
+where two readings fit, both are told; ids and words are no numbers.
 """
 
 from __future__ import annotations

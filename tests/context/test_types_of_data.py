@@ -199,7 +199,7 @@ def test_texts_are_cast_to_what_a_program_declares_and_what_does_not_fit_is_told
     assert column(context, "sku") == [1e5, 12e3] and column(context, "id") == [Decimal("1.00"), Decimal("2.00")]
     assert column(context, "at") == [datetime.datetime(2024, 3, 31, 0, 30), None]
     with pytest.raises(
-        UserError, match=r"`sku` is text and not decimal\(2\): 2 rows do not fit, first row 1 with '1e5'"
+        UserError, match=r"`sku` is text and not decimal\(2\): 2 rows do not fit, first in line 2 with '1e5'"
     ):
         load("t", path, declared=Table((Field("sku", DecimalType(2)),)))
 

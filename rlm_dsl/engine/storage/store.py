@@ -53,7 +53,7 @@ def store_context(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         source = save_standard_input(folder) if given == DASH else given
-        request = LoadRequest(source, options, declared, progress, memory)
+        request = LoadRequest(source, options, declared, progress, memory, name)
         loaded = load_rows(request, choose_format(given, format, declared))
         require_columns(loaded, declared)
         part = write_part(folder, loaded, 0, memory)
