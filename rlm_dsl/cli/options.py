@@ -19,7 +19,7 @@ import click
 from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.common.atomic_write import write_file
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.trace.layout import AS_THEY_ARE, ATTRIBUTES
 
 CONTEXT = click.option(
@@ -172,15 +172,29 @@ def load_all(
     declared: dict[str, Any] | None = None,
     memory: str | None = None,
     file: str | None = None,
+    program: Any = None,
 ) -> dict[str, Any]:
     """The contexts loaded, with notes on what a person should know of them. Where no program declares them, a name that
-    none can write is refused first. `file` is the settings file, if one is named."""
+    none can write is refused first. `file` is the settings file, if one is named; of a `program`'s (Source) data what it
+    does not name is told, and not read."""
     from rlm_dsl.models.settings_file import found_settings
 
     named = with_file(named_paths(contexts), found_settings(file).contexts, declared)
     if not named:
         raise UserError("no data is named", "name some: --context tickets=tickets.csv")
-    return load_given(named, declared, memory)
+    return load_given(named if program is None else used(named, program.text, declared or {}), declared, memory)
+
+
+def used(named: Mapping[str, Any], program: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The data that a program names; any other is told. Where it lacks some, that is told when it is checked."""
+    found = {name: given for name, given in named.items() if name in declared or name in program}
+    if not found.keys() >= declared.keys():
+        return dict(named)
+    for name in named:
+        if name not in found:
+            hint = "".join(f"; {each}" for each in did_you_mean(name, list(declared), what="its contexts"))
+            note(f"note: the program names no context `{name}`, which is not read{safe(hint)}")
+    return found
 
 
 def with_file(named: Mapping[str, Any], file: Mapping[str, Any], declared: Mapping[str, Any] | None) -> dict[str, Any]:

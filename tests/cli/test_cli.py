@@ -141,6 +141,15 @@ def test_a_wrong_program_is_told_with_its_place(shell: Shell, program: str, says
     assert as_json[0]["line"] == 1 and as_json[0]["code"]
 
 
+def test_data_that_a_program_does_not_name_is_told_and_not_read(shell: Shell) -> None:
+    (shell.folder / "n.rlm").write_text("context tickets: table(id: text)\nanswer count(tickets)\n")
+    ran = shell("run", "n.rlm", "--context", "tickets=tickets.csv", "--context", "tiket=gone.csv", "--json")
+    assert (ran.code, ran.out.strip()) == (0, "40")
+    assert "the program names no context `tiket`, which is not read; did you mean `tickets`?" in ran.err
+    ran = shell("run", "n.rlm", "--context", "tiket=tickets.csv")
+    assert ran.code == 2 and "no data is bound to `tickets`" in ran.err and "names no context" not in ran.err
+
+
 def test_a_wrong_key_and_an_unreachable_server(shell: Shell) -> None:
     arguments = ("run", "p.rlm", "--context", "tickets=tickets.csv", "--model", "m")
     with serve(gold=runs.gold(40), key="right-key") as server:

@@ -254,6 +254,26 @@ def test_what_may_not_be_read_is_a_message(
     assert "internal error" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("pattern", ["**/*.csv", "*/*.csv", "*/held/*.csv", "x/**/a.csv"])
+def test_a_folder_that_a_glob_would_pass_over_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    for name in ("x/a.csv", "x/held/a.csv", "held/a.csv", ".held/a.csv"):
+        written(tmp_path, name, "n\n1\n")
+    listing = os.scandir
+
+    def denied(path: Any = ".") -> Any:
+        if os.fspath(path).rstrip("/").endswith("held"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(UserError, match="held cannot be read: Permission denied"):
+        load("t", f"{tmp_path}/{pattern}")
+    monkeypatch.setattr(os, "scandir", listing)
+    assert load("t", f"{tmp_path}/{pattern}").count
+
+
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
     rows = "n\n" + "1\n" * 1000
     changes: dict[str, Callable[[Path], Any]] = {

@@ -46,7 +46,7 @@ def command(
     from rlm_dsl.trace.secrets import Redaction
 
     source, _, _ = tuned(program, program_source(program), tuned_file, Settings())
-    data = load_all(contexts, declared_contexts(source)) if contexts or prompts else {}
+    data = load_all(contexts, declared_contexts(source), program=source) if contexts or prompts else {}
     values = {name: json_value(name, text) for name, text in pairs(params)}
     if as_json:
         write(json.dumps(plan_json(source, data, values), ensure_ascii=False, indent=1))

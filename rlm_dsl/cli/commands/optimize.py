@@ -104,7 +104,7 @@ def command(
     found = optimize(
         OptimizationJob(
             source,
-            load_all(contexts, declared_contexts(source), given["memory"], given["file"]),
+            load_all(contexts, declared_contexts(source), given["memory"], given["file"], source),
             {name: json_value(name, text) for name, text in pairs(params)},
             Path(examples),
             chosen,

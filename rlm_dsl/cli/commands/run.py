@@ -68,7 +68,7 @@ def command(
     source = program_source(program)
     recorded = Trace.open(Path(answers)) if answers else None
     source, chosen, extra = tuned(program, source, tuned_file, settings(given))
-    data = load_all(contexts, declared_contexts(source), given["memory"], given["file"])
+    data = load_all(contexts, declared_contexts(source), given["memory"], given["file"], source)
     values = {name: json_value(name, text) for name, text in pairs(params)}
     try:
         result = run_program(

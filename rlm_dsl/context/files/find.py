@@ -62,6 +62,7 @@ def find(given: str) -> list[Found]:
         found = list(below(Path(given).as_posix(), ""))
     elif any(mark in given for mark in WILDCARDS):
         base = fixed_part(given)
+        require_readable(given, base)
         found = [
             Found(p.as_posix(), p.relative_to(base).as_posix())
             for p in map(Path, glob.iglob(given, recursive=True))
@@ -116,6 +117,19 @@ def below(folder: str, shown: str) -> Iterator[Found]:
             yield from below(f"{folder}/{entry.name}", f"{shown}{entry.name}/")
         elif entry.is_file(follow_symlinks=False) or is_file(f"{folder}/{entry.name}"):
             yield Found(f"{folder}/{entry.name}", f"{shown}{entry.name}")
+
+
+def require_readable(given: str, base: Path) -> None:
+    """Raises UserError for a folder that a glob leads through and that may not be read: it would be passed over."""
+    parts = Path(given).parts
+    for count in range(len(base.parts) + 1, len(parts)):
+        for folder in map(Path, glob.iglob(f"{Path(*parts[:count]).as_posix()}/", recursive=True)):
+            if not visible(folder, base):
+                continue
+            try:
+                os.scandir(folder).close()
+            except OSError as failure:
+                raise UserError(f"{folder} cannot be read: {failure.strerror}", f"{WHO}, or a glob without it") from None
 
 
 def no_files(given: str) -> UserError:
