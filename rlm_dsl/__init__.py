@@ -7,6 +7,7 @@ from typing import Any
 __all__ = [
     "RLM",
     "Context",
+    "Correction",
     "Report",
     "Result",
     "UserError",

@@ -35,6 +35,7 @@ from rlm_dsl.explore.modes import answer_by_mode
 from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.resume import resume as go_on
 from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.language.edit.corrections import Correction
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Models, Settings, settings_of
@@ -46,6 +47,7 @@ from rlm_dsl.trace.reader import Trace
 
 __all__ = [
     "Context",
+    "Correction",
     "Report",
     "Result",
     "UserError",
@@ -244,6 +246,7 @@ def rerun(
     parameters: Mapping[str, Any] | None = None,
     at: str = "",
     settings: Sequence[str] = (),
+    corrections: Sequence[Correction] = (),
     api_key: str | None = None,
     budget: Mapping[str, float] | None = None,
     max_failed: float | None = None,
@@ -253,7 +256,8 @@ def rerun(
     **more: Any,
 ) -> Rerun:
     """Run a recorded program again: as it was, but for the data, program, params or models that are given, or for
-    `settings` of the step `at` (`'classify.labels=["a", "b"]'`). Only requests that the trace and the store do not
+    `settings` of the step `at` (`'classify.labels=["a", "b"]'`), or for `corrections`, values set by hand
+    (`Correction.read("topics", 'topic="billing"', "id == 7", "read by Ann")`). Only requests that the trace and the store do not
     answer are asked; `told` hears of them, step by step with one reason each, before they leave. The new trace, in
     `to`, names its parent; `budget` and `max_failed` are the recorded ones unless they are given, and `more` are fields
     of Settings that say how servers are reached.
@@ -272,6 +276,7 @@ def rerun(
             None if program is None else Source("program", program),
             at,
             tuple(settings),
+            tuple(corrections),
         ),
         Settings(price=price, **more),
         Limits(**dict[str, Any](budget)) if budget else None,

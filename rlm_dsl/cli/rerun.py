@@ -49,7 +49,12 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run_again(
-    trace: str, given: dict[str, Any], path: str | None = None, at: str = "", sets: tuple[str, ...] = ()
+    trace: str,
+    given: dict[str, Any],
+    path: str | None = None,
+    at: str = "",
+    sets: tuple[str, ...] = (),
+    corrections: tuple[Any, ...] = (),
 ) -> None:
     """Run a recorded program again with what is different, and tell of it."""
     from rlm_dsl.cli.approval import DryRun, asking, dry
@@ -73,6 +78,7 @@ def run_again(
         source,
         at,
         sets,
+        corrections,
         with_tuned.rows_per_call,
         with_tuned.proxies,
         extra,

@@ -25,6 +25,7 @@ from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.explore.resume import settings_again
 from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.language.edit.corrections import Correction, with_corrections
 from rlm_dsl.language.edit.set_arguments import Setting, with_settings
 from rlm_dsl.models.budget import Estimate
 from rlm_dsl.models.server.servers import Keys
@@ -41,7 +42,7 @@ Contexts = Mapping[str, str | Context | Given]
 @dataclass(frozen=True, slots=True)
 class Different:
     """What is to be different; all else is as it was recorded. `program` is another program's text, with what tuning
-    says of it; `at` and `settings` set arguments of one step of it."""
+    says of it; `at` and `settings` set arguments of one step of it; `corrections` are values set by hand."""
 
     contexts: Contexts = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -51,12 +52,15 @@ class Different:
     program: Source | None = None
     at: str = ""
     settings: tuple[str, ...] = ()
+    corrections: tuple[Correction, ...] = ()
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
     proxies: Mapping[str, Any] = field(default_factory=dict)
     tuned: Mapping[str, Any] = field(default_factory=dict)
 
     def source(self, trace: Trace) -> Source:
         source = self.program or Source("program.rlm", trace.program)
+        if self.corrections:
+            source = Source(source.name, with_corrections(source, self.corrections))
         if not self.settings:
             return source
         return Source(source.name, with_settings(source, self.at, [Setting.read(text) for text in self.settings]))
@@ -67,6 +71,7 @@ class Different:
         found = {
             "at": self.at,
             "set": list(self.settings),
+            "corrected": [correction.words() for correction in self.corrections],
             "contexts": sorted(self.contexts),
             "params": dict(self.params),
             "models": models,

@@ -116,7 +116,7 @@ def round_of(
             values[name] = "".join(p if isinstance(p, str) else json.dumps(p, ensure_ascii=False) for p in parts)
         elif name == "labels":
             found = plain_value(value)
-            if not isinstance(found, list):
+            if not isinstance(found, list | dict):
                 return None
             values[name] = found
         else:

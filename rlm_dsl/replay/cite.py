@@ -25,6 +25,7 @@ from rlm_dsl.engine.execution import checked_program
 from rlm_dsl.engine.redaction import recorded_redaction
 from rlm_dsl.engine.run_trace import payload_name, tables
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.core.relation import ORD, VALUE, Relation
 from rlm_dsl.language.sql import bound, name, sql
@@ -69,6 +70,8 @@ class Citation:
     count: int
     places: tuple[Cited, ...]
     quotes: tuple[tuple[str, Cited], ...] = ()
+    corrected: tuple[str, ...] = ()
+    """What the program corrects by hand on its way to the answer."""
 
     @property
     def name(self) -> str:
@@ -88,6 +91,7 @@ class Citation:
             "holds": self.holds,
             "places": [place.as_json() for place in self.places],
             "quotes": [{"at": at, **place.as_json()} for at, place in self.quotes],
+            **({"corrected": list(self.corrected)} if self.corrected else {}),
         }
 
 
@@ -98,7 +102,9 @@ def cite(
 
     Raises UserError where there is no such part or row, or a context is not there.
     """
-    return cite_part(trace, given, chosen(trace.answer["parts"], wanted), limit)
+    told = tuple(corrections_told(trace.program))
+    found = cite_part(trace, given, chosen(trace.answer["parts"], wanted), limit)
+    return tuple(replace(citation, corrected=told) for citation in found) if told else found
 
 
 def cite_part(

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.trace.story import Story
 
 
 def coverage(run: Story) -> Iterator[str]:
-    """The sentences on a recorded run."""
-    return read_of(run.steps, {context["name"]: context["rows"] for context in run.header.get("contexts", ())})
+    """The sentences on a recorded run, what was corrected by hand among them."""
+    yield from read_of(run.steps, {context["name"]: context["rows"] for context in run.header.get("contexts", ())})
+    yield from corrections_told(run.program)
 
 
 def read_of(listed: Sequence[Mapping[str, Any]], contexts: Mapping[str, int]) -> Iterator[str]:

@@ -541,6 +541,10 @@ STAGES: Mapping[str, Strings] = {
         "drop(b) | parse_json(types={a: list[list[int]]}, on=j) | explode(a) | explode(a)",
     ]),
     "fill": st.builds("fill({}{})".format, column_lists, maybe_by),
+    "correct": st.builds(
+        "correct({}, where={})".format,
+        st.sampled_from(['s, to="by hand"', "m, to=7", "x, to=2", "n, to=-1", "k, to='\u00e9'"]), conditions,
+    ),
     "running": st.builds("running({}{})".format, aggregates(), maybe_by),
     "join": joins,
     "union": st.sampled_from([

@@ -333,6 +333,20 @@ def fill(call: Call) -> Table:
     return replace(call.table.keeping(per_group(call, filled)), own=own)
 
 
+@operator("correct")
+def correct(call: Call) -> Table:
+    name = call.positional[0].name
+    place = call.table.names.index(name)
+    holds, to = call.each(call.named["where"]), call.read.value(call.named["to"]).value
+    kind = call.table.columns[place][1]
+
+    def corrected(row: Row) -> Row:
+        return replace(row, values=(*row.values[:place], widened(kind, to), *row.values[place + 1 :]))
+
+    rows = (corrected(row) if held is True else row for row, held in zip(call.table.rows, holds, strict=True))
+    return replace(call.table.keeping(rows), own=None if call.table.own == name else call.table.own)
+
+
 @operator("running")
 def running(call: Call) -> Table:
     made = call.aggregates()

@@ -15,6 +15,7 @@ from rlm_dsl.cli.render.evidence import evidence_text
 from rlm_dsl.cli.render.result import NOT_ANSWERED, steps_text
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines
 from rlm_dsl.explore.view import cut
+from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.language.reference.in_words import in_words
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.report.coverage import answered, read_of
@@ -45,6 +46,7 @@ def rests_on(result: Result) -> Iterator[str]:
     steps = [record.as_json() for record in result.steps]
     yield from read_of(steps, result.context_rows)
     yield from answered(steps)
+    yield from corrections_told(result.program)
     yield from packed_lines(steps)
     yield from one_answer_lines(steps)
     if result.not_answered:

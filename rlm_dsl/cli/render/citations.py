@@ -23,7 +23,8 @@ MARKS = {True: "✓", False: "✗", None: "-"}
 
 def citations_text(citations: Sequence[Citation]) -> str:
     lines = [line for citation in citations for line in citation_lines(citation)]
-    return "\n".join([*lines, *verdict(citations)])
+    by_hand = dict.fromkeys(told for citation in citations for told in citation.corrected)
+    return "\n".join([*lines, *by_hand, *verdict(citations)])
 
 
 def citation_lines(citation: Citation) -> Iterator[str]:

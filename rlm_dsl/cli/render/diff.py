@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.cli.output import safe
 from rlm_dsl.cli.render.width import shortened
 from rlm_dsl.common.diagnostics import cells
+from rlm_dsl.language.edit.corrections import corrections_told
 
 if TYPE_CHECKING:
     from rlm_dsl.compare.diff import Difference, PartDiff, StepDiff
@@ -32,7 +33,7 @@ def diff_text(d: Difference, width: int, *, step: str = "", rows: bool = False, 
         found = next(one for one in d.steps if one.pair.name == step)
         lines = [*step_lines(d, found, width, limit)]
     else:
-        lines = [*opening(d), *program_lines(d), "", *table(STEPS, steps_rows(d), width)]
+        lines = [*opening(d), *program_lines(d), *correction_lines(d), "", *table(STEPS, steps_rows(d), width)]
         lines += ["", *why_lines(d), *answer_lines(d), *prompt_lines(d), *cost_lines(d)]
         if rows:
             for one in d.steps:
@@ -80,6 +81,13 @@ def program_lines(d: Difference) -> Iterator[str]:
             for change in pair.changes:
                 what = f"! {pair.name}  {pair.operator}  {change.what}"
                 yield f"{what}  {change_words(change.before, change.after)}  program.rlm:{pair.after.line}"
+
+
+def correction_lines(d: Difference) -> Iterator[str]:
+    """What was corrected by hand in one of the two alone."""
+    before, after = (corrections_told(side.trace.program) for side in (d.a, d.b))
+    yield from (f"+ {told}" for told in after if told not in before)
+    yield from (f"- {told}" for told in before if told not in after)
 
 
 def change_words(before: str, after: str) -> str:

@@ -12,6 +12,7 @@ from rlm_dsl.cli.render.answer import answer_text, part_lines
 from rlm_dsl.cli.render.evidence import evidence_text
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines, steps_table
 from rlm_dsl.explore.view import cut
+from rlm_dsl.language.edit.corrections import corrections_told
 
 if TYPE_CHECKING:
     from rlm_dsl.engine.result import Result
@@ -41,6 +42,7 @@ def result_text(result: Result) -> str:
     parts += [answer_text(execution.answer_json()["parts"]), evidence_text(result.evidence)]
     parts += packed_lines([record.as_json() for record in result.steps])
     parts += one_answer_lines([record.as_json() for record in result.steps])
+    parts += corrections_told(result.program)
     if result.not_answered:
         parts.append(NOT_ANSWERED.format(turns=result.not_answered))
     if result.agreement is not None:

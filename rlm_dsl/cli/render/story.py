@@ -17,6 +17,7 @@ from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place, places_words
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines, steps_table
 from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
 from rlm_dsl.explore.view import cut
+from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.trace.story import Story, Turn
 
 TURNS = 8
@@ -141,6 +142,7 @@ def ending(story: Story) -> Iterator[str]:
         yield ""
     if story.answer:
         yield answer_text(story.answer["parts"])
+        yield from corrections_told(story.program)
         yield from evidence_lines(story.answer["evidence"])
         yield ""
     yield from packed_lines(story.steps[:STEPS])

@@ -143,6 +143,8 @@ def without_secrets(value: Any, redact: Callable[[str], str]) -> Any:
     """A text or list of texts, such as labels that come from the data, as a model may be told it."""
     if isinstance(value, list):
         return [without_secrets(item, redact) for item in value]
+    if isinstance(value, dict):
+        return {redact(name): without_secrets(item, redact) for name, item in value.items()}
     return redact(value) if isinstance(value, str) else value
 
 

@@ -22,13 +22,15 @@ from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
 from rlm_dsl.language.program import Instruction, ListValue, Literal, Param, known_value, resolved
 from rlm_dsl.language.sql import Sql
-from rlm_dsl.language.types import TEXT, Enum, Field, Record, Type
+from rlm_dsl.language.types import TEXT, Enum, Field, Record, Type, bare
 
 NO_GUIDE = Instruction(("Which label fits the text best?",))
 
 
 def label_type(arguments: Arguments) -> Type:
     """An enum where the labels are known before the run, else text (the answers are held to the list all the same)."""
+    if isinstance(of := bare(arguments["labels"].type), Record):
+        return Enum(tuple(field.name for field in of.fields))
     match resolved(arguments["labels"]):
         case Literal(values) | Param(_, values):
             return Enum(tuple(values))
@@ -44,8 +46,10 @@ def result(arguments: Arguments) -> Type:
 
 
 def question(values: Mapping[str, Any]) -> str:
-    labels = json.dumps(values["labels"], ensure_ascii=False)
-    return f"{values['guide']}\nAnswer with one label of: {labels}\n{ROW_IS_DATA}"
+    labels = json.dumps(list(values["labels"]), ensure_ascii=False)
+    told = json.dumps(values["labels"], ensure_ascii=False) if isinstance(values["labels"], dict) else ""
+    meanings = f"What each means: {told}\n" if told else ""
+    return f"{values['guide']}\nAnswer with one label of: {labels}\n{meanings}{ROW_IS_DATA}"
 
 
 def answer_type(values: Mapping[str, Any]) -> Record:
@@ -58,12 +62,12 @@ def combine(lowering: Lowering, answers: Sql) -> Sql:
 
 classify = Operator(
     name="classify",
-    summary="a model gives each row one of the labels, in a new column",
+    summary="a model gives each row one of the labels",
     words="has a model give {on|the text} of each row one of the labels {labels}, as {into|label}[guide: ({guide})]",
     told="signature",
     parameters=(
         Parameter("on", Shown(), ONLY_TEXT),
-        Parameter("labels", Labels(), shown='labels=["a", "b"]'),
+        Parameter("labels", Labels(), shown='labels=["a", "b"] or {a: "meaning"}'),
         Parameter("into", NewName(), "label"),
         Parameter("guide", Words(), NO_GUIDE, shown='guide="what decides"'),
         *COMMON,
@@ -74,13 +78,20 @@ classify = Operator(
     result=result,
     as_many_always=True,
     model=ModelStep(question, answer_type, combine),
-    manual="Rows with the same text are asked once. An answer outside the labels is asked again, then an error.",
+    manual="Rows with the same text are asked once. An answer outside the labels is asked again, then an error. "
+    'With `labels={billing: "money, invoices", "sign in": "passwords"}` the model is told what each label means.',
     examples=(
         Example(
             't | classify(on=x, labels=["good", "bad"], into=mood)',
             {"x": ["great", "awful", "great"]},
             [["great", "good"], ["awful", "bad"], ["great", "good"]],
             answers={"great": {"label": "good"}, "awful": {"label": "bad"}},
+        ),
+        Example(
+            't | classify(on=x, labels={good: "it is liked", "no good": "it is not"})',
+            {"x": ["great", "awful"]},
+            [["great", "good"], ["awful", "no good"]],
+            answers={"great": {"label": "good"}, "awful": {"label": "no good"}},
         ),
     ),
 )

@@ -49,6 +49,10 @@ COMMON = ("using", "on_error", "examples", "proxy", "pack")
 """Arguments that operators which ask a model have in common: told once, or not at all where optimizers write them."""
 
 
+OF_A_VALUE = re.compile(r"\((?:value|condition)?\)")
+"""What an aggregate takes that takes nothing beside a value."""
+
+
 @cache
 def card(size: Size = "medium") -> str:
     """The card: form, operators, aggregates, functions, examples.
@@ -98,6 +102,8 @@ def aggregate_lines(size: Size) -> str:
     head = "Aggregates in group(..), and of a whole table to a value (t | sum(x)):\n"
     if size == "full":
         return head + "\n".join(f"{a.signature}: {a.summary}" for a in aggregates().values())
+    if size == "small":
+        return head + " ".join(OF_A_VALUE.sub("", aggregate.signature) for aggregate in aggregates().values())
     return head + ", ".join(aggregate.signature for aggregate in aggregates().values())
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from rlm_dsl.common.diagnostics import did_you_mean
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.check.arguments.slot import Failed, Slot
-from rlm_dsl.language.program import Instruction, Node, known_value, plain_value
+from rlm_dsl.language.program import UNKNOWN, Instruction, Literal, Node, known_value, plain_value
 from rlm_dsl.language.syntax import tree as t
-from rlm_dsl.language.types import ListOf, Table, bare, is_text
+from rlm_dsl.language.types import ListOf, Record, Table, bare, is_text
 
 
 def check_words(slot: Slot, expression: t.Expression) -> Instruction:
@@ -70,14 +70,20 @@ def inserted_value(slot: Slot, name: str, span: Span) -> Node:
 
 
 def check_labels(slot: Slot, expression: t.Expression) -> Node:
+    """A list of labels, or a record of what each means."""
     node = slot.constant(expression)
     of = bare(node.type)
+    if isinstance(of, Record) and all(is_text(field.type) for field in of.fields):
+        if len({field.name.strip().casefold() for field in of.fields}) < max(2, len(of.fields)):
+            raise slot.fail("C12", "`labels` is at least two texts that differ by more than case", expression.span)
+        meanings = plain_value(node)
+        return node if meanings is UNKNOWN else Literal(meanings, of)
     if not isinstance(of, ListOf) or not is_text(of.of):
         raise slot.fail(
             "C03",
             f"`labels` is a list of texts, and this is {node.type}",
             expression.span,
-            'write labels=["a", "b"], or values(t, col)',
+            'write labels=["a", "b"], labels={a: "what it means", b: "..."}, or values(t, col)',
         )
     known = known_value(node)
     if known is not None and len({str(label).strip().casefold() for label in known}) < max(2, len(known)):
