@@ -257,10 +257,10 @@ def rerun(
 ) -> Rerun:
     """Run a recorded program again: as it was, but for the data, program, params or models that are given, or for
     `settings` of the step `at` (`'classify.labels=["a", "b"]'`), or for `corrections`, values set by hand
-    (`Correction.read("topics", 'topic="billing"', "id == 7", "read by Ann")`). Only requests that the trace and the store do not
-    answer are asked; `told` hears of them, step by step with one reason each, before they leave. The new trace, in
-    `to`, names its parent; `budget` and `max_failed` are the recorded ones unless they are given, and `more` are fields
-    of Settings that say how servers are reached.
+    (`Correction.read("topics", 'topic="billing"', "id == 7", "read by Ann")`). Only requests that the trace and the
+    store do not answer are asked; `told` hears of them, step by step with one reason each, before they leave. The new
+    trace, in `to`, names its parent; `budget` and `max_failed` are the recorded ones unless they are given, and `more`
+    are fields of Settings that say how servers are reached.
 
     Raises ProgramError with every problem of the program, UserError for anything else.
     """

@@ -114,6 +114,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         ran("rerun", "rerun", "run.trace", **away)
         guide = ("--at", "topics", "--set", 'classify.guide="Which?"')
         ran("what-if", "what-if", "run.trace", *guide)
+        by_hand = ("--at", "topics", "--set", 'topic="other"', "--where", "id == 4")
+        ran("correct", "correct", "run.trace", *by_hand)
         few = ("--budget", "calls=3,tokens=88000", "--max-failed", RECORDED_FAILED)
         (folder / "new.rlm").write_text(runs.OF_ONE.replace("u1", "u2"))
         ran("stopped", "run", "new.rlm", *data, *model, *few, "--trace", "stopped.trace", codes=(3,))

@@ -1,6 +1,6 @@
 """Corrections by hand: written into a program where the step has made the value, and found in one again.
 
-In: a source, what is to be set where. Out: the program's text with a `correct` step more; what a program corrects, told.
+In: a source, what is to be set where. Out: the text with a `correct` step more; what a program corrects, told.
 Law: a correction is a step like any other, so that it is run, recorded and verified with the program; no call is made.
 """
 

@@ -59,8 +59,8 @@ correct = Operator(
     as_many_always=True,
     lower=lower,
     own=own,
-    manual="The correction stands in the program, so that whoever runs or verifies it gets the same; `show`, `cite` and "
-    "`diff` tell of it. A condition that is null counts as false.",
+    manual="The correction stands in the program, so that whoever runs or verifies it gets the same; `show`, `cite` "
+    "and `diff` tell of it. A condition that is null counts as false.",
     examples=(
         Example(
             't | correct(w, to="good", where=n == 2, why="read by Ann")',
