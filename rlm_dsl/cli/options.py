@@ -31,6 +31,7 @@ CONTEXT = click.option(
     "(load --help lists formats and options).",
 )
 THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
+FORCE = click.option("--force", is_flag=True, help="Write it even over a file of another kind.")
 MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
 
 STORE = click.option("--store", metavar="PATH", help="Where answers are kept; else RLM_DSL_STORE or the user's data.")

@@ -19,6 +19,7 @@ def write_files(texts: Mapping[Path, str]) -> None:
     names of files, stand as escapes."""
     partials = {path: path.with_name(f"{path.name}.partial") for path in texts}
     for path, text in texts.items():
+        partials[path].unlink(missing_ok=True)  # which may be a link that leads elsewhere
         partials[path].write_text(text, encoding="utf-8", errors="backslashreplace")
     for path, partial in partials.items():
         partial.replace(path)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.own_files import require_plain
 from rlm_dsl.context.context import SourceFile, StoredPart
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions, recorded_options
 from rlm_dsl.language.check.type_expressions import parse_table_type
@@ -91,7 +92,8 @@ def read_small(path: Path) -> str:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """A folder's manifest. Raises UserError where there is none that is whole."""
+    """A folder's manifest. Raises UserError where there is none that is whole, and for a folder that holds a link."""
+    require_plain(folder, str(folder), "load its source again: rlm-dsl load")
     try:
         held = json.loads(read_small(folder / MANIFEST))
         if held["schema"] != SCHEMA:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_dsl.common.atomic_write import write_files
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.hashing import identity
+from rlm_dsl.common.own_files import PROXIES, TUNED, require_own
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, yaml_source
 from rlm_dsl.language.edit.set_arguments import Setting, with_settings
@@ -110,6 +111,12 @@ def write_tuned(program: Path, tuned: Tuned) -> list[str]:
         files = {proxies_path(target): held + "\n", **files}
     write_files(files)
     return [str(path) for path in files]
+
+
+def require_place(program: Path, force: bool) -> None:
+    """Raise UserError where the tuned file of a program would be written over another's file."""
+    require_own(tuned_path(program), TUNED, force)
+    require_own(proxies_path(tuned_path(program)), PROXIES, force)
 
 
 def find_tuned(program: Path, given: str | None) -> Tuned | None:

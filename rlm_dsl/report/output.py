@@ -9,10 +9,22 @@ import json
 from pathlib import Path
 
 from rlm_dsl.common.atomic_write import write_files
+from rlm_dsl.common.own_files import CHART, REPORTS, require_own
 from rlm_dsl.report.build import Report
 from rlm_dsl.report.markdown import chart_name, report_markdown
 from rlm_dsl.report.pages import page
 from rlm_dsl.report.spec import Spec
+
+
+def require_place(spec: Spec, period: str, force: bool) -> None:
+    """Raise UserError where a report's files would be written over another's."""
+    folder = spec.path(spec.out, period)
+    for name, marks in REPORTS.items():
+        if name.removeprefix("report.") in spec.outputs:
+            require_own(folder / name, marks, force)
+    for number in range(1, len(spec.sections) + 1):
+        if "md" in spec.outputs:
+            require_own(folder / chart_name(number), CHART, force)
 
 
 def write_report(report: Report, spec: Spec, command: str) -> list[Path]:

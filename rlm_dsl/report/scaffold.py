@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.replay.sources import recorded_place
 from rlm_dsl.report.values import decimal_columns
 from rlm_dsl.trace.reader import Trace
 
@@ -18,7 +19,10 @@ HEAD = "# `{period}`, `{year}` and `{month}` may stand in paths: contexts: {tick
 
 
 def write_scaffold(trace: Trace, folder: Path) -> list[Path]:
-    """`report.yaml` and `report.rlm` of a trace, in a folder. Raises UserError rather than write over either."""
+    """`report.yaml` and `report.rlm` of a trace, in a folder. Raises UserError rather than write over either.
+
+    A path of the trace stands there only where it could be read by it: a report reads what it says, and sends it.
+    """
     import yaml
 
     files = [folder / "report.yaml", folder / "report.rlm"]
@@ -37,7 +41,7 @@ def spec_of(trace: Trace, folder: Path) -> dict[str, Any]:
     header = trace.header
     return {
         "title": f"{header.get('question') or 'Report'} ({{period}})",
-        "contexts": {c["name"]: context_of(c, folder) for c in header["contexts"]},
+        "contexts": {c["name"]: context_of(c, trace, folder) for c in header["contexts"]},
         "program": "report.rlm",
         **({"params": dict(header["params"])} if header.get("params") else {}),
         "models": {name: model["model"] for name, model in header["models"].items()},
@@ -46,9 +50,12 @@ def spec_of(trace: Trace, folder: Path) -> dict[str, Any]:
     }
 
 
-def context_of(recorded: Mapping[str, Any], folder: Path) -> str | dict[str, Any]:
+def context_of(recorded: Mapping[str, Any], trace: Trace, folder: Path) -> str | dict[str, Any]:
     """A path, or with how it is read, where something is said of that."""
-    path = relative(recorded["given"], folder)
+    try:
+        path = relative(recorded_place(recorded, trace.folder), folder)
+    except UserError:
+        path = f"SAY-WHERE/{recorded['name']}"
     options = recorded.get("options")
     return {"path": path, "format": recorded["format"], **options} if options else path
 
@@ -73,4 +80,4 @@ def sections_of(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def relative(given: str, folder: Path) -> str:
-    return given if given == "-" else os.path.relpath(given, folder).replace("{", "{{")
+    return os.path.relpath(given, folder).replace("{", "{{")

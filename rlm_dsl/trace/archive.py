@@ -38,16 +38,17 @@ def pack(folder: Path, target: Path | None = None) -> Path:
     Raises UserError for a folder that holds links or is not as it was sealed, and where the disk refuses.
     """
     target = target or folder.with_name(folder.name + ".zip")
-    partial = target.with_name(target.name + ".partial")
     names = [*file_names(folder), *(name for name in (SEAL, SIGNATURE) if (folder / name).exists())]
     if odd := [name for name in names if (folder / name).is_symlink() or not (folder / name).is_file()]:
         raise UserError(f"{folder} cannot be packed: {odd[0]} is no file")
     if (folder / SEAL).exists() and (faults := changed_files(folder)):
         raise UserError(f"{folder} is not packed, as it is not what was sealed: {faults[0].message}", "rlm-dsl verify")
     try:
-        if dense := write_archive(partial, folder, sorted(names), frozenset()):
-            write_archive(partial, folder, sorted(names), dense)
-        return partial.replace(target)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as beside:
+            partial = Path(beside) / "packed.zip"
+            if dense := write_archive(partial, folder, sorted(names), frozenset()):
+                write_archive(partial, folder, sorted(names), dense)
+            return partial.replace(target)
     except OSError as failure:
         raise UserError(f"{target} cannot be written: {failure.strerror}") from None
 
@@ -85,13 +86,11 @@ def unpack(path: Path, target: Path | None = None) -> Path:
         raise UserError(f"{path} is a folder already")
     if (folder / SEAL).exists() and (faults := changed_files(folder)):
         raise UserError(f"{path} is not unpacked, as it is not what was sealed: {faults[0].message}", "rlm-dsl verify")
-    partial = target.with_name(f"{target.name}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(folder, partial)
-        return partial.rename(target)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as beside:
+            return shutil.copytree(folder, Path(beside) / "whole").rename(target)
     except OSError as failure:
-        shutil.rmtree(partial, ignore_errors=True)
         raise UserError(f"{target} cannot be written: {failure.strerror or failure}") from None
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlm_dsl.common.diagnostics import UserError, printable
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.own_files import require_plain
 from rlm_dsl.trace.archive import folder_of
 from rlm_dsl.trace.events import Event, read_events
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
@@ -42,7 +42,7 @@ class Trace:
         """A folder or a zip. Raises UserError for what is no trace, and for one that is unfinished or not as it was
         sealed where that is not allowed."""
         folder, held = folder_of(path)
-        require_own_files(folder, path)
+        require_plain(folder, str(path), "a trace has files of its own alone: get it again from whoever made it")
         if not unfinished and not (folder / SEAL).is_file():
             raise UserError(f"{path} is unfinished: it has no seal", f"finish it: rlm-dsl resume {path}")
         if not changed and (folder / SEAL).is_file() and (faults := changed_files(folder)):
@@ -115,19 +115,6 @@ class Trace:
                 return pq.read_table(file, columns=columns and list(columns))
         except (OSError, pa.ArrowException):
             raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None
-
-
-def require_own_files(folder: Path, shown: Path) -> None:
-    """Raise UserError for a folder that holds a link, a pipe or a device: whoever made a trace would have its reader
-    open what lies elsewhere, or wait without end."""
-    for within, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            entry = Path(within, name)
-            mode = entry.lstat().st_mode
-            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                what = "a link" if stat.S_ISLNK(mode) else "no file"
-                told = f"{shown} is not read: {printable(entry.relative_to(folder).as_posix())} is {what}"
-                raise UserError(told, "a trace has files of its own alone: get it again from whoever made it")
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def row_groups(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
 def begun(folder: Path) -> list[Path]:
     """The files of an unfinished trace, for a writer to begin again. A folder that holds anything else is refused."""
     found = list(folder.rglob("*")) if folder.exists() and any(folder.iterdir()) else []
-    files = [path for path in found if path != folder / "payload"]
+    files = [path for path in found if path != folder / "payload" or path.is_symlink()]
     if not all(is_ours(path, path.relative_to(folder).as_posix()) for path in files):
         raise UserError(f"{folder} is no trace and not empty", "name another folder with --trace")
     return files

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
+from rlm_dsl.cli.options import FORCE
 from rlm_dsl.cli.output import note, safe, write
-from rlm_dsl.cli.own_files import ANSWERS, FORCE, require_own
 from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.own_files import ANSWERS, require_own
 
 STORE = click.option("--store", metavar="PATH", help="The store; else RLM_DSL_STORE or the user's data.")
 

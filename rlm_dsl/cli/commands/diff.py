@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
+from rlm_dsl.cli.options import FORCE
 from rlm_dsl.cli.output import write
-from rlm_dsl.cli.own_files import FORCE, PAGE, require_own
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.own_files import PAGE, require_own
 
 
 @click.command("diff")

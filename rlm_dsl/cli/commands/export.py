@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from rlm_dsl.cli.options import FORCE
 from rlm_dsl.cli.output import note, write
-from rlm_dsl.cli.own_files import FORCE, SPANS, require_own
+from rlm_dsl.common.own_files import SPANS, require_own
 
 
 @click.command("export")

@@ -11,6 +11,7 @@ import click
 
 from rlm_dsl.cli.options import (
     CONTEXT,
+    FORCE,
     MEMORY,
     THREADS,
     declared_contexts,
@@ -57,6 +58,7 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option("--out", metavar="FOLDER", help="The record of the search; else runs/PROGRAM.optimize.")
 @model_options()
 @spending_options(budget=BUDGET, spent_on=" on the search", max_failed=None, packs=False)
+@FORCE
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @THREADS
 @MEMORY
@@ -76,6 +78,7 @@ def command(
     words_only: bool,
     unproved: bool,
     out: str | None,
+    force: bool,
     as_json: bool,
     **given: Any,
 ) -> int:
@@ -88,7 +91,7 @@ def command(
     from rlm_dsl.context.loading import load
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.optimize import check_installed
-    from rlm_dsl.optimize.tuned import write_tuned
+    from rlm_dsl.optimize.tuned import require_place, write_tuned
 
     check_installed()
     from rlm_dsl.optimize.certify import Target
@@ -101,6 +104,7 @@ def command(
     source = program_source(program)
     chosen = settings(given, budget=BUDGET)
     path = Path(program)
+    require_place(path, force)
     found = optimize(
         OptimizationJob(
             source,

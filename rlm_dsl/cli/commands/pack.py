@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from rlm_dsl.cli.options import FORCE
 from rlm_dsl.cli.output import safe, write
-from rlm_dsl.cli.own_files import ARCHIVE, FORCE, require_own
+from rlm_dsl.common.own_files import ARCHIVE, require_own
 
 
 @click.command("pack")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from rlm_dsl.cli.options import FORCE
 from rlm_dsl.cli.output import write
-from rlm_dsl.cli.own_files import FORCE, PROOF, require_own
+from rlm_dsl.common.own_files import PROOF, require_own
 
 
 @click.command("prove")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import MEMORY, THREADS, load_given, model_options, settings, spending_options
+from rlm_dsl.cli.options import FORCE, MEMORY, THREADS, load_given, model_options, settings, spending_options
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.progress import Bar
 
@@ -39,6 +39,7 @@ def command() -> None:
 @model_options(model="the report's own")
 @spending_options(spent_on=" on each program")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@FORCE
 @THREADS
 @MEMORY
 def make_command(report: str, period: str | None, as_json: bool, **given: Any) -> int:
@@ -55,13 +56,14 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.report.build import build_report
     from rlm_dsl.report.charts import in_terminal
-    from rlm_dsl.report.output import write_report
+    from rlm_dsl.report.output import require_place, write_report
     from rlm_dsl.report.period import check_period, this_month
     from rlm_dsl.report.runs import RunOptions
     from rlm_dsl.report.spec import open_spec
 
     chosen = check_period(period or this_month())
     spec = open_spec(Path(report))
+    require_place(spec, chosen, given.pop("force"))
     given["models"] = given["models"] or tuple(f"{name}={model}" for name, model in spec.models.items())
     types = {name: type_ for source in spec.programs.values() for name, type_ in declared_types(source).items()}
     options = RunOptions(
@@ -101,6 +103,8 @@ def init_command(trace: str, out: str) -> None:
     with open_trace(trace) as held:
         for path in write_scaffold(held, Path(out)):
             write(str(path))
+    if "SAY-WHERE" in (Path(out) / "report.yaml").read_text(encoding="utf-8"):
+        note("the trace names data that lies elsewhere or needs a connection: say in report.yaml where it is")
 
 
 def report_lines(found: Any) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, paths_alone
+from rlm_dsl.cli.options import CONTEXT, FORCE, paths_alone
 from rlm_dsl.cli.output import write
-from rlm_dsl.cli.own_files import FORCE, VERDICTS, require_own
+from rlm_dsl.common.own_files import VERDICTS, require_own
 
 
 @click.command("test")

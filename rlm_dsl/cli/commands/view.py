@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, paths_alone
+from rlm_dsl.cli.options import CONTEXT, FORCE, paths_alone
 from rlm_dsl.cli.output import note, write
-from rlm_dsl.cli.own_files import FORCE, PAGE, require_own
+from rlm_dsl.common.own_files import PAGE, require_own
 
 
 @click.command("view")

@@ -17,6 +17,7 @@ from secrets import token_hex
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.own_files import require_plain
 from rlm_dsl.common.processes import is_running
 from rlm_dsl.context.context import ROW, Context, Loaded, StoredPart
 from rlm_dsl.context.files.find import STANDARD_INPUT as DASH
@@ -69,7 +70,8 @@ def store_context(
 
 
 def require_own(folder: Path) -> None:
-    """Raises UserError where a folder holds anything else than a kept context."""
+    """Raises UserError where a folder holds anything else than a kept context, or a link in place of a part of it."""
+    require_plain(folder, str(folder), "name another folder: --to PATH.rlmctx")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file", "name a folder: --to PATH.rlmctx")
     if folder.exists() and any(not OURS.fullmatch(path.name) for path in folder.iterdir()):
