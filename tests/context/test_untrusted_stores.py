@@ -107,13 +107,19 @@ FORGED_PARTS: dict[str, Callable[[Path], None]] = {
 def test_rows_of_a_kept_context_are_a_table_of_its_own_file(tmp_path: Path, case: str) -> None:
     folder = kept(tmp_path)
     FORGED_PARTS[case](part_in(folder))
-    with pytest.raises(UserError, match=r"is no file of the engine's|holds no rows of a loaded context|is (a link|no file)$"):
+    with pytest.raises(
+        UserError, match=r"is no file of the engine's|holds no rows of a loaded context|is (a link|no file)"
+    ):
         run(COUNT, {"t": str(folder)})
     (tmp_path / "a.log").write_text("one\ntwo\nthree\n")
-    with pytest.raises(UserError, match=r"is no file of the engine's|holds no rows of a loaded context|is (a link|no file)$"):
+    with pytest.raises(
+        UserError, match=r"is no file of the engine's|holds no rows of a loaded context|is (a link|no file)"
+    ):
         refresh_context(folder)
     (tmp_path / "a.log").write_text("one\ntwo\n")
-    with pytest.raises(UserError, match=r"is no file of the engine's|holds no rows of a loaded context|is (a link|no file)$"):
+    with pytest.raises(
+        UserError, match=r"is no file of the engine's|holds no rows of a loaded context|is (a link|no file)"
+    ):
         build_indexes(open_stored("t", folder))
 
 
