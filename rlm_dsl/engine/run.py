@@ -244,8 +244,12 @@ def spent_of(recording: Recording, settings: Settings) -> Spent:
     usd: float | None = 0.0
     for call in live:
         price = settings.price_of(call.request.settings.model)
-        given, said = call.answer.prompt_tokens or 0, call.answer.completion_tokens or 0
-        usd = None if usd is None or price is None else usd + price.of(given, said, call.answer.cached_tokens)
+        answer = call.answer
+        if usd is not None and price is not None:
+            given, said = answer.prompt_tokens or 0, answer.completion_tokens or 0
+            usd += price.of(given, said, answer.cached_tokens, by_batch=answer.batch)
+        else:
+            usd = None
     cached = sum(call.answer.cached_tokens for call in live)
     return Spent(len(live), len(asked) - len(live), prompt, completion, usd if live else None, cached)
 

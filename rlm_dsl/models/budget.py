@@ -8,7 +8,7 @@ not billed is given back; nobody is refused while what is under way may still be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -59,7 +59,8 @@ NOTHING = Amount()
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a round will ask, before it asks: `requests` in all, `new` of them not answered before. Tokens are counted
-    from above; `most_tokens` and `most_usd` reckon with answers as long as they may be. None for an unknown price."""
+    from above; `most_tokens` and `most_usd` reckon with answers as long as they may be. None for an unknown price.
+    `by_batch` are both dollars where the Batch API answers all, which is not sure before."""
 
     step: str
     requests: int
@@ -70,20 +71,34 @@ class Estimate:
     most_usd: float | None
     asked: tuple[Request, ...] = ()
     """The new ones."""
+    by_batch: tuple[float, float] | None = None
 
 
-def estimate_round(step: str, requests: int, new: Iterable[Request], price_of: PriceOf) -> Estimate:
+def estimate_round(
+    step: str, requests: int, new: Iterable[Request], price_of: PriceOf, *, batch: bool = False
+) -> Estimate:
+    """With `batch`, the new ones are handed to the Batch API where that is there."""
     count = given = answered = 0
     usd: list[tuple[float, float] | None] = []
+    shared: list[tuple[float, float] | None] = []
     new = tuple(new)
     for request in new:
         prompt, output = request.prompt_tokens, most_output(request)
         count, given, answered = count + 1, given + prompt, answered + output
         price = price_of(request.settings.model)
         usd.append(None if price is None else (price.of(prompt, 0), price.of(prompt, output)))
-    known = [pair for pair in usd if pair is not None]
-    least, most = (sum(pair[side] for pair in known) if len(known) == len(usd) else None for side in (0, 1))
-    return Estimate(step, requests, count, given, given + answered, least, most, new)
+        if batch and price is not None and price.batch is not None:
+            shared.append((price.of(prompt, 0, by_batch=True), price.of(prompt, output, by_batch=True)))
+        else:
+            shared.append(None)
+    least, most = sums(usd) or (None, None)
+    return Estimate(step, requests, count, given, given + answered, least, most, new, sums(shared) if new else None)
+
+
+def sums(pairs: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+    """Of the least and of the most; None where one is not known."""
+    known = [pair for pair in pairs if pair is not None]
+    return (sum(pair[0] for pair in known), sum(pair[1] for pair in known)) if len(known) == len(pairs) else None
 
 
 @dataclass(slots=True)
@@ -273,14 +288,18 @@ class Budgeted:
         return found
 
 
-def amount(prompt: int, completion: int, price: Price | None, cached: int = 0) -> Amount:
+def amount(prompt: int, completion: int, price: Price | None, cached: int = 0, *, by_batch: bool = False) -> Amount:
     """What one call of so many tokens takes."""
-    return Amount(prompt, completion, 0.0 if price is None else dollars(price.of(prompt, completion, cached)), 1)
+    usd = 0.0 if price is None else dollars(price.of(prompt, completion, cached, by_batch=by_batch))
+    return Amount(prompt, completion, usd, 1)
 
 
-def at_most(reserved: Amount, given: int, said: int, price: Price | None, cached: int = 0) -> Amount:
+def at_most(
+    reserved: Amount, given: int, said: int, price: Price | None, cached: int = 0, *, by_batch: bool = False
+) -> Amount:
     """What one call of so many tokens counts for: no more than was reserved."""
-    return amount(min(given, reserved.prompt_tokens), min(said, reserved.completion_tokens), price, cached)
+    prompt, completion = min(given, reserved.prompt_tokens), min(said, reserved.completion_tokens)
+    return amount(prompt, completion, price, cached, by_batch=by_batch)
 
 
 def most_amount(request: Request, price: Price | None) -> Amount:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -21,35 +21,44 @@ DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|-\d{8}$")
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars for a million tokens, given and answered; `cached` for those given that the server had read before,
-    None where that is not known: then they cost what others do."""
+    None where that is not known: then they cost what others do. `batch` is the share of all these that a request costs
+    by the Batch API, None where that is not known."""
 
     prompt: float
     completion: float
     cached: float | None = None
+    batch: float | None = None
 
     @staticmethod
     def read(text: str) -> Price:
-        """From `0.25/2.00`, or `0.25/2.00/0.025` with the price of what is read again."""
+        """From `0.25/2.00`, or `0.25/2.00/0.025` with the price of what is read again, or `0.25/2.00/0.025/0.5` with
+        the share of them by the Batch API too."""
         given, *more = text.split("/")
         try:
-            answered, *cached = map(float, more or [given])
-            if len(cached) > 1:
+            answered, *others = map(float, more or [given])
+            if len(others) > 2:
                 raise ValueError(text)
-            return Price(float(given), answered, *cached)
+            return Price(float(given), answered, *others)
         except ValueError:
             raise UserError(
                 f"no price: {text!r}",
-                "write --price 0.25/2.00 (dollars for a million tokens, in/out), or 0.25/2.00/0.025 (in/out/cached)",
+                "write --price 0.25/2.00 (dollars for a million tokens, in/out), or 0.25/2.00/0.025 (in/out/cached), "
+                "or 0.25/2.00/0.025/0.5 (and the share of them by the Batch API)",
             ) from None
 
-    def of(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+    def of(
+        self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0, *, by_batch: bool = False
+    ) -> float:
         """Dollars; `cached_tokens` are among those of the prompt."""
         again = min(cached_tokens, prompt_tokens) if self.cached is not None else 0
         dollars = (prompt_tokens - again) * self.prompt + again * (self.cached or 0.0)
-        return (dollars + completion_tokens * self.completion) / 1_000_000
+        share = 1.0 if self.batch is None or not by_batch else self.batch
+        return share * (dollars + completion_tokens * self.completion) / 1_000_000
 
-    def as_json(self) -> list[float]:
-        """As a trace's header has it."""
+    def as_json(self) -> list[float | None]:
+        """As a trace's header has it, without what is not known at its end."""
+        if self.batch is not None:
+            return [self.prompt, self.completion, self.cached, self.batch]
         return [self.prompt, self.completion, *([] if self.cached is None else [self.cached])]
 
 
@@ -63,4 +72,4 @@ def known_prices() -> Mapping[str, Price]:
     import yaml
 
     held = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    return {model: Price.read(price) for model, price in held["models"].items()}
+    return {model: replace(Price.read(price), batch=held["batch"]) for model, price in held["models"].items()}

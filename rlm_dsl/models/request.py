@@ -140,7 +140,8 @@ REJECTED = "rejected"
 class Answer:
     """What came back. `finish` is the server's finish_reason, or ERROR; tokens are the server's counts, or None;
     `program` is what a sub-run came to its answer by; `thought` says that it has reasoning and no text; `pack` is
-    the key of the pack that the answer was taken from; of the tokens given, `cached_tokens` were read before."""
+    the key of the pack that the answer was taken from; of the tokens given, `cached_tokens` were read before; `batch`
+    says that it came by the Batch API."""
 
     text: str
     finish: str = "stop"
@@ -153,6 +154,7 @@ class Answer:
     thought: bool = False
     pack: str = ""
     cached_tokens: int = 0
+    batch: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -167,6 +169,7 @@ class Answer:
             **({"thought": True} if self.thought else {}),
             **({"pack": self.pack} if self.pack else {}),
             **({"cached_tokens": self.cached_tokens} if self.cached_tokens else {}),
+            **({"batch": True} if self.batch else {}),
         }
 
     @staticmethod

@@ -127,7 +127,7 @@ class LiveStack:
         if self.batch and new:
             self.wait(lambda: self.batched(new, lambda batches, some: batches.take_up(step, some)))
             new = self.unanswered(asked)
-        estimate = estimate_round(step, len(asked), new, self.price_of)
+        estimate = estimate_round(step, len(asked), new, self.price_of, batch=self.batch)
         self.spending.check(estimate)
         self.approve(estimate)
         self.submit(step, new)
@@ -143,7 +143,7 @@ class LiveStack:
         packing = Packing(step, list(asked.values()), pack, self)
         if planned := packing.planned():
             new = self.unanswered({request.key: request for request in planned})
-            estimate = estimate_round(step, len(asked), new, self.price_of)
+            estimate = estimate_round(step, len(asked), new, self.price_of, batch=self.batch)
             self.spending.check(estimate)
             self.approve(replace(estimate, asked=tuple(self.unanswered(asked))))
             packing.run()

@@ -46,7 +46,8 @@ VIEWS: Mapping[str, str] = {
                "end" ->> '$.error' AS error,
                CAST("end" ->> '$."gen_ai.usage.input_tokens"' AS BIGINT) AS prompt_tokens,
                CAST("end" ->> '$."gen_ai.usage.output_tokens"' AS BIGINT) AS completion_tokens,
-               CAST("end" ->> '$."gen_ai.usage.cache_read.input_tokens"' AS BIGINT) AS cached_tokens
+               CAST("end" ->> '$."gen_ai.usage.cache_read.input_tokens"' AS BIGINT) AS cached_tokens,
+               coalesce(CAST("end" ->> '$.batch' AS BOOLEAN), false) AS batch
         FROM (SELECT *, CASE WHEN lead(type) OVER own = 'call.end' THEN lead("json") OVER own END AS "end"
               FROM "#events" WHERE type IN ('call.start', 'call.end')
               WINDOW own AS (PARTITION BY "json" ->> '$.key' ORDER BY seq))

@@ -240,7 +240,8 @@ def other_prices(calls: RecordedCalls, end: Mapping[str, Any], header: Mapping[s
             price = prices.get(request["model"])
             if price is None or request.get("explore"):
                 continue
-            usd += Price(*price).of(answer.prompt_tokens or 0, answer.completion_tokens or 0, answer.cached_tokens)
+            given, said = answer.prompt_tokens or 0, answer.completion_tokens or 0
+            usd += Price(*price).of(given, said, answer.cached_tokens, by_batch=answer.batch)
     if not math.isclose(usd, float(told), rel_tol=1e-6, abs_tol=1e-9):
         message = "the cost is not what the recorded prices make of the recorded tokens"
         yield Divergence("D13", "answers", message, f"${float(told):.6f}", f"${usd:.6f}")

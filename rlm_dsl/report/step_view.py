@@ -78,12 +78,12 @@ def spent_by_step(trace: Trace) -> dict[str, dict[str, Any]]:
     _, rows = query(
         trace,
         "SELECT a.step, c.model, count(*), sum(a.seconds), sum(a.prompt_tokens), sum(a.completion_tokens), "
-        "sum(a.cached_tokens) "
-        "FROM attempts a LEFT JOIN (SELECT DISTINCT key, model FROM calls) c USING (key) GROUP BY 1, 2",
+        "sum(a.cached_tokens), a.batch "
+        "FROM attempts a LEFT JOIN (SELECT DISTINCT key, model FROM calls) c USING (key) GROUP BY 1, 2, a.batch",
         None,
     )
     found: dict[str, dict[str, Any]] = {}
-    for step, model, calls, seconds, given, answered, cached in rows:
+    for step, model, calls, seconds, given, answered, cached, by_batch in rows:
         held = found.setdefault(
             step, {"calls": 0, "seconds": 0.0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
         )
@@ -94,7 +94,8 @@ def spent_by_step(trace: Trace) -> dict[str, dict[str, Any]]:
         held["completion_tokens"] += answered
         price = prices.get(model)
         known = price is not None and held["usd"] is not None
-        held["usd"] = held["usd"] + Price(*price).of(given, answered, int(cached or 0)) if known and price else None
+        own = Price(*price).of(given, answered, int(cached or 0), by_batch=by_batch) if known and price else None
+        held["usd"] = None if own is None else held["usd"] + own
     return found
 
 

@@ -16,18 +16,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rlm_dsl
+from rlm_dsl import traces
+from rlm_dsl.cli.render.estimate import estimate_text
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models import retry
 from rlm_dsl.models.batch_api import batches
 from rlm_dsl.models.batch_api.results import read_results
-from rlm_dsl.models.budget import Spending
+from rlm_dsl.models.budget import Spending, estimate_round
 from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.prices import Price
 from rlm_dsl.models.request import Message, ModelSettings, Request
 from rlm_dsl.models.server.client import Endpoint
 from rlm_dsl.models.settings import Limits
+from rlm_dsl.report.step_view import step_views
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.events import read_events
 from rlm_dsl.trace.layout import EVENTS
+from rlm_dsl.trace.reader import open_trace
 from tests.support.processes import Process
 
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(200)]
@@ -61,6 +66,31 @@ def test_a_batch_gives_the_same_answers_and_a_trace_that_verifies(tmp_path: Path
         assert rlm_dsl.verify(tmp_path / "t").ok
         plain = rlm_dsl.run(PROGRAM, log(tmp_path), model="m", base_url=server.base_url, store=str(tmp_path / "other"))
         assert plain.value == found.value and server.calls == 100
+
+
+def test_what_a_batch_answers_is_priced_by_its_share_and_the_rest_in_full(tmp_path: Path) -> None:
+    price = Price(1_000, 10_000, None, 0.25)
+    with serve(gold=GOLD, batch_expires_after=30) as server:
+        found = ran(tmp_path, server.base_url, trace=tmp_path / "t", price=price)
+        calls = traces.sql(tmp_path / "t", "select prompt_tokens, completion_tokens, batch from attempts")[1]
+    alone = [price.of(given, said) for given, said, by_batch in calls if not by_batch]
+    shared = [price.of(given, said) / 4 for given, said, by_batch in calls if by_batch and given is not None]
+    assert (len(alone), len(shared)) == (20, 30)
+    assert found.spent.usd == pytest.approx(sum(alone) + sum(shared))
+    assert rlm_dsl.verify(tmp_path / "t").ok
+    with open_trace(tmp_path / "t") as trace:
+        assert sum(view.usd or 0.0 for view in step_views(trace)) == pytest.approx(found.spent.usd)
+
+
+def test_an_estimate_tells_the_price_by_batch_where_all_of_it_is_known() -> None:
+    settings = [ModelSettings(name, "http://127.0.0.1/v1") for name in ("m", "other")]
+    asked = [Request(each, (Message("user", "text"),), None) for each in settings]
+    one, other = Price(1_000, 10_000, None, 0.25), Price(1, 2)
+    known = estimate_round("s", 1, asked[:1], {"m": one}.get, batch=True)
+    assert known.least_usd and known.by_batch == (known.least_usd / 4, (known.most_usd or 0) / 4)
+    assert "as far as the Batch API answers" in estimate_text(known)
+    assert estimate_round("s", 1, asked[:1], {"m": one}.get).by_batch is None
+    assert estimate_round("s", 2, asked, {"m": one, "other": other}.get, batch=True).by_batch is None
 
 
 def test_what_a_batch_does_not_answer_is_asked_in_the_ordinary_way(tmp_path: Path) -> None:

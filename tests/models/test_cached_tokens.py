@@ -11,7 +11,7 @@ import pytest
 import rlm_dsl
 from rlm_dsl import traces
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.prices import Price
+from rlm_dsl.models.prices import Price, known_price
 from tests.support.scripted_server import Reply, ScriptedServer, Sent, completion
 
 FORMS = {
@@ -65,14 +65,19 @@ def test_what_cannot_be_is_not_believed(tmp_path: Path, told: Any) -> None:
     assert (found.spent.prompt_tokens, found.spent.cached_tokens) == (100, 0)
 
 
-def test_a_price_has_two_or_three_parts() -> None:
+def test_a_price_has_two_to_four_parts() -> None:
     assert (
         Price.read("1/2") == Price(1, 2)
         and Price.read("1/2/0.5") == Price(1, 2, 0.5)
         and Price.read("3") == Price(3, 3)
+        and Price.read("1/2/0.5/0.25") == Price(1, 2, 0.5, 0.25)
     )
     assert Price(10, 20, 1).of(100, 10, 40) == pytest.approx((60 * 10 + 40 * 1 + 200) / 1e6)
-    assert Price(10, 20).of(100, 10, 40) == Price(10, 20).of(100, 10)
-    for wrong in ("1/2/3/4", "a", "1/", "1/2/"):
+    assert Price(10, 20).of(100, 10, 40) == Price(10, 20).of(100, 10) == Price(10, 20).of(100, 10, by_batch=True)
+    assert Price(10, 20, 1, 0.5).of(100, 10, 40, by_batch=True) == pytest.approx((60 * 10 + 40 * 1 + 200) / 2e6)
+    assert known_price("gpt-5-mini") == Price(0.25, 2.00, 0.025, 0.5)
+    for price in (Price(1, 2), Price(1, 2, 0.5), Price(1, 2, None, 0.5), Price(1, 2, 0.5, 0.5)):
+        assert Price(*price.as_json()) == price
+    for wrong in ("1/2/3/4/5", "a", "1/", "1/2/"):
         with pytest.raises(UserError, match="no price"):
             Price.read(wrong)

@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -218,7 +218,8 @@ class Batches:
             self.log("call.end", {"key": key, **told(answer), "batch": True})
             given, said, own = count_tokens(request, answer)
             price = self.price(request)
-            spent, estimated = spent + at_most(most_amount(request, price), given, said, price), estimated or own
+            own_part = at_most(most_amount(request, price), given, said, price, answer.cached_tokens, by_batch=True)
+            spent, estimated = spent + own_part, estimated or own
             if answer.keepable:
                 waiting.append(asyncio.wrap_future(self.store.put(request, answer)))
                 self.live(key)
@@ -232,7 +233,9 @@ class Batches:
             answer = endpoint.read(result.body, request, endpoint.body(request))
         except Attempt:
             return None
-        return answer if isinstance(answer, Answer) and (answer.text or answer.refusal) else None
+        if isinstance(answer, Answer) and (answer.text or answer.refusal):
+            return replace(answer, batch=True)
+        return None
 
     def end_by(self, batch: Batch | None) -> UserError | None:
         """What ends the run where a batch failed for money or a key: nothing else would be answered either."""
