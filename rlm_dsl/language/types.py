@@ -106,6 +106,11 @@ class Table:
         """The type of column `name`, or None if there is none."""
         return next((column.type for column in self.columns if column.name == name), None)
 
+    def replacing(self, more: Iterable[Field]) -> Table:
+        """This table's columns, those of `more` in the place of the columns of their names, others behind."""
+        made = {column.name: column for column in self.columns}
+        return Table(tuple((made | {column.name: column for column in more}).values()))
+
     def with_columns(self, more: Iterable[Field]) -> Table:
         """This table's columns followed by `more`; clashes are the caller's to refuse."""
         return Table(self.columns + tuple(more))

@@ -118,7 +118,7 @@ def special(node: Apply, named: dict[str, Any], hint: str) -> dict[str, Any]:
         template = resolved(node.arguments[0])
         assert isinstance(template, Literal | Param)
         return {"pieces": [bound(piece, "template") for piece in template_pieces(template.value)]}
-    if node.function == "matches":
+    if node.function in ("matches", "json"):
         return {"known": known_value(node.arguments[1]), "hint": hint}
     if node.function in ("to_date", "to_timestamp"):
         return {"form": re.findall(r"%-?(.)", known_value(node.arguments[1]))}

@@ -72,7 +72,7 @@ def filled(call: str) -> Iterator[str]:
     call = re.sub(r"labels=\.\.", 'labels=["a", "b"]', call)
     call = re.sub(r"by=\.\.\.?", "by=key", call)
     if re.search(r"(?<![\"'])\.\.\.?(?![\"'])", call):
-        for content in ("", "x", "id", 'r"x"', "x > 1", "n=count()"):
+        for content in ("", "x", "id", 'r"x"', "x > 1", "n=count()", "other, on=id"):
             yield OPEN.sub(content.replace("\\", r"\\"), call).replace("(, ", "(")
     yield call
 

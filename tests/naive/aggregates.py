@@ -7,10 +7,12 @@ Law: nulls are left out, except by `first`, `last` and `list`, which show what s
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
-from tests.naive.values import Kind, Unsaid, Value, key, ordered, spelled, whole
+from tests.naive.values import Kind, Unsaid, Value, comparable, key, ordered, spelled, whole
 
 AGGREGATES: dict[str, Callable[..., Value]] = {}
 """Each takes the number of rows, then for each argument its kind and its values a row."""
@@ -81,7 +83,50 @@ def largest(rows: int, column: Column) -> Value:
 
 @aggregate("median")
 def median(rows: int, column: Column) -> Value:
+    if column[0] in ("date", "timestamp"):
+        return of_moments(column)
     return quantile(rows, column, ("float", [0.5] * rows))
+
+
+def of_moments(column: Column) -> Value:
+    """The mean of the two middle ones: of dates the day that it falls on, of timestamps the microsecond."""
+    found = sorted(comparable(value) for value in present(column))
+    if not found:
+        return Value(column[0], None)
+    low, high = found[(len(found) - 1) // 2], found[len(found) // 2]
+    middle = low + (high - low) // 2
+    return Value(column[0], middle.date() if column[0] == "date" else middle)
+
+
+@aggregate("variance")
+def variance(rows: int, column: Column) -> Value:
+    """The mean square of the distances from the mean, exactly, over one less than there are values."""
+    values = [Fraction(value) for value in present(column)]
+    if len(values) < 2:
+        return Value("float", None)
+    mean = sum(values) / len(values)
+    return Value("float", as_float(sum((value - mean) ** 2 for value in values) / (len(values) - 1)))
+
+
+@aggregate("stddev")
+def stddev(rows: int, column: Column) -> Value:
+    found = variance(rows, column).value
+    return Value("float", None if found is None else math.sqrt(found))
+
+
+def as_float(number: Fraction) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
+@aggregate("mode")
+def mode(rows: int, column: Column) -> Value:
+    """Of the values that stand there most often the smallest."""
+    counts = Counter(present(column))
+    most = [value for value, count in counts.items() if count == max(counts.values())]
+    return Value(column[0], min(most, key=ordered, default=None))
 
 
 @aggregate("quantile")

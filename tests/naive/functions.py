@@ -5,11 +5,13 @@ In: values. Out: a value. Law: a null argument gives null, except in the functio
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import json
 import math
+import unicodedata
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal, Overflow, Underflow, localcontext
 from typing import Any
 
 import re2
@@ -280,6 +282,39 @@ def extreme(values: tuple[Value, ...], choose: Callable[..., Any]) -> Value:
     return as_kind(kind, choose(values, key=lambda v: ordered(v.value)))
 
 
+# ---- roots, powers, logarithms ----
+
+
+@function("sqrt", "float")
+def root(value: Any) -> float | None:
+    return math.sqrt(value) if value >= 0 else None
+
+
+@function("power", "float")
+def power(base: Any, exponent: Any) -> float | None:
+    """Null where there is none: a negative power of zero, a broken one of what is negative."""
+    base, exponent = float(base), float(exponent)
+    if (base == 0 and exponent < 0) or (base < 0 and exponent != math.floor(exponent)):
+        return None
+    with localcontext(prec=60) as deep:
+        deep.traps[Overflow] = deep.traps[Underflow] = False
+        return float(Decimal(base) ** Decimal(exponent)) if exponent else 1.0
+
+
+@function("log")
+def logarithm(value: Value, base: Value = NULL) -> Value:
+    """To 60 digits, then the nearest float."""
+    if value.absent or (base.absent and base.kind != "null") or value.value <= 0:
+        return Value("float", None)
+    with localcontext(prec=60):
+        found = Decimal(value.value).ln()
+        if base.absent:
+            return Value("float", float(found))
+        if base.value <= 0 or base.value == 1:
+            return Value("float", None)
+        return Value("float", float(found / Decimal(base.value).ln()))
+
+
 # ---- text ----
 
 BLANKS = " \t\r\n\f\v"
@@ -301,6 +336,7 @@ for _name, _gives, _body in [
     ("upper", "text", lambda text: case_mapped(text, str.upper)),
     ("trim", "text", trimmed),
     ("length", "int", len),
+    ("normalize", "text", lambda text, form="NFC": unicodedata.normalize(form, text)),
     ("contains", "bool", lambda text, part: part in text),
     ("starts_with", "bool", lambda text, part: text.startswith(part)),
     ("ends_with", "bool", lambda text, part: text.endswith(part)),
@@ -352,6 +388,19 @@ def split(text: str, separator: str) -> list[str]:
     if not separator:
         raise Unsaid("splitting at an empty text")
     return text.split(separator)
+
+
+@function("item")
+def item(items: Value, place: Value) -> Value:
+    """The first is 1, the last -1."""
+    if items.absent or place.absent or not 1 <= abs(place.value) <= len(items.value):
+        return Value(items.kind[1], None)
+    return Value(items.kind[1], items.value[place.value - (place.value > 0)])
+
+
+@function("join_list", "text")
+def join_list(items: list[Any], separator: str) -> str:
+    return separator.join(spelled(item) for item in items if item is not None)
 
 
 @function("concat")
@@ -440,7 +489,7 @@ def put_in(new: str, match: Any) -> str:
 @function("json", "text")
 def json_value(text: str, path: str) -> str | None:
     """`$`, then `.name`, `."name"` or `[index]`."""
-    found, value = read_json(text)
+    found, value = read_json(text, Written, dict)
     if not found:
         return None
     for name, index in re2.findall(r'\.("[^"]*"|\w+)|\[(\d+)\]', path):
@@ -451,20 +500,6 @@ def json_value(text: str, path: str) -> str | None:
         else:
             return None
     return json_as_text(value)
-
-
-def read_json(text: str) -> tuple[bool, Any]:
-    """Whether a text is JSON, and its value; a number stays as it is written."""
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(constant)
-
-    try:
-        return True, json.loads(
-            text, parse_int=as_written, parse_float=as_written, parse_constant=refuse, object_pairs_hook=of_one_each
-        )
-    except (ValueError, RecursionError):
-        return False, None
 
 
 class Written(str):
@@ -482,6 +517,20 @@ def of_one_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({name for name, _ in pairs}) < len(pairs):
         raise Unsaid("a key that stands twice in a JSON object")
     return dict(pairs)
+
+
+def read_json(text: str, number: Any = as_written, members: Any = of_one_each) -> tuple[bool, Any]:
+    """Whether a text is JSON, and its value; a number stays as it is written."""
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(constant)
+
+    try:
+        return True, json.loads(
+            text, parse_int=number, parse_float=number, parse_constant=refuse, object_pairs_hook=members
+        )
+    except (ValueError, RecursionError):
+        return False, None
 
 
 def json_as_text(value: Any) -> str | None:
@@ -543,6 +592,55 @@ part("day", lambda m: m.day)
 part("weekday", lambda m: m.isoweekday())
 part("hour", lambda m: m.hour)
 part("minute", lambda m: m.minute)
+part("second", lambda m: m.second)
+part("week", lambda m: m.isocalendar().week)
+part("iso_week", lambda m: m.isocalendar().week)
+part("iso_year", lambda m: m.isocalendar().year)
+
+MONTHS = "January February March April May June July August September October November December".split()
+WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+function("month_name", "text")(lambda moment: MONTHS[moment.month - 1])
+function("weekday_name", "text")(lambda moment: WEEKDAYS[moment.weekday()])
+function("date", "date")(lambda moment: comparable(moment).date())
+
+
+@function("date_trunc", lambda unit, moment: moment)
+def date_trunc(unit: str, moment: Any) -> Any:
+    """The last beginning of such a unit that is not later."""
+    at = comparable(moment)
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    made = {
+        "year": day.replace(month=1, day=1),
+        "quarter": day.replace(month=(at.month - 1) // 3 * 3 + 1, day=1),
+        "month": day.replace(day=1),
+        "week": day - datetime.timedelta(days=at.weekday()),
+        "day": day,
+        "hour": day.replace(hour=at.hour),
+        "minute": at.replace(second=0, microsecond=0),
+        "second": at.replace(microsecond=0),
+    }[unit]
+    return made if isinstance(moment, datetime.datetime) else made.date()
+
+
+@function("add_months", lambda moment, months: moment)
+def add_months(moment: Any, months: int) -> Any:
+    """The same day of another month, or its last day."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    if not 1 <= year <= 9999:
+        raise Unsaid("a moment outside the years 1 to 9999")
+    last = calendar.monthrange(year, month + 1)[1]
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+
+
+@function("format_date", "text")
+def format_date(moment: Any, form: str) -> str:
+    """Python writes years before 1000 without zeros."""
+    return comparable(moment).strftime(form.replace("%Y", f"{moment.year:04d}").replace("%G", iso_year(moment)))
+
+
+def iso_year(moment: Any) -> str:
+    return f"{moment.isocalendar().year:04d}"
+
 
 MICROSECOND = datetime.timedelta(microseconds=1)
 

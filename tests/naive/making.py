@@ -281,6 +281,14 @@ LEAVES: Mapping[str, Strings] = {
     "few": chosen([0, 1, 2, 5]) | st.just("abs(m)"),
     "place": chosen([1, 2, 3, 100]) | st.just("(abs(m) + 1)"),
     "digits": chosen([0, 1, 2, -1]),
+    "exponent": chosen([0, 1, 2, 3, -1, 0.5, 65, -64]),
+    "any_place": chosen([1, 2, 3, 0, -1, -2, 100]) | st.just("m"),
+    "unicode_form": chosen(["NFC", "NFD", "NFKC", "NFKD"]),
+    "day_unit": chosen(["year", "quarter", "month", "week", "day"]),
+    "unit": chosen(["year", "quarter", "month", "week", "day", "hour", "minute", "second"]),
+    "written_form": chosen(
+        ["%Y-%m-%d", "%-d. %B %y", "%a %A %b %j %p %I", "%G-W%V-%u %w", "%H:%M:%S.%f", "week %W, %U %%", "%-m/%-d %-H"]
+    ),
     "day_count": chosen([0, 1, -1, 31, 365]) | st.just("m"),
 }
 
@@ -300,12 +308,23 @@ FORMULAS: Sequence[tuple[str, str, str]] = [
     ("text", "regex_replace", "regex_replace({text}, {grouped}, {regrouped})"),
     ("int", "count_matches", "count_matches({text}, {pattern})"),
     ("bool", "matches", "({text} matches {pattern})"),
+    ("text", "normalize", "normalize({text}, {unicode_form})"),
+    ("int", "length", "length({list})"),
+    ("text", "item", "item({list}, {any_place})"),
+    ("int", "item", "item({ints}, {any_place})"),
+    ("text", "join_list", "join_list({list}, {separator})"),
+    ("text", "join_list", "join_list({ints}, {separator})"),
     ("text", "concat", "concat({scalar}, {scalar})"),
     ("text", "format", 'format("<{}|{}{{}}>", {scalar}, {scalar})'),
     ("text", "json", "json({json}, {path})"),
     *(("int", name, f"({{int}} {name} {{int}})") for name in ("+", "-", "*", "//", "%")),
     *(("float", name, f"({{number}} {name} {{float}})") for name in ("+", "-", "*", "//", "%")),
     ("float", "/", "({number} / {number})"),
+    ("float", "sqrt", "sqrt({number})"),
+    ("float", "power", "power({number}, {exponent})"),
+    ("float", "power", "power({float}, {number})"),
+    ("float", "log", "log({number})"),
+    ("float", "log", "log({number}, {number})"),
     ("int", "negate", "-({int})"),
     ("float", "negate", "-({float})"),
     ("int", "abs", "abs({int})"),
@@ -333,6 +352,14 @@ FORMULAS: Sequence[tuple[str, str, str]] = [
     ),
     ("float", "seconds_between", "seconds_between({moment}, {moment})"),
     ("int", "days_between", "days_between({moment}, {moment})"),
+    *(("int", name, f"{name}({{moment}})") for name in ("second", "week", "iso_week", "iso_year")),
+    *(("text", name, f"{name}({{moment}})") for name in ("month_name", "weekday_name")),
+    ("date", "date", "date({moment})"),
+    ("date", "date_trunc", "date_trunc({day_unit}, {date})"),
+    ("timestamp", "date_trunc", "date_trunc({unit}, {timestamp})"),
+    ("date", "add_months", "add_months({date}, {day_count})"),
+    ("timestamp", "add_months", "add_months({timestamp}, {day_count})"),
+    ("text", "format_date", "format_date({moment}, {written_form})"),
     ("date", "add_days", "add_days({date}, {day_count})"),
     ("timestamp", "add_days", "add_days({timestamp}, {day_count})"),
     ("timestamp", "add_seconds", "add_seconds({moment}, {day_count})"),
@@ -401,8 +428,9 @@ AGGREGATE_USES: Mapping[str, Strings] = {
     "count": st.just("count({})"),
     "count_if": expressions("bool").map("count_if({{}}{})".format),
     "count_distinct": any_value.map("count_distinct({{}}{})".format),
-    **{name: numeric_value.map((name + "({{}}{})").format) for name in ("sum", "avg", "median")},
-    **{name: ordered_value.map((name + "({{}}{})").format) for name in ("min", "max")},
+    **{name: numeric_value.map((name + "({{}}{})").format) for name in ("sum", "avg", "variance", "stddev")},
+    "median": (numeric_value | st.sampled_from(["d", "z"])).map("median({{}}{})".format),
+    **{name: ordered_value.map((name + "({{}}{})").format) for name in ("min", "max", "mode")},
     "quantile": st.builds(
         "quantile({{}}{}, {})".format, numeric_value, st.sampled_from(["0", "0.25", "0.5", "0.9", "1"])
     ),
@@ -490,12 +518,19 @@ def selections() -> Strings:
     return made.filter(bool)
 
 
+REPLACING = [
+    "derive(n=n + 1, m=n)", "derive(q=m, m=m + 1, p=m + q)", "derive(s=upper(s))", "derive(k=n, n=k)",
+    'derive(s=length(s), w="x") | derive(w=s)', 'derive(s=upper(s)) | partition(by="chars", size=2, on=s)',
+]  # fmt: skip
+
+
 def derived() -> Strings:
     first = st.sampled_from(["int", "text"]).flatmap(lambda kind: expressions(kind).map(lambda e: (kind, e)))
     later = {"int": ["p + 1", "p is null", "-p"], "text": ["upper(p)", "concat(p, m)", "length(p)"]}
-    return first.flatmap(
+    added = first.flatmap(
         lambda made: st.sampled_from(later[made[0]]).map(lambda second: f"derive(p={made[1]}, q={second})")
     )
+    return added | st.sampled_from(REPLACING)
 
 
 ON = [
@@ -534,8 +569,10 @@ STAGES: Mapping[str, Strings] = {
         "shift({}, offset={}, into=was{})".format,
         st.sampled_from(["s", "n", "x", "m + 1", "l", "upper(k)"]), st.integers(-3, 3), maybe_by,
     ),
+    "describe": st.just("describe()") | column_lists.map("describe({})".format),
     "explode": st.sampled_from([
-        "explode(l)",
+        "explode(l)", "explode(l, keep_empty=true)",
+        "drop(b) | parse_json(types={a: list[{b: int, c: text}]}, on=j) | explode(a, keep_empty=true)",
         'derive(p=split(coalesce(s, ""), " ")) | explode(p)',
         "drop(b) | parse_json(types={a: list[{b: int, c: text}]}, on=j) | explode(a)",
         "drop(b) | parse_json(types={a: list[list[int]]}, on=j) | explode(a) | explode(a)",

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import re2
 
 from rlm_dsl.language.syntax import tree as t
+from tests.naive.aggregates import AGGREGATES
 from tests.naive.folding import neighbours, terms
 from tests.naive.functions import (
     FUNCTIONS,
@@ -30,7 +31,7 @@ from tests.naive.functions import (
     trimmed,
 )
 from tests.naive.rows import Place, Row, Table, grouped
-from tests.naive.values import Kind, Stops, Unsaid, Value, common_kind, key, ordered, widened
+from tests.naive.values import Kind, Stops, Unsaid, Value, common_kind, key, ordered, spelled, widened
 
 OPERATORS: dict[str, Callable[..., Table | Value]] = {}
 
@@ -251,8 +252,46 @@ def derive(call: Call) -> Table:
     table = call.table
     for name, expression in call.named.items():
         now = replace(call, table=table)
-        table = table.with_columns([(name, now.kind(expression))], ((value,) for value in now.each(expression)))
+        table = replacing(table, name, now.kind(expression), now.each(expression))
     return table
+
+
+def replacing(table: Table, name: str, kind: Kind, values: Sequence[Any]) -> Table:
+    """A column more, or another in the place of the one of its name, which then holds no source's text."""
+    if name not in table.names:
+        return table.with_columns([(name, kind)], ((value,) for value in values))
+    place = table.names.index(name)
+    columns = tuple((name, kind) if index == place else column for index, column in enumerate(table.columns))
+    rows = tuple(
+        replace(row, values=(*row.values[:place], value, *row.values[place + 1 :]))
+        for row, value in zip(table.rows, values, strict=True)
+    )
+    return replace(table, columns=columns, rows=rows, own=None if table.own == name else table.own)
+
+
+@operator("describe")
+def describe(call: Call) -> Table:
+    """One row a column; each rests on all rows."""
+    table, origin = call.table, tuple(place for row in call.table.rows for place in row.origin)
+    facts = ("count_distinct", "min", "max", "avg", "median", "stddev")
+    columns = [("column", "text"), ("type", "text"), ("values", "int"), ("nulls", "int"), ("different", "int")]
+    columns += [("min", "text"), ("max", "text"), ("avg", "float"), ("median", "float"), ("stddev", "float")]
+    made = []
+    for name in [e.name for e in flat(call.positional)] or table.names:
+        kind, values = table.kind(name), [row.values[table.names.index(name)] for row in table.rows]
+        present = [value for value in values if value is not None]
+        found = {}
+        for fact in facts:
+            fits = {"min": kind[0] not in ("list", "record"), "max": kind[0] not in ("list", "record")}
+            if fits.get(fact, fact == "count_distinct" or kind in ("int", "float")):
+                found[fact] = AGGREGATES[fact](len(values), (kind, values)).value
+        ends = (found.get(end) for end in ("min", "max"))
+        texts = (None if end is None else spelled(0.0 if kind == "float" and not end else end) for end in ends)
+        numbers = (found.get(fact) for fact in ("avg", "median", "stddev"))
+        shown = kind if isinstance(kind, str) else f"list[{kind[1]}?]" if kind[0] == "list" else str(kind)
+        counts = (len(present), len(values) - len(present), found["count_distinct"])
+        made.append(Row((name, shown, *counts, *texts, *numbers), origin))
+    return Table(tuple(columns), tuple(made), united=True)
 
 
 @operator("select")
@@ -399,6 +438,7 @@ def explode(call: Call) -> Table:
     column = call.argument(0, "col").name
     place, element = call.table.names.index(column), call.table.kind(column)[1]
     fields = element[1] if element[0] == "record" else ((column, element),)
+    nothing = [None] if call.constant(1, "keep_empty", False) else []
     before, behind = call.table.columns[:place], call.table.columns[place + 1 :]
 
     def parts(item: Any) -> tuple[Any, ...]:
@@ -409,7 +449,7 @@ def explode(call: Call) -> Table:
     made = (
         replace(row, values=(*row.values[:place], *parts(item), *row.values[place + 1 :]))
         for row in call.table.rows
-        for item in row.values[place] or []
+        for item in row.values[place] or nothing
     )
     return spread(call.table, [*before, *fields, *behind], made)
 

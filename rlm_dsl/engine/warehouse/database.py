@@ -19,9 +19,10 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files.database import engine_file, require_rows
 from rlm_dsl.engine.warehouse.errors import EngineError
 from rlm_dsl.engine.warehouse.memory import engine_bytes, memory_bytes
+from rlm_dsl.language.operators.core.engine_functions import ENGINE_FUNCTIONS, ENGINE_TYPES
 from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.operators.core.relation import VALUE
-from rlm_dsl.language.operators.core.terms import ENGINE_FUNCTIONS, ENGINE_MACROS
+from rlm_dsl.language.operators.core.terms import ENGINE_MACROS
 from rlm_dsl.language.sql import Sql, joined, name, render, sql
 from rlm_dsl.language.types import Type
 
@@ -73,8 +74,9 @@ class Database:
         for head, meaning in ENGINE_MACROS.items():
             self.connection.execute(f"CREATE MACRO {head} AS ({meaning})")
         for known, function in ENGINE_FUNCTIONS.items():
-            taken = ["VARCHAR"] * len(signature(function).parameters)
-            self.connection.create_function(known, function, taken, "VARCHAR")
+            written = signature(function)
+            taken = [ENGINE_TYPES[parameter.annotation] for parameter in written.parameters.values()]
+            self.connection.create_function(known, function, taken, ENGINE_TYPES[written.return_annotation])
 
     def _confine(self, threads: int | None, memory: str | None, files: Iterable[str]) -> None:
         """From here on nothing but the files is within reach, and no setting can be changed."""

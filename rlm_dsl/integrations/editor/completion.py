@@ -58,7 +58,7 @@ def complete(text: str, offset: int, environment: Environment = EMPTY, *, bare: 
     at = cursor(text, offset, environment)
     if at is None:
         return Completion(offset)
-    wanted = at.word.removeprefix("`").lower()
+    wanted = text[at.start : offset].removeprefix("`").lower()
     fitting = [c for c in candidates(at, bare) if c.text.removeprefix("`").lower().startswith(wanted)]
     ranked = sorted(fitting, key=lambda candidate: LIKELY.index(candidate.kind))
     return Completion(at.start, tuple({c.text: c for c in reversed(ranked)}.values())[::-1])

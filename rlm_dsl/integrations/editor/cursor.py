@@ -57,10 +57,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """`word` is the part of a word before the offset, from `start` on; `words` stand before it in its statement."""
+    """The part of a word before the offset begins at `start`; `words` stand before it in its statement."""
 
     start: int
-    word: str
     words: tuple[Token, ...]
     places: tuple[Place, ...]
     environment: Environment
@@ -89,19 +88,19 @@ def cursor(text: str, offset: int, environment: Environment = EMPTY) -> Cursor |
     found = scanned(head)
     if any("\n" not in head[comment.offset :] for comment in found.comments[-1:]):
         return None
-    words, start, word = found.tokens, offset, ""
+    words, start = found.tokens, offset
     if words and words[-1].end == offset and (words[-1].text[0].isalpha() or words[-1].text[0] in "_`"):
         last = words[-1]
         if last.type in ("TEXT", "RAW"):
             return None
-        words, start, word = words[:-1], last.start, last.text
+        words, start = words[:-1], last.start
     elif any(flaw.problem.code == "S02" and flaw.problem.span.end >= offset for flaw in found.flaws):
         return None
     words = words[last_start(words, head) :]
     if words and words[-1].type in OPERAND_ENDS and "\n" in head[words[-1].end : start] and not frames(words):
         words = ()
     bound = environment_after(head[: words[0].start if words else start], environment)
-    return Cursor(start, word, words, places(words, head, bound), bound, head)
+    return Cursor(start, words, places(words, head, bound), bound, head)
 
 
 def frames(words: Sequence[Token]) -> tuple[Frame, ...]:

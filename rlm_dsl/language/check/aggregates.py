@@ -14,7 +14,7 @@ from rlm_dsl.language.operators.core.aggregate import AggregateFunction
 from rlm_dsl.language.operators.core.registry import aggregates
 from rlm_dsl.language.program import Aggregate, Literal, Node, Param, known_value, resolved
 from rlm_dsl.language.syntax import tree as t
-from rlm_dsl.language.types import BOOL, ListOf, Record, Table, bare, is_numeric, is_text
+from rlm_dsl.language.types import BOOL, DATE, TIMESTAMP, ListOf, Record, Table, bare, is_numeric, is_text
 
 
 def check_aggregate(names: Names, call: t.Call, scope: Scope, check: ExpressionChecker) -> Node | None:
@@ -59,6 +59,7 @@ def is_of_kind(names: Names, aggregate_name: str, node: Node, kind: str, span: S
     type_ = bare(node.type)
     fits = {
         "number": is_numeric(type_),
+        "measure": is_numeric(type_) or type_ in (DATE, TIMESTAMP),
         "bool": type_ == BOOL,
         "ordered": not isinstance(type_, Table | Record | ListOf),
         "plain": is_text(type_) and isinstance(resolved(node), Literal | Param),
@@ -71,6 +72,7 @@ def is_of_kind(names: Names, aggregate_name: str, node: Node, kind: str, span: S
     if not fits:
         wanted = {
             "number": "a number",
+            "measure": "a number, date or timestamp",
             "bool": "a condition",
             "ordered": "a value that can be ordered",
             "plain": "a text written out",

@@ -12,6 +12,7 @@ from rlm_dsl.common.diagnostics import did_you_mean
 from rlm_dsl.common.source import Span
 from rlm_dsl.language.check.pattern_rules import has_group, is_replacement, taken_word_for_word
 from rlm_dsl.language.check.scope import Names
+from rlm_dsl.language.operators.functions.calendar import FORM_CODES, OF_DAYS, UNITS
 from rlm_dsl.language.operators.functions.text import template_pieces
 from rlm_dsl.language.program import Literal, Node, Param, known_value, resolved
 from rlm_dsl.language.types import (
@@ -20,6 +21,7 @@ from rlm_dsl.language.types import (
     TIMESTAMP,
     Enum,
     ListOf,
+    Record,
     bare,
     comparable,
     is_numeric,
@@ -44,6 +46,14 @@ def keeps_rules(names: Names, function: str, given: tuple[Node, ...], places: li
         return _date_form(names, known_value(given[1]), places[1])
     if function == "json":
         return _json_path(names, known_value(given[1]), places[1])
+    if function == "date_trunc":
+        return _unit(names, known_value(given[0]), given[1], places[0])
+    if function == "format_date":
+        return _written_form(names, known_value(given[1]), places[1])
+    if function == "normalize":
+        return _one_of(names, known_value(given[1]), NORMAL_FORMS, "form of Unicode", places[1])
+    if function == "join_list":
+        return _of_values(names, given[0], places[0])
     if function == "regex_extract":
         return has_group(names, given[1], given[2], places[2])
     if function == "regex_replace":
@@ -101,6 +111,47 @@ def _template(names: Names, flat: tuple[Node, ...], place: Span) -> bool:
     wanted = len(template_pieces(template.value)) - 1
     if wanted != len(flat) - 1:
         names.report("C06", f"the template has {wanted} places {{}} and {len(flat) - 1} values", place)
+        return False
+    return True
+
+
+NORMAL_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+
+
+def _one_of(names: Names, given: str, known: tuple[str, ...], what: str, place: Span) -> bool:
+    if given in known:
+        return True
+    near = did_you_mean(given.strip().lower().removesuffix("s"), known, what=f"{what}s", most=len(known))
+    names.report("C12", f'no {what} is called "{given}"', place, *near)
+    return False
+
+
+def _unit(names: Names, unit: str, moment: Node, place: Span) -> bool:
+    """A unit that the moment has: a date has none shorter than a day."""
+    if bare(moment.type) == DATE and unit in UNITS and unit not in OF_DAYS:
+        names.report("C12", f"a date has no {unit}", place, f"write one of {', '.join(OF_DAYS)}")
+        return False
+    return _one_of(names, unit, UNITS, "unit", place)
+
+
+def _written_form(names: Names, form: str, place: Span) -> bool:
+    codes = DATE_CODE.findall(form)
+    wrong = next((code for code in codes if not code or code not in FORM_CODES), None)
+    if codes and wrong is None:
+        return True
+    what = f"no strftime code is called %{wrong} here" if codes else "no strftime code stands in this form"
+    hint = 'write "%Y-%m-%d", "%d.%m.%Y", "%B %Y" (July 2023), "%a %d %b" (Fri 07 Jul), "%H:%M:%S"'
+    names.report("C12", what, place, hint)
+    return False
+
+
+def _of_values(names: Names, given: Node, place: Span) -> bool:
+    """Lists of lists or records have no one way to be written."""
+    of = bare(given.type)
+    if isinstance(of, ListOf) and isinstance(bare(of.of), ListOf | Record):
+        names.report(
+            "C03", f"`join_list` wants a list of values, and this is {given.type}", place, "t | explode(x) first"
+        )
         return False
     return True
 

@@ -152,11 +152,14 @@ def _kind_words(wanted: Input) -> str:
         "any": "a value",
         "int": "a whole number",
         "fixed": "a text written out",
+        "sized": "a text or list",
     }.get(wanted.kind, f"a {wanted.kind}")
 
 
 def conversion_hints(kind: str, given: Type, function: str) -> tuple[str, ...]:
     """How to make a value of the kind that is wanted."""
+    if function == "date_trunc" and kind == "fixed":
+        return ('the unit comes first: date_trunc("month", x)',)
     if kind in ("number", "float", "int") and is_text(given):
         return (
             ("join texts with concat(a, b)",)
@@ -165,6 +168,8 @@ def conversion_hints(kind: str, given: Type, function: str) -> tuple[str, ...]:
         )
     if kind == "int" and is_numeric(given):
         return ("convert it: to_int(x), round(x), floor(x)",)
+    if kind == "text" and function in ("to_date", "to_timestamp") and bare(given) in (DATE, TIMESTAMP):
+        return ("the day of a timestamp: date(x)", 'as text: format_date(x, "%Y-%m-%d")')
     if kind in ("moment", "date", "timestamp") and is_text(given):
         return ('convert it: to_date(x, "%Y-%m-%d")',)
     if kind in ("moment", "date") and function == "-":
@@ -172,10 +177,10 @@ def conversion_hints(kind: str, given: Type, function: str) -> tuple[str, ...]:
     if kind == "number" and bare(given) in (DATE, TIMESTAMP):
         return ("use days_between(a, b), seconds_between(a, b), add_days(a, n)",)
     if kind == "text" and isinstance(bare(given), ListOf):
-        return ("make a row of each item first: t | explode(x)",)
+        return ('take an element, item(x, 1), or all as one text, join_list(x, ", "); a row of each: t | explode(x)',)
     if kind == "text" and isinstance(bare(given), Record):
         return ("take one of its fields: x.name",)
-    if kind == "text":
+    if kind in ("text", "sized"):
         return ("make it text: concat(x)",)
     if kind == "bool":
         return ("make it a condition: x > 0, x is not null",)
@@ -249,6 +254,10 @@ def unknown_function(names: Names, call: t.Call, scope: Scope) -> None:
             f"of a whole table: t | {name}(...)",
             *more,
         )
+    of_rows = habits.plain(name) not in habits.FUNCTIONS and not scope.grouped
+    if habit and of_rows and habit.split("(")[0] in aggregates():
+        over = f"of a whole table: t | {habit}; for each group: group(by=col, x={habit})"
+        return names.report("C02", f"no function is called `{name}`", call.operator_span, over)
     hints = (
         (f"write {habit}",)
         if habit

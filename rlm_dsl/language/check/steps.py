@@ -87,6 +87,8 @@ def _unknown_operator(names: Names, call: t.Call, table: Table) -> None:
             call.operator_span,
             f"use it on a column: derive(x={name}({table.names[0]}))",
         )
+    if habit := habits.FUNCTIONS.get(habits.plain(name)):
+        return names.report("C02", f"no operator is called `{name}`", call.operator_span, f"of a row's values: {habit}")
     return names.report(
         "C02",
         f"no operator is called `{name}`",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.kinds import Columns
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.language.operators.core.engine_types import engine_type
+from rlm_dsl.language.operators.core.kinds import Columns, Flag
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
 from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
-from rlm_dsl.language.types import Field, ListOf, Record, Table, Type, bare, is_nullable, null_if
+from rlm_dsl.language.types import Field, ListOf, Record, Table, Type, bare, is_nullable, null_if, nullable
 
 
 def result(arguments: Arguments) -> Type:
@@ -25,9 +29,14 @@ def result(arguments: Arguments) -> Type:
             code="C03",
         )
     made: list[Field] = []
+    of = nullable(list_type.of) if keeps_empty(arguments.values) else list_type.of
     for field in arguments.table.columns:
-        made += elements(field, list_type.of) if field.name == column else [field]
+        made += elements(field, of) if field.name == column else [field]
     return Table(tuple(made))
+
+
+def keeps_empty(arguments: Mapping[str, Any]) -> bool:
+    return bool(arguments.get("keep_empty"))
 
 
 def elements(column: Field, of: Type) -> list[Field]:
@@ -49,10 +58,15 @@ def lower(lowering: Lowering) -> Sql:
     else:
         made = sql("{e} AS {c}", e=element, c=name(column))
     columns = joined(", ", (made if c == column else name(c) for c in lowering.t.type.names))
+    items = sql("list_zip({c}, range(len({c})))", c=name(column))
+    if keeps_empty(lowering.step.arguments):
+        none = sql(f"list_zip([NULL]::{engine_type(list_type)}, [0::BIGINT])")
+        items = sql("CASE WHEN len({c}) > 0 THEN {items} ELSE {none} END", c=name(column), items=items, none=none)
     return sql(
         'SELECT {columns}, row_number() OVER (ORDER BY {ord}, "#m"[2]) AS {ord}, {origin} FROM '
-        '(SELECT * EXCLUDE ({c}), unnest(list_zip({c}, range(len({c})))) AS "#m" FROM {t})',
+        '(SELECT * EXCLUDE ({c}), unnest({items}) AS "#m" FROM {t})',
         columns=columns,
+        items=items,
         ord=name(ORD),
         origin=names(lowering.t.origin),
         c=name(column),
@@ -65,12 +79,18 @@ explode = Operator(
     summary="a row for each element of a list column; an element's record fields become columns",
     words="gives each element of {columns} a row",
     told="name",
-    parameters=(Parameter("columns", Columns(), shown="col"),),
+    parameters=(
+        Parameter("columns", Columns(), shown="col"),
+        Parameter("keep_empty", Flag(), False, optional=True),
+    ),
     result=result,
     lower=lower,
     order="the table's, then the list's",
     most_rows=lambda arguments, rows: None,
-    manual="The element stands where the list stood, under its name. An empty or null list gives no row.",
+    manual=(
+        "The element stands where the list stood, under its name. An empty or null list gives no row, or with "
+        "keep_empty=true one of null."
+    ),
     examples=(
         Example(
             't | derive(w=split(x, " ")) | explode(w)', {"x": ["a b", "", None]}, [["a b", "a"], ["a b", "b"], ["", ""]]
@@ -79,6 +99,11 @@ explode = Operator(
             "t | parse_json(types={p: list[{id: int, n: text}]}) | explode(p) | select(id, n)",
             {"x": ['{"p": [{"id": 1, "n": "a"}, {"id": 2}]}', '{"p": []}']},
             [[1, "a"], [2, None]],
+        ),
+        Example(
+            't | derive(w=split(x, " ")) | explode(w, keep_empty=true) | select(w)',
+            {"x": ["a b", None]},
+            [["a"], ["b"], [None]],
         ),
     ),
 )

@@ -57,7 +57,7 @@ OF_A_VALUE = re.compile(r"\((?:value|condition)?\)")
 def card(size: Size = "medium") -> str:
     """The card: form, operators, aggregates, functions, examples.
 
-    `small` has a gloss an operator (under 1,500 estimated tokens), `medium` its whole summary, `full` the manual too.
+    `small` has a gloss where a signature does not say it all, `medium` the whole summary, `full` the manual too.
     """
     asking = "Operators that ask a model, one call per different text (narrow first; each call costs)"
     return "\n\n".join(
@@ -86,7 +86,7 @@ def operator_line(operator: Operator, size: Size) -> str:
     own = [parameter.signature for parameter in operator.parameters if parameter.name not in COMMON]
     call = f"{operator.name}({', '.join(own)})"
     if size == "small":
-        return f"{call}: {gloss(operator.summary)}"
+        return call if operator.told == "signature" else f"{call}: {gloss(operator.summary)}"
     if size == "medium":
         return f"{call}: {operator.summary}"
     manual = f" {operator.manual}" if operator.manual else ""

@@ -28,7 +28,7 @@ from rlm_dsl.language.syntax.tokens import (
 _COMPARES = frozenset({"COMPARISON", "IN", "MATCHES", "BETWEEN", "IS"})
 _OPERATORS = _COMPARES | frozenset("PLUS MINUS TIMES AND OR NOT BAR DOT QUESTION LPAR LSQB".split())
 _NOTHING = Token("", "", 0, 0)
-INDEX_HINT = "write first(x), last(x) or take(x, n, skip=0) for rows, and x.field for a record's field"
+INDEX_HINT = "write item(x, 1) for a list's element, take(x, n, skip=0) for rows, x.field for a record's field"
 
 
 @dataclass(frozen=True, slots=True)

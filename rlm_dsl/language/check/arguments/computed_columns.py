@@ -23,7 +23,7 @@ def check_derived(slot: Slot) -> tuple[tuple[str, Node], ...]:
             fine = False
             continue
         found.append((argument.name, node))
-        row = row.with_columns([Field(argument.name, node.type)])
+        row = row.replacing([Field(argument.name, node.type)])
     if not fine:
         raise Failed
     return tuple(found)

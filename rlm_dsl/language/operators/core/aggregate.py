@@ -23,10 +23,10 @@ from rlm_dsl.language.types import Type, nullable
 class AggregateFunction:
     """An aggregate: over a group's rows inside `group`, and over a whole table as an operator of the same name.
 
-    `parameters` name its expressions (`any`, `number`, `bool`, `text`, `ordered`, or `fraction` for a constant from
-    0 to 1); `result` gives the type over a group with at least one row; over a whole table, which may be empty, it is
-    nullable unless `never_null`. `lower` writes it from its arguments' SQL, the argument types, and what follows each
-    of the engine's aggregates in it: nothing in a group, ` OVER (...)` for the rows so far.
+    `parameters` name its expressions (`any`, `number`, `measure`, `bool`, `text`, `ordered`, or `fraction` for a
+    constant from 0 to 1); `result` gives the type over a group with at least one row; over a whole table, which may be
+    empty, it is nullable unless `never_null`. `lower` writes it from its arguments' SQL, the argument types, and what
+    follows each of the engine's aggregates in it: nothing in a group, ` OVER (...)` for the rows so far.
     """
 
     name: str

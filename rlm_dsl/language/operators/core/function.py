@@ -55,6 +55,7 @@ KINDS: Mapping[str, Callable[[Type], bool]] = {
     "countable": lambda t: is_text(t) or is_numeric(t) or bare(t) == BOOL,
     "any": lambda t: True,
     "list": lambda t: isinstance(bare(t), ListOf),
+    "sized": lambda t: is_text(t) or isinstance(bare(t), ListOf),
     "pattern": is_text,
     "fixed": is_text,
 }

@@ -32,10 +32,16 @@ MOST_PLACES = 1_000_000
 """Rows of a vast relation whose places a grouping of it keeps all."""
 
 
-def vast_origin(relation: Relation) -> Sql:
+def origin_of_each(relation: Relation, rows: int) -> Sql:
+    """The provenance of the whole table for each of so many rows, which all rest on it."""
+    few = MOST_PLACES // max(1, rows)
+    return vast_origin(relation, few) if rows > 10 or relation.vast else origin_list(relation, grouped=True)
+
+
+def vast_origin(relation: Relation, most: int = MOST_PLACES) -> Sql:
     """The provenance of a group, where lists of all places might not fit into memory: all of them if the relation has
     few rows after all, else the first and, as a place without a row, how many more there are (in `lo`)."""
-    few = sql(f"(SELECT count(*) <= {MOST_PLACES} FROM {{t}})", t=relation.sql)
+    few = sql(f"(SELECT count(*) <= {most} FROM {{t}})", t=relation.sql)
     if relation.united:
         every = sql("flatten(list({f} ORDER BY {o}) FILTER (WHERE {few}))", f=name(FROM), o=name(ORD), few=few)
         first = sql("arg_min({f}, {o})[1]", f=name(FROM), o=name(ORD))

@@ -11,7 +11,7 @@ from typing import Any
 
 from rlm_dsl.language.operators.core.function import Function
 from rlm_dsl.language.patterns.prefilters import matching
-from rlm_dsl.language.sql import Sql, joined, sql
+from rlm_dsl.language.sql import Sql, bound, joined, sql
 
 BLANKS = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))"
 """What counts as blank: space, tab, line feed, vertical tab, form feed, carriage return."""
@@ -25,7 +25,12 @@ FUNCTIONS = [
         f"trim({{value}}, {BLANKS})",
         examples=(('trim("  a b\\n")', "a b"),),
     ),
-    Function("length(value: text) -> int", "number of characters", "length({value})", examples=(('length("aé")', 2),)),
+    Function(
+        "length(value: sized) -> int",
+        "number of characters of a text, of elements of a list",
+        "length({value})",
+        examples=(('length("aé")', 2), ("length([3, 4])", 2)),
+    ),
     Function(
         "substring(value: text, start: int, count: int = null) -> text",
         "`count` characters from position `start` (the first is 1), or all the rest",
@@ -160,11 +165,61 @@ format_text = Function(
     examples=(('format("{}: {}", "a", 1)', "a: 1"), ('format("{{{}}}", 1)', "{1}")),
 )
 
+WRITTEN_OTHERWISE = r"[0-9][.eE]|-0|[0-9]{16}"
+ESCAPED_KEYS = r"\\[u/]"
+PATH_NAMES = re.compile(r'\.(?:"([^"]+)"|(\w+))')
+
+
+def json_found(arguments: Mapping[str, Any]) -> Sql:
+    """The value as the engine finds it."""
+    return sql(
+        "CASE WHEN json_valid({value}) THEN json_extract_string({value}, {path}) END",
+        value=arguments["value"],
+        path=arguments["path"],
+    )
+
+
+def json_as_loaded(arguments: Mapping[str, Any]) -> Sql:
+    """What the engine finds, where that is no object, list or number that it may write otherwise, and no name of the
+    path may stand twice; else the text is read as loading reads it."""
+    value = arguments["value"]
+    names = [quoted or plain for quoted, plain in PATH_NAMES.findall(arguments["known"])]
+    doubled = joined(
+        "",
+        (
+            sql(
+                f" OR length({{v}}) - length(replace({{v}}, {{n}}, '')) > {len(name) + 2}",
+                v=value,
+                n=bound(f'"{name}"', "name"),
+            )
+            for name in dict.fromkeys(names)
+        ),
+    )
+    found = sql("json_extract_string({v}, {p})", v=value, p=arguments["path"])
+    return sql(
+        "CASE WHEN json_valid({v}) THEN CASE WHEN regexp_matches({f}, '^[{[]') OR (regexp_matches({f}, '^-?[0-9]') AND "
+        "regexp_matches({v}, {numbers})) OR regexp_matches({v}, {keys}){doubled} THEN "
+        "nullif(json_at({v}, {p}, coalesce('=' || {f}, '')), '')[2:] ELSE {f} END END",
+        v=value,
+        f=found,
+        p=arguments["path"],
+        numbers=bound(WRITTEN_OTHERWISE, "numbers"),
+        keys=bound(ESCAPED_KEYS, "keys"),
+        doubled=doubled,
+    )
+
+
 json_value = Function(
     "json(value: text, path: fixed) -> text?",
     'the value at a path such as "$.user.id" of a JSON text, as text; null if absent or no JSON',
-    "CASE WHEN json_valid({value}) THEN json_extract_string({value}, {path}) END",
-    examples=(('json("{\\"a\\": {\\"b\\": 3}}", "$.a.b")', "3"), ('json("oops", "$.a")', None)),
+    json_as_loaded,
+    version=2,
+    earlier=json_found,
+    examples=(
+        ('json("{\\"a\\": {\\"b\\": 3}}", "$.a.b")', "3"),
+        ('json("{\\"a\\": 1.50, \\"a\\": 2.50}", "$.a")', "2.50"),
+        ('json("oops", "$.a")', None),
+    ),
 )
 
 matches = Function(
@@ -173,4 +228,11 @@ matches = Function(
     lambda arguments: matching(arguments["value"], arguments["known"], arguments["hint"]),
     symbol="matches",
     examples=(('"abc" matches r"b."', True),),
+)
+
+normalize = Function(
+    'normalize(value: text, form: fixed = "NFC") -> text',
+    "composed or taken apart by Unicode: NFC, NFD, NFKC or NFKD",
+    "normalized_text({value}, {form})",
+    examples=(('length(normalize("e\u0301"))', 1), ('normalize("Ａ①", "NFKC")', "A1")),
 )
