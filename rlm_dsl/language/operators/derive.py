@@ -44,7 +44,7 @@ def own_column(step: Step, inputs: tuple[Relation, ...]) -> str:
 derive = Operator(
     name="derive",
     summary="more columns, or new values of old ones; later ones may use earlier ones",
-    words="adds {columns}",
+    words="computes {columns}",
     told="signature",
     parameters=(Parameter("columns", Derived(), shown="name=expr, ..."),),
     result=result,

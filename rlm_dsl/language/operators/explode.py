@@ -77,7 +77,7 @@ def lower(lowering: Lowering) -> Sql:
 explode = Operator(
     name="explode",
     summary="a row for each element of a list column; an element's record fields become columns",
-    words="gives each element of {columns} a row",
+    words="gives each element of {columns} a row[keep_empty:, and what has none a row too]",
     told="name",
     parameters=(
         Parameter("columns", Columns(), shown="col"),
