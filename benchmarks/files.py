@@ -6,7 +6,9 @@ keep no places, and guess types from a part of the cells.
 
 from __future__ import annotations
 
+import itertools
 import random
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import corpora
 from measure import Effort, Goal, Measure, Work, compared
 
 from rlm_dsl.context.loading import load
+from rlm_dsl.engine.storage.open import open_context
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.support.workbooks import workbook
@@ -39,11 +42,49 @@ def measures(effort: Effort) -> Iterator[Measure]:
     what = f"a CSV file of {one.stat().st_size / corpora.MB:,.0f} MB"
     yield from compared(what, lambda: load("t", str(one)), readers, goals, rounds=effort.of(3, 5))
 
+    months, size = effort.of(6, 12), effort.of(4, 20) * corpora.MB
+    afresh = Goal(reach=0.5, ideal=0.2)
+    for what, work, peer in kept_between_runs(months, size):
+        yield from compared(what, work, {"all read afresh": peer}, {"all read afresh": afresh}, rounds=effort.of(3, 3))
+
     rows = effort.of(20_000, 100_000)
     book = workbook_file(rows)
     bare: dict[str, Work | None] = {"python-calamine, its rows alone": calamine(book)}
     what = f"a sheet of {rows:,} rows and 5 columns"
     yield from compared(what, lambda: load("t", str(book)), bare, dict.fromkeys(bare, AGAINST_CALAMINE))
+
+
+def kept_between_runs(count: int, size: int) -> Iterator[tuple[str, Work, Work]]:
+    """A run's data with `keep:`, against the same without: when nothing is new, a file has grown, a file has come."""
+    source, _ = csv_files(count, size)
+    folder = corpora.folder() / f"kept-{count}-{size}"
+    for name in ("data", "kept"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.copytree(source, folder / "data")
+    data, glob, keep = folder / "data", f"{folder / 'data'}/*.csv", str(folder / "kept")
+    last, months = data / f"{count - 1:04}.csv", itertools.count(count)
+    few = b"".join(csv_line(n, random.Random(n)) for n in range(1_000))
+
+    def grown() -> None:
+        with last.open("ab") as file:
+            file.write(few)
+        opened()
+
+    def come() -> None:
+        shutil.copy(source / "0000.csv", data / f"{next(months):04}.csv")
+        opened()
+
+    def opened() -> None:
+        open_context("t", glob, keep=keep)
+
+    def afresh() -> None:
+        open_context("t", glob)
+
+    opened()
+    what = f"a run's data, {count} months of {size / corpora.MB:,.0f} MB, kept"
+    yield f"{what}: nothing new", opened, afresh
+    yield f"{what}: 1,000 rows more in the last", grown, afresh
+    yield f"{what}: one month more each time", come, afresh
 
 
 def csv_files(count: int, size: int) -> tuple[Path, Path]:

@@ -117,7 +117,7 @@ def ask(
     `depth` 0 asks no model about rows, 1 does, more allows sub-runs; `n` explorations agree on an answer; with
     `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt; `continue_from`, a result
     or a trace, goes on with what it bound, its data and its models, and asks nothing again that it asked. `more` are
-    fields of Settings (turns, concurrency, threads, memory, parameters, servers, store, price, timeout_seconds,
+    fields of Settings (turns, concurrency, threads, memory, keep, parameters, servers, store, price, timeout_seconds,
     window, max_failed, pack).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
@@ -145,7 +145,7 @@ def ask(
     found = answer_by_mode(
         mode,
         question,
-        open_contexts(contexts, memory=more.get("memory")),
+        open_contexts(contexts, memory=more.get("memory"), keep=more.get("keep")),
         settings_of(model, base_url, budget, **more),
         options,
         keys=Keys(os.environ, api_key),
@@ -192,7 +192,7 @@ def run(
     source, settings, extra = apply_tuned(Source(name, program), held, settings)
     return run_program(
         source,
-        open_contexts(contexts, declared_types(source), more.get("memory")),
+        open_contexts(contexts, declared_types(source), more.get("memory"), more.get("keep")),
         params or {},
         settings,
         keys=Keys(os.environ, api_key),
@@ -218,7 +218,7 @@ def resume(
 ) -> Result:
     """Go on with a run that was stopped, from where its unfinished trace ends. `contexts` hands in the tables that were
     in Python alone; `budget` and `max_failed` replace the run's own, and what was spent stays spent; `more` are fields
-    of Settings that say how servers are reached (servers, concurrency, timeout_seconds, store, threads, memory).
+    of Settings that say how servers are reached (servers, concurrency, timeout_seconds, store, threads, memory, keep).
 
     Raises UserError for a trace that is finished, or whose data is no longer what it was.
     """

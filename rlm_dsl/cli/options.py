@@ -176,14 +176,15 @@ def load_all(
     program: Any = None,
 ) -> dict[str, Any]:
     """The contexts loaded, with notes on what a person should know of them. Where no program declares them, a name that
-    none can write is refused first. `file` is the settings file, if one is named; of a `program`'s (Source) data what it
-    does not name is told, and not read."""
+    none can write is refused first. `file` is the settings file, if one is named; of a `program`'s (Source) data what
+    it does not name is told, and not read."""
     from rlm_dsl.models.settings_file import found_settings
 
     named = with_file(named_paths(contexts), found_settings(file).contexts, declared)
     if not named:
         raise UserError("no data is named", "name some: --context tickets=tickets.csv")
-    return load_given(named if program is None else used(named, program.text, declared or {}), declared, memory)
+    wanted = named if program is None else used(named, program.text, declared or {})
+    return load_given(wanted, declared, memory, found_settings(file).keep)
 
 
 def used(named: Mapping[str, Any], program: str, declared: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,9 +211,12 @@ def with_file(named: Mapping[str, Any], file: Mapping[str, Any], declared: Mappi
 
 
 def load_given(
-    named: Mapping[str, Any], declared: Mapping[str, Any] | None = None, memory: str | None = None
+    named: Mapping[str, Any],
+    declared: Mapping[str, Any] | None = None,
+    memory: str | None = None,
+    keep: str | None = None,
 ) -> dict[str, Any]:
-    """Contexts from what is given by each name."""
+    """Contexts from what is given by each name; `keep` is the folder in which data is kept between runs."""
     from rlm_dsl.context.loading import require_options
     from rlm_dsl.engine.storage.open import open_context
     from rlm_dsl.engine.warehouse.memory import memory_bytes
@@ -233,6 +237,7 @@ def load_given(
                 progress=progress,
                 memory=memory_bytes(memory) if memory else None,
                 options=given.options,
+                keep=keep,
             )
         for told in (*found[name].notes, *notes):
             note(f"note: {name}: {safe(told)}")
@@ -258,6 +263,7 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
         "timeout_seconds": given.get("timeout") or file.timeout_seconds,
         "store": given["store"] or file.store,
         "heads": file.heads,
+        "keep": file.keep,
         "max_failed": file.max_failed if given.get("max_failed") is None else given["max_failed"],
         "window": file.window,
         "pack": file.pack if given.get("pack") is None else given["pack"],

@@ -118,7 +118,7 @@ def rerun(
     if not different.program:
         recorded = [str(context["name"]) for context in trace.header["contexts"]]
         require_names(different.contexts, [*recorded, *declared_types(source)])
-    contexts = current_contexts(trace, different.contexts, source, memory)
+    contexts = current_contexts(trace, different.contexts, source, memory, settings.keep)
     params = {**trace.header.get("params", {}), **different.params}
     chosen = chosen_settings(trace, different, settings, limits, max_failed)
     known = of_earlier(trace)
@@ -163,7 +163,9 @@ def lineage(trace: Trace, different: Different) -> dict[str, Any]:
     }
 
 
-def current_contexts(trace: Trace, given: Contexts, source: Source, memory: int | None) -> dict[str, Context]:
+def current_contexts(
+    trace: Trace, given: Contexts, source: Source, memory: int | None, keep: str | None = None
+) -> dict[str, Context]:
     """The data of a rerun: as given, else from where it was; typed as the program declares it, and read as it was
     where nothing else is said."""
     declared = declared_types(source)
@@ -187,6 +189,7 @@ def current_contexts(trace: Trace, given: Contexts, source: Source, memory: int 
             declared=declared.get(name),
             memory=memory,
             options=where.options,
+            keep=keep,
         )[0]
     return found
 

@@ -57,6 +57,9 @@ class Loaded:
     """Of data without a column, which is refused where nobody declares any."""
     surveys: Sequence[Any] = ()
     """What was found of each source of a table, where a source that has grown is read on by it."""
+    found: Table | None = None
+    casts: Sequence[Any] = ()
+    """Where the rows are as a program declares them: the types found, and what was seen of each column."""
 
 
 @dataclass(frozen=True, slots=True)

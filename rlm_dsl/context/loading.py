@@ -22,7 +22,7 @@ from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.format_registry import format_named, format_of_address, format_of_ending, formats
 from rlm_dsl.context.given import Given
 from rlm_dsl.context.options import NO_OPTIONS, OptionError, ReadingOptions, require_known
-from rlm_dsl.context.rows.declared_rows import declared_rows
+from rlm_dsl.context.rows.declared_rows import casts_of, declared_rows
 from rlm_dsl.context.rows.file_tables import ending_of, is_nothing, no_rows
 from rlm_dsl.context.stored_context import is_stored, open_stored
 from rlm_dsl.language.types import INT, TEXT, Field, Table, fits
@@ -134,8 +134,15 @@ def with_columns(loaded: Loaded, wanted: Sequence[str], given: str) -> Loaded:
 def with_declared(loaded: Loaded, request: LoadRequest) -> Loaded:
     """The columns that a program declares, read as it declares them."""
     assert request.declared is not None
-    schema, loaded.schema = loaded.schema, request.declared
-    loaded.batches = declared_rows(schema, loaded.batches, request.declared, request.given, loaded.notes, request.name)
+    return cast_loaded(loaded, request.declared, request.given, request.name)
+
+
+def cast_loaded(loaded: Loaded, declared: Table, given: str, name: str = "", before: Sequence[Any] = ()) -> Loaded:
+    """A load's rows as declared; `before` is what was seen of rows that stand before them."""
+    loaded.found = loaded.schema
+    loaded.casts = casts = casts_of(loaded.schema, declared, before)
+    loaded.batches = declared_rows(loaded.schema, loaded.batches, casts, given, loaded.notes, name)
+    loaded.schema = declared
     return loaded
 
 
@@ -219,7 +226,8 @@ def as_declared(context: Context, declared: Table) -> Context:
     import pyarrow as pa
 
     notes: list[str] = []
-    rows = [*declared_rows(context.schema, [context.rows], declared, context.given, notes, context.name)]
+    casts = casts_of(context.schema, declared)
+    rows = [*declared_rows(context.schema, [context.rows], casts, context.given, notes, context.name)]
     made = pa.concat_tables(rows) if context.count else number_rows(no_rows(declared))
     return replace(context, schema=declared, rows=made, notes=(*context.notes, *notes))
 

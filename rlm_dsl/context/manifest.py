@@ -27,6 +27,25 @@ SCHEMA = "rlm-context/1"
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredOf:
+    """What was found of columns that a program declares: their types, and how many values did not fit, as JSON."""
+
+    found: Table
+    casts: tuple[Any, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"found": str(self.found), "casts": list(self.casts)}
+
+
+def declared_of(held: dict[str, Any]) -> DeclaredOf:
+    """The same as it was written. Raises ValueError for what is none."""
+    found = parse_table_type(held["found"])
+    if found is None or not isinstance(held["casts"], list):
+        raise ValueError("what was found of its columns cannot be read")
+    return DeclaredOf(found, tuple(held["casts"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What a folder keeps.
 
@@ -34,7 +53,7 @@ class Manifest:
     where they are known also the times at which their state changed and their inodes, which nobody sets; `parts`
     have the names of their files; `others` are files that were found and left out (such as binary ones in a folder of
     logs), with size and time of change; `options` are how it was read; `surveys` are what was found of each source of a
-    table, as text, where that is kept.
+    table, as text, where that is kept; `declared` is set where the rows are as a program declares them.
     """
 
     format: str
@@ -48,6 +67,7 @@ class Manifest:
     others: tuple[tuple[str, int, int], ...] = ()
     options: ReadingOptions = NO_OPTIONS
     surveys: tuple[str, ...] = ()
+    declared: DeclaredOf | None = None
 
     def as_json(self) -> dict[str, Any]:
         sources = [
@@ -74,6 +94,7 @@ class Manifest:
             "others": [list(other) for other in self.others],
             "options": self.options.said,
             **({"surveys": list(self.surveys)} if self.surveys else {}),
+            **({} if self.declared is None else {"declared": self.declared.as_json()}),
         }
 
 
@@ -117,6 +138,7 @@ def read_manifest(folder: Path) -> Manifest:
             tuple((shown, size, stamp) for shown, size, stamp in held["others"]),
             recorded_options(held),
             tuple(map(str, held.get("surveys", ()))),
+            declared_of(held["declared"]) if "declared" in held else None,
         )
     except FileNotFoundError:
         raise UserError(f"{folder} is no loaded context", "make one: rlm-dsl load NAME=PATH") from None

@@ -27,16 +27,22 @@ polars or Arrow, or a list of dicts."""
 
 
 def open_contexts(
-    contexts: Contexts, declared: Mapping[str, Table] | None = None, memory: str | None = None
+    contexts: Contexts,
+    declared: Mapping[str, Table] | None = None,
+    memory: str | None = None,
+    keep: str | None = None,
 ) -> dict[str, Context]:
     """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does.
     Where no program is there yet, a name that none can write is refused before anything is loaded."""
     for name in contexts if declared is None else ():
         check_name(name)
-    return {name: context_of(name, given, (declared or {}).get(name), memory) for name, given in contexts.items()}
+    types = declared or {}
+    return {name: context_of(name, given, types.get(name), memory, keep) for name, given in contexts.items()}
 
 
-def context_of(name: str, given: Any, declared: Table | None = None, memory: str | None = None) -> Context:
+def context_of(
+    name: str, given: Any, declared: Table | None = None, memory: str | None = None, keep: str | None = None
+) -> Context:
     """A context as it is, or made from a table or a path."""
     if isinstance(given, Context):
         renamed = rename_context(given, name)
@@ -53,6 +59,7 @@ def context_of(name: str, given: Any, declared: Table | None = None, memory: str
         declared=declared,
         memory=memory_bytes(memory) if memory else None,
         options=where.options,
+        keep=keep,
     )[0]
 
 

@@ -106,7 +106,7 @@ class Settings:
     "auto" for as many as are answered as they are alone; without it, what RLM_DSL_PACK says, else "auto".
     `proxies` are those of cascades, as JSON by their digests. `concurrency` is how many requests may be in flight at a
     server; where it is not said, as many as the server's `slots`, which local servers tell, else 16. `grammars` are
-    the servers that are asked by grammars.
+    the servers that are asked by grammars. `keep` is the folder in which data that was read is kept between runs.
     """
 
     models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
@@ -123,6 +123,7 @@ class Settings:
     memory: str | None = None
     store: str | None = None
     heads: str | None = None
+    keep: str | None = None
     turns: int = 20
     max_failed: float = 0.2
     batch: bool = False

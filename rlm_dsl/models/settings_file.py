@@ -47,6 +47,7 @@ class FileSettings:
     timeout_seconds: float | None = None
     store: str | None = None
     heads: str | None = None
+    keep: str | None = None
     contexts: Mapping[str, Given] = field(default_factory=dict)
 
 
@@ -114,6 +115,7 @@ class _Reader(YamlReader):
                 "timeout": self.amount,
                 "store": self.text,
                 "heads": self.text,
+                "keep": self.text,
                 "contexts": lambda node: self.each(node, lambda one: given_of_node(self, one, path=False)),
             },
         )

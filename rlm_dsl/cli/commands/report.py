@@ -66,10 +66,12 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
     require_place(spec, chosen, given.pop("force"))
     given["models"] = given["models"] or tuple(f"{name}={model}" for name, model in spec.models.items())
     types = {name: type_ for source in spec.programs.values() for name, type_ in declared_types(source).items()}
+    chosen_settings = settings(given)
+    keep = chosen_settings.keep
     options = RunOptions(
-        settings(given),
+        chosen_settings,
         Keys(os.environ),
-        lambda name, where: load_given({name: where}, types, given["memory"])[name],
+        lambda name, where: load_given({name: where}, types, given["memory"], keep)[name],
         Bar(),
         lambda asked: note(safe(render_reasons(asked))),
         asking(given["confirm_over"], given["yes"]),

@@ -129,7 +129,9 @@ def require_readable(given: str, base: Path) -> None:
             try:
                 os.scandir(folder).close()
             except OSError as failure:
-                raise UserError(f"{folder} cannot be read: {failure.strerror}", f"{WHO}, or a glob without it") from None
+                raise UserError(
+                    f"{folder} cannot be read: {failure.strerror}", f"{WHO}, or a glob without it"
+                ) from None
 
 
 def no_files(given: str) -> UserError:

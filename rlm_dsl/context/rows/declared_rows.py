@@ -53,6 +53,11 @@ class Cast:
         self.places += [places(place) for place in odd[: SHOWN - len(self.places)]]
         return made
 
+    @property
+    def seen(self) -> list[Any]:
+        """What was seen, as values of JSON."""
+        return [self.present, self.bad, self.absent, self.places, self.first]
+
     def told(self, place: str) -> str:
         """Why the column is another one than declared, '' where it is that."""
         if self.found is None:
@@ -83,11 +88,11 @@ def empty_count(values: Any) -> int:
 
 
 def declared_rows(
-    schema: Table, batches: Iterable[Any], declared: Table, given: str, notes: list[str], name: str = ""
+    schema: Table, batches: Iterable[Any], casts: Sequence[Cast], given: str, notes: list[str], name: str = ""
 ) -> Iterator[Any]:
     """The rows as declared; notes are added once the last batch is taken, or UserError is raised, naming every column
     that does not fit. Where there are no rows, no value tells a column's type: what is declared holds."""
-    casts = [cast_of(column, schema.column(column.name)) for column in declared.columns]
+    declared = Table(tuple(cast.column for cast in casts))
     missing = any(cast.found is None for cast in casts)
     if missing and is_nothing(schema):
         yield from nothing(batches, declared)
@@ -111,8 +116,17 @@ def declared_rows(
     notes += [note for cast in casts for note in cast.note(place)]
 
 
-def cast_of(column: Field, found: Type | None) -> Cast:
-    return Cast(column, found, None if found is None else reader_of(found, column.type))
+def casts_of(schema: Table, declared: Table, before: Sequence[Any] = ()) -> list[Cast]:
+    """How each declared column is read; `before` is what was seen of rows before (see Cast.seen)."""
+    made = []
+    for number, column in enumerate(declared.columns):
+        found = schema.column(column.name)
+        cast = Cast(column, found, None if found is None else reader_of(found, column.type))
+        if before:
+            present, bad, absent, places, cast.first = before[number]
+            cast.present, cast.bad, cast.absent, cast.places = int(present), int(bad), int(absent), [*map(int, places)]
+        made.append(cast)
+    return made
 
 
 def nothing(batches: Iterable[Any], declared: Table) -> Iterator[Any]:

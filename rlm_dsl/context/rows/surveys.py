@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from typing import Any
 
+from rlm_dsl.context.columns.declared_columns import Declared
 from rlm_dsl.context.columns.number_shape import NumberShape
 from rlm_dsl.context.columns.text_columns import TYPES, Seen
 from rlm_dsl.context.columns.value_types import LONG, MOMENTS, SeenValues
@@ -38,9 +39,9 @@ MOST = 200_000
 
 
 def texts_of_surveys(surveys: Sequence[Surveyed]) -> tuple[str, ...]:
-    """A text for each; none where there are too many columns, or some are read as a program declares them."""
+    """A text for each; none where there are too many columns."""
     columns = [seen for each in surveys for seen in each.columns.values()]
-    if len(columns) > MOST or not all(isinstance(seen, Seen | SeenValues | SeenArrow) for seen in columns):
+    if len(columns) > MOST or not all(isinstance(seen, Seen | SeenValues | SeenArrow | Declared) for seen in columns):
         return ()
     return tuple(text_of_survey(each) for each in surveys)
 
@@ -83,12 +84,17 @@ def told_of(column: Any) -> list[Any]:
             moments, shape = [str(type_) for type_ in column.moments], list(astuple(column.shape))
             said = [column.texts, shape, column.exact, column.hexadecimal, column.blobs]
             return ["values", joined, moments, *said]
+        case Declared():
+            return ["declared", told_type(column.declared), column.present, column.bad]
         case _:
             return ["arrow", told_type(column.found), column.nulls]
 
 
-def column_of(kind: str, *told: Any) -> Seen | SeenValues | SeenArrow:
+def column_of(kind: str, *told: Any) -> Seen | SeenValues | SeenArrow | Declared:
     """The column again. Raises what Python does where the values are others."""
+    if kind == "declared":
+        declared, present, bad = told
+        return Declared(type_of(declared), int(present), int(bad))
     if kind == "cells":
         types, present, empty, missing, shape = told
         return Seen(known_types(types, TYPES), bool(present), bool(empty), bool(missing), shape_of(shape))

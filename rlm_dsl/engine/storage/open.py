@@ -21,6 +21,7 @@ from rlm_dsl.context.loading import MoreThanRoom, load
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.context.stored_context import ENDING, is_stored
 from rlm_dsl.engine.indexes import EARNED, build_indexes, indexes, look_count
+from rlm_dsl.engine.storage.keep import Wanted, kept_context
 from rlm_dsl.engine.storage.store import store_context
 from rlm_dsl.language.types import Table
 
@@ -39,8 +40,14 @@ def open_context(
     progress: Progress | None = None,
     memory: int | None = None,
     options: ReadingOptions = NO_OPTIONS,
+    keep: str | None = None,
 ) -> tuple[Context, tuple[str, ...]]:
-    """The context, read by its options, and notes on how it is held. `memory` is what the run may take, in bytes."""
+    """The context, read by its options, and notes on how it is held. `memory` is what the run may take, in bytes;
+    `keep` is the folder in which what was read once is kept, if there is one."""
+    if keep:
+        kept = kept_context(Wanted(name, given, format, declared, options), Path(keep), progress, memory)
+        if kept is not None:
+            return kept, ()
     if is_stored(given) or not is_too_large(given, memory):
         with suppress(MoreThanRoom):
             room = (memory or 2 * physical_memory()) // 2

@@ -20,7 +20,7 @@ from rlm_dsl.context.files.remote import is_database
 from rlm_dsl.context.files.streams import DECOMPRESSORS
 from rlm_dsl.context.files.text import UTF_8, PrefixChanged
 from rlm_dsl.context.format_registry import formats
-from rlm_dsl.context.loading import with_columns
+from rlm_dsl.context.loading import cast_loaded, with_columns
 from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
 from rlm_dsl.context.options import NO_OPTIONS
 from rlm_dsl.context.rows.file_tables import chosen_files, reader_of
@@ -29,6 +29,7 @@ from rlm_dsl.context.rows.surveys import surveys_of_texts
 from rlm_dsl.context.stored_context import digest_of, size_and_mtime, size_and_stamp, source_path, staleness
 from rlm_dsl.engine.storage.rows_file import first_row_of, last_row
 from rlm_dsl.engine.storage.store import manifest_of, store_context, write_part
+from rlm_dsl.language.types import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def refresh_context(folder: Path, progress: Progress | None = None, memory: int 
             return f"grown: {changed}", part.past - part.first
     given = source_path(manifest.given, manifest, folder)
     now = NO_OPTIONS if manifest.options.earlier else manifest.options
-    context = store_context("data", given, folder, kind_of(manifest), None, progress, memory, now)
+    kind, declared = kind_of(manifest), declared_in(manifest)
+    context = store_context("data", given, folder, kind, declared, progress, memory, now)
     return f"read again: {changed}", context.count
 
 
@@ -83,6 +85,8 @@ def read_appended(manifest: Manifest, folder: Path, progress: Progress | None) -
     append = format.append if format is not None else None
     plain = manifest.options.encoding in ("", UTF_8) and all(source.encoding == UTF_8 for source in old)
     if append is None or not plain:
+        return None
+    if manifest.declared is not None and manifest.declared.found != manifest.type:
         return None
     if [file.shown for file in now[: len(old)]] != [source.shown for source in old]:
         return None
@@ -118,7 +122,7 @@ def read_more_tables(manifest: Manifest, folder: Path, given: str, progress: Pro
     kind = formats()[kind_of(manifest)].table
     if kind is None or not seen:
         return None
-    path, reader = reader_of(kind, given, manifest.options)
+    path, reader = reader_of(kind, given, manifest.options, declared_in(manifest))
     now, passed = chosen_files(files_of(given), kind.endings, path) if is_many(path) else (files_of(given), None)
     stamps = dict(zip((source.shown for source in old), manifest.stamps, strict=True))
     same = 0
@@ -135,9 +139,17 @@ def read_more_tables(manifest: Manifest, folder: Path, given: str, progress: Pro
         return None
     wanted, loaded = manifest.options.columns, more.loaded
     loaded = with_columns(loaded, wanted, given) if wanted else loaded
-    if loaded.format != manifest.format or not gives_what_is_kept(loaded.schema, manifest.type):
+    found = manifest.type if manifest.declared is None else manifest.declared.found
+    if loaded.format != manifest.format or not gives_what_is_kept(loaded.schema, found):
         return None
+    if manifest.declared is not None:
+        loaded = cast_loaded(loaded, manifest.type, given, "", manifest.declared.casts)
     return Appended(loaded, parts_before(manifest, folder, more.kept), None)
+
+
+def declared_in(manifest: Manifest) -> Table | None:
+    """The columns that a program declares of what is kept."""
+    return None if manifest.declared is None else manifest.type
 
 
 def kind_of(manifest: Manifest) -> str:

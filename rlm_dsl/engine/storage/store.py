@@ -25,7 +25,7 @@ from rlm_dsl.context.files.find import files_of
 from rlm_dsl.context.files.read import Progress
 from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.loading import as_declared, choose_format, load_rows, require_columns
-from rlm_dsl.context.manifest import Manifest, merge_notes, read_manifest, write_manifest
+from rlm_dsl.context.manifest import DeclaredOf, Manifest, merge_notes, read_manifest, write_manifest
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.context.rows.surveys import texts_of_surveys
 from rlm_dsl.context.stored_context import STANDARD_INPUT, open_stored, size_and_mtime, size_and_stamp
@@ -136,6 +136,7 @@ def manifest_of(
         others=tuple((file.shown, *size_and_mtime(file.path)) for file in others),
         options=options,
         surveys=texts_of_surveys(loaded.surveys),
+        declared=None if loaded.found is None else DeclaredOf(loaded.found, tuple(cast.seen for cast in loaded.casts)),
     )
 
 

@@ -110,7 +110,14 @@ class Survey:
             return None
         held = {"dialect": sure(dialect), "names": self.names, "told": self.told, "blank": self.blank}
         places = {name: [of.count, of.first] for name, of in (("short", self.short), ("long", self.long))}
-        return {**held, **places, "line": self.line, "odd": {name: list(at) for name, at in self.odd.items()}}
+        misfits = {name: [of.what, of.count, of.first] for name, of in self.misfits.items()}
+        return {
+            **held,
+            **places,
+            "line": self.line,
+            "misfits": misfits,
+            "odd": {name: list(at) for name, at in self.odd.items()},
+        }
 
 
 def sure(dialect: Dialect) -> list[Any]:
@@ -126,7 +133,8 @@ def survey_of_state(state: Mapping[str, Any], columns: Mapping[str, Any]) -> Sur
         places.count, places.first = int(held[0]), [int(line) for line in held[1]]
     seen = [columns[name] for name in names]
     told = [str(note) for note in state["told"]]
+    misfits = {str(name): CountedRows(*told) for name, told in state["misfits"].items()}
     odd = {str(name): (int(line), str(cell)) for name, (line, cell) in state["odd"].items()}
     return Survey(
-        names, told, seen, {}, odd=odd, short=short, long=long, blank=int(state["blank"]), line=int(state["line"])
+        names, told, seen, misfits, odd=odd, short=short, long=long, blank=int(state["blank"]), line=int(state["line"])
     )
