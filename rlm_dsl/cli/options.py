@@ -31,6 +31,8 @@ CONTEXT = click.option(
     "(load --help lists formats and options).",
 )
 THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
+LARGEST = 1 << 28
+"""Bytes of a key or a proof."""
 FORCE = click.option("--force", is_flag=True, help="Write it even over a file of another kind.")
 MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
 
@@ -330,11 +332,15 @@ def declared_contexts(source: Any) -> dict[str, Any]:
 
 
 def file_bytes(path: str) -> bytes:
-    """What a small file holds, such as a key."""
+    """What a small file holds, such as a key. Raises UserError for one of more than `LARGEST` bytes."""
     from rlm_dsl.context.files.find import missing
 
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UserError(f"{path} has more than {LARGEST:,} bytes, and is not read")
+        return content
     except FileNotFoundError:
         raise missing(path) from None
     except OSError as failure:

@@ -16,7 +16,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.html import html_table
 from rlm_dsl.common.json_ready import json_ready
-from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, match_steps
+from rlm_dsl.compare.matching import Pair, cause, changed_contexts, match_steps
 from rlm_dsl.compare.rows import Columns, Rows, columns_of_rows, compare_rows, text_of
 from rlm_dsl.compare.runs import ANSWER, SHOWN, Run
 from rlm_dsl.compare.sides import NamedStep, Side, side_of_trace
@@ -24,8 +24,10 @@ from rlm_dsl.language.program import steps_of
 from rlm_dsl.language.types import Table
 from rlm_dsl.trace.reader import Trace
 
+KEPT = ("digest", "value")
+"""What a step's record has of its rows, where they were counted as one table or value."""
 OWN_TEXT = "the row's own text changed"
-ANOTHER: tuple[Kind | str, str] = ("answers", "answered differently")
+ANSWERED_DIFFERENTLY = "answered differently"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class StepDiff:
     why: str
     causes: Mapping[str, int] = field(default_factory=dict)
     moves: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its rows may be others and nothing recorded tells: it is a part of another step's query."""
+        kept = [self.rows, *((record or {}).get(name) for record in (self.before, self.after) for name in KEPT)]
+        return bool(self.why) and all(each is None for each in kept)
 
     @property
     def differs(self) -> bool:
@@ -230,6 +238,7 @@ def read_run(trace: Trace) -> Run:
 def step_diffs(a: Run, b: Run, pairs: tuple[Pair, ...]) -> Iterator[StepDiff]:
     data = changed_contexts(a.side, b.side)
     by_name = {pair.after.name: pair for pair in pairs if pair.after is not None}
+    answered: set[str] = set()  # the model steps whose answers differ
     for pair in pairs:
         before = a.records.get(pair.before.name) if pair.before else None
         after = b.records.get(pair.after.name) if pair.after else None
@@ -238,9 +247,15 @@ def step_diffs(a: Run, b: Run, pairs: tuple[Pair, ...]) -> Iterator[StepDiff]:
         live = b.live(pair.after.name) if pair.after else 0
         why = found[1] if found is not None else ""
         causes, moves = row_causes(pair, by_name, data, rows, one, other)
-        if not why and rows is not None and rows.differ:
-            why = ANOTHER[1] if pair.after is not None and pair.after.asks else ""
+        if pair.after is not None and rows is not None and rows.differ and pair.after.asks:
+            answered.add(pair.after.node.identity)
+        if not why and pair.after is not None and (rests_on(pair.after, answered) if rows is None else rows.differ):
+            why = answers_cause(pair, by_name)
         yield StepDiff(pair, before, after, rows, one, other, live, why, causes, moves)
+
+
+def rests_on(step: NamedStep, identities: set[str]) -> bool:
+    return any(each.identity in identities for each in steps_of(step.node))
 
 
 def rows_of(
@@ -275,10 +290,10 @@ def row_causes(
         return {}, {}
     causes: Counter[str] = Counter()
     moves: Counter[tuple[str, str]] = Counter()
-    own = (cause(pair, pairs, data) or ANOTHER)[1]
+    answers = answers_cause(pair, pairs)
+    own = (cause(pair, pairs, data) or (None, answers))[1]
     if pair.after.contexts & data and not b.united:
         own = OWN_TEXT
-    answers = answers_cause(pair, pairs)
     for change in rows.changed:
         causes[own if change.exact else answers] += 1
         differ = [n for n in rows.names if a.values[n][change.before] != b.values[n][change.after]]
@@ -288,14 +303,15 @@ def row_causes(
 
 
 def answers_cause(pair: Pair, pairs: Mapping[str, Pair]) -> str:
-    """Why answers changed under the same rows: what changed in the model step itself, or in one before it."""
+    """Why answers changed under the same rows: what changed in the model step itself, or in one before it; where
+    nothing did, the model step whose answers are others."""
     assert pair.after is not None
     within = {step.identity for step in steps_of(pair.after.node)}
-    for other in (pair, *pairs.values()):
-        if other.after is not None and other.after.asks and other.after.node.identity in within and other.changes:
-            change = other.changes[0]
-            return change.message if other is pair else f"{other.name}: {change.message}"
-    return ANOTHER[1]
+    asking = [p for p in (pair, *pairs.values()) if p.after and p.after.asks and p.after.node.identity in within]
+    changed = next((other for other in asking if other.changes), None)
+    message = ANSWERED_DIFFERENTLY if changed is None else changed.changes[0].message
+    of = changed or next(iter(asking), pair)
+    return message if of is pair else f"{of.name}: {message}"
 
 
 def part_diffs(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[PartDiff]:

@@ -30,7 +30,7 @@ from rlm_dsl.replay.verify import verify
 from rlm_dsl.replay.verify_calls import Tolerant
 from rlm_dsl.trace.divergence import Report, render_report
 from rlm_dsl.trace.layout import HEADER
-from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.reader import ODD_FORM, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,13 @@ def run_test(path: Path, given: Mapping[str, str | Context], environment: Mappin
         return done(f"it is gone, and {BLESSED} holds it to an answer", "bring it back, or take its entry out")
     try:
         trace = Trace.open(path, changed=True)
+    except UserError as failure:
+        return done(failure.message, str(failure).removeprefix(failure.message).strip())
+    try:
         report = verify(trace, given, environment)
         if not report.ok and not only_data_differs(report):
-            first = report.divergences[0] if report.divergences else None
-            return done(f"does not verify: {first.code} {first.message}" if first else "", render_report(report))
+            first = next((f"{found.code} {found.message}" for found in report.divergences), "not all could be checked")
+            return done(f"does not verify: {first}", render_report(report))
         parts: list[Any] = trace.answer["parts"] if report.ok else answer_today(trace, given)
         own = {"digest": answer_digest(trace.answer["parts"]), "parts": trace.answer["parts"]}
         wanted = read_blessed(path.parent).get(path.name, own)
@@ -97,8 +100,8 @@ def run_test(path: Path, given: Mapping[str, str | Context], environment: Mappin
         return done("its program does not check any more", str(failure))
     except UserError as failure:
         return done(failure.message, str(failure).removeprefix(failure.message).strip())
-    except (LookupError, TypeError, ValueError, AttributeError) as failure:
-        return done(f"a file of it is not of its form: {type(failure).__name__}: {failure}"[:300])
+    except ODD_FORM as failure:
+        return done(trace.odd_form(failure))
 
 
 def only_data_differs(report: Report) -> bool:

@@ -29,7 +29,7 @@ from rlm_dsl.replay.sources import load_context, require_names
 from rlm_dsl.replay.verify_calls import (
     UNKNOWN,
     Tolerant,
-    as_line,
+    differing_words,
     idle,
     missing,
     not_committed,
@@ -46,7 +46,7 @@ from rlm_dsl.trace.commitment import commits_to_files
 from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain, last_event
 from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
-from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.reader import ODD_FORM, Trace
 from rlm_dsl.trace.seal import LINE_ENDS, MEND, check_seal, file_names, has_other_line_ends
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.signing import signature_fault
@@ -92,7 +92,8 @@ class _Check:
         if marks and found.code == "D06":
             sides["cause"] = UNKNOWN.format(mark=marks[0])
             found = replace(found, code="D14")
-        if found.next_command is None and (command := NEXT.get(found.code)):
+        code = "D01" if found.code == "D02" and not self.unfinished else found.code  # a sealed run has nothing to resume
+        if found.next_command is None and (command := NEXT.get(code)):
             found = replace(found, next_command=command.format(trace=self.trace.name, step=found.step or ""))
         cleaned: dict[str, Any] = {s: self.shown.redact(text) for s, text in sides.items() if text is not None}
         return replace(found, **cleaned)
@@ -172,8 +173,8 @@ def check_levels(
             work(check)
         except UserError as failure:
             check.failed(name, failure.message)
-        except (LookupError, TypeError, ValueError, AttributeError) as failure:
-            check.failed(name, f"a file of the trace is not of its form: {type(failure).__name__}: {failure}")
+        except ODD_FORM as failure:
+            check.failed(name, trace.odd_form(failure))
     return check
 
 
@@ -380,7 +381,7 @@ def step_differences(name: str, recorded: Mapping[str, Any] | None, now: Mapping
                 )
             ]
     if recorded != now:
-        return [Divergence("D05", "rows", "its line in steps.jsonl differs", as_line(recorded), as_line(now), name)]
+        return [Divergence("D05", "rows", "its line in steps.jsonl differs", *differing_words(recorded, now), name)]
     return []
 
 
@@ -412,8 +413,9 @@ def _answer(check: _Check) -> None:
         return check.add("answer", 0, "", skipped=f"not checked: {check.why_not}")
     now = check.redaction.redact_json(check.execution.answer_json())
     then_at, now_at = check.places()
-    moved = by_place(now, now_at) != by_place(recorded, then_at)
-    found = [Divergence("D06", "answer", "the answer or its evidence differs", as_line(recorded), as_line(now))]
+    sides = by_place(recorded, then_at), by_place(now, now_at)
+    moved = sides[0] != sides[1]
+    found = [Divergence("D06", "answer", "the answer or its evidence differs", *differing_words(*sides))]
     spans = sum(len(evidence["spans"]) for evidence in recorded.get("evidence", []))
     return check.add("answer", spans, "places of evidence, and the answer", found if moved else [])
 

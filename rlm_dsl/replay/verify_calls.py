@@ -134,10 +134,6 @@ def differing_words(recorded: Any, now: Any) -> tuple[str, str]:
     return one[start : start + 300], other[start : start + 300]
 
 
-def as_line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)[-300:]
-
-
 def last_words(request: Request) -> str:
     return request.messages[-1].content[:200]
 
@@ -225,7 +221,7 @@ def other_servers(calls: RecordedCalls, header: Mapping[str, Any]) -> Iterator[D
     now = [{"model": model, "fingerprint": fingerprint} for model, fingerprint in sorted(found)]
     if now != header.get("served", now):
         message = "the answers come from other models than the header says"
-        yield Divergence("D12", "answers", message, as_line(header["served"]), as_line(now))
+        yield Divergence("D12", "answers", message, *differing_words(header["served"], now))
 
 
 def other_prices(calls: RecordedCalls, end: Mapping[str, Any], header: Mapping[str, Any]) -> Iterator[Divergence]:

@@ -93,8 +93,16 @@ def size(record: Mapping[str, Any] | None) -> str:
 
 
 def page(template: str, title: str, command: str = "", **values: Any) -> str:
-    """A template with values as a whole page; `command` made it."""
-    return str(environment().get_template(template).render(title=title, command=command, **{"prefix": "", **values}))
+    """A template with values as a whole page; `command` made it. Raises ValueError for values that are not of the form
+    that a page's have, as those of a damaged trace."""
+    from jinja2 import UndefinedError
+
+    try:
+        return str(
+            environment().get_template(template).render(title=title, command=command, **{"prefix": "", **values})
+        )
+    except UndefinedError as failure:
+        raise ValueError(str(failure)) from failure
 
 
 def run_page(view: RunView, command: str = "") -> str:

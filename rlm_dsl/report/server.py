@@ -76,9 +76,12 @@ class Serving(ThreadingHTTPServer):
 
     def answer(self, address: str) -> tuple[int, str]:
         """The page of an address."""
-        parts = urlsplit(address)
-        given = {name: values[0] for name, values in parse_qs(parts.query).items()}
         known = traces_below(self.folder)
+        try:
+            parts = urlsplit(address)
+            given = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=10).items()}
+        except ValueError:
+            return 400, page("message.html", "This is no address", message="The list has what there is.")
         try:
             match parts.path:
                 case "/":
@@ -110,7 +113,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         host = (self.headers.get("Host") or "").rsplit(":", 1)[0].strip("[]")
         allowed = {self.server.host, *(LOOPBACK if self.server.host in LOOPBACK else ())}
-        if self.server.host not in ("0.0.0.0", "::") and not any(hmac.compare_digest(host, each) for each in allowed):
+        if self.server.host not in ("0.0.0.0", "::") and not any(
+            hmac.compare_digest(host.encode(), each.encode()) for each in allowed
+        ):
             return self.reply(403, f"<p>This is served to {escape(self.server.host)} alone.</p>")
         return self.reply(*self.server.answer(self.path))
 

@@ -42,7 +42,7 @@ class Code(Enum):
 
 NEXT = {
     "D01": "get the trace again from whoever sealed it; its head is what its run printed last",
-    "D02": "rlm-dsl resume {trace}; if it was sealed, get it again",
+    "D02": "rlm-dsl resume {trace}",
     "D03": "rlm-dsl verify {trace} --context NAME=PATH, or rlm-dsl rerun {trace} for what is there now",
     "D04": "rlm-dsl rerun {trace}",
     "D05": "rlm-dsl doctor {trace}",

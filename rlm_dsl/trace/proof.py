@@ -24,6 +24,7 @@ from rlm_dsl.trace.reader import SEE, Trace
 SCHEMA = "rlm-proof/1"
 LEAST = 8
 """Digits of a key that are enough to name a call."""
+FIELDS = {"schema", "leaf", "closing", "merkle_root"}
 COLUMNS = ("key", "step", "origin", "request", "answer")
 
 
@@ -100,17 +101,29 @@ def read_proof(content: bytes) -> dict[str, Any]:
     """A proof's file. Raises UserError for what is none, or is spelled otherwise than this program writes it."""
     try:
         made = json.loads(content)
-        if made["schema"] == SCHEMA and written(made) == content:
+        if made["schema"] == SCHEMA and written(made) == content and has_form(made):
             return dict(made)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
     raise UserError("this is no proof, or not as it was written", "proofs are made by: rlm-dsl prove TRACE CALL")
+
+
+def has_form(made: Mapping[str, Any]) -> bool:
+    """Whether a proof has the fields of one and no others, and its index is a number: all that it says is checked."""
+    leaf, closing = made["leaf"], made["closing"]
+    if made.keys() != FIELDS or closing.keys() != {"line", "path"}:
+        return False
+    if leaf is None:
+        return True
+    held = {"call": "row", "event": "line"}[leaf["kind"]]
+    whole = held == "line" or leaf["row"].keys() == set(COLUMNS)
+    return whole and leaf.keys() == {"kind", "index", held, "path"} and type(leaf["index"]) is int
 
 
 def faults(made: Mapping[str, Any], head: str | None = None, root: str | None = None) -> list[str]:
     """What is wrong with a proof; nothing, if it holds. `head` and `root` are what its reader knows of the trace."""
     try:
-        return list(found_faults(made, head, root))
+        return list(found_faults(made, head, root)) if has_form(made) else ["it is not of a proof's form"]
     except (ValueError, TypeError, KeyError, AttributeError):
         return ["it is not of a proof's form"]
 

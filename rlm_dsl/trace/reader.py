@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import UserError, printable
 from rlm_dsl.common.own_files import require_plain
 from rlm_dsl.trace.archive import folder_of
 from rlm_dsl.trace.events import Event, read_events
@@ -29,13 +29,19 @@ LARGEST_TEXT = 1 << 28
 """Bytes of a text that is held whole: header, program, steps, answer."""
 
 
+ODD_FORM = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What reading raises where a file is JSON or a table, and not of the form that a trace's has."""
+
+
 @dataclass(frozen=True)
 class Trace:
-    """A trace to read. `held` keeps the folder that a zip was unpacked to."""
+    """A trace to read. `held` keeps the folder that a zip was unpacked to; `looked_at` has the files that were read in
+    order, for a message to name the one at fault."""
 
     folder: Path
     name: str
     held: Any = field(default=None, compare=False, repr=False)
+    looked_at: list[str] = field(default_factory=list, compare=False, repr=False)
 
     @staticmethod
     def open(path: Path, *, unfinished: bool = False, changed: bool = False) -> Trace:
@@ -92,6 +98,7 @@ class Trace:
     def text(self, name: str) -> str:
         """A file of the trace as text. Raises UserError where it is missing or damaged."""
         path = self.folder / name
+        self.looked_at.append(name)
         try:
             if (size := path.stat().st_size) > LARGEST_TEXT:
                 raise UserError(f"{self.name}: {name} has {size:,} bytes, and is not read", SEE)
@@ -100,7 +107,15 @@ class Trace:
             raise UserError(f"{self.name}: {name} is missing or damaged", SEE) from None
 
     def events(self) -> Iterable[Event]:
+        self.looked_at.append(EVENTS)
         return read_events(self.folder / EVENTS)
+
+    def odd_form(self, failure: Exception) -> str:
+        """What to say where one of `ODD_FORM` was raised in reading: the files that were read last, and what it misses
+        where that is the name of a field."""
+        files = ", ".join(list(dict.fromkeys(reversed(self.looked_at)))[:2]) or "a file of it"
+        field_name = f": it has no {failure.args[0]!r}" if isinstance(failure, KeyError) and failure.args else ""
+        return printable(f"{files.replace(', ', ' or ')} is not of its form{field_name}")[:300]
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """`payload/NAME.parquet`, or some of its columns. Raises UserError where it is missing or damaged.
@@ -110,6 +125,7 @@ class Trace:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        self.looked_at.append(f"payload/{name}.parquet")
         try:
             with pa.OSFile(os.fsencode(self.folder / "payload" / f"{name}.parquet")) as file:
                 return pq.read_table(file, columns=columns and list(columns))
@@ -124,6 +140,5 @@ def open_trace(path: str | os.PathLike[str], *, unfinished: bool = False, change
     held = Trace.open(Path(path), unfinished=unfinished, changed=changed)
     try:
         yield held
-    except (LookupError, TypeError, ValueError, AttributeError) as failure:
-        told = f"{held.name}: a file of it is not of its form: {type(failure).__name__}: {failure}"
-        raise UserError(told[:500], SEE) from failure
+    except ODD_FORM as failure:
+        raise UserError(f"{held.name}: {held.odd_form(failure)}", SEE) from failure

@@ -153,3 +153,28 @@ def test_a_diff_of_100_000_rows_takes_less_than_ten_seconds(tmp_path: Path) -> N
     seconds = time.perf_counter() - started
     topics = next(step for step in found.steps if step.pair.name == "topics")
     assert topics.rows is not None and topics.rows.added and seconds < 10, seconds
+
+
+def test_what_follows_from_other_answers_is_told_of_the_step_that_answered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    (tmp_path / "tickets.csv").write_text(runs.csv(12))
+    port = None
+    for name, off in (("a", 0), ("b", 1)):
+        gold = [{"text": runs.body(n), "label": "billing" if (n + off) % 4 == 0 else "other"} for n in range(1, 13)]
+        with serve(gold=gold, **({} if port is None else {"port": port})) as server:
+            port = int(server.base_url.rpartition(":")[2].partition("/")[0])
+            more: dict[str, Any] = {"store": ":memory:", "model": "m", "base_url": server.base_url}
+            rlm_dsl.run(runs.PROGRAM, {"tickets": str(tmp_path / "tickets.csv")}, trace=tmp_path / name, **more)
+    assert command(["diff", str(tmp_path / "a"), str(tmp_path / "b")]) == 1
+    told = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    ends = {
+        "! topics classify": "  answered differently",
+        "! billing where": "topics: answered differently",
+        "~ answer_per_user_group": "topics: answered differently",
+        "why ": "(2 other became billing, 2 billing became other)",
+    }
+    for begins, end in ends.items():
+        [line] = [line for line in told if line.startswith(begins)]
+        assert line.endswith(end), line

@@ -148,7 +148,7 @@ def test_a_manifest_is_a_file_of_its_folder(tmp_path: Path) -> None:
     folder = kept(tmp_path)
     shutil.move(folder / "context.json", tmp_path / "context.json")
     (folder / "context.json").symlink_to(tmp_path / "context.json")
-    with pytest.raises(UserError, match="context.json is a link"):
+    with pytest.raises(UserError, match=r"context\.json is a link"):
         open_stored("t", folder)
 
 

@@ -300,7 +300,8 @@ def test_serve_reads_its_folder_alone_and_for_its_own_name(served: Serving) -> N
     assert get("/") == 200
     assert get("/view?t=../2026-10") == get("/view?t=/etc") == get("/view") == get("/other") == 404
     assert get("/", "POST") == get("/", "DELETE") == 501
-    assert get("/", host="evil.example") == 403
+    assert get("/", host="evil.example") == get("/", host="\xe9vil.example") == 403
+    assert get("http://[::1") == get("/view?" + "&".join(["t=a"] * 100)) == 400
 
 
 def test_diff_as_a_page(made: Path) -> None:

@@ -16,6 +16,7 @@ def trace_commands(trace: Path, to: Path) -> dict[str, list[str]]:
         "bless": ["bless", given],
         "cite": ["cite", given],
         "cite in JSON": ["cite", given, "--json"],
+        "correct": ["correct", given, "--at", "topics", "--set", 'topic="other"', "--where", "id == 7", "--dry-run"],
         "diff": ["diff", given, given, "--rows"],
         "diff as a page": ["diff", given, given, "--html", str(to / "diff.html")],
         "doctor": ["doctor", given],

@@ -16,6 +16,7 @@ from rlm_dsl.trace.events import whole_lines
 from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
 from rlm_dsl.trace.proof import read_proof, written
 from rlm_dsl.trace.reader import Trace
+from tests.support.forging import of_json
 
 # The leaves, roots and paths of Certificate Transparency's own tests of RFC 6962 (merkle tree of 8 leaves).
 LEAVES = [
@@ -107,6 +108,34 @@ def holds(content: bytes, head: str) -> bool:
         return traces.check_proof(read_proof(content), head=head) == []
     except UserError:
         return False
+
+
+@pytest.mark.parametrize("what", ["call", 3, "last"])
+def test_every_value_of_a_proof_counts(trace: Path, tmp_path: Path, what: str | int) -> None:
+    """Each path of its JSON changed, left out, doubled, added to, and written as the program writes it."""
+    keys = Trace.open(trace).table("calls").column("key").to_pylist()
+    last = len(list(whole_lines(trace / EVENTS))) - 1
+    content = written(traces.prove(trace, keys[5] if what == "call" else last if what == "last" else what))
+    head = sealed(trace)["head"]
+    (tmp_path / "p.json").write_bytes(content)
+    tried = 0
+    for forgery in of_json(tmp_path, "p.json"):
+        (tmp_path / "p.json").write_bytes(content)
+        forgery.change(tmp_path)
+        forged = (tmp_path / "p.json").read_bytes()
+        if forged != content:
+            tried += 1
+            assert not holds(forged, head), (forgery.way, forgery.where)
+    assert tried > (8 if what == "last" else 20)
+
+
+def test_a_proof_of_odd_numbers_and_kinds_is_refused(trace: Path) -> None:
+    made, head = traces.prove(trace, 1), sealed(trace)["head"]
+    assert traces.check_proof(made, head=head) == []
+    for odd in (True, 1.0, "1", None, [1]):
+        assert traces.check_proof({**made, "leaf": {**made["leaf"], "index": odd}}, head=head)
+    for odd in ("call", "odd", None, 1):
+        assert traces.check_proof({**made, "leaf": {**made["leaf"], "kind": odd}}, head=head)
 
 
 def test_a_forged_answer_does_not_hold_even_when_its_own_tree_does(trace: Path) -> None:

@@ -1,6 +1,7 @@
 """What `diff` says: two runs beside each other, for a terminal of any width and as Markdown.
 
-In: a difference. Out: text. Law: marks (+ - !) carry the meaning; a narrow terminal loses columns from the right.
+In: a difference. Out: text. Law: marks (+ - ! and ~, not known) carry the meaning; a narrow terminal
+loses columns from the right.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def steps_rows(d: Difference) -> Iterator[list[str]]:
 def mark_of(step: StepDiff) -> str:
     if step.pair.before is None or step.pair.after is None:
         return "+" if step.pair.before is None else "-"
-    return "!" if step.differs else " "
+    return "!" if step.differs else "~" if step.is_open else " "
 
 
 def asks(step: StepDiff) -> bool:

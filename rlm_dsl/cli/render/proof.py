@@ -16,14 +16,15 @@ SHOWN = 2_000
 
 
 def proof_text(proof: Mapping[str, Any], faults: Sequence[str], anchored: bool) -> str:
-    """What it proves, and of which trace."""
+    """What it proves, and of which trace. Where nothing that its reader knows was compared, that is said first."""
     if faults:
         return "\n".join(["the proof does NOT hold", *(f"  {fault}" for fault in faults)])
     head = json.loads(proof["closing"]["line"])["hash"]
     known = "" if anchored else "\ncompare the head with one that you trust: check-proof --head HASH"
+    holds = "the proof holds" if anchored else "the proof holds in itself, as one that anybody made would"
     return "\n".join(
         [
-            "the proof holds",
+            holds,
             indent("\n".join(leaf_lines(proof["leaf"]))),
             f"head         {head}",
             f"merkle root  {proof['merkle_root']}{known}",
