@@ -78,19 +78,28 @@ def test_an_agent_explores_answers_and_verifies(folder: Path) -> None:
 
     async def work(call: Call, client: Client) -> None:
         assert {tool.name for tool in (await client.list_tools()).tools} == {
-            *("load", "go_on", "look", "run", "answer", "verify", "manual")
+            *("load", "unload", "rename", "go_on", "look", "run", "answer", "verify", "manual")
         }
         assert (
             "classify" in (await call("manual"))[0] and "where(t, condition)" in (await call("manual", name="where"))[0]
         )
         assert "context tickets: table(id: int" in (await call("load", name="tickets", path=f"{folder}/tickets.csv"))[0]
         told, wrong = await call("run", statements="mine = tickets | where(usr == 'u1')\nn = tickets | count()")
-        assert "did you mean `user`" in told and "n: int = 40" in told and not wrong
+        assert "did you mean `user`" in told and "n: int = 40" in told and wrong
         assert "mine: the columns of" in (await call("run", statements="mine = tickets | where(user == 'u1')"))[0]
         assert "mine: 13 rows" in (await call("look"))[0]
         told, wrong = await call("answer", expression="mine | count()")
         assert told.startswith("answer: 13\n") and "mine = tickets" in told and "n = tickets" not in told and not wrong
         assert f"trace: {traces / '0001.trace'}" in told
+        told, wrong = await call("answer", expression="mine | where(usr == 1)")
+        assert wrong and "did you mean `user`" in told
+        (listed,) = (await client.read_resource("rlm://traces")).contents
+        assert listed.text == "rlm://traces/0001.trace"
+        (read,) = (await client.read_resource("rlm://traces/0001.trace")).contents
+        assert "data: tickets from" in read.text and "answer : 13" in read.text
+        assert {"question", "overview", "topics"} <= {prompt.name for prompt in (await client.list_prompts()).prompts}
+        asked = await client.get_prompt("question", {"question": "How many are billing?", "path": "t.csv"})
+        assert asked.messages[0].content.text.startswith("How many are billing? The data lies at t.csv.")
         assert "verified: 9 levels hold" in (await call("verify", trace=str(traces / "0001.trace")))[0]
 
     over_stdio(work, folder, "--traces", str(traces))
@@ -114,7 +123,7 @@ def test_more_data_is_loaded_beside_what_is_bound(folder: Path) -> None:
 def test_data_is_called_what_programs_can_write(folder: Path) -> None:
     async def work(call: Call, client: Client) -> None:
         told, wrong = await call("load", name="1 bad", path=f"{folder}/tickets.csv")
-        assert wrong and "load it by another name: data_1_bad" in told
+        assert wrong and "call it by another name: data_1_bad" in told
         await call("load", name="answer", path=f"{folder}/tickets.csv")
         told, wrong = await call("run", statements="show answer | take(1)\nanswer = answer | take(3)")
         assert "charged twice 0" in told and "bind another name: the_answer = expression" in told
@@ -215,6 +224,90 @@ def test_an_agent_goes_on_from_a_run_and_nothing_is_asked_again(folder: Path) ->
             assert wrong and "asked m at" in told and "--model m" in told
 
         with_server(other, folder, "--model", "n", *model)
+
+
+def test_data_is_let_go_of_and_called_otherwise(folder: Path) -> None:
+    (folder / "users.csv").write_text("user,tickets\nu1,many\n")
+
+    async def work(call: Call, client: Client) -> None:
+        await call("load", name="tickets", path=f"{folder}/tickets.csv")
+        await call("run", statements="mine = tickets | where(user == 'u1')\nn = mine | count()\nfree = 1 + 1")
+        told, wrong = await call("rename", name="tickets", to="mail")
+        assert "tickets is called mail now" in told and not wrong
+        assert "answer: 13" in (await call("answer", expression="mine | join(mail, on=id) | count()"))[0]
+        for bad, says in (("a b", "call it by another name: a_b"), ("mine", "bound to a statement")):
+            told, wrong = await call("rename", name="mail", to=bad)
+            assert wrong and says in told
+        await call("load", name="users", path=f"{folder}/users.csv")
+        told, wrong = await call("unload", name="mail")
+        assert told == "unloaded mail; no longer bound: mine, n" and not wrong
+        told, wrong = await call("run", statements="show n")
+        assert wrong
+        assert "answer: 3" in (await call("answer", expression="free + count(users)"))[0]
+        told, wrong = await call("unload", name="mails")
+        assert wrong and "no context is called mails" in told
+        await call("load", name="tickets", path=f"{folder}/tickets.csv")
+        told, wrong = await call("rename", name="tickets", to="t")
+        assert wrong and "a column is called tickets too" in told
+
+    with_server(work, folder)
+
+
+def test_what_cannot_be_loaded_is_told_in_terms_of_tools(folder: Path) -> None:
+    (folder / "bad.json").write_text('{"a": 1}\n{"a": ')
+
+    async def work(call: Call, client: Client) -> None:
+        for name, path in (
+            ("t", "a\0b"),
+            ("t", ""),
+            ("t\0", "tickets.csv"),
+            ("", "x"),
+            ("t", "x" * 5000),
+            ("null", "x"),
+        ):
+            told, wrong = await call("load", name=name, path=path)
+            assert wrong and "error: " in told and "Traceback" not in told and "hint" in told, (name, path[:9], told)
+        told, wrong = await call("load", name="t", path=f"{folder}/bad.json", format="json")
+        assert wrong and f'load(name=.., path="' in told and 'format="jsonl"' in told and "NAME:" not in told
+        await call("load", name="t", path=f"{folder}/tickets.csv")
+        told, wrong = await call("run", statements="k = t | keep('odd', on=body)")
+        assert wrong and "for the person who started this server: name one: --model" in told
+
+    with_server(work, folder)
+
+
+OWNER = "for the person who started this server"
+HINTS = {
+    "  hint: say which: NAME:csv=a.csv takes those": (
+        '  hint: say which: load(name=.., path="a.csv", format="csv") takes those'
+    ),
+    "error: x\n  hint: load what is new: rlm-dsl load kept.rlmctx": (
+        'error: x\n  hint: load what is new: load(name=.., path="kept.rlmctx")'
+    ),
+    "  = hint: give one: --param x=...": "  = hint: give one in its statement: param x: type = value",
+    "  hint: finish it: rlm-dsl resume a.trace": f"  hint: {OWNER}: finish it: rlm-dsl resume a.trace",
+    "  hint: NAME:lines(encoding=cp1252)=a.txt": (
+        '  hint: load(name=.., path="a.txt", format="lines", options={"encoding": "cp1252"})'
+    ),
+    "  --model m | rlm-dsl load x": "  --model m | rlm-dsl load x",
+}
+
+
+@pytest.mark.parametrize(("written", "told"), HINTS.items())
+def test_hints_speak_of_tools_and_data_is_left_alone(written: str, told: str) -> None:
+    from rlm_dsl.integrations.mcp.hints import for_tools
+
+    assert for_tools(written) == told
+
+
+@pytest.mark.parametrize("text", ["東京" * 9000, "a" * 19_000, "🙂" * 2000, "short", "12 " * 6000])
+def test_what_a_tool_says_is_bounded_by_tokens(text: str) -> None:
+    from rlm_dsl.integrations.mcp.hints import MOST_TOKENS, bound_text
+    from rlm_dsl.models.request import estimated_tokens
+
+    told = bound_text(text)
+    assert estimated_tokens(told) <= MOST_TOKENS and (told == text or told.endswith(" characters)"))
+    assert told == text or estimated_tokens(told) > MOST_TOKENS - 60 or len(told) > 19_000
 
 
 def test_what_a_tool_says_is_bounded_and_steers_no_terminal(folder: Path) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable_lines
+from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.archives import split
@@ -33,11 +33,13 @@ from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.explore.earlier import begin, earlier_of
 from rlm_dsl.explore.follow_up import contexts_now, require_same_models
 from rlm_dsl.explore.resume import in_order
-from rlm_dsl.explore.session import Session
+from rlm_dsl.explore.session import Session, names_below
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.explore.view import cut
+from rlm_dsl.integrations.mcp.hints import LONGEST
 from rlm_dsl.integrations.rlms import free_trace
 from rlm_dsl.language.check import Environment
+from rlm_dsl.language.edit.rename import renamed
 from rlm_dsl.language.names import check_name
 from rlm_dsl.language.operators.core.registry import functions, table_operators
 from rlm_dsl.language.reference.card import card
@@ -51,12 +53,18 @@ from rlm_dsl.models.settings import Settings
 from rlm_dsl.replay.earlier_run import of_finished
 from rlm_dsl.replay.verify import verify
 from rlm_dsl.trace.divergence import render_report
+from rlm_dsl.trace.layout import HEADER
 from rlm_dsl.trace.reader import Trace, open_trace
+from rlm_dsl.trace.story import Story, story
 
-LONGEST = 20_000
-"""Characters that any tool says at most."""
 EVIDENCE = 5
 """Places of evidence that an answer shows."""
+TRACES = 200
+"""Traces that are listed at most, the newest."""
+
+
+class NotDone(Exception):
+    """What a tool was asked for was not done, or not all of it: what was, and what is wrong."""
 
 
 class Workspace:
@@ -97,19 +105,61 @@ class Workspace:
 
     def load(self, name: str, path: str, format: str | None = None, options: Mapping[str, Any] | None = None) -> str:
         """Load data and look at it. What was bound before is bound again, on the answers that are known."""
-        if name in self.contexts:
-            raise UserError(f"context {name} is there already", "name this data otherwise")
-        check_name(name, "load it by another name: {name}")
+        self.require_free(name)
         self.check(path)
         memory = memory_bytes(self.settings.memory) if self.settings.memory else None
         context, notes = open_context(name, path, format=format, memory=memory, options=options_of(options or {}))
         self.inside(*(source.path for source in context.sources if source.held is None))
-        made = show(t.Tree(tuple(self.session.trees.values()))) if self.session.trees else ""
-        self.session = self.fresh({**self.contexts, name: context})
-        self.contexts[name] = context
-        if made:
-            self.session.submit(made, name="bound before")
+        self.over({**self.contexts, name: context}, tuple(self.session.trees.values()))
         return "\n".join([*(f"note: {note}" for note in (*context.notes, *notes)), self.session.look()])
+
+    def unload(self, name: str) -> str:
+        """Let go of a context, and of what is bound over it."""
+        self.require_loaded(name)
+        gone = [bound for bound in self.session.trees if name in self.rests_on(bound)]
+        kept = tuple(tree for bound, tree in self.session.trees.items() if bound not in gone)
+        self.over({other: context for other, context in self.contexts.items() if other != name}, kept)
+        told = f"no longer bound: {', '.join(gone)}" if gone else "nothing was bound over it"
+        return f"unloaded {name}; {told}"
+
+    def rename(self, name: str, to: str) -> str:
+        """Call a context otherwise; what is bound over it stays bound."""
+        self.require_loaded(name)
+        self.require_free(to)
+        tables = [*self.session.environment.contexts.values(), *self.session.tables.values()]
+        if any(table.column(name) is not None for table in tables):
+            raise UserError(
+                f"a column is called {name} too, so that what is bound cannot be told apart",
+                "unload the context, and load it by the other name",
+            )
+        contexts = {
+            to if other == name else other: replace(context, name=to) if other == name else context
+            for other, context in self.contexts.items()
+        }
+        self.over(contexts, tuple(renamed(tree, name, to) for tree in self.session.trees.values()))
+        return f"{name} is called {to} now\n{self.session.look()}"
+
+    def over(self, contexts: dict[str, Context], statements: Sequence[t.Statement]) -> None:
+        """A session over these contexts, in which the statements are bound again, on the answers that are known."""
+        self.session, self.contexts = self.fresh(contexts), contexts
+        if statements:
+            self.session.submit(show(t.Tree(tuple(statements))), name="bound before")
+
+    def rests_on(self, bound: str) -> set[str]:
+        """The names that a bound name rests on, contexts among them."""
+        node = self.session.environment.bindings.get(bound)
+        return set() if node is None else set(names_below(node))
+
+    def require_free(self, name: str) -> None:
+        if name in self.contexts:
+            raise UserError(f"context {name} is there already", "name this data otherwise, or unload that one first")
+        check_name(name, "call it by another name: {name}")
+        if name in self.session.trees:
+            raise UserError(f"{name} is bound to a statement already", "name this data otherwise")
+
+    def require_loaded(self, name: str) -> None:
+        if name not in self.contexts:
+            raise UserError(f"no context is called {name}", *did_you_mean(name, list(self.contexts), what="loaded"))
 
     def go_on(self, trace: str) -> str:
         """Go on from a finished run: its data, what it bound and what it was answered, of which nothing is asked
@@ -142,6 +192,8 @@ class Workspace:
         """Run statements one by one; what each came to, or what is wrong with it."""
         self.loaded()
         turn = self.session.submit(statements, name="statements")
+        if turn.errors:
+            raise NotDone(turn.observation)
         return turn.observation or "There was no statement in that: write NAME = expression, or show expression."
 
     def answer(self, expression: str) -> str:
@@ -149,7 +201,7 @@ class Workspace:
         self.loaded()
         turn = self.session.submit(f"answer {expression}", name="answer")
         if turn.answered is None:
-            return turn.observation
+            raise NotDone(turn.observation)
         statement = next(s for s in reversed(turn.statements) if isinstance(s, t.Answer))
         tree = self.session.sliced(turn.answered, statement, self.session.environment.contexts)
         named = {s.name for s in tree.statements if isinstance(s, t.ContextStatement)}
@@ -169,7 +221,11 @@ class Workspace:
             known=self.known,
             extra=self.earlier,
         )
-        told = [cut(f"answer: {json.dumps(result.value, ensure_ascii=False)}", LONGEST // 2), "", result.program]
+        told: list[str] = [
+            cut(f"answer: {json.dumps(result.value, ensure_ascii=False)}", LONGEST // 2),
+            "",
+            result.program,
+        ]
         places = [
             json.dumps(span.as_json(), ensure_ascii=False) for e in result.evidence for span in e.spans[:EVIDENCE]
         ]
@@ -186,6 +242,21 @@ class Workspace:
             self.check(str(context["given"]))
             self.inside(*(str(source["path"]) for source in context["sources"]))
         return render_report(verify(opened, {}, os.environ))
+
+    def traces_there(self) -> list[str]:
+        """The traces that are kept, the newest first."""
+        if self.traces is None or not self.traces.is_dir():
+            return []
+        found = (path for path in self.traces.iterdir() if is_trace(path))
+        return [path.name for path in sorted(found, key=lambda path: path.name, reverse=True)[:TRACES]]
+
+    def trace(self, name: str) -> str:
+        """What a kept trace tells: question, data, program, steps and answer."""
+        if self.traces is None or name not in self.traces_there():
+            raise UserError(f"no trace is called {name}", *did_you_mean(name, self.traces_there(), what="traces"))
+        self.inside(str(self.traces / name))
+        with open_trace(self.traces / name) as opened:
+            return "\n".join(story_lines(story(opened)))
 
     def manual(self, name: str = "") -> str:
         """The language on a page, or the manual of one operator or function."""
@@ -215,6 +286,8 @@ class Workspace:
             self.inside(*(found.path for found in find(path)))
 
     def inside(self, *paths: str) -> None:
+        if odd := next((path for path in paths if "\0" in path or not path.strip()), None):
+            raise UserError(f"{odd!r} is no path", "name a file, folder or glob", code="path")
         roots = (*self.allowed, *([] if self.traces is None else [self.traces.resolve()]))
         for path in paths:
             archive = split(path)
@@ -234,10 +307,23 @@ def real_folder(folder: Path) -> Path:
     return real
 
 
-def bound_text(text: str) -> str:
-    """What a tool says: no more than LONGEST characters, none that steers a terminal."""
-    return cut(printable_lines(text), LONGEST)
+def is_trace(path: Path) -> bool:
+    return (path / HEADER).is_file() or (path.is_file() and path.suffix == ".zip")
 
 
-def failed(failure: Any) -> str:
-    return bound_text(f"error: {failure}")
+def story_lines(told: Story) -> Iterator[str]:
+    """A run in a few lines: what was asked of which data, how, and what came of it."""
+    if told.changed:
+        yield f"not as it was sealed: {told.changed}"
+    if question := told.header.get("question"):
+        yield f"question: {question}"
+    for context in told.header.get("contexts", ()):
+        yield f"data: {context['name']} from {context['given']}"
+    yield f"program:\n{told.program}"
+    for step in told.steps:
+        yield f"step {step['step']}: {step['operator']}, {step.get('rows', 'a value')} rows"
+    for part in told.answer.get("parts", ()):
+        value = json.dumps(part["value"], ensure_ascii=False)
+        yield f"answer {'.'.join(part['part'])}: {cut(value, LONGEST // 4)}"
+    if not told.finished:
+        yield f"unfinished: {told.stopped}"
