@@ -268,7 +268,7 @@ def test_what_cannot_be_loaded_is_told_in_terms_of_tools(folder: Path) -> None:
             told, wrong = await call("load", name=name, path=path)
             assert wrong and "error: " in told and "Traceback" not in told and "hint" in told, (name, path[:9], told)
         told, wrong = await call("load", name="t", path=f"{folder}/bad.json", format="json")
-        assert wrong and f'load(name=.., path="' in told and 'format="jsonl"' in told and "NAME:" not in told
+        assert wrong and 'load(name=.., path="' in told and 'format="jsonl"' in told and "NAME:" not in told
         await call("load", name="t", path=f"{folder}/tickets.csv")
         told, wrong = await call("run", statements="k = t | keep('odd', on=body)")
         assert wrong and "for the person who started this server: name one: --model" in told

@@ -48,8 +48,8 @@ def topics(path: str, column: str) -> str:
 def check(trace: str) -> str:
     """Check a run that somebody handed over."""
     return (
-        f"Is the answer in {trace} right?\n\n`verify` it, read its program in the resource rlm://traces/NAME, and tell in "
-        "words what the program does, what its answer rests on, and what it cannot show."
+        f"Is the answer in {trace} right?\n\n`verify` it, read its program in the resource rlm://traces/NAME, and tell "
+        "in words what the program does, what its answer rests on, and what it cannot show."
     )
 
 
