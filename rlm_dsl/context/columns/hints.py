@@ -59,6 +59,7 @@ CLOCKS = (
     "T%H:%M:%S.%f%z",
     ", %H:%M",
 )
+DIGIT = re.compile(r"\d")
 DAY_LIKE = re.compile(
     r"(?:\d{1,4}|[A-Za-z]{3,9})[./ -](?:\d{1,2}|[A-Za-z]{3,9})[,./ -]+\d{2,4}(?:[T ,].*)?\Z|\d{4}-\d\d-\d\d[T ].+\Z"
 )
@@ -82,7 +83,7 @@ def advice(cells: Iterable[str | None], said: Spelling) -> Advice | None:
     held = list(dict.fromkeys(cell for cell in cells if cell))[:MOST]
     nulls = [cell for cell in held if is_null_word(cell)]
     rest = [cell for cell in held if cell not in nulls]
-    if not rest or len(nulls) > 8:
+    if not rest or len(nulls) > 8 or sum(DIGIT.search(cell) is not None for cell in rest) < LEAST * len(rest):
         return None
     empty: Way = {"nulls": (*said.nulls, *nulls)} if nulls else {}
     plain = [cell for cell in rest if reads(cell)]
@@ -92,7 +93,7 @@ def advice(cells: Iterable[str | None], said: Spelling) -> Advice | None:
     if len(days) >= LEAST * len(rest) and not said.dates and (forms := day_forms(days)):
         ways = tuple({"dates": form, **empty} for form in forms)
         return Advice(tuple(days), ways, tuple(cell for cell in rest if cell not in days))
-    numbers = [cell for cell in rest if any(map(str.isdigit, cell)) and not DAY_LIKE.match(cell)]
+    numbers = [cell for cell in rest if DIGIT.search(cell) and not DAY_LIKE.match(cell)]
     if len(numbers) >= LEAST * len(rest) and (found := number_ways(numbers, said)):
         odd = tuple(cell for cell in rest if cell not in numbers)
         return Advice(tuple(numbers), tuple({**way, **empty} for way in found), odd)

@@ -20,6 +20,7 @@ from rlm_dsl.language.types import FLOAT, INT, TEXT, Decimal, Type
 
 SHORT = 9
 """Digits after the point that people write."""
+LOWER_E, UPPER_E, MINUS, PLUS, POINT = b"eE-+."
 PRINTED = 15
 """So many digits a float always prints again."""
 
@@ -78,14 +79,15 @@ def written_number(word: str) -> Written | float:
 
 
 def shape_of_texts(cells: Any) -> NumberShape:
-    """Of cells that all read as numbers, as Arrow holds them."""
+    """Of cells that all read as numbers, as Arrow holds them; none is null."""
     import pyarrow.compute as pc
 
     if not len(cells):
         return NO_NUMBERS
-    exponents = pc.or_(pc.match_substring(cells, "e"), pc.match_substring(cells, "E"))
-    if not pc.any(exponents).as_py():
+    _, data = held_in(cells)
+    if not ((data == LOWER_E) | (data == UPPER_E)).any():
         return shape_of_plain(cells)
+    exponents = pc.or_(pc.match_substring(cells, "e"), pc.match_substring(cells, "E"))
     pointed = pc.match_substring(cells, ".")
     id_like = pc.and_(exponents, pc.match_substring_regex(cells, r"^-?[0-9]+[eE][0-9]+\z"))
     shown = pc.and_not(pc.or_(exponents, pointed), id_like)
@@ -93,6 +95,18 @@ def shape_of_texts(cells: Any) -> NumberShape:
     return replace(
         shape_of_plain(cells.filter(pc.invert(exponents))), exponent=True, id_like=some, float_like=all_shown
     )
+
+
+def held_in(cells: Any) -> tuple[Any, Any]:
+    """Where texts begin and end among their bytes, and these bytes."""
+    import numpy as np
+    import pyarrow as pa
+
+    cells = cells.cast(pa.large_string())
+    _, offsets, data = cells.buffers()
+    places = np.frombuffer(offsets, np.int64)[cells.offset : cells.offset + len(cells) + 1]
+    held = np.frombuffer(data, np.uint8)[places[0] : places[-1]] if data is not None else np.zeros(0, np.uint8)
+    return places - places[0], held
 
 
 def shape_of_plain(cells: Any) -> NumberShape:
@@ -121,22 +135,24 @@ def shape_of_numbers(numbers: Iterable[Exact]) -> NumberShape:
 
 def digits_of(cells: Any) -> tuple[int, int, int, int]:
     """The most digits before and after the point, how many cells have one, and how many a long part after it."""
-    import pyarrow.compute as pc
+    import numpy as np
 
-    bare = pc.ascii_ltrim(cells, "+-")
-    places = pc.find_substring(bare, ".")
-    lengths = pc.binary_length(bare).cast("int64")
-    if pc.max(places).as_py() == -1:
-        return pc.max(lengths).as_py() or 0, 0, 0, 0
-    has_point = pc.greater_equal(places, 0)
-    before = pc.if_else(has_point, places.cast("int64"), lengths)
-    after = pc.if_else(has_point, pc.subtract(pc.subtract(lengths, places.cast("int64")), 1), 0)
-    return (
-        pc.max(before).as_py() or 0,
-        pc.max(after).as_py() or 0,
-        pc.sum(has_point.cast("int64")).as_py() or 0,
-        pc.sum(pc.greater(after, SHORT).cast("int64")).as_py() or 0,
-    )
+    if not len(cells):
+        return 0, 0, 0, 0
+    places, data = held_in(cells)
+    starts, ends = places[:-1], places[1:]
+    filled = starts < ends
+    signs = data[starts[filled]]
+    starts = starts.copy()
+    starts[filled] += (signs == MINUS) | (signs == PLUS)
+    points = np.flatnonzero(data == POINT)
+    if not len(points):
+        return int((ends - starts).max()), 0, 0, 0
+    of = np.searchsorted(places, points, "right") - 1
+    after = ends[of] - points - 1
+    before = ends - starts
+    before[of] = points - starts[of]
+    return int(before.max()), int(after.max()), len(points), int(np.count_nonzero(after > SHORT))
 
 
 def is_changed(cell: str) -> bool:

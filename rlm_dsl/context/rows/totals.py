@@ -34,6 +34,8 @@ LABEL = re.compile(
     r"(?P<more>[ :,.(=-].*)?\Z",
     re.IGNORECASE | re.DOTALL,
 )
+FIRST_WORD = re.compile(r"[ :,.(=-]")
+KNOWN = {FIRST_WORD.split(word.lower(), 1)[0] for word in (*WORDS, *BESIDE)}
 PLAIN_MORE = re.compile(r"[ :.=-]*(?:\(.{0,20}\)|[A-Z]{3}|\d{2,4}(?:[-./]\d\d?)?)?[ :.=-]*\Z")
 """What may follow a label that is sure: a colon, a currency, something in brackets, a year or month."""
 BESIDE_NUMBER = re.compile(r"[\s\u00a0\u202f€$£¥₹%]|\b(?:EUR|USD|GBP|CHF|JPY)\b")
@@ -85,7 +87,10 @@ def label_of(cell: Any) -> str | None:
     """What follows a total's label in a cell, '' where that may stand behind any; None for a cell that is no label."""
     if not isinstance(cell, str):
         return None
-    found = LABEL.match(cell.strip())
+    bare = cell.strip()
+    if FIRST_WORD.split(bare, 1)[0].lower() not in KNOWN:  # most cells end here
+        return None
+    found = LABEL.match(bare)
     if found is None:
         return None
     more = found["more"] or ""

@@ -355,7 +355,8 @@ def total_of(records: Sequence[Sequence[str]], content: bytes, dialect: Dialect)
     width = max(map(len, above), default=0)
     if len(last) > width:
         return ""
-    held = [[spelling.value(cell.strip()) for cell in row] for row in (*above[:SAMPLE_ROWS], last)]
+    held: list[Sequence[str]] = [*above[:SAMPLE_ROWS], last]
+    held = [[spelling.value(cell.strip()) for cell in row] for row in held] if spelling.changes else held
     return shown_total(last) if is_total(held[:-1], held[-1], whole and len(above) <= SAMPLE_ROWS) else ""
 
 

@@ -144,8 +144,7 @@ def survey_blocks(
         if header is not None:
             survey.names, survey.told = free_names(header)
             survey.columns = [column_seen(name, declared) for name in survey.names]
-        texts = [cells.texts(block.column(index)) for index in range(len(survey.names))] if len(block.counts) else []
-        survey.look_at(block, texts, cells)
+        texts = survey.look_at(block, cells)
         if parsed is not None:
             parsed.append(Parsed(block, header is not None, texts))
     return survey

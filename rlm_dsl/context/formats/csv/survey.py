@@ -6,7 +6,7 @@ does not depend on how records are cut into blocks; a look may go on, by its sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,15 @@ from rlm_dsl.context.columns.declared_columns import Declared
 from rlm_dsl.context.columns.hints import OddColumn, breaking, hints
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.text_columns import Seen, observe
+from rlm_dsl.context.files.map_ahead import map_ahead
 from rlm_dsl.context.formats.csv.blocks import Block
 from rlm_dsl.context.formats.csv.cells import Cells
 from rlm_dsl.context.formats.csv.dialect import Dialect
 from rlm_dsl.context.rows.counted import CountedRows
 from rlm_dsl.language.types import TEXT, bare
 
+MANY = 10_000
+"""Records of a block, from which on its columns are looked at beside each other."""
 EXTRA = "extra_fields"
 DOES_NOT_FIT = "a cell that does not fit"
 
@@ -82,26 +85,28 @@ class Survey:
             odd.append(OddColumn(name, known, cell, f"line {line}"))
         return hints(odd, said)
 
-    def look_at(self, block: Block, texts: Sequence[Any], cells: Cells) -> None:
-        """Look at more records."""
+    def look_at(self, block: Block, cells: Cells) -> list[Any]:
+        """Look at more records; gives their cells, an array a column."""
         width = len(self.names)
         self.stray.add(list(block.stray))
         self.short.add(block.lines[block.counts < width].tolist())
         self.long.add(block.lines[block.counts > width].tolist())
         self.blank, self.valid, self.line = self.blank + block.blank, self.valid and block.valid, block.next_line
-        for index, (column, held) in enumerate(zip(self.columns, texts, strict=False)):
-            if isinstance(column, Seen):
-                values = cells.values(held)
-                self.columns[index] = made = observe(column, values)
-                place = breaking(values, column.types) if column.types and not made.types else None
-                if place is not None:
-                    self.odd[self.names[index]] = (int(block.lines[place]), held[place].as_py())
-                continue
-            read = held if bare(column.declared) == TEXT else cells.values(held)
-            self.columns[index], wrong = column.look_at(read)
-            what = f"{DOES_NOT_FIT} `{self.names[index]}: {column.declared}` (null)"
-            misfits = self.misfits.setdefault(self.names[index], CountedRows(what))
-            misfits.add(block.lines[wrong].tolist() if wrong else [])
+        if not len(block.counts):
+            return []
+
+        def look(index: int) -> Look:
+            return look_at_column(self.columns[index], block, index, cells)
+
+        looks = list((map_ahead if len(block.counts) >= MANY else map)(look, range(width)))
+        for name, look_of in zip(self.names, looks, strict=True):
+            if look_of.odd is not None:
+                self.odd[name] = look_of.odd
+            if isinstance(look_of.column, Declared):
+                what = f"{DOES_NOT_FIT} `{name}: {look_of.column.declared}` (null)"
+                self.misfits.setdefault(name, CountedRows(what)).add(look_of.wrong)
+        self.columns = [look_of.column for look_of in looks]
+        return [look_of.texts for look_of in looks]
 
     def state(self, dialect: Dialect) -> dict[str, Any] | None:
         """How the look goes on where a file grows; None where what follows may change how records before were read, as
@@ -118,6 +123,28 @@ class Survey:
             "misfits": misfits,
             "odd": {name: list(at) for name, at in self.odd.items()},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A block's cells of one column, what is known of it with them, the lines of those that do not fit, and the line
+    and text of that at which no type but text was left."""
+
+    texts: Any
+    column: Seen | Declared
+    wrong: list[int]
+    odd: tuple[int, str] | None
+
+
+def look_at_column(column: Seen | Declared, block: Block, index: int, cells: Cells) -> Look:
+    held = cells.texts(block.column(index))
+    if isinstance(column, Seen):
+        values = cells.values(held)
+        made = observe(column, values)
+        place = breaking(values, column.types) if column.types and not made.types else None
+        return Look(held, made, [], None if place is None else (int(block.lines[place]), held[place].as_py()))
+    declared, wrong = column.look_at(held if bare(column.declared) == TEXT else cells.values(held))
+    return Look(held, declared, block.lines[wrong].tolist() if wrong else [], None)
 
 
 def sure(dialect: Dialect) -> list[Any]:
