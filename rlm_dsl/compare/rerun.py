@@ -227,4 +227,5 @@ def chosen_settings(
         models[alias] = replace(choice, base_url=url, parameters={**choice.parameters, **different.parameters})
     if different.program is not None:
         again = replace(again, rows_per_call=different.rows_per_call, proxies=different.proxies)
-    return replace(again, models=models)
+    said = {different.base_url, *(m.base_url for m in different.models.values() if isinstance(m, ModelChoice))}
+    return replace(again, models=models, unsaid=again.unsaid - said)

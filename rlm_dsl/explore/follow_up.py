@@ -137,7 +137,8 @@ def settings_now(trace: Trace, settings: Settings, models: Mapping[str, str | Mo
             chosen[alias] = replace(chosen[alias], base_url=base_url)
     if "root" in chosen:
         chosen.setdefault("sub", chosen["root"])
-    return replace(again, models=chosen)
+    said = {base_url, *(model.base_url for model in models.values() if isinstance(model, ModelChoice))}
+    return replace(again, models=chosen, unsaid=again.unsaid - said)
 
 
 def require_same_models(trace: Trace, models: Mapping[str, ModelSettings]) -> None:

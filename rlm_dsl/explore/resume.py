@@ -25,6 +25,7 @@ from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.models.known_answers import KnownAnswers
 from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.models.server.address import is_this_machine, server_address
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
@@ -141,10 +142,13 @@ def begun_from(first: Mapping[str, Any]) -> Earlier | None:
 def settings_again(
     header: Mapping[str, Any], settings: Settings, limits: Limits | None, max_failed: float | None
 ) -> Settings:
-    """The run's own settings, on servers as they are reached now; `limits` and `max_failed` replace its own."""
+    """The run's own settings, on servers as they are reached now; `limits` and `max_failed` replace its own. Servers
+    that `settings` does not name are asked nothing, but for those of this machine."""
     models = {alias: ModelSettings.from_json(value) for alias, value in header["models"].items()}
+    recorded = {model.base_url for model in models.values()}
     return replace(
         settings,
+        unsaid=frozenset(url for url in recorded if not is_this_machine(url) and canonical(url) not in settings.said()),
         models={alias: ModelChoice(m.model, m.base_url, m.parameters) for alias, m in models.items()},
         parameters={},
         limits=limits or recorded_limits(header),
@@ -154,6 +158,14 @@ def settings_again(
         pack=header.get("pack", 1),
         proxies=header.get("proxies", {}),
     )
+
+
+def canonical(url: str) -> str:
+    """An address as settings spell it; one that is none, as it is."""
+    try:
+        return server_address(url)
+    except UserError:
+        return url
 
 
 def recorded_limits(header: Mapping[str, Any]) -> Limits:

@@ -107,6 +107,7 @@ class Settings:
     `proxies` are those of cascades, as JSON by their digests. `concurrency` is how many requests may be in flight at a
     server; where it is not said, as many as the server's `slots`, which local servers tell, else 16. `grammars` are
     the servers that are asked by grammars. `keep` is the folder in which data that was read is kept between runs.
+    `unsaid` are servers that a trace alone names: nothing is sent there, neither rows nor a key.
     """
 
     models: Mapping[str, str | ModelChoice] = field(default_factory=dict)
@@ -132,6 +133,7 @@ class Settings:
     proxies: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
     grammars: frozenset[str] = frozenset()
+    unsaid: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", server_address(self.base_url))
@@ -155,6 +157,11 @@ class Settings:
             parameters = sent_parameters({**self.parameters, **choice.parameters})
             found[alias] = ModelSettings(choice.model, choice.base_url or self.base_url, parameters=parameters)
         return found
+
+    def said(self) -> frozenset[str]:
+        """The servers that whoever runs this names."""
+        choices = {choice.base_url for choice in map(self.chosen, self.models) if choice.base_url}
+        return frozenset({self.base_url, DEFAULT_URL, *choices, *(server.url for server in self.servers)})
 
     def server(self, url: str) -> Server:
         """How the server at an address is spoken to."""

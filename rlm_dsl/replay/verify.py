@@ -92,7 +92,9 @@ class _Check:
         if marks and found.code == "D06":
             sides["cause"] = UNKNOWN.format(mark=marks[0])
             found = replace(found, code="D14")
-        code = "D01" if found.code == "D02" and not self.unfinished else found.code  # a sealed run has nothing to resume
+        code = (
+            "D01" if found.code == "D02" and not self.unfinished else found.code
+        )  # a sealed run has nothing to resume
         if found.next_command is None and (command := NEXT.get(code)):
             found = replace(found, next_command=command.format(trace=self.trace.name, step=found.step or ""))
         cleaned: dict[str, Any] = {s: self.shown.redact(text) for s, text in sides.items() if text is not None}

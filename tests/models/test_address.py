@@ -95,6 +95,7 @@ def test_which_servers_are_near() -> None:
             "http://172.20.0.1", "http://box:1", "http://mac.local:1"]  # fmt: skip
     assert all(map(is_local, near))
     assert not any(map(is_local, ["https://api.openai.com/v1", "http://172.32.0.1", "http://11.0.0.1", "https://h.ai"]))
+    assert not any(map(is_local, ["http://10.h.ai", "http://192.168.h.ai/v1", "http://[2a00:1450::1]"]))
 
 
 PARAMETERS = [

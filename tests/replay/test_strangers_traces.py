@@ -23,13 +23,14 @@ import rlm_dsl
 from rlm_dsl import cli
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.engine.storage.store import store_context
+from rlm_dsl.explore.resume import settings_again
 from rlm_dsl.integrations.mcp.workspace import Workspace
 from rlm_dsl.models.server.servers import Keys
-from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.settings import Server, Settings
 from rlm_dsl.replay.sources import load_context
 from rlm_dsl.report.server import Serving
 from rlm_dsl.trace.reader import Trace
-from tests.support.forging import sealed_anew
+from tests.support.forging import json_change, sealed_anew
 from tests.support.watching import watched
 
 PRIVATE = "PRIVATE-7f3a the rent is due"
@@ -221,3 +222,69 @@ def test_rows_of_a_kept_context_are_held_against_their_sources(tmp_path: Path) -
     assert rlm_dsl.verify(tmp_path / "good.trace").ok
     found = rlm_dsl.verify(tmp_path / "bad.trace")
     assert {each.code for each in found.divergences} == {"D06"}
+
+
+STRANGE = "https://stranger.example/v1"
+
+
+@pytest.mark.parametrize(
+    ("command", "server"),
+    [
+        *((command, STRANGE) for command in ("rerun", "what-if", "correct", "resume")),
+        ("rerun", "http://10.stranger.example/v1"),
+        ("rerun", "http://192.0.2.7/v1"),
+    ],
+)
+def test_a_trace_alone_has_nothing_sent_to_its_server(
+    recorded_trace: Path,
+    place: Place,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    server: str,
+) -> None:
+    """Neither rows nor the key of whoever runs it again."""
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-of-the-environment-91b2")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    json_change("trace.json", 0, ("models", "sub", "base_url"), lambda old: server)(place.trace)
+    words = [command, str(place.trace), "--context", f"tickets={recorded_trace.parent / 'tickets.csv'}"]
+    if command == "resume":
+        (place.trace / "seal.json").unlink()
+        log = (place.trace / "events.jsonl").read_bytes().splitlines(keepends=True)
+        (place.trace / "events.jsonl").write_bytes(b"".join(log[:-1]))
+        (place.trace / "payload" / "calls.parquet").unlink()
+    else:
+        sealed_anew(place.trace)
+        words += ["--trace", "again.trace"]
+        words += [] if command == "rerun" else ["--at", "topics", "--set"]
+        words += ['topic="other"', "--where", "id == 8"] if command == "correct" else []
+        words += ['classify.guide="Which?"'] if command == "what-if" else []
+    with watched() as seen:
+        code = cli.run(words)
+    told = "".join(capsys.readouterr())
+    assert code in (2, 3) and f"the trace names the server {server}, and nobody else does" in told, told
+    assert f"--base-url {server}" in told and "canary" not in told
+    assert not [address for address in seen.addresses if "stranger" in address or "192.0.2.7" in address]
+
+
+def test_a_server_that_is_said_is_asked(recorded_trace: Path, place: Place) -> None:
+    """By an option, the environment or the settings; of this machine, also one that a trace names."""
+    settings = Settings(base_url="https://said.example/v1", servers=(Server("https://also.example/v1"),))
+    named = {
+        "https://said.example/v1": True,
+        "https://also.example/v1": True,
+        "https://SAID.example:443/v1/": True,
+        "https://api.openai.com/v1": True,
+        "http://127.0.0.1:9/v1": True,
+        "http://localhost:9/v1": True,
+        "http://[::1]:9/v1": True,
+        "https://said.example.com/v1": False,
+        "http://[2001:db8::1]/v1": False,
+        "http://localhost.example/v1": False,
+        "http://box.local/v1": False,
+    }
+    header = Trace.open(place.trace).header
+    for url, said in named.items():
+        models = {"sub": {**header["models"]["sub"], "base_url": url}}
+        found = settings_again({**header, "models": models}, settings, None, None)
+        assert found.unsaid == (frozenset() if said else {url}), url

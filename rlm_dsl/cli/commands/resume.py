@@ -24,6 +24,7 @@ from rlm_dsl.cli.progress import Bar
     packs=False,
     from_file="Servers, prices, pace",
 )
+@click.option("--base-url", metavar="URL", help="The run's own server, where neither settings nor environment name it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
 @THREADS
 @MEMORY

@@ -6,6 +6,7 @@ address are one address. What is wrong with it is told before anything waits for
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -90,5 +91,22 @@ def scheme_of(text: str) -> str:
 def is_local(address: str) -> bool:
     """Whether a server stands on this machine or in its own network."""
     host = urlsplit(address).hostname or ""
-    private = re.match(r"(10|192\.168|172\.(1[6-9]|2\d|3[01]))\.", host) is not None
-    return private or ":" in host or LOCAL.fullmatch(host) is not None
+    number = number_of(host)
+    if number is not None:
+        return number.is_loopback or number.is_private or number.is_link_local or number.is_unspecified
+    return LOCAL.fullmatch(host) is not None
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether what is sent to a server never leaves this machine."""
+    host = urlsplit(address).hostname or ""
+    number = number_of(host)
+    return host == "localhost" if number is None else number.is_loopback
+
+
+def number_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """A host that is written as a number."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

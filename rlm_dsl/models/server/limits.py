@@ -78,7 +78,7 @@ def within_limits(settings: Settings, keys: Keys) -> Settings:
     """The settings of a run, narrowed to what its local servers tell: requests in flight, the window, and the length
     of answers for which the user names none."""
     chosen = settings.by_alias()
-    urls = {model.base_url for model in chosen.values() if is_local(model.base_url)}
+    urls = {model.base_url for model in chosen.values() if is_local(model.base_url)} - settings.unsaid
     if not urls:
         return settings
     found = {url: limits_of(endpoint_of(settings, keys, url)) for url in sorted(urls)}

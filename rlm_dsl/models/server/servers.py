@@ -108,7 +108,13 @@ class Servers:
 
 
 def endpoint_of(settings: Settings, keys: Keys, url: str, redact: Callable[[str], str] = str, **more: Any) -> Endpoint:
-    """The endpoint of a server, as the settings say that it is spoken to."""
+    """The endpoint of a server, as the settings say that it is spoken to. Raises UserError for a server that nobody but
+    a trace names: whoever made the trace would get rows and a key."""
+    if url in settings.unsaid:
+        raise UserError(
+            f"the trace names the server {url}, and nobody else does: nothing was sent there",
+            f"if it is meant, say so: --base-url {url}",
+        )
     server = settings.server(url)
     return Endpoint(
         url,
