@@ -8,15 +8,23 @@ gives another.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.language.types import DIGITS, Table
 
 
-def canonical_digest(names: Sequence[str], schema: Table, batches: Sequence[Any]) -> tuple[str, int]:
-    """sha256 of a table's canonical form, and how many bytes of cells that has.
+def canonical_digest(names: Sequence[str], schema: Table, batches: Iterable[Any]) -> tuple[str, int]:
+    """sha256 of a table's canonical form, and how many bytes of cells that has."""
+    digest = TableDigest(names, schema)
+    for batch in batches:
+        digest.add(batch)
+    return digest.done()
+
+
+class TableDigest:
+    """The digest of a table whose batches come one after the other; owns what is known of those that came.
 
     The form is the tagged identity of the number of rows and, column by column, its name as given, its type in the
     language and the digests of its cells. A column's cells are one byte each for whether they are there, and then, null
@@ -25,34 +33,53 @@ def canonical_digest(names: Sequence[str], schema: Table, batches: Sequence[Any]
     these bytes one after the other; lists as their lengths and the cells in them as a column; records as a column a
     field.
     """
-    made, size = [], 0
-    for name, column in zip(names, schema.columns, strict=True):
-        form, taken = cells_form([chunk for batch in batches for chunk in batch[column.name].chunks])
-        made.append([name, str(column.type), form])
-        size += taken
-    return identity("table-v1", [sum(batch.num_rows for batch in batches), made]), size
+
+    def __init__(self, names: Sequence[str], schema: Table) -> None:
+        self.names, self.columns = names, schema.columns
+        self.cells = [CellsDigest() for _ in schema.columns]
+        self.rows = 0
+
+    def add(self, batch: Any) -> None:
+        self.rows += batch.num_rows
+        for column, cells in zip(self.columns, self.cells, strict=True):
+            for chunk in batch[column.name].chunks:
+                cells.add(chunk)
+
+    def done(self) -> tuple[str, int]:
+        """The digest, and how many bytes it is of."""
+        columns = zip(self.names, self.columns, self.cells, strict=True)
+        made = [[name, str(column.type), cells.form] for name, column, cells in columns]
+        return identity("table-v1", [self.rows, made]), sum(cells.size for cells in self.cells)
 
 
-def cells_form(chunks: Sequence[Any]) -> tuple[list[Any], int]:
-    """The digests of a column's cells, however it is cut, and how many bytes they digest."""
-    import pyarrow as pa
+class CellsDigest:
+    """The digests of a column's cells, however it is cut, and of what is in them; owns what is known so far."""
 
-    valid, first, second = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
-    size = 0
-    for chunk in chunks:
-        there, one, two = cells_bytes(chunk)
-        for digest, content in ((valid, there), (first, one), (second, two)):
+    def __init__(self) -> None:
+        self.parts = (hashlib.sha256(), hashlib.sha256(), hashlib.sha256())
+        self.own = 0
+        self.inner: list[CellsDigest] = []
+
+    def add(self, chunk: Any) -> None:
+        import pyarrow as pa
+
+        for digest, content in zip(self.parts, cells_bytes(chunk), strict=True):
             digest.update(content)
-            size += len(content)
-    inner: list[list[Any]] = []
-    kind = chunks[0].type if chunks else pa.null()
-    if pa.types.is_list(kind):
-        inner = [[chunk.flatten() for chunk in chunks]]
-    elif pa.types.is_struct(kind):
-        inner = [list(parts) for parts in zip(*(chunk.flatten() for chunk in chunks), strict=True)]
-    forms = [cells_form(parts) for parts in inner]
-    digests = [valid.hexdigest(), first.hexdigest(), second.hexdigest()]
-    return [*digests, [form for form, _ in forms]], size + sum(taken for _, taken in forms)
+            self.own += len(content)
+        nested = pa.types.is_list(chunk.type) or pa.types.is_struct(chunk.type)
+        held = chunk.flatten() if nested else []
+        inner = held if pa.types.is_struct(chunk.type) else [held] if nested else []
+        self.inner = self.inner or [CellsDigest() for _ in inner]
+        for cells, part in zip(self.inner, inner, strict=True):
+            cells.add(part)
+
+    @property
+    def form(self) -> list[Any]:
+        return [*(digest.hexdigest() for digest in self.parts), [cells.form for cells in self.inner]]
+
+    @property
+    def size(self) -> int:
+        return self.own + sum(cells.size for cells in self.inner)
 
 
 def cells_bytes(chunk: Any) -> tuple[bytes, bytes, bytes]:

@@ -8,7 +8,8 @@ rows come by primary key, else as they lie; credentials are those of PG* and ~/.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.database import quote_name
 from rlm_dsl.context.format import Format, LoadRequest
 from rlm_dsl.context.rows.arrow_rows import BATCH, load_arrow_rows
-from rlm_dsl.context.table_digest import canonical_digest
+from rlm_dsl.context.table_digest import TableDigest
 
 ADDRESS = re.compile(
     r"(?P<server>postgres(?:ql)?://(?:\[[^\]]*\]|[^:\[/]|:(?!:))*(?:/(?:[^:]|:(?!:))*)?)(?:::(?P<what>.*))?\Z",
@@ -66,19 +67,61 @@ class Column:
 
 
 def load_postgresql(request: LoadRequest) -> Loaded:
-    """One table or query. Raises UserError listing the tables where it is not said which."""
+    """One table or query. Raises UserError listing the tables where it is not said which.
+
+    Its rows are laid aside as they come, so that the snapshot ends and memory holds a part of them alone.
+    """
     server, what = parts_of(request.given)
+    aside = SetAside()
     with snapshot(server) as cursor:
         target, columns, order, notes = chosen(cursor, server, what)
         asked = ", ".join(column.sql for column in columns)
         cursor.execute(f"SELECT {asked} FROM {target}{order}")
-        table = cursor.fetch_arrow_table()
-    table, told = with_decimals(table, columns)
-    found, rows = load_arrow_rows(table.schema, lambda: table.to_batches(BATCH), request.given)
-    batches = list(rows)
-    sha256, size = canonical_digest(list(found.schema.names), found.schema, batches)
-    source = SourceFile(0, request.given, size, sha256, request.given)
-    return Loaded("postgres", found.schema, batches, [source], [*notes, *told, *found.notes])
+        aside.take(cursor.fetch_record_batch())
+    scales, told = decimal_scales(aside, columns)
+
+    def read() -> Iterator[Any]:
+        return (with_decimals(batch, scales) for batch in aside.batches())
+
+    found, rows = load_arrow_rows(with_decimals(aside.schema.empty_table(), scales).schema, read, request.given)
+    loaded = Loaded("postgres", found.schema, (), [], [*notes, *told, *found.notes])
+    loaded.batches = digested(rows, loaded, request.given)
+    return loaded
+
+
+def digested(rows: Iterator[Any], loaded: Loaded, given: str) -> Iterator[Any]:
+    """The same rows; what they are as a source is known behind the last."""
+    digest = TableDigest(list(loaded.schema.names), loaded.schema)
+    for batch in rows:
+        digest.add(batch)
+        yield batch
+    sha256, size = digest.done()
+    loaded.sources.append(SourceFile(0, given, size, sha256, given))
+
+
+class SetAside:
+    """Batches in a file of this process alone, which goes with it; owns the file."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile(prefix="rlm-dsl-")  # noqa: SIM115 - as long as the rows are read
+        self.schema: Any = None
+
+    def take(self, reader: Any) -> None:
+        import pyarrow as pa
+
+        self.schema = reader.schema
+        with pa.ipc.new_stream(self.file, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+
+    def batches(self) -> Iterator[Any]:
+        """All of them, from the first on."""
+        import pyarrow as pa
+
+        self.file.seek(0)
+        for batch in pa.ipc.open_stream(self.file):
+            for begin in range(0, batch.num_rows, BATCH):
+                yield batch.slice(begin, BATCH)
 
 
 def parts_of(given: str) -> tuple[str, str]:
@@ -182,30 +225,49 @@ def told_types(columns: Sequence[Column]) -> list[str]:
     return [f"column `{c.name}` is {c.shown} and is read as text" for c in columns if c.type not in held]
 
 
-def with_decimals(table: Any, columns: Sequence[Column]) -> tuple[Any, list[str]]:
-    """The table with its exact numbers as such: of as many digits behind the point as the longest has."""
+def decimal_scales(aside: SetAside, columns: Sequence[Column]) -> tuple[dict[int, int], list[str]]:
+    """Of exact numbers' columns by their place the digits behind the point: as declared, `numeric(10,2)`, else as the
+    longest has. Those that no decimal holds are left out, and told."""
     import pyarrow as pa
 
+    exact = [place for place, column in enumerate(columns) if column.type == "numeric"]
+    scales = {place: said_scale(columns[place]) for place in exact}
+    free = [place for place in exact if scales[place] is None]
+    found = {place: scales[place] or 0 for place in exact}
+    for batch in aside.batches() if free else ():
+        for place in free:
+            found[place] = max(found[place], longest_part(batch.column(place)))
     notes = []
-    for index, column in enumerate(columns):
-        if column.type != "numeric":
-            continue
-        try:
-            cells = table.column(index).cast(pa.decimal128(MOST_DIGITS, scale_of(table.column(index), column)))
-        except pa.ArrowInvalid:
-            notes.append(f"column `{column.name}` has numbers that no decimal holds, and is read as text")
-            continue
-        table = table.set_column(index, column.name, cells)
-    return table, notes
+    for batch in aside.batches() if exact else ():
+        for place in list(found):
+            try:
+                batch.column(place).cast(pa.decimal128(MOST_DIGITS, found[place]))
+            except pa.ArrowInvalid:
+                del found[place]
+                name = columns[place].name
+                notes.append(f"column `{name}` has numbers that no decimal holds, and is read as text")
+    return found, notes
 
 
-def scale_of(cells: Any, column: Column) -> int:
-    """Digits behind the point: as declared, `numeric(10,2)`, else as the longest has."""
+def with_decimals(batch: Any, scales: Mapping[int, int]) -> Any:
+    """The batch with its exact numbers as such."""
+    import pyarrow as pa
+
+    for place, scale in scales.items():
+        cells = batch.column(place).cast(pa.decimal128(MOST_DIGITS, scale))
+        batch = batch.set_column(place, batch.schema.field(place).name, cells)
+    return batch
+
+
+def said_scale(column: Column) -> int | None:
+    declared = re.search(r"\(\d+,(\d+)\)", column.shown)
+    return int(declared[1]) if declared else None
+
+
+def longest_part(cells: Any) -> int:
+    """The most digits behind a point."""
     import pyarrow.compute as pc
 
-    declared = re.search(r"\(\d+,(\d+)\)", column.shown)
-    if declared:
-        return int(declared[1])
     lengths, points = pc.utf8_length(cells), pc.find_substring(cells, ".")
     behind = pc.if_else(pc.equal(points, -1), 0, pc.subtract(pc.subtract(lengths, points), 1))
     return int(pc.max(behind).as_py() or 0)

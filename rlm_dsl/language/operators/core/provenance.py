@@ -38,10 +38,11 @@ def origin_of_each(relation: Relation, rows: int) -> Sql:
     return vast_origin(relation, few) if rows > 10 or relation.vast else origin_list(relation, grouped=True)
 
 
-def vast_origin(relation: Relation, most: int = MOST_PLACES) -> Sql:
+def vast_origin(relation: Relation, most: int | None = None) -> Sql:
     """The provenance of a group, where lists of all places might not fit into memory: all of them if the relation has
     few rows after all, else the first and, as a place without a row, how many more there are (in `lo`)."""
-    few = sql(f"(SELECT count(*) <= {most} FROM {{t}})", t=relation.sql)
+    kept = MOST_PLACES if most is None else most
+    few = sql(f"(SELECT count(*) <= {kept} FROM {{t}})", t=relation.sql)
     if relation.united:
         every = sql("flatten(list({f} ORDER BY {o}) FILTER (WHERE {few}))", f=name(FROM), o=name(ORD), few=few)
         first = sql("arg_min({f}, {o})[1]", f=name(FROM), o=name(ORD))
