@@ -60,14 +60,14 @@ def known_present(table: Table, found: dict[str, Node]) -> Table:
 
 
 def surprising(condition: Node) -> list[Node]:
-    """What may be null under a negation (`!=`, `not`), so that rows would be left out that look as if they were meant:
-    nothing that the rest of the condition rules out."""
+    """What may be null under a negation (`!=`, `not`) or where values are compared by size, so that rows would be left
+    out that look as if they were meant: nothing that the rest of the condition rules out."""
     ruled_out = present_apart_from_negations(condition)
     return list({node.identity: node for node in negated(condition) if node.identity not in ruled_out}.values())
 
 
 def present_apart_from_negations(condition: Node) -> dict[str, Node]:
-    """What the parts of a conjunction that negate nothing say is there."""
+    """What the parts of a conjunction that neither negate nor compare by size say is there."""
     parts = [part for part in conjuncts(condition) if not any(True for _ in negated(part))]
     return {identity: node for part in parts for identity, node in present(part).items()}
 
@@ -82,7 +82,7 @@ def conjuncts(condition: Node) -> Iterator[Node]:
 
 
 def negated(condition: Node) -> Iterator[Node]:
-    """The nullable values under a negation, in the order in which they stand."""
+    """The nullable values under a negation or a comparison by size, in the order in which they stand."""
     node = resolved(condition)
     if not isinstance(node, Apply):
         return
@@ -94,7 +94,7 @@ def negated(condition: Node) -> Iterator[Node]:
             if not asks_for_null(a) and not asks_for_null(b):
                 yield from negated(a)
                 yield from negated(b)
-        case "!=", operands:
+        case ("!=" | "<" | "<=" | ">" | ">=" | "between"), operands:
             for operand in operands:
                 yield from nullable_parts(operand)
         case "not", (inner,) if null_test(inner) is None:
