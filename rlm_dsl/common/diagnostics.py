@@ -116,7 +116,12 @@ def did_you_mean(name: str, known: Sequence[str], *, what: str = "known", most: 
     if not known:
         return ()
     more = f" and {len(known) - most} more" if len(known) > most else ""
-    return (f"{what}: {', '.join(known[:most])}{more}",)
+    return (f"{what}: {', '.join(map(in_backticks, known[:most]))}{more}",)
+
+
+def in_backticks(name: str) -> str:
+    """A name with blanks as it has to be written; another as it is."""
+    return f"`{name}`" if " " in name and "`" not in name else name
 
 
 LONGEST_LINE = 240

@@ -73,6 +73,13 @@ def first_look(name: str, relation: Relation, warehouse: Warehouse) -> str:
     return "\n".join(lines)
 
 
+def main_text(relation: Relation, warehouse: Warehouse) -> str:
+    """The column whose texts are the longest in the first rows; "" for none."""
+    rows = warehouse.table(relation, LOOKED_AT)
+    texts = {column.name: place for place, column in enumerate(relation.type.columns) if is_text(column.type)}
+    return max(texts, key=lambda name: sum(len(row[texts[name]] or "") for row in rows), default="")
+
+
 def is_numbering(values: Sequence[Any]) -> bool:
     """Whether a column only counts the rows: its range tells nothing."""
     first = values[0] if values else None
@@ -81,17 +88,18 @@ def is_numbering(values: Sequence[Any]) -> bool:
 
 def told_of(column: Field, values: Sequence[Any], sampled: bool) -> str:
     """What a column holds: nulls, range or lengths, its few values, or the templates of its texts."""
+    shown = quoted_name(column.name)
     held = [value for value in values if value is not None]
     if not held:
-        return f"{column.name}: only nulls here" if values else ""
+        return f"{shown}: only nulls here" if values else ""
     nulls = f", {1 - len(held) / len(values):.0%} null" if len(held) < len(values) else ""
     about = " in the rows looked at" if sampled else ""
     if is_text(column.type):
-        return f"{column.name}: {', '.join(of_texts([str(value) for value in held]))}{nulls}{about}"
+        return f"{shown}: {', '.join(of_texts([str(value) for value in held]))}{nulls}{about}"
     if isinstance(held[0], bool):
-        return f"{column.name}: {sum(held) / len(held):.0%} true{nulls}{about}"
+        return f"{shown}: {sum(held) / len(held):.0%} true{nulls}{about}"
     if isinstance(held[0], int | float | Decimal | datetime.date):
-        return f"{column.name}: {cell(min(held), 40)} to {cell(max(held), 40)}{nulls}{about}"
+        return f"{shown}: {cell(min(held), 40)} to {cell(max(held), 40)}{nulls}{about}"
     return ""
 
 

@@ -136,11 +136,11 @@ def explore(
     is said of a question that this one goes on from."""
     told: list[Told] = []
     exchanges: list[Exchange] = []
-    look = session.look()
+    look, main_text = session.look(), session.main_text()
     for number in range(1, turns + 1):
         notice = LAST_TURN if number == turns else ""
         last = closing(number, turns, root.left(), notice)
-        situation = Situation(question, look, session.environment.contexts, exchanges, last, before)
+        situation = Situation(question, look, session.environment.contexts, exchanges, last, before, main_text)
         prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
         request = Request(root.settings, prompt, purpose="root")
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
@@ -257,7 +257,8 @@ def doubts_of(session: Session, turn: Turn) -> Iterator[str]:
     if not rests_on_data(turn.answered.node):
         yield NO_DATA
     for name in sorted(names_below(turn.answered.node) & session.idle):
-        yield f"`{name}` asked a model about no rows: what it reads is empty. Look at it first: show {name} | take(3)"
+        shown = f"show {quoted_name(name)} | take(3)"
+        yield f"`{name}` asked a model about no rows: what it reads is empty. Look at it first: {shown}"
 
 
 def held_back(turn: Turn, why: str) -> Turn:

@@ -57,11 +57,13 @@ class Situation:
     exchanges: Sequence[Exchange]
     closing: str
     before: str = ""
+    main_text: str = ""
+    """The first context's column that holds the most text."""
 
 
 def messages(situation: Situation, limit: int = LIMIT) -> tuple[Message, ...]:
     """The prompt: role, card, question and contexts first, then every turn in order, the newest last."""
-    system = Message("system", f"{ROLE}\n\n{root_card(situation.tables)}")
+    system = Message("system", f"{ROLE}\n\n{root_card(situation.tables, situation.main_text)}")
     opening = f"Question: {cut(situation.question, 4_000)}\n\nContexts:\n{cut(situation.look, 5_000)}"
     if situation.before:
         opening += f"\n\n{situation.before}"

@@ -17,6 +17,18 @@ STATEMENT = re.compile(
     r"^\s*(?:(?:context|param)\s+[\w`]+\s*:|(?:show|answer)\s+\S"
     r"|(?:[A-Za-z_]\w*|`(?![A-Za-z_][A-Za-z0-9_]*`)[^`\n]+`)\s*=(?!=))"
 )
+MARKED = re.compile(
+    r"\s*(?:>\s*)*(?:(?:[-*+•–]|\(?(?:\d{1,2}|[a-z])[.)]|\[\d{1,2}\]|(?i:step|statement|turn) \d{1,2} ?[:.)-])\s+)?"
+    r"(?P<quote>\*\*|`)?(?P<code>.*?)(?(quote)(?P=quote)[.,;:]?)\s*"
+)
+"""A line that is numbered, a bullet, quoted or in backticks, and what stands in it."""
+SPOKEN = re.compile(r"\s*(?:show|answer)\s+(?:[A-Za-z_]\w*|`[^`]+`)\s+[\w`]")
+"""Words behind `show` or `answer` that are a sentence's, and no expression."""
+QUOTE = re.compile(r"\s*>+ ?")
+NOT_CODE = frozenset(
+    {"output", "outputs", "text", "txt", "json", "jsonl", "csv", "console", "stdout", "result", "results"}
+)
+"""What fences are called that hold no program."""
 SETTING = re.compile(r"\s*\w+=\S")
 """What stands behind a fence's language, such as `title="x"`, and is no statement."""
 FENCE = re.compile(r"[ \t]*(?P<run>`{3,}|~{3,})(?P<rest>.*)")
@@ -30,10 +42,23 @@ OPENING, CLOSING = "([{", ")]}"
 
 def program_text(reply: str) -> str:
     """The program text of a reply: what stands in its fences, or else its lines that are statements."""
-    said = spoken(LINE_END.sub("\n", reply))
+    said = without_outputs(spoken(LINE_END.sub("\n", reply)))
     if blocks := [*fenced(said.split("\n"))]:
-        return "\n".join(blocks).strip("\n")
+        return "\n".join(map(without_marks, blocks)).strip("\n")
     return statement_lines(said) or foreign_lines(said)
+
+
+def without_outputs(said: str) -> str:
+    """A reply without the fences that are named for what they show and hold no program."""
+    lines, kept, at = said.split("\n"), list[str](), 0
+    while at < len(lines):
+        fence = FENCE.match(lines[at])
+        if fence and fence["rest"].strip().casefold() in NOT_CODE:
+            at = end_of_fence(lines, at + 1, fence["run"])[0]
+        else:
+            kept.append(lines[at])
+        at += 1
+    return "\n".join(kept)
 
 
 def fenced(lines: list[str], *, outermost: bool = True) -> Iterator[str]:
@@ -104,11 +129,36 @@ def foreign_lines(text: str) -> str:
     return next((line.strip() for line in text.split("\n") if FOREIGN.match(line)), "")
 
 
+def unmarked(line: str) -> str:
+    """A statement without its number, bullet or quotes; any other line as it is."""
+    if STATEMENT.match(line):
+        return line
+    found = MARKED.fullmatch(line)
+    code = found["code"] if found else ""
+    return code if STATEMENT.match(code) and not SPOKEN.match(code) else line
+
+
+def without_marks(block: str) -> str:
+    """A fence's text; where its first line is marked, without the marks of all statements that begin in it."""
+    lines = block.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    if unmarked(first) == first:
+        return block
+    kept, depth = list[str](), 0
+    for line in lines:
+        kept.append(unmarked(line) if depth == 0 else line)
+        depth = max(0, depth + _opened(kept[-1]))
+    return "\n".join(kept)
+
+
 def statement_lines(text: str) -> str:
     """Lines that begin a statement, with those that carry it on: inside brackets, or around a pipe."""
     kept: list[str] = []
-    depth, going = 0, False
-    for line in text.split("\n"):
+    depth, going, quoted = 0, False, False
+    for given in text.split("\n"):
+        line = QUOTE.sub("", given, count=1) if going and quoted else given
+        line = unmarked(line) if depth == 0 else line
+        quoted = QUOTE.match(given) is not None
         begins = STATEMENT.match(line) is not None
         carries = going and (depth > 0 or line.lstrip().startswith("|") or _hangs(kept[-1]))
         if not begins and not carries:

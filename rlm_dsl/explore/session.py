@@ -18,7 +18,7 @@ from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.explore.binding_view import FEW, Counts, binding_view, closed
 from rlm_dsl.explore.conversions import as_texts, misfits, unmatched
 from rlm_dsl.explore.conversions import told as misfit_words
-from rlm_dsl.explore.first_look import first_look
+from rlm_dsl.explore.first_look import first_look, main_text
 from rlm_dsl.explore.not_run import listed, not_run, unbound
 from rlm_dsl.explore.view import Limits, view_table, view_value
 from rlm_dsl.language import sql as s
@@ -50,6 +50,8 @@ from rlm_dsl.plan.stages import Leaf, Target
 EACH = 2
 """Rows of each label that are shown of a table that has labels for the first time."""
 SHOWN = Limits(rows=20, cell=240, characters=4_000)
+ROOM = 5_000
+"""Characters of views in one observation, which a prompt shows whole with what else is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,11 @@ class Session:
         """Run a reply's statements. Problems are in the observation; only the engine's death is raised."""
         source = Source(name, text)
         prefix = parse_prefix(source)
-        tree = prefix.tree
+        tree = with_last_answer(prefix.tree)
         checked = check(tree, self.environment)
         told: list[str] = [f"`{name}` is known already; nothing was run again." for name in checked.known]
+        if len(tree.statements) < len(prefix.tree.statements):
+            told.append("That reply has several answers: the last one counts.")
         ran, bounds, failures = self.statements(tree, checked, told)
         failed = len(failures)
         answered = next((bound for bound in reversed(bounds) if bound.kind == "answer"), None)
@@ -159,7 +163,7 @@ class Session:
                 unbound_names |= {bound.name} - {""}
                 continue
             try:
-                told.append(self.ran(bound))
+                told.append(self.in_room(bound, self.ran(bound), written[bound.span], told))
             except UserError as failure:
                 if ends_exploration(failure):
                     raise
@@ -175,6 +179,19 @@ class Session:
             if bound.kind == "binding":
                 self.bind(bound.name, bound.node, written[bound.span])
         return tuple(accepted), done, failures
+
+    def in_room(self, bound: Bound, view: str, statement: t.Statement, told: Sequence[str]) -> str:
+        """A statement's view, as far as the reply's observation has room for it; of what is left out, the statement
+        that shows it."""
+        used = sum(map(len, told))
+        if bound.kind == "answer" or used + len(view) <= ROOM or not used:
+            return view
+        if bound.kind == "show":
+            return f"Not shown, as there was no room left: send `{show(t.Tree((statement,))).strip()}` alone."
+        name = quoted_name(bound.name)
+        return (
+            f"{self.summaries.get(bound.name, name)}\n  no room left for its rows: show {name} | take({Limits().rows})"
+        )
 
     def bind(self, name: str, node: Node, statement: t.Statement) -> None:
         bindings = {**self.environment.bindings, name: node}
@@ -233,15 +250,17 @@ class Session:
         return self.relations[node.identity]
 
     def view(self, target: Target, leaf: Leaf) -> str:
-        label = ".".join((target.name or "show", *leaf.path))
+        name = ".".join((target.name or "show", *leaf.path))
+        own = quoted_name(target.name) if target.kind == "binding" else target.name or "show"
+        label = ".".join((own, *map(quoted_name, leaf.path)))
         limits = Limits() if target.kind == "binding" else SHOWN
         if not isinstance(leaf.type, Table):
             seen = view_value(label, leaf.type, self.runner.warehouse.value(leaf.table), limits)
-            self.summaries[label] = seen.split("\n")[0][:200]
+            self.summaries[name] = seen.split("\n")[0][:200]
             return seen
         relation = self.relation(leaf)
         count = self.runner.warehouse.count(leaf.table)
-        self.summaries[label] = summary(label, leaf.type, count)
+        self.summaries[name] = summary(label, leaf.type, count)
         if target.kind != "binding":
             return view_table(label, leaf.type, count, self.runner.warehouse.table(relation, limits.rows), limits)
         known = {**self.environment.contexts, **self.tables}
@@ -251,7 +270,7 @@ class Session:
             ((column, found),) = counts.items()
             rows = self.examples(relation, column, [value for value, _ in found])
         told = binding_view(label, leaf.type, count, rows, known, counts, pack if self.models else 1)
-        self.tables[label] = leaf.type
+        self.tables[name] = leaf.type
         return told
 
     def counts(self, relation: Relation, columns: Sequence[str]) -> Counts:
@@ -301,6 +320,11 @@ class Session:
         warehouse = self.runner.warehouse
         return "\n".join(first_look(name, relation, warehouse) for name, relation in warehouse.contexts.items())
 
+    def main_text(self) -> str:
+        """The first context's column that holds the most text."""
+        warehouse = self.runner.warehouse
+        return next((main_text(relation, warehouse) for relation in warehouse.contexts.values()), "")
+
     def sliced(self, answer: Bound, answer_tree: t.Statement, contexts: Mapping[str, Table]) -> t.Tree:
         """The program that the answer depends on: its contexts, params and bindings, in the order they were made."""
         needed = names_below(answer.node)
@@ -309,6 +333,13 @@ class Session:
         params = [s for s in kept if isinstance(s, t.ParamStatement)]
         rest = [s for s in kept if not isinstance(s, t.ParamStatement)]
         return t.Tree((*heads, *params, *rest, answer_tree))
+
+
+def with_last_answer(tree: t.Tree) -> t.Tree:
+    """A reply's statements, of several answers the last alone: those before it are drafts."""
+    answers = [statement for statement in tree.statements if isinstance(statement, t.Answer)]
+    drafts = {id(statement) for statement in answers[:-1]}
+    return replace(tree, statements=tuple(s for s in tree.statements if id(s) not in drafts))
 
 
 def is_unseen(shown: Bound, answer: Bound) -> bool:

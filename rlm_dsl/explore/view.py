@@ -44,9 +44,14 @@ def view_table(name: str, type_: Table, count: int, rows: Sequence[Sequence[Any]
 
 
 def view_value(name: str, type_: Type, value: Any, limits: Limits = Limits()) -> str:
-    """Name, type and the value as JSON."""
+    """Name, type and the value as JSON; of a text that is too long, how the next of it is seen."""
     told = printable(json_text(value))
-    return f"{name}: {cut(str(type_), 400)} = {cut(told, limits.characters)}"
+    seen = f"{name}: {cut(str(type_), 400)} = {cut(told, limits.characters)}"
+    if len(told) <= limits.characters or not isinstance(value, str):
+        return seen
+    unnamed = name.partition(".")[0] in ("show", "answer")
+    of, first = ("NAME", "the next of it, once it is bound: ") if unnamed else (name, "the next of it: ")
+    return f"{seen}\n  {first}show substring({of}, {limits.characters + 1}, {limits.characters})"
 
 
 def cell(value: Any, width: int) -> str:

@@ -111,6 +111,20 @@ def test_an_answer_without_data_is_taken_when_it_is_meant(session: Session) -> N
     assert found.value == 42 and len(told) == 2
 
 
+def test_what_an_observation_has_no_room_for_is_named_with_what_shows_it() -> None:
+    many = {"id": list(range(40)), "body": [f"{n} {'money ' * 40}" for n in range(40)]}
+    asked = "t = log | where(id > 1)\nshow log\nshow log | sort(-id)\ntwo = log | take(2)\nshow t | take(20, skip=20)"
+    with Warehouse(2) as warehouse:
+        types = {"log": loaded(warehouse, "log", many)}
+        held = Session(runner := Runner(warehouse, calls_of(), NoProgress(), digests=False), Environment(types))
+        _, told, root = explored(held, asked, "all = log | text(body)\nshow all", "answer log | count()")
+        assert runner is held.runner
+    first, second = told[0].observation, told[1].observation
+    assert "send `show log | sort(-id)` alone." in first and "send `show t | take(20, skip=20)` alone." in first
+    assert len(first) < 6_000 and first in root.prompts[1].messages[-1].content, "what is shown is shown whole"
+    assert "the next of it: show substring(all, 2401, 2400)" in second
+
+
 def test_several_blocks_and_prose_between_them_are_one_reply(session: Session) -> None:
     reply = "First:\n```rlm\na = tickets | take(2)\n```\nthen\n~~~\nanswer a | count()\n~~~\nDone."
     found, _, _ = explored(session, reply)

@@ -12,7 +12,7 @@ import pytest
 from rlm_dsl import api
 from rlm_dsl.context.loading import load
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.explore.first_look import first_look
+from rlm_dsl.explore.first_look import first_look, main_text
 from rlm_dsl.explore.loop import NoAnswer
 from rlm_dsl.explore.prompt import Exchange, Situation, closing, messages
 from rlm_dsl.language.types import TEXT, Field, Table
@@ -91,9 +91,10 @@ def test_the_prompt_in_the_page_is_the_programs(request: pytest.FixtureRequest) 
     context = load("tickets", str(DOCS.parent / "examples" / "tickets" / "tickets.csv"))
     with Warehouse(2, contexts=[context]) as warehouse:
         look = first_look("tickets", warehouse.contexts["tickets"], warehouse)
+        longest = main_text(warehouse.contexts["tickets"], warehouse)
     question = "How many billing questions did u17, u42 and u88 send?"
     said = closing(1, 20, "Model calls left: 1,000.")
-    made = messages(Situation(question, look, {"tickets": context.schema}, [], said))
+    made = messages(Situation(question, look, {"tickets": context.schema}, [], said, main_text=longest))
     told = "\n\n".join(f"[{message.role}]\n{message.content}" for message in made)
     page = PAGE.read_text(encoding="utf-8")
     wanted = PART.sub(lambda found: f"{found[1]}\n````text\n{told}\n````\n{found[2]}", page)

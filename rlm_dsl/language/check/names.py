@@ -65,8 +65,8 @@ def _report_unknown(names: Names, name: str, span: Span, scope: Scope) -> None:
         return names.report("C01", f"unknown name `{name}`", span, *hints_of)
     if near := nearest(name, [*columns, *known]):
         return names.report("C01", f"unknown name `{name}`", span, f"did you mean `{near}`?")
-    hints = ([f"columns here: {', '.join(columns[:20])}"] if columns else []) + (
-        [f"bound so far: {', '.join(known[:20])}"] if known else ["nothing is bound yet"]
+    hints = ([f"columns here: {', '.join(map(quoted_name, columns[:20]))}"] if columns else []) + (
+        [f"bound so far: {', '.join(map(quoted_name, known[:20]))}"] if known else ["nothing is bound yet"]
     )
     if scope.row:
         hints.append(f'for the text itself write "{name}"')

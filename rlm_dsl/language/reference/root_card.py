@@ -31,9 +31,10 @@ top = kinds | group(by=kind, n=count()) | sort(-n)
 answer format("Label: {{}}", top | first(kind))"""
 
 
-def root_card(tables: Mapping[str, Table]) -> str:
-    """The card beside these contexts."""
-    return f"{general_card()}\n\n{example(tables)}"
+def root_card(tables: Mapping[str, Table], main_text: str = "") -> str:
+    """The card beside these contexts. `main_text` is the first one's column that holds the most text, where that is
+    known."""
+    return f"{general_card()}\n\n{example(tables, main_text)}"
 
 
 @cache
@@ -70,9 +71,9 @@ def line(operator: Operator) -> str:
     return call if operator.told == "signature" else f"{call}: {gloss(operator.summary)}"
 
 
-def example(tables: Mapping[str, Table]) -> str:
+def example(tables: Mapping[str, Table], main_text: str = "") -> str:
     """A worked example over the first context: from looking to an answer in the form that was asked for."""
     name, table = next(iter(tables.items()), ("t", Table(())))
     texts = [column.name for column in table.columns if is_text(column.type)]
-    on = f", on={quoted_name(texts[0])}" if len(texts) > 1 else ""
+    on = f", on={quoted_name(main_text or texts[0])}" if len(texts) > 1 else ""
     return EXAMPLE.format(table=quoted_name(name), on=on)

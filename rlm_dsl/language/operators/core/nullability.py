@@ -94,7 +94,7 @@ def negated(condition: Node) -> Iterator[Node]:
             if not asks_for_null(a) and not asks_for_null(b):
                 yield from negated(a)
                 yield from negated(b)
-        case ("!=" | "<" | "<=" | ">" | ">=" | "between"), operands:
+        case (("!=" | "<" | "<=" | ">" | ">=" | "between"), operands):
             for operand in operands:
                 yield from nullable_parts(operand)
         case "not", (inner,) if null_test(inner) is None:
