@@ -44,10 +44,10 @@ def run(arguments: list[str] | None = None) -> int:
         )
         return 130
     except ProgramError as failure:
-        tell(f"{failure}")
+        tell(redacted(f"{failure}"))
         return 2
     except UserError as failure:
-        tell(f"error: {safe(str(failure))}\n{notes_of(failure)}", end="")
+        tell(redacted(f"error: {safe(str(failure))}\n{notes_of(failure)}"), end="")
         return failure.exit_code
     except OSError as failure:
         if failure.filename is None or os.environ.get("RLM_DSL_DEBUG"):
@@ -57,9 +57,16 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as failure:
         if os.environ.get("RLM_DSL_DEBUG"):
             raise
-        told = f"{type(failure).__name__}: {failure}".splitlines()[0][:300]
+        told = safe(redacted(f"{type(failure).__name__}: {failure}").splitlines()[0][:300])
         tell(f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1")
         return 2
+
+
+def redacted(text: str) -> str:
+    """A message without the secrets of the environment, whatever library it comes from."""
+    from rlm_dsl.trace.secrets import Redaction
+
+    return Redaction.of(os.environ).redact(text)
 
 
 def notes_of(failure: BaseException) -> str:

@@ -12,12 +12,14 @@ Which secrets an environment holds differs from machine to machine, so a trace s
 that were taken out (`Place`): whoever has the same rows reads them there, and no other environment matters. A place
 tells a secret's length and where it stands; whoever has not the rows learns no more by it.
 
-What is not found: a secret in another form than it has in the environment (encoded, split over rows), the end of a
-private key whose beginning is not in the same text, and keys of shapes that are not listed.
+A value of the environment is also found percent-encoded and in base64, as servers and headers repeat it, and so is the
+password of an address (`HTTPS_PROXY=http://me:password@host`). What is not found: other encodings, a secret that is
+split over rows, the end of a private key whose beginning is not in the same text, and keys of shapes that are not listed.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -26,8 +28,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote, quote_plus, unquote
 
-TELLING = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
+TELLING = re.compile(r"key|token|secret|passw|passphrase|credential|auth(?!or(?!iz|is))", re.IGNORECASE)
+"""Names of variables and headers whose values are secrets."""
+WITH_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+"""An address with a user and a password."""
 LABEL = b"rlm-dsl redaction v1"
 """The HMAC's public key."""
 MARK = r"(?P<mark>‹secret:[a-z-]+:[0-9a-f]{4}›)"
@@ -36,6 +42,7 @@ ENV = "env"
 """The kind of a secret that an environment names."""
 ROUNDS = 8
 LEAST = 8
+URL_SAFE = str.maketrans("+/", "-_")
 COMMON = frozenset({"true", "false", "none", "default", "disabled", "enabled"})
 
 ALONE = r"(?<![A-Za-z0-9])"
@@ -75,10 +82,12 @@ class Redaction:
 
     @staticmethod
     def of(environment: Mapping[str, str]) -> Redaction:
-        """From an environment: values of variables whose names tell, at least 8 characters, no paths or plain words."""
-        found = {
-            value.strip() for name, value in environment.items() if TELLING.search(name) and telling(value.strip())
-        }
+        """From an environment: values of variables whose names tell, and passwords of addresses in any other; at least
+        8 characters, no paths or plain words. Encoded they are values too."""
+        named = {value.strip() for name, value in environment.items() if TELLING.search(name)}
+        within = {unquote(found) for value in environment.values() for found in WITH_PASSWORD.findall(value)}
+        secrets = {value for value in named | within if telling(value)}
+        found = {form for value in secrets for form in (value, *encoded(value))}
         return Redaction(tuple(sorted(found, key=lambda value: (-len(value), value))))
 
     def also(self, values: Iterable[str]) -> Redaction:
@@ -134,6 +143,20 @@ class Redaction:
     def names(self) -> list[str]:
         """The rules in force, for a trace's header; never a value."""
         return ["environment", *self.shapes]
+
+
+def encoded(value: str) -> set[str]:
+    """A value percent-encoded, and in base64 wherever it stands in what was encoded: of its first and last letters what
+    no other byte has a part in."""
+    content = value.encode("utf-8", "surrogatepass")
+    percent = quote(content, safe="")
+    escaped = re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), percent)
+    forms = {percent, escaped, quote_plus(content), quote(content)} - {value}
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + content).decode("ascii")
+        whole = text[-(-before * 8 // 6) : (before + len(content)) * 8 // 6]
+        forms |= {whole, whole.translate(URL_SAFE)}
+    return forms
 
 
 def telling(value: str) -> bool:

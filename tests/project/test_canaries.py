@@ -7,6 +7,7 @@ or in an export; what was taken out is taken out again by whoever has the same r
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import sqlite3
@@ -14,6 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pyarrow.parquet as pq
 import pytest
@@ -33,6 +35,7 @@ QUOTED = 'can"ary\\of\\quotes'
 HEADER = "canary-of-a-header-0001"
 IN_USE = "canary-key-in-use-0001"
 TENANT, IN_QUERY = "canary-of-a-tenant-0001", "canary-in-the-query-0001"
+PROXIED, SPACED = "canary/of?a proxy-0001", "canary of a password+0001"
 CANARIES = (OPENAI, GITHUB, VALUE, QUOTED, HEADER, IN_USE, TENANT, IN_QUERY)
 ENVIRONMENT = {
     "MY_SECRET_TOKEN": VALUE,
@@ -161,6 +164,51 @@ def test_no_canary_of_a_servers_error_is_written_or_said(place: Path, status: in
         api.ask("How many?", **options(place, server, timeout_seconds=5.0))
     assert not [secret for secret in CANARIES for form in forms(secret) if form in str(failure.value).encode()]
     assert leaks(place / "out") == []
+
+
+def test_no_canary_is_told_in_another_encoding(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As addresses and headers spell it: percent-encoded, in base64 with a user's name before it; and the password of a
+    proxy, whose variable is called nothing that tells."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{quote(PROXIED, safe='')}@127.0.0.1:9")
+    monkeypatch.setenv("SHOP_PASSWD", SPACED)
+    spelled = [
+        text
+        for secret in (PROXIED, SPACED)
+        for held in (secret, f"me:{secret}", f"user:{secret}", f"k={secret};")
+        for text in (
+            held,
+            quote(held, safe=""),
+            quote_plus(held),
+            base64.b64encode(held.encode()).decode(),
+            base64.urlsafe_b64encode(held.encode()).decode(),
+        )
+    ]
+    rows = [json.dumps({"id": number, "body": f"it is {text}."}) for number, text in enumerate(spelled)]
+    (place / "data" / "tickets.jsonl").write_text("\n".join(rows) + "\n")
+    with serve(gold=lambda text, schema: {"said": " ".join(spelled)}) as server:
+        api.run(ASKED, **options(place, server))
+    told_all(place, capsys)
+    middles = [text[len(text) // 2 - 5 :][:12].encode() for text in spelled]
+    assert not [(name, middle) for name, held in contents(place / "out") for middle in middles if middle in held]
+    assert api.verify(place / "out" / "run.trace", data(place)).ok
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, UserError])
+def test_no_canary_of_a_librarys_exception_is_said(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", IN_USE)
+    basic = base64.b64encode(f"me:{IN_USE}".encode()).decode()
+
+    def fails(*_: object, **__: object) -> None:
+        raise kind(f"Request(headers={{'Authorization': 'Bearer {IN_USE}', 'Proxy-Authorization': 'Basic {basic}'}})")
+
+    monkeypatch.setattr("rlm_dsl.language.reference.card.card", fails)
+    assert cli.run(["card"]) == 2
+    said = capsys.readouterr().err
+    assert "Authorization" in said and IN_USE not in said and basic[8:-4] not in said
 
 
 def test_no_canary_is_in_the_stores_log_while_a_run_goes_on(place: Path) -> None:

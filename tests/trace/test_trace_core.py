@@ -32,7 +32,7 @@ from rlm_dsl.trace.events import EventLog, check_chain, lines, read_events
 from rlm_dsl.trace.layout import EVENTS, SEAL
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import check_seal
-from rlm_dsl.trace.secrets import NEEDLES, Redaction
+from rlm_dsl.trace.secrets import NEEDLES, Redaction, encoded
 from rlm_dsl.trace.writer import TraceWriter
 from tests.support.endless import events_appended
 from tests.support.processes import Process
@@ -604,8 +604,16 @@ def test_what_of_an_environment_is_a_secret() -> None:
         "E_KEY_FILE": "C:\\Users\\me\\key",
         "F_TOKEN_LIMIT": "10000000",
         "G_HOME": "not-a-secret-value",
+        "GIT_AUTHOR_NAME": "not-a-secret-name",
+        "X_AUTHORIZATION": "an-authorization",
+        "SHOP_PASSWD": "a-password-of-it",
+        "DATABASE_URL": "postgres://me:in%2Fan-address@host/db",
+        "PLAIN_URL": "https://host:8080/a:b@c",
     }
-    assert Redaction.of(environment).values == ("padded-secret",)
+    secrets = {"padded-secret", "an-authorization", "a-password-of-it", "in/an-address"}
+    found = Redaction.of(environment).values
+    assert set(found) == {form for secret in secrets for form in (secret, *encoded(secret))}
+    assert list(found) == sorted(found, key=lambda value: (-len(value), value))
 
 
 @given(st.lists(st.sampled_from([*SECRETS, PEM, "Bearer abcdefghijklmnop1234", " ", "-", "_", "x"]) | st.text()))
