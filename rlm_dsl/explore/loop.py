@@ -137,6 +137,7 @@ def explore(
     told: list[Told] = []
     exchanges: list[Exchange] = []
     look, main_text = session.look(), session.main_text()
+    session.by_hand = False
     for number in range(1, turns + 1):
         notice = LAST_TURN if number == turns else ""
         last = closing(number, turns, root.left(), notice)

@@ -23,6 +23,7 @@ from rlm_dsl.explore.not_run import listed, not_run, unbound
 from rlm_dsl.explore.view import Limits, view_table, view_value
 from rlm_dsl.language import sql as s
 from rlm_dsl.language.check import Checked, Environment, check
+from rlm_dsl.language.edit.corrections import corrections_in
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import ORD, Relation
 from rlm_dsl.language.program import (
@@ -90,6 +91,8 @@ class Session:
     """Requests that each name's own model steps made."""
     sent: dict[str, tuple[int, str, int]] = field(default_factory=dict)
     """What was sent before: its turn, what came of it, and how many problems it had."""
+    by_hand: bool = True
+    """Whether a person may be at work, who may correct values by hand; a root model is none."""
     earlier: frozenset[str] = frozenset()
     """Names that were bound before this question was asked."""
 
@@ -163,6 +166,8 @@ class Session:
                 unbound_names |= {bound.name} - {""}
                 continue
             try:
+                if not self.by_hand and any(corrections_in(t.Tree((written[bound.span],)))):
+                    raise UserError("values are corrected by people, who have read them", NO_HANDS)
                 told.append(self.in_room(bound, self.ran(bound), written[bound.span], told))
             except UserError as failure:
                 if ends_exploration(failure):
@@ -362,6 +367,7 @@ def for_a_model(failure: UserError) -> str:
     return f"{failure.message}\n  hint: {instead}" if instead else failure.message
 
 
+NO_HANDS = "tell classify what decides (guide=, labels={a: meaning}), or ask about these rows once more"
 NO_ROWS = "note: a model was asked about no rows: what the step reads is empty"
 BY_PATTERN = (
     "note: `{column}` is a label that comes from a pattern alone: words do not tell what a text is about. "
