@@ -19,8 +19,10 @@ Statements: `name = expression` (bound once), `show expression`, `answer express
 Values: 1 2.5 "text" r"RE2" true null [a, b] {name: value} @2024-03-01. Operators: + - * / // % == != < <= > >= and or \
 not in `between a and b` `is null` `matches r".."` a.b f(x).
 A bare name is the row's column, else an earlier value; `odd names` in backticks. Types: text int decimal(2) float \
-bool date timestamp; int? may be missing. on= is for several text columns, none named `text`."""
+bool date timestamp, in returns= also list[int] enum["a", "b"] quote; int? may be missing. on= is \
+for several text columns, none named `text`."""
 ASKING = 'Ask a model about rows (equal rows once, known answers free); on_error="null" lets rows fail:'
+NULLS = "what matches or converts nothing is null"
 MORE = "More (call bare for usage):"
 EXAMPLE = """\
 Example:
@@ -50,7 +52,7 @@ def general_card() -> str:
             f"{ASKING}\n" + "\n".join(line(operator) for operator in told if operator.asks),
             f"{MORE} {' '.join(seldom)}",
             f"In group(..) or of a table: {totals}",
-            "Of values: " + " ".join(function_names()),
+            f"Of values ({NULLS}): " + " ".join(function_names()),
         ]
     )
 
