@@ -12,12 +12,13 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.view import Limits, cell, cut, view_table
 from rlm_dsl.language.operators.core.relation import Relation
-from rlm_dsl.language.types import Field, is_text, quoted_name
+from rlm_dsl.language.types import Field, Table, is_text, quoted_name
 
 HEAD = Limits(rows=3, cell=800, characters=1_600)
 LOOKED_AT = 300
@@ -44,6 +45,10 @@ MASKS = (
     ("<n>", r"\d+(?:[.,]\d+)*"),
 )
 MASK = re.compile("|".join(f"(?P<m{n}>{pattern})" for n, (_, pattern) in enumerate(MASKS)))
+LONG = 50_000
+"""Characters of a text that no model should be shown as it is."""
+LINE_END, MANY_LINES = "\n", 100
+"""What ends a line; texts of fewer lines are cut otherwise."""
 KEPT = 0.1
 """A word that fewer rows have is no part of their template."""
 LONGEST = 120
@@ -58,7 +63,8 @@ def first_look(name: str, relation: Relation, warehouse: Warehouse) -> str:
     middle, last = warehouse.around(relation, LOOKED_AT) if sampled else (head[count // 2 :], head[-1:])
     if count <= LOOKED_AT:
         middle, last = [], []
-    lines = [view_table(f"context {quoted_name(name)}", relation.type, count, head, HEAD)]
+    shown = view_table(f"context {quoted_name(name)}", relation.type, count, head, HEAD).split("\n")
+    lines = [heading(name, relation.type, count, HEAD.characters // 2), *shown[1:]]
     for where, rows in (("middle", middle[:1]), ("end", last[-1:])):
         lines += [f"  {where}: {' | '.join(cell(value, 120) for value in row)[:600]}" for row in rows]
     seen = [*head, *middle, *last] if sampled else head
@@ -78,6 +84,45 @@ def main_text(relation: Relation, warehouse: Warehouse) -> str:
     rows = warehouse.table(relation, LOOKED_AT)
     texts = {column.name: place for place, column in enumerate(relation.type.columns) if is_text(column.type)}
     return max(texts, key=lambda name: sum(len(row[texts[name]] or "") for row in rows), default="")
+
+
+def heading(name: str, type_: Table, count: int, room: int) -> str:
+    """A context's name, columns and rows; where so many characters do not hold the columns, fewer are told, those that
+    are numbered alike together."""
+    head, rows = f"context {quoted_name(name)}: ", f", {count:,} {'row' if count == 1 else 'rows'}"
+    if len(whole := str(type_)) <= room:
+        return f"{head}{whole}{rows}"
+    told: list[str] = []
+    left = len(type_.columns)
+    for first, last, count_alike in series(type_.columns):
+        one = f"{quoted_name(first.name)}: {cut(str(first.type), NESTED)}"
+        many = f"{quoted_name(first.name)} to {quoted_name(last.name)}: {cut(str(first.type), NESTED)}"
+        told.append(one if count_alike == 1 else many)
+        room -= len(told[-1]) + 2
+        if room < 0 and len(told) > 1:
+            told.pop()
+            break
+        left -= count_alike
+    more = [f"... {left:,} more columns"] if left else []
+    return f"{head}table({', '.join([*told, *more])}){rows}"
+
+
+NESTED = 80
+"""Characters of the type of one column, where not all fit."""
+ALIKE = 4
+"""Columns in a row whose names differ in a number alone are told together from so many on."""
+DIGITS = re.compile(r"\d+")
+
+
+def series(columns: Sequence[Field]) -> Iterator[tuple[Field, Field, int]]:
+    """The first and last of columns that follow each other and differ in a number of their names alone, and how many
+    they are."""
+    for _, found in groupby(columns, key=lambda column: (DIGITS.sub("#", column.name), column.type)):
+        run = list(found)
+        if len(run) >= ALIKE:
+            yield run[0], run[-1], len(run)
+        else:
+            yield from ((column, column, 1) for column in run)
 
 
 def is_numbering(values: Sequence[Any]) -> bool:
@@ -111,6 +156,9 @@ def of_texts(texts: Sequence[str]) -> Iterator[str]:
     lengths = sorted(map(len, texts))
     if lengths[-1] > 40:
         yield f"length {lengths[0]:,} to {lengths[-1]:,}, median {int(statistics.median(lengths)):,}"
+    if lengths[-1] > LONG:
+        of_lines = max(texts, key=len).count(LINE_END) > MANY_LINES
+        yield f'cut long ones by partition(by="{"lines" if of_lines else "tokens"}", size=..)'
     yield f"{len(different):,} different of {len(texts):,}"
     common = [(text, n) for text, n in most(different, 3) if n > 1 and n >= SHARE * len(texts)]
     if common:

@@ -18,7 +18,8 @@ from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.explore.binding_view import FEW, Counts, binding_view, closed
 from rlm_dsl.explore.conversions import as_texts, misfits, unmatched
 from rlm_dsl.explore.conversions import told as misfit_words
-from rlm_dsl.explore.first_look import first_look, main_text
+from rlm_dsl.explore.first_look import main_text
+from rlm_dsl.explore.first_looks import first_looks
 from rlm_dsl.explore.not_run import listed, not_run, unbound
 from rlm_dsl.explore.view import Limits, view_table, view_value
 from rlm_dsl.language import sql as s
@@ -322,8 +323,7 @@ class Session:
 
     def look(self) -> str:
         """Every context as the root model sees it before its first turn."""
-        warehouse = self.runner.warehouse
-        return "\n".join(first_look(name, relation, warehouse) for name, relation in warehouse.contexts.items())
+        return first_looks(self.runner.warehouse.contexts, self.runner.warehouse)
 
     def main_text(self) -> str:
         """The first context's column that holds the most text."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context, StoredPart
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.engine.warehouse.context_rows import context_rows, is_vast, stored_rows
@@ -20,6 +21,10 @@ from rlm_dsl.language.types import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+MOST_CONTEXTS = 128
+"""The upper bits of a row's id hold its context."""
 
 
 class Warehouse(Database):
@@ -38,6 +43,11 @@ class Warehouse(Database):
         """A context's rows as a table. Each row's id is unique over contexts and tells its source. `own` is the column
         that holds a row's own bytes."""
         number = len(self.contexts)
+        if number >= MOST_CONTEXTS:
+            raise UserError(
+                f"more than {MOST_CONTEXTS} contexts at once",
+                "files of one kind are one table: give their folder or a glob",
+            )
         held = f"#rows {context}"
         if isinstance(rows, tuple):
             self.run(sql("CREATE VIEW {v} AS {parts}", v=name(held), parts=stored_rows(rows, self.attached)))
