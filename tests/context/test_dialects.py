@@ -172,3 +172,22 @@ def test_dates_with_an_offset_count_as_utc(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", "at\n2025-03-30T01:30:00+01:00\n2025-03-30T03:30:00+02:00\n")
     context = load("t", path, options=ReadingOptions(dates="%Y-%m-%dT%H:%M:%S%z"))
     assert column(context, "at") == [datetime.datetime(2025, 3, 30, 0, 30), datetime.datetime(2025, 3, 30, 1, 30)]
+
+
+def test_blanks_around_numbers_and_days_are_none_of_them(tmp_path: Path) -> None:
+    """And of texts they are: nothing is known of them but what is written."""
+    path = written(tmp_path, "a.csv", "id; day ;name; sku\n1; 2026-11-03 ; x; 0012\n 2;2026-11-04; y; 7\n")
+    assert cells(load("t", path)) == [
+        {"id": 1, "day": datetime.date(2026, 11, 3), "name": " x", "sku": " 0012"},
+        {"id": 2, "day": datetime.date(2026, 11, 4), "name": " y", "sku": " 7"},
+    ]
+    comma = written(tmp_path, "b.csv", "a; b\n1; 10,50\n2; 1.005,25\n")
+    assert column(load("t", comma), "b") == [Decimal("10.50"), Decimal("1005.25")]
+
+
+def test_days_of_digits_alone_are_read_where_that_is_said(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "day,id,at\n20261103,20263201,20261103083000\n20261104,7,20261104000000\n")
+    read = load("t", path, options=options_of({"dates": ["%Y%m%d", "%Y%m%d%H%M%S"]}))
+    assert column(read, "day") == [datetime.date(2026, 11, 3), datetime.date(2026, 11, 4)]
+    assert column(read, "id") == [20263201, 7]
+    assert column(read, "at")[0] == datetime.datetime(2026, 11, 3, 8, 30)

@@ -211,6 +211,8 @@ def test_an_empty_file_has_the_columns_that_are_declared_or_is_refused(tmp_path:
                 load("t", path)
     for name, count in (("t.jsonl", 0), ("t.log", 0)):
         assert load("t", written(tmp_path, name, "")).count == count
+    with pytest.raises(UserError, match="is empty but for a byte order mark"):
+        load("t", written(tmp_path, "t.csv", b"\xef\xbb\xbf"))
     assert cells(load("t", written(tmp_path, "d.txt", ""), format="documents"))[0]["text"] == ""
 
 

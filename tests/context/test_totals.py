@@ -90,6 +90,7 @@ LAST = (
     (["Total Wine & More", 3, 9.5], False),
     (["Total Wine & More", 8, 9.5], True),
     (["Summer", 3, 9.5], False),
+    (["Meantime", 8, 1.0], False),
     (["Totality", 3, 9.5], False),
     (["", 4, 9.5], False),
     (["d", 8, 9.5], False),
@@ -108,6 +109,12 @@ def test_where_not_all_rows_are_known_a_label_or_a_blank_first_cell_tells() -> N
     assert not is_total(ABOVE, ["d", 8, 6.0], False)
     assert not is_total(ABOVE[:1], ["Total", 1, 2.5], True)
     assert [label_of(cell) for cell in ("Sum", "sum: ", "Total sales", "Sumatra", 7)] == ["", "", " sales", None, None]
+
+
+def test_a_balance_of_single_numbers_is_a_total_and_one_of_them_alone_is_none() -> None:
+    above: list[list[object]] = [["01.11.", 1000, None], ["02.11.", None, 250], ["03.11.", None, None]]
+    assert is_total(above, [None, 1000, 250], True)
+    assert not is_total(above, [None, 1000, 251], True) and not is_total(above, [None, 1000, None], True)
 
 
 def test_subtotals_among_the_rows_are_told_with_what_leaves_them_out(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rlm_dsl.context.columns.cell_types import READERS
-from rlm_dsl.context.columns.spelling import IN_BRACKETS, Spelling, day_of, read_numbers
+from rlm_dsl.context.columns.spelling import IN_BRACKETS, Spelling, day_of
 from rlm_dsl.context.options import written
 from rlm_dsl.language.types import BOOL, Type
 
@@ -115,7 +115,7 @@ def number_ways(numbers: Sequence[str], said: Spelling) -> list[Way]:
     fit = [
         (decimal, thousands)
         for decimal, thousands in dict.fromkeys(((said.decimal or ".", said.thousands), *SIGNS))
-        if read_numbers(numbers, replace(said, decimal=decimal, thousands=thousands, units=needed))
+        if are_read(numbers, replace(said, decimal=decimal, thousands=thousands, units=needed))
     ]
     made: list[Way] = []
     for decimal, thousands in fit[: 2 if either else 1]:
@@ -126,6 +126,8 @@ def number_ways(numbers: Sequence[str], said: Spelling) -> list[Way]:
             way["thousands"] = thousands
         if needed != said.units:
             way["units"] = needed
+        if not way and not said.decimal and not all(map(reads, numbers)):  # a plus, or a minus behind the number
+            way["decimal"] = "."
         made += [way] if way else []
     return made
 
@@ -215,6 +217,11 @@ def is_null_word(cell: str) -> bool:
 def reads(cell: str) -> bool:
     """Whether a cell reads as a number, a day or a moment as it stands."""
     return next((True for type_, read in READERS if type_ != BOOL and is_read(cell, read)), False)
+
+
+def are_read(cells: Sequence[str], spelling: Spelling) -> bool:
+    """Whether all cells are numbers in a spelling, and read as such."""
+    return all(spelling.number.match(cell) and reads(spelling.value(cell)) for cell in cells)
 
 
 def is_read(cell: str, read: Callable[[str], Any]) -> bool:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from rlm_dsl.context.columns.cell_types import READERS
 
 BLANK = " \t\u00a0\u2009\u202f"
 """What stands between thousands, or between a number and its unit, where a blank is said."""
 APOSTROPHES = "'\u2019"
 IN_BRACKETS = "()"
 """Said as a unit: numbers in brackets are below zero."""
+BETWEEN = re.compile(r"%[A-Za-z]")
+SOLID = re.compile(r"(?:19|20)\d{6,12}\Z", re.ASCII)
+"""A day of digits alone, such as 20261103; other numbers are none."""
 TIMED = ("%H", "%I", "%M", "%S", "%T", "%X", "%c")
 
 
@@ -30,11 +34,13 @@ class Spelling:
     nulls: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    padded: bool = False
+    """Whether blanks stand around numbers and days."""
 
     @property
     def changes(self) -> bool:
         """Whether numbers or days are written otherwise than the language writes them."""
-        return bool(self.dates or self.units or self.thousands or self.decimal not in ("", "."))
+        return bool(self.dates or self.units or self.thousands or self.decimal or self.padded)
 
     def with_nulls(self, texts: Any) -> Any:
         """The texts, null where they are null words."""
@@ -57,6 +63,15 @@ class Spelling:
         return known.take(coded.indices)
 
     def value(self, cell: str) -> str:
+        """A cell as the language writes it, where it is a number or day in this spelling."""
+        bare = cell.strip(BLANK) if self.padded else cell
+        made = self.spelled(bare)
+        return cell if made == bare and not is_plain(bare) else made
+
+    def spelled(self, cell: str) -> str:
+        for each in self.dates:
+            if BETWEEN.sub("", each) == "" and SOLID.match(cell) and (day := day_of(cell, each)) is not None:
+                return day
         found = self.number.match(cell)
         if found is not None:
             digits = found["digits"] or found["bracketed"]
@@ -84,6 +99,17 @@ class Spelling:
         return re.compile(rf"(?:{signed}{bracketed or '|(?P<bracketed>(?!))'})\Z", re.ASCII)
 
 
+def is_plain(cell: str) -> bool:
+    """Whether a cell reads as the language writes numbers, days and moments."""
+    for _, read in READERS:
+        try:
+            read(cell)
+        except (ValueError, KeyError):
+            continue
+        return True
+    return False
+
+
 def day_of(cell: str, form: str) -> str | None:
     """A day or moment of a format in ISO's; a moment with an offset counts as UTC. None for what is none."""
     try:
@@ -93,8 +119,3 @@ def day_of(cell: str, form: str) -> str | None:
     if found.tzinfo is not None:
         found = found.astimezone(datetime.UTC).replace(tzinfo=None)
     return found.isoformat() if any(code in form for code in TIMED) else found.date().isoformat()
-
-
-def read_numbers(cells: Sequence[str], spelling: Spelling) -> bool:
-    """Whether all cells are numbers in a spelling."""
-    return all(spelling.number.match(cell) for cell in cells)

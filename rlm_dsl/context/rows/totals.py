@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal as Exact
 from decimal import InvalidOperation
 from typing import Any, TypeVar
@@ -58,7 +58,11 @@ def is_total(above: Sequence[Sequence[Any]], last: Sequence[Any], whole: bool) -
     if labels:
         return bool(sums or blank)
     if blank:
-        return bool(sums) if whole else 0 in blank and len(blank) * 2 >= len(last) - len(numbers)
+        return (
+            bool(sums) or is_balance(numbers, above)
+            if whole
+            else 0 in blank and len(blank) * 2 >= len(last) - len(numbers)
+        )
     return len(sums) == len(numbers) and all(len(counted(column(above, place))) > 2 for place in sums)
 
 
@@ -134,6 +138,12 @@ def is_sum(number: Exact, cells: Sequence[Any]) -> bool:
         return abs(sum(held, Exact(0)) - number) <= CLOSE * max(map(abs, held))
     except InvalidOperation:
         return False
+
+
+def is_balance(numbers: Mapping[int, Exact], above: Sequence[Sequence[Any]]) -> bool:
+    """Whether each of several numbers is the sum of those above it, though of one alone."""
+    held = [(number, counted(column(above, place))) for place, number in numbers.items()]
+    return len(held) > 1 and all(some and sum(some, Exact(0)) == number for number, some in held)
 
 
 def counted(cells: Sequence[Any]) -> list[Exact]:

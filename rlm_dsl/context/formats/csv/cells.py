@@ -24,7 +24,8 @@ class Cells:
     @staticmethod
     def of(dialect: Dialect, options: ReadingOptions) -> Cells:
         signs = (dialect.decimal, dialect.thousands)
-        return Cells(dialect, Spelling(*signs, options.nulls, listed(options.dates), options.units))
+        said = (options.nulls, listed(options.dates), options.units)
+        return Cells(dialect, Spelling(*signs, *said, dialect.padded))
 
     def texts(self, cells: Any) -> Any:
         """The cells with null for null words, and with the signs that the file has."""

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rlm_dsl.context.columns.cell_types import READERS
-from rlm_dsl.context.columns.spelling import Spelling
+from rlm_dsl.context.columns.spelling import Spelling, is_plain
 from rlm_dsl.context.files.encodings import BOM
 from rlm_dsl.context.options import NO, YES, ReadingOptions, listed, number_signs, written
 from rlm_dsl.context.rows.totals import SAMPLE_ROWS, is_total, shown_total, told_subtotals
@@ -63,6 +63,7 @@ class Dialect:
     passed: int = 0
     sample: tuple[list[str], ...] = ()
     total: str = ""
+    padded: bool = False
 
 
 def find_dialect(content: bytes, options: ReadingOptions, usual: str) -> Dialect:
@@ -98,7 +99,8 @@ def find_dialect(content: bytes, options: ReadingOptions, usual: str) -> Dialect
     quote = '"' if options.quote is None else options.quote
     made = Dialect(delimiter, quote, headed, decimal, thousands, tuple(notes), passed)
     told = (*made.notes, *advice(found, sample, made, options), *below_preamble(sample, found, made, options))
-    return replace(made, notes=told, sample=tuple(records[headed:]), total=total_of(records, prepared, made))
+    made = replace(made, notes=told, sample=tuple(records[headed:]), padded=is_padded(records[headed:], made))
+    return replace(made, total=total_of(records, prepared, made))
 
 
 def earlier(content: bytes, usual: str) -> Dialect:
@@ -263,7 +265,7 @@ class Parts:
 def parts_of(records: Records) -> Parts:
     rows = [record for _, record in records if not record[0].lstrip().startswith(COMMENTS)] or [r for _, r in records]
     widths = Counter(map(len, rows))
-    width = max(widths, key=lambda each: (widths[each], each), default=0)
+    width = max(widths, key=lambda each: (widths[each], each if widths[each] > 1 else 0), default=0)
     first = next((n for n, (_, record) in enumerate(records) if len(record) >= width), 0)
 
     def sign_of(place: int, record: Sequence[str]) -> str:
@@ -331,6 +333,18 @@ def below_preamble(sample: str, parts: Parts, dialect: Dialect, options: Reading
             number = found.data[0][0]
             yield f"from line {number} on {DELIMITERS[each]} seem to separate fields: skip={number - 1} reads them so"
             return
+
+
+def is_padded(records: Sequence[Sequence[str]], dialect: Dialect) -> bool:
+    """Whether blanks stand around numbers or days."""
+    spelling = Spelling(dialect.decimal, dialect.thousands)
+    for record in records[:SAMPLE_ROWS]:
+        for cell in record:
+            if cell[:1] == " " or cell[-1:] == " ":
+                bare = cell.strip(" ")
+                if bare != cell and bare and is_plain(spelling.value(bare)):
+                    return True
+    return False
 
 
 def written_sign(sign: str) -> str:

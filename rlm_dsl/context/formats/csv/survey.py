@@ -149,7 +149,7 @@ def look_at_column(column: Seen | Declared, block: Block, index: int, cells: Cel
 
 def sure(dialect: Dialect) -> list[Any]:
     """What of a dialect tells how records are read."""
-    return [dialect.delimiter, dialect.quote, dialect.headed, dialect.decimal, dialect.thousands]
+    return [dialect.delimiter, dialect.quote, dialect.headed, dialect.decimal, dialect.thousands, dialect.padded]
 
 
 def survey_of_state(state: Mapping[str, Any], columns: Mapping[str, Any]) -> Survey:
