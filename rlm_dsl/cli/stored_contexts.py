@@ -5,6 +5,7 @@ In: NAME=PATH or a `.rlmctx` folder. Out: a line of words. Law: the work is done
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from rlm_dsl.engine.storage.refresh import refresh_context
 from rlm_dsl.engine.storage.store import store_context
 from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.models.settings_file import found_settings
+from rlm_dsl.replay.doctor import found_in, secrets_of
 
 
 def load_context(given: str, to: str | None, memory: str | None, index: bool = False) -> str:
@@ -47,6 +49,8 @@ def load_context(given: str, to: str | None, memory: str | None, index: bool = F
         context = store_context(name, path, folder, where.format, None, progress, limit, where.options)
     if index:
         index_context(context)
+    for held in sorted(found_in(secrets_of(os.environ), path)):
+        note(f"note: {name}: its rows hold the value of {held}, and are kept as they are: keep {folder} as you keep it")
     for noted in context.notes:
         note(f"note: {name}: {safe(noted)}")
     return context_text(context, time.perf_counter() - started)

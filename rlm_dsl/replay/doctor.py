@@ -165,20 +165,24 @@ def on_disk(path: str) -> Path:
 
 def of_secrets(environment: Mapping[str, str], contexts: Mapping[str, str]) -> Iterator[Finding]:
     """Values of the environment that would be taken out of texts which are no secrets, or stand in the data."""
-    secrets = {name: value.strip() for name, value in environment.items() if TELLING.search(name)}
-    secrets = {name: value for name, value in secrets.items() if telling(value)}
+    secrets = secrets_of(environment)
     for name, value in sorted(secrets.items()):
         if len(value) < WEAK and value.isalpha():
             message = f"the value of {name} is a plain word: it is taken out wherever a text has it"
             yield Finding("plain-secret", message, f"rename the variable if it is no secret: unset {name}")
-    held = {name: value.encode("utf-8", "surrogatepass") for name, value in secrets.items()}
     for context, given in contexts.items():
-        for name in sorted(found_in(held, given)):
+        for name in sorted(found_in(secrets, given)):
             message = f"{context} holds the value of {name}: it is taken out of what models read and of the trace"
             yield Finding("secret-in-data", message, "take it out of the data, or out of the environment")
 
 
-def found_in(secrets: Mapping[str, bytes], given: str) -> set[str]:
+def secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """The secrets of an environment by the names of their variables."""
+    named = {name: value.strip() for name, value in environment.items() if TELLING.search(name)}
+    return {name: value for name, value in named.items() if telling(value)}
+
+
+def found_in(secrets: Mapping[str, str], given: str) -> set[str]:
     """Names of the secrets that stand in the first bytes of the data."""
     found: set[str] = set()
     left = LOOKED_THROUGH
@@ -188,7 +192,7 @@ def found_in(secrets: Mapping[str, bytes], given: str) -> set[str]:
         with open_bytes(file.path) as opened:
             content = opened.read(max(0, left))
         left -= len(content)
-        found |= {name for name, value in secrets.items() if value in content}
+        found |= {name for name, value in secrets.items() if value.encode("utf-8", "surrogatepass") in content}
     return found
 
 

@@ -99,6 +99,15 @@ def test_nothing_is_written_through_a_link_or_over_what_lies_beside(recorded_tra
     assert [path.read_text() for path in held] == [MINE] * 3
 
 
+def test_a_kept_context_that_holds_a_secret_says_so(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,body\n1,it is canary-of-the-environment-91b2 here\n")
+    loaded = command(
+        tmp_path, "load", "t=t.csv", SOME_TOKEN="canary-of-the-environment-91b2", OTHER_TOKEN="not-in-there"
+    )
+    assert "rows hold the value of SOME_TOKEN, and are kept as they are" in loaded.err and "OTHER" not in loaded.err
+    assert "canary" not in loaded.out + loaded.err
+
+
 @pytest.mark.parametrize("name", ["looks", "standard-input", "rows-0-9-a.trigrams", "context.json", ".rows.1"])
 def test_nothing_is_written_through_a_link_of_a_kept_context(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.log").write_text("one\ntwo\n")
