@@ -10,7 +10,8 @@ import atexit
 import os
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 
@@ -47,3 +48,33 @@ def end(code: int) -> NoReturn:
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(code)
+
+
+@contextmanager
+def at_most(more: int) -> Iterator[None]:
+    """While open, this process takes so many bytes more than it has, where the system knows such a limit: who asks for
+    more gets a MemoryError. One at a time, as there is one limit."""
+    with LIMITED, limited(more):
+        yield
+
+
+LIMITED = threading.Lock()
+
+
+@contextmanager
+def limited(more: int) -> Iterator[None]:
+    try:
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no file of a disk
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = now + more if hard == resource.RLIM_INFINITY else min(now + more, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if soft == resource.RLIM_INFINITY else min(wanted, soft), hard))
+    except (ImportError, OSError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

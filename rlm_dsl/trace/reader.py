@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError, printable
 from rlm_dsl.common.own_files import require_plain
-from rlm_dsl.trace.archive import folder_of
+from rlm_dsl.common.processes import at_most, physical_memory
+from rlm_dsl.trace.archive import MOST_RATIO, folder_of
 from rlm_dsl.trace.events import Event, read_events
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
 from rlm_dsl.trace.seal import changed_files
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SEE = "see: rlm-dsl verify"
+LEAST_ROOM = 1 << 30
+"""Bytes in memory that any table may take; a large file's may take more."""
 LARGEST_TEXT = 1 << 28
 """Bytes of a text that is held whole: header, program, steps, answer."""
 
@@ -126,11 +129,32 @@ class Trace:
         import pyarrow.parquet as pq
 
         self.looked_at.append(f"payload/{name}.parquet")
+        path = self.folder / "payload" / f"{name}.parquet"
         try:
-            with pa.OSFile(os.fsencode(self.folder / "payload" / f"{name}.parquet")) as file:
-                return pq.read_table(file, columns=columns and list(columns))
+            with pa.OSFile(os.fsencode(path)) as file:
+                most = room_for(file.size())
+                if grows_to(pq.read_metadata(file)) > most:
+                    raise MemoryError
+                file.seek(0)
+                with at_most(most):
+                    return pq.read_table(file, columns=columns and list(columns))
+        except MemoryError:
+            told = f"{self.name}: payload/{name}.parquet would take {LEAST_ROOM >> 30} GiB or more, and is not read"
+            raise UserError(told, SEE) from None
         except (OSError, pa.ArrowException):
             raise UserError(f"{self.name}: payload/{name}.parquet is missing or damaged", SEE) from None
+
+
+def room_for(size: int) -> int:
+    """The bytes that a table's file of this size may become in memory."""
+    return max(LEAST_ROOM, min(physical_memory() // 2, MOST_RATIO * size))
+
+
+def grows_to(metadata: Any) -> int:
+    """The least that a table takes, by what its file says of it: a value has four bytes, and a page its size."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    return sum(max(chunk.total_uncompressed_size, 4 * chunk.num_values) for chunk in chunks)
 
 
 @contextmanager

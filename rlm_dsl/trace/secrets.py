@@ -14,7 +14,7 @@ tells a secret's length and where it stands; whoever has not the rows learns no 
 
 A value of the environment is also found percent-encoded and in base64, as servers and headers repeat it, and so is the
 password of an address (`HTTPS_PROXY=http://me:password@host`). What is not found: other encodings, a secret that is
-split over rows, the end of a private key whose beginning is not in the same text, and keys of shapes that are not listed.
+split over rows, the end of a private key whose beginning is not in the same text, keys of shapes that are not listed.
 """
 
 from __future__ import annotations

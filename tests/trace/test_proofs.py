@@ -255,6 +255,30 @@ def test_every_flipped_byte_of_a_signature_is_found(copied: Path, keys: dict[str
     assert signature_fault(copied, keys["public"]) == "the trace is not signed"
 
 
+def test_every_value_of_an_envelope_counts(copied: Path, keys: dict[str, bytes]) -> None:
+    """But for what DSSE says is a hint, the key's id, and fields that it says are to be passed over: by none of these
+    is another seal signed, or is it signed by another."""
+    from rlm_dsl.trace.signing import signature_fault
+
+    traces.sign(copied, keys["pem"])
+    content = (copied / SIGNATURE).read_bytes()
+    tried = 0
+    for forgery in of_json(copied, SIGNATURE):
+        (copied / SIGNATURE).write_bytes(content)
+        forgery.change(copied)
+        passed_over = forgery.way in ("field added", "field twice", "element twice") or forgery.where.endswith("keyid")
+        passed_over |= forgery.way == "value changed" and forgery.where.split()[2:] in (
+            [],
+            ["signatures"],
+            ["signatures.0"],
+        )
+        if not passed_over:
+            tried += 1
+            assert signature_fault(copied, keys["public"]), (forgery.way, forgery.where)
+        assert signature_fault(copied, keys["other"]), (forgery.way, forgery.where)
+    assert tried > 5
+
+
 def test_a_signature_of_a_changed_seal_fails(copied: Path, trace: Path, keys: dict[str, bytes]) -> None:
     from rlm_dsl.trace.seal import write_seal
 

@@ -11,6 +11,8 @@ import stat
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rlm_dsl import cli, traces
@@ -83,6 +85,40 @@ def test_a_text_that_is_too_large_is_not_held(
         file.truncate(1 << 29)
     with pytest.raises(UserError, match=r"trace\.json has 536,870,912 bytes, and is not read"):
         _ = Trace.open(tmp_path / "a.trace", changed=True).header
+
+
+@pytest.mark.parametrize(("rows", "width"), [(300_000, 1_000), (1_000_000, 0)])
+def test_a_table_that_grows_is_not_held(
+    recorded_trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, width: int
+) -> None:
+    """Of the same text in every row a file has it once; a column of nothing is known by its count before it is read."""
+    trace = tmp_path / "a.trace"
+    shutil.copytree(recorded_trace, trace)
+    assert Trace.open(trace).table("calls").num_rows == 27
+    again = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * width]))
+    path = trace / "payload" / "calls.parquet"
+    pq.write_table(pa.table({"key": again}), path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 200_000
+    monkeypatch.setattr("rlm_dsl.trace.reader.LEAST_ROOM", 1 << 21)
+    with pytest.raises(UserError, match=r"payload/calls\.parquet would take .* or more, and is not read"):
+        Trace.open(trace, changed=True).table("calls")
+
+
+def test_a_packed_trace_with_any_byte_turned_is_refused_or_the_same(recorded_trace: Path, tmp_path: Path) -> None:
+    """All that a zip holds beside its files, such as times and comments, is not read."""
+    packed = traces.pack(recorded_trace, tmp_path / "a.trace.zip")
+    content, wanted = packed.read_bytes(), files_of(recorded_trace)
+    for at in range(0, len(content), len(content) // 150):
+        packed.write_bytes(content[:at] + bytes([content[at] ^ 0x41]) + content[at + 1 :])
+        try:
+            held = Trace.open(packed)
+        except UserError:
+            continue
+        assert files_of(held.folder) == wanted, at
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @needs("cryptography")
