@@ -145,3 +145,9 @@ def test_lines_at_the_end_are_counted_without_blank_ones_and_comments(tmp_path: 
         {"a": 1, "b": 2},
         {"a": 3, "b": 4},
     ]
+
+
+def test_rows_of_a_page_s_tables_that_are_totals_are_counted(tmp_path: Path) -> None:
+    page = "<table><tr><td>a<td>1<tr><td>b<td>2<tr><td>Total<td>3</table><p>Total\t3<table><tr><td>Summe<td>x</table>"
+    told = notes(load("t", written(tmp_path, "a.html", page), format="html"))
+    assert told == "1 rows of tables look like totals of those above them: leave them out where you sum"

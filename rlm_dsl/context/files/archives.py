@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, nearest
+from rlm_dsl.context.files.positioned import Positioned
 from rlm_dsl.context.files.presence import is_file, is_there
 from rlm_dsl.context.files.unpacking import MOST_FILES, require_ratio, require_total
 
@@ -166,32 +167,15 @@ def unpacked(path: str, decompressor: Callable[[Any], Any], packed: int) -> Any:
     return made
 
 
-class _Part(io.RawIOBase):
-    """A part of a file as a stream; owns where it is read, so that several are read at once."""
+class _Part(Positioned):
+    """A part of a file."""
 
     def __init__(self, file: Any, descriptor: int, start: int, size: int) -> None:
-        self.file, self.descriptor, self.start, self.size, self.at = file, descriptor, start, size, 0
+        super().__init__(size)
+        self.file, self.descriptor, self.start = file, descriptor, start
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self.at = offset + (0, self.at, self.size)[whence]
-        return self.at
-
-    def readinto(self, view: Any) -> int:
-        held = self.take(len(view))
-        view[: len(held)] = held
-        return len(held)
-
-    def readall(self) -> bytes:
-        return b"".join(iter(lambda: self.take(STEP), b""))
-
-    def take(self, size: int) -> bytes:
-        held = os.pread(self.descriptor, max(0, min(size, self.size - self.at)), self.start + self.at)
+    def take(self, wanted: int) -> bytes:
+        held = os.pread(self.descriptor, max(0, min(wanted, self.size - self.at)), self.start + self.at)
         self.at += len(held)
         return held
 

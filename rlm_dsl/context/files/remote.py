@@ -7,7 +7,6 @@ message; a file that changes while it is read is refused.
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.context.files import object_storage, web
 from rlm_dsl.context.files.globs import fixed_folder, has_wildcard, name_pattern
+from rlm_dsl.context.files.positioned import Positioned
 
 STORES = ("s3", "gs", "az")
 WEB = ("https", "http")
@@ -133,35 +133,17 @@ def open_remote(path: str) -> Iterator[Any]:
         yield Ranges(size, lambda start, end: place.fetch(path, start, end, version), pool)
 
 
-class Ranges(io.RawIOBase):
-    """A file of known size as a stream of ranges; owns where it is read, and what is on its way."""
+class Ranges(Positioned):
+    """A file of known size as a stream of ranges; owns what is on its way."""
+
+    step = WINDOW
 
     def __init__(self, size: int, fetch: Callable[[int, int], bytes], pool: ThreadPoolExecutor) -> None:
-        self.size, self.fetch, self.pool = size, fetch, pool
-        self.at = self.begin = 0
+        super().__init__(size)
+        self.fetch, self.pool = fetch, pool
+        self.begin = 0
         self.held = b""
         self.pending: deque[tuple[int, Future[bytes]]] = deque()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self.at = offset + (0, self.at, self.size)[whence]
-        return self.at
-
-    def tell(self) -> int:
-        return self.at
-
-    def readinto(self, view: Any) -> int:
-        held = self.take(len(view))
-        view[: len(held)] = held
-        return len(held)
-
-    def readall(self) -> bytes:
-        return b"".join(iter(lambda: self.take(WINDOW), b""))
 
     def take(self, wanted: int) -> bytes:
         """The next bytes, not beyond a range."""

@@ -11,6 +11,7 @@ import io
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -28,24 +29,39 @@ SLIDES: Table = table(slide=INT, title=TEXT, text=TEXT, notes=TEXT)
 CELLS = " | "
 
 
-def load_docx(request: LoadRequest) -> Loaded:
-    """Each paragraph a row. Raises UserError for one file that cannot be opened; in a folder such files are noted."""
-    try:
-        from docx import Document
-    except ImportError:
-        raise UserError("Word files need python-docx", "pip install 'rlm-dsl[office]'") from None
-    rows_of = partial(opened, opener=Document, rows_of=paragraphs, many=is_many(request.given))
-    return load_document_rows("docx", request, (".docx",), PARAGRAPHS, rows_of)
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A kind of files of an office suite: what is told of them, who opens them, what their rows are."""
+
+    name: str
+    said: str
+    library: str
+    opener: Callable[[], Callable[[Any], Any]]
+    schema: Table
+    rows_of: Callable[[Any, Counter[str]], Iterator[Row]]
+
+    def load(self, request: LoadRequest) -> Loaded:
+        """Raises UserError for one file that cannot be opened; in a folder such files are noted."""
+        try:
+            opener = self.opener()
+        except ImportError:
+            raise UserError(f"{self.said} files need {self.library}", "pip install 'rlm-dsl[office]'") from None
+        rows_of = partial(opened, opener=opener, rows_of=self.rows_of, many=is_many(request.given))
+        return load_document_rows(self.name, request, (f".{self.name}",), self.schema, rows_of)
 
 
-def load_pptx(request: LoadRequest) -> Loaded:
-    """Each slide a row. Raises UserError for one file that cannot be opened; in a folder such files are noted."""
-    try:
-        from pptx import Presentation
-    except ImportError:
-        raise UserError("PowerPoint files need python-pptx", "pip install 'rlm-dsl[office]'") from None
-    rows_of = partial(opened, opener=Presentation, rows_of=slides, many=is_many(request.given))
-    return load_document_rows("pptx", request, (".pptx",), SLIDES, rows_of)
+def open_document() -> Callable[[Any], Any]:
+    from docx import Document
+
+    opener: Callable[[Any], Any] = Document
+    return opener
+
+
+def open_presentation() -> Callable[[Any], Any]:
+    from pptx import Presentation
+
+    opener: Callable[[Any], Any] = Presentation
+    return opener
 
 
 def opened(
@@ -119,21 +135,19 @@ def texts_of(shape: Any) -> Iterator[str]:
         yield shape.text_frame.text
 
 
-DOCX = Format(
-    name="docx",
-    summary="a row a paragraph of a Word file",
-    load=load_docx,
-    endings=(".docx",),
-    many=True,
-    extra="office",
-    options=("columns",),
-)
-PPTX = Format(
-    name="pptx",
-    summary="a row a slide",
-    load=load_pptx,
-    endings=(".pptx",),
-    many=True,
-    extra="office",
-    options=("columns",),
-)
+def office_format(kind: Office, summary: str) -> Format:
+    return Format(
+        name=kind.name,
+        summary=summary,
+        load=kind.load,
+        endings=(f".{kind.name}",),
+        many=True,
+        extra="office",
+        options=("columns",),
+    )
+
+
+WORD = Office("docx", "Word", "python-docx", open_document, PARAGRAPHS, paragraphs)
+POWERPOINT = Office("pptx", "PowerPoint", "python-pptx", open_presentation, SLIDES, slides)
+DOCX = office_format(WORD, "a row a paragraph of a Word file")
+PPTX = office_format(POWERPOINT, "a row a slide")

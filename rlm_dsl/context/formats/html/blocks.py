@@ -20,6 +20,7 @@ from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.formats.html.tokens import Token, resolve_references, shown_tokens, tokens, with_alternatives
 from rlm_dsl.context.options import NO, NO_OPTIONS, ReadingOptions
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows, title
+from rlm_dsl.context.rows.totals import label_of, number_of
 from rlm_dsl.language.types import TEXT, Table, table
 
 ENDINGS = (".html", ".htm", ".xhtml")
@@ -35,6 +36,8 @@ BLOCKS = frozenset(HEADINGS) | frozenset(
 CLOSED_BY_THE_NEXT = frozenset("p li dt dd tr option".split())
 CELLS = ("td", "th")
 ROWS = ("tr", "table", "tbody", "thead", "tfoot")
+BETWEEN_CELLS = "\t"
+TOTALS = "rows of tables look like totals of those above them: leave them out where you sum"
 CELL = None
 """Among a block's pieces: here a cell begins."""
 MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -73,9 +76,16 @@ def page_rows(read: Read, counts: Counter[str], options: ReadingOptions) -> Iter
         start = byte + size(before, encoding) if placed else None
         line += before.count("\n")
         end = start + size(held, encoding) if start is not None else None
+        counts[TOTALS] += block.tag == "tr" and is_total_of_cells(block.text)
         yield Row(line, start, end, (block.tag, block.heading, block.text))
         line += held.count("\n")
         at, byte = block.end, end or 0
+
+
+def is_total_of_cells(text: str) -> bool:
+    """Whether a table's row is called as a total is, and has a number."""
+    cells = text.split(BETWEEN_CELLS)
+    return label_of(cells[0]) == "" and any(number_of(cell) is not None for cell in cells[1:])
 
 
 def size(text: str, encoding: str) -> int:
@@ -204,7 +214,7 @@ def finish_block(page: Open) -> Iterator[Block]:
 
 
 def preformatted_text(pieces: list[str | None]) -> str:
-    whole = "".join("\t" if piece is CELL else piece for piece in pieces)
+    whole = "".join(BETWEEN_CELLS if piece is CELL else piece for piece in pieces)
     return whole.removeprefix("\r").removeprefix("\n")
 
 
