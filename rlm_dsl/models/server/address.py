@@ -19,6 +19,8 @@ CALLS = re.compile(
 PORTS = {"http": 80, "https": 443}
 LOCAL = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0|.*\.local|.*\.localhost|[^.\[\]:]+", re.IGNORECASE)
 """Hosts of this machine or its own network, which seldom have a certificate."""
+WEIGHTS = re.compile(r"local:[0-9a-f]{32}")
+"""What stands for the address of a server that a run starts itself, by its model's digest."""
 EXAMPLE = "such as https://api.openai.com/v1 or http://localhost:8000/v1"
 
 
@@ -26,6 +28,8 @@ def server_address(given: str) -> str:
     """The canonical address: scheme and host in small letters, no port that goes without saying, no slash at the end.
     Raises UserError for what is no address of a server."""
     text = given.strip()
+    if WEIGHTS.fullmatch(text):
+        return text
     if not text:
         raise UserError("the server's address is empty", EXAMPLE, code="address")
     if re.search(r"[\s\x00-\x1f\x7f]", text):
@@ -90,6 +94,8 @@ def scheme_of(text: str) -> str:
 
 def is_local(address: str) -> bool:
     """Whether a server stands on this machine or in its own network."""
+    if WEIGHTS.fullmatch(address):
+        return True
     host = urlsplit(address).hostname or ""
     number = number_of(host)
     if number is not None:

@@ -38,7 +38,7 @@ class Endpoint:
     """Owns one client for one server. `now` gives seconds since the epoch, for Retry-After dates; `known` is how its
     models are asked, as far as that was found out before, `usual` how others are, and `learnt` is told of more; `heard`
     is told of the headers of each reply. Headers and query are sent with each request; `key_header` carries the key in
-    Authorization's stead.
+    Authorization's stead. `reached` gives address and key of a server that is started when it is first asked.
     """
 
     def __init__(
@@ -57,13 +57,14 @@ class Endpoint:
         usual: Dialect = USUAL,
         learnt: Callable[[str, Dialect], None] = lambda model, dialect: None,
         heard: Callable[[Mapping[str, str]], None] = lambda headers: None,
+        reached: Callable[[], tuple[str, str]] | None = None,
     ) -> None:
         self.base_url, self.redact, self.now = base_url, redact, now
         self.api_key, self.timeout = api_key, timeout_seconds
         self.headers, self.query, self.key_header, self.key_name = headers or {}, query or {}, key_header, key_name
         self.client: AsyncOpenAI | None = None
         self.dialects = Dialects(dict(known or {}), learnt, usual)
-        self.heard = heard
+        self.heard, self.reached = heard, reached
 
     def opened(self) -> AsyncOpenAI:
         """The client, made on first use: inside the loop that uses it, and only by runs that ask a model."""
@@ -71,6 +72,9 @@ class Endpoint:
             if not self.api_key and self.base_url == DEFAULT_URL:
                 hint = f"set {self.key_name}, or name another server with --base-url"
                 raise RequestRefused("there is no key for the model server", hint, code="key")
+            address = self.base_url
+            if self.reached is not None:
+                address, self.api_key = self.reached()
             import openai
 
             headers = dict(self.headers)
@@ -78,7 +82,7 @@ class Endpoint:
                 headers |= {self.key_header: self.api_key or "none"}
             self.client = openai.AsyncOpenAI(
                 api_key=self.api_key or "none",
-                base_url=self.base_url,
+                base_url=address,
                 max_retries=0,
                 timeout=self.timeout,
                 default_headers=headers or None,

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.server.address import is_local
+from rlm_dsl.models.local.choice import with_local_models
+from rlm_dsl.models.server.address import WEIGHTS, is_local
 from rlm_dsl.models.server.client import Endpoint
 from rlm_dsl.models.server.servers import Keys, endpoint_of
 from rlm_dsl.models.settings import OUTPUT, Settings
@@ -58,6 +59,14 @@ def limits_of(endpoint: Endpoint) -> ServerLimits:
     return ServerLimits(count(told.get("total_slots")) or listed or None, windows, isinstance(generation, Mapping))
 
 
+def limits_at(url: str, settings: Settings, keys: Keys) -> ServerLimits:
+    """What is told by a server, or known of one that is started when it is first asked."""
+    if WEIGHTS.fullmatch(url):
+        serving = settings.local.get(url)
+        return ServerLimits() if serving is None else ServerLimits(serving.slots, {"": serving.window}, grammar=True)
+    return limits_of(endpoint_of(settings, keys, url))
+
+
 def windows_of(models: Any) -> dict[str, int]:
     """Each model's window, where a list of models tells it."""
     listed = models.get("data") if isinstance(models, Mapping) else None
@@ -75,13 +84,14 @@ def count(value: Any) -> int | None:
 
 
 def within_limits(settings: Settings, keys: Keys) -> Settings:
-    """The settings of a run, narrowed to what its local servers tell: requests in flight, the window, and the length
-    of answers for which the user names none."""
+    """The settings of a run, with its own weights read, and narrowed to what its local servers tell: requests in
+    flight, the window, and the length of answers for which the user names none."""
+    settings = with_local_models(settings)
     chosen = settings.by_alias()
     urls = {model.base_url for model in chosen.values() if is_local(model.base_url)} - settings.unsaid
     if not urls:
         return settings
-    found = {url: limits_of(endpoint_of(settings, keys, url)) for url in sorted(urls)}
+    found = {url: limits_at(url, settings, keys) for url in sorted(urls)}
     slots = {url: limits.slots for url, limits in found.items() if limits.slots}
     windows = [
         window

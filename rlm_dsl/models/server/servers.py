@@ -16,9 +16,11 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Announced, Log
 from rlm_dsl.models.budget import Budgeted, Spending
 from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.local.process import SERVERS
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.server.address import WEIGHTS
 from rlm_dsl.models.server.client import Endpoint
 from rlm_dsl.models.server.dialects import USUAL, Dialect
 from rlm_dsl.models.server.one_ahead import OneAhead, Standing
@@ -116,6 +118,8 @@ def endpoint_of(settings: Settings, keys: Keys, url: str, redact: Callable[[str]
             f"if it is meant, say so: --base-url {url}",
         )
     server = settings.server(url)
+    if WEIGHTS.fullmatch(url):
+        more["reached"] = lambda: local_server(settings, url)
     return Endpoint(
         url,
         keys.of(server),
@@ -128,6 +132,16 @@ def endpoint_of(settings: Settings, keys: Keys, url: str, redact: Callable[[str]
         key_name=server.key,
         **more,
     )
+
+
+def local_server(settings: Settings, url: str) -> tuple[str, str]:
+    """The address and the key of a server of the run's own, started if it does not run. Raises UserError."""
+    serving = settings.local.get(url)
+    if serving is None:
+        hint = "name them where they lie: --model local:PATH.gguf"
+        raise UserError(f"the weights of {url.removeprefix('local:')[:12]}… are not at hand", hint, code="local")
+    server = SERVERS.at(serving)
+    return server.address, server.key
 
 
 def check_servers(settings: Settings, environment: Mapping[str, str]) -> None:

