@@ -193,6 +193,14 @@ def test_a_run_on_the_users_own_weights_is_recorded_verified_and_known_wherever_
     assert read_weights(smollm()).url in held and key not in held and str(smollm()) not in held and header
     moved = tmp_path / "moved.gguf"
     moved.symlink_to(smollm())
+    more = {"t": [*ROWS, {"text": "Please pay me back."}]}
+    with pytest.raises(UserError, match="are not at hand"):
+        rlm_dsl.rerun(tmp_path / "t", more, store=":memory:", to=tmp_path / "without")
+    try:
+        again = rlm_dsl.rerun(tmp_path / "t", more, model=f"local:{moved}", store=":memory:", to=tmp_path / "more")
+        assert len(again.result.value) == 3 and again.result.spent.calls == 1
+    finally:
+        SERVERS.stop()
     assert ran(tmp_path, f"local:{moved}").spent.calls == 0 and not SERVERS.held, "known answers need no server"
 
 

@@ -57,7 +57,7 @@ def command(
     Example: rlm-dsl run program.rlm --context tickets=tickets.csv --model gpt-5-mini --trace run.trace
     """
     from rlm_dsl.cli.approval import DryRun, asking, dry
-    from rlm_dsl.cli.render.dry_run import dry_run_text
+    from rlm_dsl.cli.render.estimate import dry_run_text
     from rlm_dsl.cli.render.result import result_text
     from rlm_dsl.cli.render.steps import one_answer_lines
     from rlm_dsl.engine.run import run_program

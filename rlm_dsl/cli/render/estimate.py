@@ -1,11 +1,20 @@
-"""An estimate: what a round asks and may cost, in a line.
+"""An estimate: what a round asks and may cost, and what the rounds after it may ask.
 
-In: an estimate. Out: text. Law: a price that is not known is not guessed.
+In: a round's estimate, the program. Out: text. Law: a price that is not known is not guessed; nothing is asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from rlm_dsl.cli.output import safe
+from rlm_dsl.cli.render.plan import plan_of
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
 from rlm_dsl.models.budget import Estimate
+from rlm_dsl.plan.bounds import bounds
+from rlm_dsl.plan.explain import bound_lines
 
 
 def estimate_text(estimate: Estimate) -> str:
@@ -23,3 +32,13 @@ def estimate_text(estimate: Estimate) -> str:
         return told
     least, most = estimate.by_batch
     return f"{told}, or ${least:,.4f} to ${most:,.4f} as far as the Batch API answers"
+
+
+def dry_run_text(estimate: Estimate, source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:
+    """What a run would ask: its first round as counted, the others as bounded."""
+    _, plan, _ = plan_of(source, contexts, params)
+    all_ = bounds(plan, {known: context.count for known, context in contexts.items()})
+    later = [bound for bound in all_ if bound.step != estimate.step]
+    lines = [f"would ask  {estimate_text(estimate)}"]
+    lines += [f"later      {line}" for line in bound_lines(later)] if later else []
+    return safe("\n".join([*lines, "nothing was asked"]))
