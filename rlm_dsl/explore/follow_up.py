@@ -56,7 +56,7 @@ def follow_up(
     approve: Approve = approve_all,
 ) -> Result:
     """Ask a question over what a finished run found. Models are the parent's but for those named in `models`, at
-    `base_url` where it says one; of `settings` counts how servers are reached, the budget and the turns. `noted` hears
+    `base_url` where it says one, which without `models` is the root's; of `settings` counts how servers are reached, the budget and the turns. `noted` hears
     of data that is other than it was.
 
     Raises UserError as `answer_question` does, and for data that is not what it was and was not named for it.
@@ -128,6 +128,8 @@ def settings_now(trace: Trace, settings: Settings, models: Mapping[str, str | Mo
     if again.proxies or again.rows_per_call:
         raise UserError(f"{trace.name} was asked as a tuned file says", "go on from a run without one")
     chosen = {alias: again.chosen(alias) for alias in again.models}
+    if base_url and not models and "root" in chosen:
+        models = {"root": chosen["root"].model}
     for alias, model in models.items():
         old = chosen.get(alias) or chosen.get("root")
         if isinstance(model, str):

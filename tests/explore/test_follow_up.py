@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,14 @@ def test_new_rows_are_asked_by_the_parents_model_and_the_root_may_be_another(des
     models = Trace.open(desk.folder / "then.trace").header["models"]
     assert (models["root"]["model"], models["sub"]["model"]) == ("another", "m")
     assert rlm_dsl.verify(desk.folder / "then.trace").ok
+    with serve(script=[BY_TOPIC]) as elsewhere:
+        moved = rlm_dsl.ask(
+            "and by topic?",
+            continue_from=desk.folder / "first.trace",
+            base_url=elsewhere.base_url,
+            store=desk.store(),
+        )
+        assert moved.value == COUNTS and elsewhere.calls == 1, "the root alone is asked elsewhere"
 
 
 def test_data_that_changed_is_refused_unless_it_is_named_and_then_it_is_told(desk: Desk) -> None:
@@ -166,4 +175,7 @@ def test_the_command_goes_on_and_show_and_the_page_tell_the_parent(
     assert command_line(["show", trace]) == 0
     assert f"goes on   first.trace ({FIRST})  head " in capsys.readouterr().out
     assert traces.show(trace).as_json()["parent"]["question"] == FIRST
+    if importlib.util.find_spec("jinja2"):
+        assert command_line(["view", trace, "--out", str(desk.folder / "page.html")]) == 0
+        assert f"goes on from first.trace ({FIRST})" in (desk.folder / "page.html").read_text()
     assert command_line(["ask", "and?", "--continue", first, "--mode", "direct", "--no-trace"]) == 2
