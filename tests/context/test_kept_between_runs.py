@@ -99,6 +99,16 @@ def test_many_files_that_come_change_and_go(tmp_path: Path) -> None:
             same(kept(pattern, folder, each), pattern, each)
 
 
+def test_what_does_not_fit_is_counted_once_where_a_file_in_the_middle_changes(tmp_path: Path) -> None:
+    folder, data, declared = tmp_path / "kept", tmp_path / "data", "table(path: text, a: int)"
+    for day in (1, 2, 3):
+        written(data, f"{day}.jsonl", '{"a": 1}\n{"a": "x"}\n')
+    same(kept(str(data), folder, declared), str(data), declared)
+    for content in ('{"a": 1}\n{"a": "y"}\n', '{"a": 1}\n{"a": 7}\n', '{"b": 1}\n'):
+        written(data, "2.jsonl", content)
+        same(kept(str(data), folder, declared), str(data), declared)
+
+
 def test_what_is_read_otherwise_is_kept_apart_and_what_is_broken_is_made_anew(tmp_path: Path) -> None:
     path, folder = written(tmp_path, "t.csv", "id;x\n1;2,5\n2;3\n"), tmp_path / "kept"
     for options in (NO_OPTIONS, ReadingOptions(header="no"), ReadingOptions(totals="no")):

@@ -108,6 +108,9 @@ def test_where_not_all_rows_are_known_a_label_or_a_blank_first_cell_tells() -> N
     assert is_total(ABOVE, ["Total", 800, 600.0], False) and is_total(ABOVE, ["", 800, 600.0], False)
     assert not is_total(ABOVE, ["d", 8, 6.0], False)
     assert not is_total(ABOVE[:1], ["Total", 1, 2.5], True)
+    wide: list[list[object]] = [["a", "b", "c", n] for n in range(3)]
+    assert not is_total(wide, ["", "b", "c", 7], False) and not is_total(wide, ["a", "", "", 7], False)
+    assert is_total(wide, ["", "", "c", 7], False)
     assert [label_of(cell) for cell in ("Sum", "sum: ", "Total sales", "Sumatra", 7)] == ["", "", " sales", None, None]
 
 

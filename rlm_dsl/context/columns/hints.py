@@ -20,6 +20,8 @@ MOST = 500
 """Cells that are looked at."""
 SHOWN = 5
 """Columns that a note names, and notes on columns."""
+FIRST = 20
+"""Cells that are looked at first."""
 LEAST = 0.8
 """The share of cells that must read as numbers or days, so that the others are odd ones among them."""
 NULL_WORDS = frozenset(
@@ -85,6 +87,8 @@ def advice(cells: Iterable[str | None], said: Spelling) -> Advice | None:
     rest = [cell for cell in held if cell not in nulls]
     if not rest or len(nulls) > 8 or sum(DIGIT.search(cell) is not None for cell in rest) < LEAST * len(rest):
         return None
+    if 2 * sum(map(may_be_value, rest[:FIRST])) < len(rest[:FIRST]):  # most columns of texts end here
+        return None
     empty: Way = {"nulls": (*said.nulls, *nulls)} if nulls else {}
     plain = [cell for cell in rest if reads(cell)]
     if len(plain) == len(rest):
@@ -99,6 +103,13 @@ def advice(cells: Iterable[str | None], said: Spelling) -> Advice | None:
         return Advice(tuple(numbers), tuple({**way, **empty} for way in found), odd)
     odd = tuple(cell for cell in rest if cell not in plain)
     return Advice((), (), odd) if len(plain) >= LEAST * len(rest) and not any(map(is_id, odd)) else None
+
+
+def may_be_value(cell: str) -> bool:
+    """Whether a cell may be a number or a day in some spelling."""
+    found = AFFIXED.match(cell)
+    known = found is not None and {found["before"], found["after"].rstrip()} <= {"", *UNITS}
+    return known or DAY_LIKE.match(cell) is not None or reads(cell)
 
 
 def number_ways(numbers: Sequence[str], said: Spelling) -> list[Way]:

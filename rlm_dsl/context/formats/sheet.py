@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal as Exact
+from itertools import chain, islice
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
@@ -103,10 +104,11 @@ def odd_columns(
     for place, name in enumerate(names):
         if not name or columns[name].found != TEXT:
             continue
-        cells = [(at, sheet.rows[at][place]) for at in numbers if sheet.rows[at][place] not in ("", None)]
-        odd = next(((at, cell) for at, cell in cells if isinstance(cell, str) and not reads(cell)), None)
+        cells = ((at, sheet.rows[at][place]) for at in numbers if sheet.rows[at][place] not in ("", None))
+        held = list(islice(cells, MOST))
+        odd = next(((at, cell) for at, cell in chain(held, cells) if isinstance(cell, str) and not reads(cell)), None)
         if odd is not None:
-            known = [shown(cell) or "" for _, cell in cells[:MOST]]
+            known = [shown(cell) or "" for _, cell in held]
             yield OddColumn(name, known, odd[1], f"row {sheet.first + odd[0]}")
 
 

@@ -72,7 +72,7 @@ def labelled_rows(rows: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
         (at, place)
         for at, row in enumerate(rows)
         for place, cell in enumerate(row)
-        if label_of(cell) == "" and any(number_of(other) is not None for other in row)
+        if isinstance(cell, str) and label_of(cell) == "" and any(number_of(other) is not None for other in row)
     ]
 
 

@@ -40,6 +40,8 @@ class Appended:
     loaded: Loaded
     kept: Sequence[StoredPart]
     again: Sequence[str] | None = ()
+    first_again: str = ""
+    """The first source of which rows that were kept are read again, as it was edited or another came before it."""
 
 
 def refresh_context(folder: Path, progress: Progress | None = None, memory: int | None = None) -> tuple[str, int]:
@@ -59,7 +61,8 @@ def refresh_context(folder: Path, progress: Progress | None = None, memory: int 
             parts = [*more.kept, part]
             made = manifest_of(folder, manifest.given, more.loaded, parts, notes, manifest.options)
             write_manifest(folder, made)
-            return f"grown: {changed}", part.past - part.first
+            told = f"read again from {more.first_again} on" if more.first_again else "grown"
+            return f"{told}: {changed}", part.past - part.first
     given = source_path(manifest.given, manifest, folder)
     now = NO_OPTIONS if manifest.options.earlier else manifest.options
     kind, declared = kind_of(manifest), declared_in(manifest)
@@ -143,8 +146,11 @@ def read_more_tables(manifest: Manifest, folder: Path, given: str, progress: Pro
     if loaded.format != manifest.format or not gives_what_is_kept(loaded.schema, found):
         return None
     if manifest.declared is not None:
+        if more.kept < len(old) and any(cast[1] or cast[2] for cast in manifest.declared.casts):
+            return None  # some of what did not fit stands in rows that are read again
         loaded = cast_loaded(loaded, manifest.type, given, "", manifest.declared.casts)
-    return Appended(loaded, parts_before(manifest, folder, more.kept), None)
+    first_again = old[more.kept].shown if more.kept < len(old) else ""
+    return Appended(loaded, parts_before(manifest, folder, more.kept), None, first_again)
 
 
 def declared_in(manifest: Manifest) -> Table | None:
