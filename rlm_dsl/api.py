@@ -301,7 +301,8 @@ def verify(
     last one that is checked, by name or number; `head` is the head that was kept, or
     several of which it must have one."""
     given = given_contexts(contexts or {})
-    heads = () if head is None else {whole_head(each) for each in ((head,) if isinstance(head, str) else head)}
+    told = () if head is None else (head,) if isinstance(head, str) else head
+    heads = dict.fromkeys(map(whole_head, told), "")
     if head is not None and not heads:
         raise UserError("no head is given", "give the one that was kept; without any, leave `head` out")
     opened = Trace.open(Path(trace), unfinished=True, changed=True)

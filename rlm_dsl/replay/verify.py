@@ -7,7 +7,7 @@ checked, whatever failed before it.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,8 +64,8 @@ class _Check:
     """The recorder's, so that requests render as they did."""
     public_key: bytes | None = None
     """Whose signature the seal must have."""
-    heads: Collection[str] = ()
-    """The heads that were kept, of which the log's must be one; none where none was."""
+    heads: Mapping[str, str] = field(default_factory=dict)
+    """The heads that were kept, of which the log's must be one, with the names of their traces; none where none was."""
     unknown: tuple[str, ...] = ()
     """Marks of which the rows do not tell what they stand for."""
     levels: list[Level] = field(default_factory=list)
@@ -136,15 +136,16 @@ def verify(
     environment: Mapping[str, str],
     public_key: bytes | None = None,
     level: str = LEVELS[-1],
-    heads: Collection[str] = (),
+    heads: Mapping[str, str] | None = None,
 ) -> Report:
     """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
     whose signature the seal must have; `level` is the last one that is checked; `heads` are those that were kept, of
-    which the trace's must be one. Raises UserError for data under a name that the trace does not have."""
+    which the trace's must be one, with the names that they were kept under. Raises UserError for data under a name that
+    the trace does not have."""
     started = time.perf_counter()
     require_names(given, recorded_names(trace, given))
     with collected_seldom():
-        check = check_levels(trace, given, environment, public_key, level, heads)
+        check = check_levels(trace, given, environment, public_key, level, heads or {})
     head = check.log[0] if check.log else ""
     return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
 
@@ -163,7 +164,7 @@ def check_levels(
     environment: Mapping[str, str],
     public_key: bytes | None,
     level: str,
-    heads: Collection[str],
+    heads: Mapping[str, str],
 ) -> _Check:
     """The levels, one after the other."""
     check = _Check(trace, given, Redaction.of(environment), public_key=public_key, heads=heads)
@@ -190,10 +191,12 @@ def _chain(check: _Check) -> None:
         found = [Divergence("D01", "chain", "no line is as it was written", cause=LINE_ENDS, next_command=MEND)]
     if check.heads and head not in check.heads:
         found = [*found, Divergence("D01", "chain", "its head is not one that was kept", kept(check.heads), head)]
-    return check.add("chain", count, "events, to the head that was kept" if check.heads else "events", found)
+    under = f" as {name}" if (name := check.heads.get(head)) else ""
+    told = f"events, to the head that was kept{under}" if check.heads else "events"
+    return check.add("chain", count, told, found)
 
 
-def kept(heads: Collection[str]) -> str:
+def kept(heads: Mapping[str, str]) -> str:
     return next(iter(heads)) if len(heads) == 1 else f"{len(heads):,} heads"
 
 

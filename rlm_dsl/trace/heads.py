@@ -29,21 +29,21 @@ def keep_head(path: Path, head: str, name: str) -> None:
         ) from None
 
 
-def kept_heads(path: Path) -> frozenset[str]:
-    """The heads that a file holds; blank lines and what follows `#` are left out. Raises UserError with the place of a
-    line that holds none, and for a file without any."""
+def kept_heads(path: Path) -> dict[str, str]:
+    """The heads that a file holds, with their names; blank lines and what follows `#` are left out. Raises UserError
+    with the place of a line that holds none, and for a file without any."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
         told = failure.strerror if isinstance(failure, OSError) else "it is no text"
         raise UserError(f"{path} cannot be read: {told}", "name the file that `heads:` in rlm-dsl.yaml names") from None
-    found = set()
+    found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if head := line.split("#", 1)[0].split(maxsplit=1)[:1]:
-            found.add(whole_head(head[0], f"{path}:{number}: "))
+        if held := line.split("#", 1)[0].split(maxsplit=1):
+            found[whole_head(held[0], f"{path}:{number}: ")] = held[1].strip() if len(held) > 1 else ""
     if not found:
         raise UserError(f"{path} holds no head", "name the file that `heads:` in rlm-dsl.yaml names")
-    return frozenset(found)
+    return found
 
 
 def whole_head(text: str, where: str = "") -> str:

@@ -91,15 +91,16 @@ def test_a_blessing_changed_by_hand_passes_no_test(folder: Path, capsys: pytest.
     sound = blessed.read_text()
     entry = sound.partition("\n")[2]
     digest = sound.partition("digest: ")[2].split("\n")[0].strip("'")
+    at = next(number for number, line in enumerate(sound.splitlines(), 1) if "value: 7" in line)
     by_hand = {
         "another value": (sound.replace("value: 7", "value: 8"), "changed by hand"),
         "another digest": (sound.replace(digest, digest[:-1] + ("0" if digest[-1] != "0" else "1")), "changed by hand"),
         "a digest alone": (sound.partition("  parts:")[0].replace(digest, "f" * 64), "another answer than was blessed"),
         "another head": (re.sub(r"head: '?[0-9a-f]{64}'?", f"head: '{'0' * 64}'", sound), "another trace of this name"),
-        "a name twice": (sound + entry, "has a name twice"),
+        "a name twice": (sound + entry, "line 2 has a name twice"),
         "a field twice": (sound.replace("  digest:", "  digest: odd\n  digest:"), "has a name twice"),
         "one field more": (sound.replace("  digest:", "  odd: 1\n  digest:"), "is not what `rlm-dsl bless` writes"),
-        "an anchor": (sound.replace("value: 7", "value: &a 7"), "has an anchor or a tag"),
+        "an anchor": (sound.replace("value: 7", "value: &a 7"), f"line {at} has an anchor or a tag"),
         "nothing": ("", "is not what `rlm-dsl bless` writes"),
         "a comment": ("# nothing\n", "is not what `rlm-dsl bless` writes"),
         "a list": ("[]\n", "is not what `rlm-dsl bless` writes"),

@@ -251,7 +251,8 @@ def test_heads_are_kept_in_a_file_and_looked_up(tmp_path: Path) -> None:
     data = ["--context", f"tickets={tmp_path / 'tickets.csv'}"]
     [line] = (tmp_path / "heads.txt").read_text().splitlines()
     assert line == f"{Trace.open(trace).head}  run.trace"
-    assert command(tmp_path, "verify", "run.trace", "--heads", "heads.txt", *data).code == 0
+    kept = command(tmp_path, "verify", "run.trace", "--heads", "heads.txt", *data)
+    assert kept.code == 0 and "events, to the head that was kept as run.trace" in kept.out
     (tmp_path / "heads.txt").write_text(f"{'0' * 64}  another\n")
     refused = command(tmp_path, "verify", "run.trace", "--heads", "heads.txt", *data)
     assert refused.code == 1 and "its head is not one that was kept" in refused.out

@@ -48,7 +48,7 @@ def command(
 
     paths = paths_alone(contexts)
     key = file_bytes(public_key) if public_key else None
-    known = {*map(whole_head, heads), *(kept_heads(Path(kept)) if kept else ())}
+    known = {**(kept_heads(Path(kept)) if kept else {}), **dict.fromkeys(map(whole_head, heads), "")}
     report = verify_trace(
         Trace.open(Path(trace), unfinished=True, changed=True), paths, os.environ, key, level_named(level), known
     )
