@@ -56,8 +56,8 @@ def follow_up(
     approve: Approve = approve_all,
 ) -> Result:
     """Ask a question over what a finished run found. Models are the parent's but for those named in `models`, at
-    `base_url` where it says one, which without `models` is the root's; of `settings` counts how servers are reached, the budget and the turns. `noted` hears
-    of data that is other than it was.
+    `base_url` where it says one, which without `models` is the root's; of `settings` counts how servers are reached,
+    the budget and the turns. `noted` hears of data that is other than it was.
 
     Raises UserError as `answer_question` does, and for data that is not what it was and was not named for it.
     """

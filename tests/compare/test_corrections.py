@@ -94,6 +94,7 @@ def test_what_cannot_be_set_is_refused(program: str, says: str) -> None:
 
 
 def test_what_is_no_correction_is_said() -> None:
+    assert corrections_told("x = (") == [] and corrections_told("answer t | take(1)") == []
     for setting, where in (("topic", "id == 1"), ("topic='x'", ""), ("topic='x'", "id =="), ("topic='x'", "a b = c")):
         with pytest.raises(UserError):
             Correction.read("topics", setting, where)
