@@ -19,6 +19,8 @@ from rlm_dsl.language.program import Literal, known_value
 from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import BOOL, INT, Field, Record, Table, Type, null_if
 
+UNQUALIFIED = 2
+"""The last version whose query could not be run where a column is called `text` or `asker`."""
 LEFT = "#left"
 """In the table of candidates: the `#ord` of the piped table's row."""
 PAIR_IS_DATA = (
@@ -71,8 +73,9 @@ def candidates(lowering: Lowering) -> Sql:
         'SELECT {own}{columns}, "#rank" AS candidate_rank, "left".{ord} AS {left}, '
         'row_number() OVER (ORDER BY "left".{ord}, "#rank") AS {ord}, {origin} AS {from} FROM '
         '(SELECT *, row_number() OVER (PARTITION BY asker ORDER BY score DESC, text) AS "#rank" FROM ({scores}) '
-        'QUALIFY "#rank" <= {top}) AS "#best" JOIN {t} AS "left" ON "left".{ord} = asker '
-        'JOIN {other} AS "right" ON "right".{ord} = text',
+        'QUALIFY "#rank" <= {top}) AS "#best" JOIN {t} AS "left" ON "left".{ord} = {best}asker '
+        'JOIN {other} AS "right" ON "right".{ord} = {best}text',
+        best=sql('"#best".') if lowering.step.version > UNQUALIFIED else sql(""),
         own=qualified(t.type.names, "left"),
         columns=columns,
         ord=name(ORD),
@@ -127,6 +130,15 @@ def most_rows(arguments: Arguments, rows: list[int]) -> int | None:
     return None if asked is None else max(asked, rows[0])
 
 
+def narrowing(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is not asked about, in words."""
+    top = known_value(arguments["top"])
+    shown = f"at most {top} candidates a row" if top is not None else "candidates"
+    return (
+        f"the model sees {shown}, by shared words: right pairs that share few are missed (measured: 19 to 41% at 5)",
+    )
+
+
 def unites(step: object, inputs: tuple[Relation, ...]) -> bool:
     return True
 
@@ -148,13 +160,16 @@ match = Operator(
     model=ModelStep(question, answer_type, combine, rows=candidates, rows_type=candidate_type, asked_rows=asked_rows),
     order="this table's, then the candidates'",
     origin="both rows",
-    version=2,
+    version=3,
     unites=unites,
     most_rows=most_rows,
+    rewrites=narrowing,
     manual=(
         "Candidates are found exactly, by the terms (those of `search`) that the columns in `on` share; a pair that "
-        "shares none is never shown to the model, so how many true pairs are missed is unknown. Columns of both, "
-        "clashing ones of the other as `other_*`, and `candidate_rank`."
+        "shares none is never shown to the model, so true pairs may be missed. Of 7,580 labelled questions "
+        "(banking77, clinc150; benchmarks/match_recall.py) 59 to 60% had a right row among the 5 candidates where each "
+        "label stood there by its name alone, 81% where by ten examples; 64 to 80% and 91 to 94% with top=20. Columns "
+        "of both, clashing ones of the other as `other_*`, and `candidate_rank`."
     ),
     examples=(
         Example(
@@ -166,6 +181,13 @@ match = Operator(
                 '{"x": "red car", "y": "a red auto"}': {"holds": True},
                 '{"x": "blue sky", "y": "the sky"}': {"holds": False},
             },
+        ),
+        Example(
+            't | match(other, "They mean the same.", on=[asker, text], top=1) | select(asker, text)',
+            {"asker": ["red car"]},
+            [["red car", "red auto"]],
+            other={"text": ["red auto"], "score": [1]},
+            answers={'{"asker": "red car", "text": "red auto"}': {"holds": True}},
         ),
         Example(
             't | match(other, "They mean the same.", top=1, how="left") | select(x, y)',
