@@ -25,7 +25,7 @@ from tests.support.workbooks import workbook
 ADVICE = re.compile(r"in (?:line|row) \d+: (?P<options>.+?)(?:, or (?P<other>.+?))? reads it(?:, but for .*)?$")
 E = Decimal
 CASES: dict[str, tuple[list[str], list[Any]]] = {
-    "dollars": (["$5.00", "-$7.25", "$1,250.00"], [E("5.00"), E("-7.25"), E("1250.00")]),
+    "dollars": (["$5.00", "-$7.25", "$-1.50", "$1,250.00"], [E("5.00"), E("-7.25"), E("-1.50"), E("1250.00")]),
     "euros": (["19,99 €", "1.250,00 €", "-3,50 €"], [E("19.99"), E("1250.00"), E("-3.50")]),
     "a code before": (["EUR 5", "EUR 1200.5"], [E("5.0"), E("1200.5")]),
     "percent": (["12.5%", "3 %", "0.25%"], [E("12.50"), E("3.00"), E("0.25")]),
