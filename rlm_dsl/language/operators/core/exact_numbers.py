@@ -58,7 +58,7 @@ def power_of(base: float, exponent: float) -> float:
         return math.pow(base, exponent)
     if exponent == int(exponent) and abs(exponent) <= SHORT_POWERS:
         exact = Fraction(base) ** int(exponent)
-        return math.copysign(nearest(abs(exact)), exact)
+        return -nearest(-exact) if exact < 0 else nearest(exact)
     return float(DEEP.power(Decimal(base), Decimal(exponent)))
 
 
