@@ -158,7 +158,12 @@ def test_a_forged_answer_does_not_hold_even_when_its_own_tree_does(trace: Path) 
 
 
 def test_what_cannot_be_proven_is_said(trace: Path, tmp_path: Path) -> None:
-    for what, told in (("ab", "8 digits"), ("0" * 12, "no call"), (10_000, "no event")):
+    last = len(list(whole_lines(trace / EVENTS))) - 1
+    for what, told in (
+        ("ab", "8 digits"),
+        ("0" * 12, "no call"),
+        (10_000, f"no event 10000\n  hint: its events are numbered 0 to {last}"),
+    ):
         with pytest.raises(UserError) as refused:
             traces.prove(trace, what)
         assert told in str(refused.value)
