@@ -49,7 +49,7 @@ around = Operator(
     name="around",
     summary="for EACH row that satisfies it, its neighbours in the same source, with `hit: int`, `is_hit: bool`",
     words="finds each row where {condition}, with its neighbours[before:, {before} before][after:, {after} after]",
-    told="signature",
+    told="name",
     parameters=(
         Parameter("condition", Each("bool")),
         Parameter("before", Constant(INT), Literal(0, INT), shown="before=0"),

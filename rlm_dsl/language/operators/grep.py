@@ -65,7 +65,7 @@ grep = Operator(
     words="keeps the rows where {on|the text} [invert:fails][!invert:matches] {pattern}",
     told="signature",
     parameters=(
-        Parameter("pattern", Pattern(), shown='r"pattern"'),
+        Parameter("pattern", Pattern(), shown='r".."'),
         Parameter("on", Each("text"), ONLY_TEXT),
         Parameter("invert", Flag(), False),
         Parameter("before", Constant(INT), NONE, shown="before=0"),

@@ -36,7 +36,7 @@ def lower(lowering: Lowering) -> Sql:
 
 pairs = Operator(
     name="pairs",
-    summary="each two different rows once, the earlier as `a_*`, the later as `b_*`",
+    summary="each two different rows once, as `a_*` and `b_*` (the earlier is `a`)",
     words="makes a row of each two rows",
     parameters=(),
     result=result,

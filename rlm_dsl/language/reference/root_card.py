@@ -16,11 +16,11 @@ from rlm_dsl.language.types import Table, is_text, quoted_name
 
 FORM = """\
 Statements: `name = expression` (bound once), `show expression`, `answer expression`. `x | f(y)` is `f(x, y)`.
-Values: 1 2.5 "text" r"RE2" true null [a, b] {name: value} @2024-03-01. Operators: + - * / // % == != < <= > >= and or \
-not in `between a and b` `is null` `matches r".."` a.b f(x).
+Values: 1 2.5 "text" r"RE2" true null [a, b] {name: value} @2024-03-01. Operators as in Python, and \
+`between a and b` `is null` `matches r".."` a.b f(x).
 A bare name is the row's column, else an earlier value; `odd names` in backticks. Types: text int decimal(2) float \
 bool date timestamp, in returns= also list[int] enum["a", "b"] quote; int? may be missing. on= is \
-for several text columns, none named `text`."""
+for several texts, none of them `text`."""
 ASKING = 'Ask a model about rows (equal rows once, known answers free); on_error="null" lets rows fail:'
 NULLS = "what matches or converts nothing is null"
 MORE = "More (call bare for usage):"
