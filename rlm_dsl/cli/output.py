@@ -78,8 +78,9 @@ def drop_output() -> None:
 
 
 def note(text: str) -> None:
+    """What a person should know, in a line of its own; a name of any origin in it steers no terminal."""
     if not QUIET.get():
-        tell(text)
+        tell(safe(text))
 
 
 def tell(text: str, end: str = "\n") -> None:

@@ -100,7 +100,7 @@ n2 = n + 1
 answer {n: n, mine: mine}
 """
     assert f"\n{program}saved p.rlm\n" in out and (folder.path / "p.rlm").read_text() == program
-    assert 'grep(t, r"pattern", on=, invert=false, before=0, after=0)' in out and "Order of rows: kept." in out
+    assert 'grep(t, r"..", on=, invert=false, before=0, after=0)' in out and "Order of rows: kept." in out
     assert out.endswith('\nquote: text = "two\\nlines"\n')
     told = [
         "did you mean `where`?",

@@ -12,6 +12,7 @@ from rlm_dsl.api import run, verify
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.reader import Trace
+from tests.support.forging import sealed_anew
 
 QUESTION = "How many lines speak of a parcel?"
 PROGRAM = f"""context docs: table(path: text, text: text)
@@ -64,6 +65,7 @@ def changed(trace: Path, change: Any) -> None:
         if row["origin"] == "sub-run":
             row["answer"] = json.dumps(change(json.loads(row["answer"])))
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+    sealed_anew(trace)
 
 
 @pytest.mark.parametrize("part", ["text", "program"])

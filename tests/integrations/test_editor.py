@@ -296,7 +296,7 @@ answer {{a: r.n, b: g | sort(-n), c: length("x")}}
     [
         ("ids =", "ids: list[text]"),
         ("mine | gr", "mine: table(id: int, user: text,"),
-        ("grep(", 'grep(t, r"pattern", on=, invert=false, before=0, after=0)'),
+        ("grep(", 'grep(t, r"..", on=, invert=false, before=0, after=0)'),
         ("grep(", "Order of rows: kept. Origin: kept."),
         ("grep(", 't | grep(r"(?i)b+", on=x)'),
         ("on=", "a text of each row"),

@@ -738,6 +738,20 @@ OPERATORS: Mapping[str, Callable[[list[str]], None]] = {
     "avg": numbers("avg", statistics.fmean),
     "median": numbers("median", statistics.median),
     "quantile": numbers("quantile", max, ", 1.0"),
+    "variance": numbers("variance", statistics.variance),
+    "stddev": numbers("stddev", statistics.stdev),
+    "mode": gives("t | mode(s)", lambda texts: min(texts, key=lambda text: (-texts.count(text), bytewise(text)))),
+    "describe": gives(
+        "t | describe(s) | select(nulls, different, min, max)",
+        lambda texts: [[0, len(set(texts)), min(texts, key=bytewise), max(texts, key=bytewise)]],
+    ),
+    "correct": every(
+        same('t | correct(s, to="x", where=s != s)'),
+        gives(
+            't | correct(s, to="\'; --", where=n == 1)',
+            lambda texts: [[n, "'; --" if n == 1 else s] for n, s in enumerate(texts)],
+        ),
+    ),
     "ask": asked,
     "classify": classified,
     "keep": lambda texts: must_equal(
@@ -840,6 +854,9 @@ PER_TEXT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     ),
     "count_matches": (r"""count_matches(s, r"['\x00]")""", lambda s: s.count("'") + s.count("\0")),
     "concat": ('concat(s, "{}", s)', lambda s: f"{s}{{}}{s}"),
+    "item": ('item(split(s, ";"), 1)', lambda s: s.split(";")[0]),
+    "join_list": ('join_list(split(s, ";"), ";")', lambda s: s),
+    "normalize": ('normalize(s, "NFKD")', lambda s: unicodedata.normalize("NFKD", s)),
     "format": ('format("{{{}}} {}", s, s)', lambda s: f"{{{s}}} {s}"),
     "json": ('json(j, "$.v")', lambda s: s),
     "matches": (r's matches r"^[^\x00]*$"', lambda s: "\0" not in s),
@@ -849,8 +866,9 @@ PER_TEXT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 }
 """A formula over each text, and what it means; `j` is the text in a JSON object."""
 NO_TEXT = [
-    *"year quarter month day weekday hour minute seconds_between days_between add_days add_seconds".split(),
-    *"+ - * / // % negate abs round floor ceil".split(),
+    *"year quarter month day weekday hour minute second seconds_between days_between add_days add_seconds".split(),
+    *"week iso_week iso_year date date_trunc add_months month_name weekday_name format_date".split(),
+    *"+ - * / // % negate abs round floor ceil sqrt power log".split(),
 ]
 """Functions that take no text: the checker refuses one."""
 
