@@ -116,7 +116,8 @@ def test_a_model_is_served_as_far_as_memory_allows(
     try:
         found = planned(weights, machine, slots)
     except UserError as failure:
-        assert least > free * 0.9 - 1 and "of memory" in failure.message
+        assert least > free * 0.9 - 1
+        assert failure.message == f"m takes {least / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free here"
         return
     assert size + BESIDE + found.window * found.slots * token <= free * 0.9
     assert found.window <= trained and found.slots == (slots or found.slots) and found.slots <= max(4, slots or 0)
@@ -124,7 +125,7 @@ def test_a_model_is_served_as_far_as_memory_allows(
 
 
 def test_a_local_model_stands_in_settings_by_its_digest_and_its_window_holds(tmp_path: Path) -> None:
-    needs("psutil")
+    pytest.importorskip("psutil")
     path = gguf(tmp_path)
     given = Settings(models={"root": "gpt-5", "sub": ModelChoice(f"local:{path}", parameters={"temperature": 0})})
     found = within_limits(given, Keys({}))
@@ -134,6 +135,9 @@ def test_a_local_model_stands_in_settings_by_its_digest_and_its_window_holds(tmp
     assert found.slots[weights.url] == found.local[weights.url].slots and weights.url in found.grammars
     assert found.window + found.by_alias()["sub"].parameters["max_completion_tokens"] == 4096
     assert with_local_models(found) == found
+    for said in ({"max_tokens": 30}, {"max_completion_tokens": 30}):
+        bounded = with_local_models(Settings(models={"sub": f"local:{path}"}, parameters=said)).by_alias()["sub"]
+        assert bounded.parameters == {"max_completion_tokens": 30}
     for wrong in ("local:", f"local:{tmp_path}", f"local:{tmp_path / 'none.gguf'}"):
         with pytest.raises(UserError, match=r"names no file|there is no file"):
             with_local_models(Settings(models={"sub": wrong}))
@@ -159,6 +163,8 @@ def test_offers_tell_what_each_server_has(tmp_path: Path) -> None:
         ran = command(tmp_path, "models", "--model", known, "--base-url", server.base_url)
         assert ran.code == 0 and f"root, sub: {known}" in ran.out
         assert command(tmp_path, "models", "--model", "gone", "--base-url", server.base_url).code == 1
+    away = offers(Settings(models={"sub": ModelChoice("m", read_weights(path).url)}), Keys({}), {})[0]
+    assert "not at hand" in away.problem and away.named == {"sub": "m"}
     (away,) = offers(Settings(models={"sub": "m"}, base_url="http://localhost:9/v1"), Keys({}), {})
     assert away.problem.startswith("does not answer: ")
 
