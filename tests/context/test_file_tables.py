@@ -51,6 +51,22 @@ def test_months_are_one_table() -> None:
     assert rlm_dsl.run(program, {"t": context}).value["all"] == "35.75"
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_names_in_other_cases_are_one_column_for_the_run_and_for_its_verification(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "data").mkdir()
+    for number, row in enumerate(({"id": 1, "a": 2}, {"ID": 3, "A": 4})):
+        path = tmp_path / "data" / f"{number}.{kind}"
+        if kind == "parquet":
+            pq.write_table(pa.Table.from_pylist([row]), path)
+        else:
+            table = f"{','.join(row)}\n{','.join(map(str, row.values()))}\n"
+            path.write_text(table if kind == "csv" else json.dumps(row) + "\n")
+    for number, declared in enumerate(("", "context t: table(id: int, a: decimal(2))\n")):
+        program, trace = f"{declared}answer {{n: count(t), s: to_float(t | sum(a))}}", tmp_path / f"{number}.trace"
+        assert rlm_dsl.run(program, {"t": str(tmp_path / "data")}, trace=trace).value == {"n": 2, "s": 6.0}
+        assert rlm_dsl.verify(trace).ok
+
+
 DECLARED = "context t: table(id: int, zip: text, amount: float)\nanswer {all: t | sum(amount), n: count(t)}"
 
 

@@ -143,10 +143,17 @@ def test_a_local_model_stands_in_settings_by_its_digest_and_its_window_holds(tmp
             with_local_models(Settings(models={"sub": wrong}))
 
 
-def test_a_server_that_does_not_come_up_is_told_in_words(tmp_path: Path) -> None:
+def test_a_server_that_does_not_come_up_is_told_in_words_and_runs_nothing_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     serving = Serving(read_weights(gguf(tmp_path)), 1, 1, 1024)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rlm_dsl").mkdir()
+    for name in ("rlm_dsl/__init__.py", "json.py", "xllamacpp.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     with pytest.raises(UserError, match="the server of Small 1 ended before it was ready"):
         LocalServer(serving).start()
+    assert not (tmp_path / "ran").exists()
 
 
 def test_offers_tell_what_each_server_has(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ class Declared:
 
 
 def column_seen(name: str, declared: Table | None) -> Seen | Declared:
-    """How a column begins: by its declaration, where cells can be read so."""
-    type_ = declared.column(name) if declared is not None else None
+    """How a column begins: by its declaration, where cells can be read so. Files of one table may spell a column in
+    other cases: what is declared of one spelling holds for all."""
+    own = declared.column(name) if declared is not None else None
+    others = [column.type for column in declared.columns if column.name.lower() == name.lower()] if declared else []
+    type_ = own if own is not None or len(others) != 1 else others[0]
     return Declared(type_) if type_ is not None and is_readable(type_) else Seen()

@@ -17,6 +17,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from rlm_dsl.common.diagnostics import UserError, printable
+from rlm_dsl.models.local import serving as serving_process
 from rlm_dsl.models.local.room import Serving
 from rlm_dsl.models.local.serving import NOT_INSTALLED, READY
 
@@ -47,7 +48,7 @@ class LocalServer:
             "threads": serving.threads,
             "key": self.key,
         }
-        command = [sys.executable, "-m", "rlm_dsl.models.local.serving"]
+        command = [sys.executable, "-P", serving_process.__file__]  # no module of the folder that it is started in
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace", start_new_session=True
