@@ -105,6 +105,7 @@ def run_again(
     if given["as_json"]:
         asked = [each.as_json() for each in found.asked]
         told = {"answer": found.result.value, "trace": str(found.result.trace), "asked": asked, "followed": found.again}
+        told |= {"corrected_rows": list(found.corrected)} if found.corrected else {}
         write(json.dumps(told, ensure_ascii=False))
         return
     write(result_text(found.result))

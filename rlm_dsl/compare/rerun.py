@@ -13,16 +13,18 @@ from typing import Any
 
 from rlm_dsl.common.source import Source
 from rlm_dsl.compare import sides
+from rlm_dsl.compare.corrected_rows import changed_rows
 from rlm_dsl.compare.reasons import Asked, Reasons
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.given import Given
 from rlm_dsl.context.loading import require_options
 from rlm_dsl.context.options import recorded_options
-from rlm_dsl.engine.execution import declared_types
+from rlm_dsl.engine.execution import Execution, declared_types
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.storage.open import open_context
+from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.resume import settings_again
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.edit.corrections import Correction, with_corrections
@@ -83,10 +85,12 @@ class Different:
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """What a rerun came to: the result, and what each step asked anew and why, in order."""
+    """What a rerun came to: the result, what each step asked anew and why, in order, and how many rows each correction
+    changed."""
 
     result: Result
     asked: tuple[Asked, ...]
+    corrected: tuple[int, ...] = ()
 
     @property
     def again(self) -> int:
@@ -125,6 +129,7 @@ def rerun(
     after = sides.side_of_program(source, contexts, params, chosen.by_alias(), chosen.rows_per_call, known.versions)
     reasons = Reasons(trace, sides.side_of_trace(trace), after)
     asked: list[Asked] = []
+    corrected: list[int] = []
 
     def with_reasons(estimate: Estimate) -> None:
         if estimate.new:
@@ -133,6 +138,9 @@ def rerun(
             asked.append(Asked(estimate.step, estimate.requests, new, why, estimate.most_usd, estimate.new))
             told(asked[-1])
         approve(estimate)
+
+    def count_corrected(run: Execution, warehouse: Warehouse) -> None:
+        corrected.extend(changed_rows(different.corrections, run, warehouse))
 
     result = run_program(
         source,
@@ -147,8 +155,9 @@ def rerun(
         known=known,
         parent=trace,
         extra=lineage(trace, different),
+        look=count_corrected,
     )
-    return Rerun(result, tuple(asked))
+    return Rerun(result, tuple(asked), tuple(corrected))
 
 
 def lineage(trace: Trace, different: Different) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from rlm_dsl.common.well_formed import without_halves
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.options import CallOptions, Calls
 from rlm_dsl.engine.calls.sub_runs import Explorer, replayed_calls
-from rlm_dsl.engine.execution import execute
+from rlm_dsl.engine.execution import Execution, execute
 from rlm_dsl.engine.garbage_collection import collected_seldom
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.progress import Progress
@@ -54,6 +54,9 @@ from rlm_dsl.trace.layout import HEADER
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.writer import TraceWriter
+
+Look = Callable[[Execution, Warehouse], None]
+"""Sees what was run before it is recorded; what it raises ends the run, and nothing is sealed."""
 
 
 @contextmanager
@@ -150,10 +153,11 @@ def run_program(
     known: KnownAnswers = NONE_KNOWN,
     parent: Trace | None = None,
     extra: Mapping[str, Any] | None = None,
+    look: Look = lambda execution, warehouse: None,
 ) -> Result:
     """Run a program live, or on the answers of an earlier trace and then without any call. `approve` is asked before
     each round of model calls; answers that are `known` are not asked for; `parent` is the run of which it is another,
-    and `extra` what its header says more."""
+    and `extra` what its header says more; `look` sees what was run, with its tables, before it is recorded."""
     params = without_halves(dict(params))
     if answers is None:
         settings = within_limits(settings, keys)
@@ -172,7 +176,9 @@ def run_program(
             opened_calls(settings, keys, log, answers, explorer, approve, known, progress) as calls,
         ):
             recording = calls.models.recording
-            return record_run(source, contexts, params, settings, calls, recording, progress, log, warehouse, header)
+            return record_run(
+                source, contexts, params, settings, calls, recording, progress, log, warehouse, header, look
+            )
 
 
 @contextmanager
@@ -208,9 +214,11 @@ def record_run(
     log: RunLog,
     warehouse: Warehouse,
     header: Mapping[str, Any],
+    look: Look = lambda execution, warehouse: None,
 ) -> Result:
     """Execute, record, seal."""
     execution = execute(source, contexts, params, calls, progress, log.tell, warehouse)
+    look(execution, warehouse)
     spent = spent_of(recording, settings)
     head = None
     if log.writer is not None:

@@ -57,9 +57,51 @@ def test_the_command_corrects_what_is_named(recorded: Path, capsys: pytest.Captu
     made = str(recorded.parent / "command.trace")
     given = ["correct", str(recorded), "--at", "topics", "--trace", made, "--store", ":memory:"]
     assert command([*given, "--set", 'topic="other"', "--where", "id == 4"]) == 0
-    assert 'corrected by hand in `topics`: `topic` is "other" where id == 4\n' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert 'corrected by hand in `topics`: `topic` is "other" where id == 4\n' in told
+    assert "1 row corrected by hand; nothing was asked" in told
     assert command([*given, "--set", 'topic="sport"', "--where", "id == 4"]) == 2
     assert "`sport` is none of the labels of `topic`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["id == 600", "id == 4", "id < 0"])
+def test_a_correction_that_changes_no_row_is_refused(recorded: Path, tmp_path: Path, where: str) -> None:
+    made = recorded.parent / "unchanged.trace"
+    before = Correction.read("topics", 'topic="other"', "id == 4")
+    first = rlm_dsl.rerun(recorded, corrections=[before], to=tmp_path / "first.trace", store=":memory:")
+    assert first.corrected == (1,) and first.result.trace is not None
+    again = Correction.read("topics", 'topic="other"', where)
+    with pytest.raises(UserError, match="changes no row of `topics`") as refused:
+        rlm_dsl.rerun(first.result.trace, corrections=[again], to=made, store=":memory:")
+    assert refused.value.exit_code == 2 and not (made / "seal.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "step", "counts"),
+    [
+        ("x = t | where(n > 0) | correct(w, to='z', where=n == 2) | take(3)\nanswer count(x)", "x", (2, 1)),
+        ("x = t\nanswer {all: x, few: x | where(n > 1)}", "x", (3, 1)),
+        ("answer t | sort(-n)", "answer", (3, 1)),
+        ("x = t | derive(m=n * 2)\ny = x | group(by=w, n=count())\nanswer y", "x", (3, 1)),
+    ],
+)
+def test_the_rows_that_each_correction_changes_are_counted(
+    tmp_path: Path, program: str, step: str, counts: tuple[int, ...]
+) -> None:
+    (tmp_path / "t.csv").write_text("n,w\n1,a\n2,b\n3,c\n")
+    first = rlm_dsl.run(program, {"t": str(tmp_path / "t.csv")}, trace=tmp_path / "a.trace")
+    assert first.trace is not None
+    given = [Correction.read(step, 'w="z"', "n > 0"), Correction.read(step, 'w="q"', "n == 3")]
+    assert rlm_dsl.rerun(first.trace, corrections=given).corrected == counts
+
+
+def test_a_correction_that_the_answer_does_not_need_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("n\n1\n")
+    program = "x = t | take(1)\nanswer count(t)"
+    first = rlm_dsl.run(program, {"t": str(tmp_path / "t.csv")}, trace=tmp_path / "a.trace")
+    assert first.trace is not None
+    with pytest.raises(UserError, match="does not rest on `x`"):
+        rlm_dsl.rerun(first.trace, corrections=[Correction.read("x", "n=2", "n == 1")])
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,12 @@ from rlm_dsl.compare.rerun import Rerun
 
 
 def rerun_text(found: Rerun, trace: str) -> str:
-    """Afterwards: what was asked anew and why, in all."""
-    compare = f"compare: rlm-dsl diff {trace} {found.result.trace}"
+    """Afterwards: how many rows were corrected, what was asked anew and why, in all."""
+    corrected = [f"{count:,} {'row' if count == 1 else 'rows'} corrected by hand; " for count in found.corrected]
+    return "".join(corrected) + asked_text(found, f"compare: rlm-dsl diff {trace} {found.result.trace}")
+
+
+def asked_text(found: Rerun, compare: str) -> str:
     kinds: Counter[str] = Counter()
     for asked in found.asked:
         for (kind, _), count in asked.reasons.items():
