@@ -182,10 +182,11 @@ def load_all(
     it does not name is told, and not read."""
     from rlm_dsl.models.settings_file import found_settings
 
-    named = with_file(named_paths(contexts), found_settings(file).contexts, declared)
+    text = None if program is None else program.text
+    named = with_file(named_paths(contexts), found_settings(file).contexts, declared, text)
     if not named:
         raise UserError("no data is named", "name some: --context tickets=tickets.csv")
-    wanted = named if program is None else used(named, program.text, declared or {})
+    wanted = named if text is None else used(named, text, declared or {})
     return load_given(wanted, declared, memory, found_settings(file).keep)
 
 
@@ -201,11 +202,14 @@ def used(named: Mapping[str, Any], program: str, declared: Mapping[str, Any]) ->
     return found
 
 
-def with_file(named: Mapping[str, Any], file: Mapping[str, Any], declared: Mapping[str, Any] | None) -> dict[str, Any]:
+def with_file(
+    named: Mapping[str, Any], file: Mapping[str, Any], declared: Mapping[str, Any] | None, program: str | None
+) -> dict[str, Any]:
     """What the command line names, read as the settings file says where it says nothing of that itself; and, where it
-    names nothing, the data of that file, for a program what it declares."""
+    names nothing, the data of that file, for a program what it declares, or names where it declares nothing."""
     if not named:
-        return {name: given for name, given in file.items() if given.path and (declared is None or name in declared)}
+        wanted = declared or ([name for name in file if name in program] if program is not None else file)
+        return {name: given for name, given in file.items() if given.path and name in wanted}
     return {
         name: replace(file[name], path=given.path) if name in file and not (given.format or given.options) else given
         for name, given in named.items()

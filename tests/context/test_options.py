@@ -114,11 +114,13 @@ def test_the_settings_file_names_data_and_how_it_is_read(
     monkeypatch.chdir(tmp_path)
     written(tmp_path, "a.csv", "a,b\n1,2\n")
     written(tmp_path, "b.csv", "b,a\n3,4\n5,6\n")
-    written(tmp_path, "rlm-dsl.yaml", "contexts:\n  t: {path: a.csv, columns: [b]}\n")
-    written(tmp_path, "p.rlm", "context t: table(b: int)\nanswer t | sum(b)\n")
-    for more, expected in (([], "= 2"), (["--context", "t=b.csv"], "= 8")):
-        assert command(["run", "p.rlm", *more]) == 0
-        assert expected in capfd.readouterr().out
+    more_data = "  other: {path: missing.csv}\n"
+    written(tmp_path, "rlm-dsl.yaml", f"contexts:\n  t: {{path: a.csv, columns: [b]}}\n{more_data}")
+    for declared in ("context t: table(b: int)\n", ""):
+        written(tmp_path, "p.rlm", f"{declared}answer t | sum(b)\n")
+        for more, expected in (([], "= 2"), (["--context", "t=b.csv"], "= 8")):
+            assert command(["run", "p.rlm", *more]) == 0
+            assert expected in capfd.readouterr().out
 
 
 def test_what_was_read_with_options_is_read_again_with_them(
