@@ -203,7 +203,7 @@ def used(named: Mapping[str, Any], program: str, declared: Mapping[str, Any]) ->
 
 
 def with_file(
-    named: Mapping[str, Any], file: Mapping[str, Any], declared: Mapping[str, Any] | None, program: str | None
+    named: Mapping[str, Any], file: Mapping[str, Any], declared: Mapping[str, Any] | None, program: str | None = None
 ) -> dict[str, Any]:
     """What the command line names, read as the settings file says where it says nothing of that itself; and, where it
     names nothing, the data of that file, for a program what it declares, or names where it declares nothing."""
