@@ -58,9 +58,9 @@ def run_again(
 ) -> None:
     """Run a recorded program again with what is different, and tell of it."""
     from rlm_dsl.cli.approval import DryRun, asking, dry
-    from rlm_dsl.cli.render.rerun import rerun_text
+    from rlm_dsl.cli.render.rerun import dry_run_text, rerun_text
     from rlm_dsl.cli.render.result import result_text
-    from rlm_dsl.compare.reasons import render_reasons
+    from rlm_dsl.compare.reasons import Asked, render_reasons
     from rlm_dsl.compare.rerun import Different, rerun
     from rlm_dsl.engine.warehouse.memory import memory_bytes
     from rlm_dsl.models.server.servers import Keys
@@ -84,6 +84,12 @@ def run_again(
         extra,
     )
     dry_run = given["dry_run"]
+    asked: list[Asked] = []
+
+    def tell(about: Asked) -> None:
+        asked.append(about)
+        note(safe(render_reasons(about)))
+
     with open_trace(trace) as held:
         try:
             found = rerun(
@@ -94,18 +100,20 @@ def run_again(
                 keys=Keys(os.environ),
                 progress=Bar(),
                 to=None if dry_run else Path(given["to"]) if given["to"] else new_trace(),
-                told=lambda asked: note(safe(render_reasons(asked))),
+                told=tell,
                 approve=dry if dry_run else asking(given["confirm_over"], given["yes"]),
                 memory=memory_bytes(given["memory"]) if given["memory"] else None,
                 max_failed=given["max_failed"],
             )
         except DryRun:
-            write("nothing was asked")
-            return
+            found = None
+    corrected = {"corrected_rows": list(found.corrected)} if found and found.corrected else {}
+    told: dict[str, Any] = {"asked": [each.as_json() for each in asked], **corrected}
+    if found is None or dry_run:
+        write(json.dumps({"dry_run": True, **told}) if given["as_json"] else safe(dry_run_text(found)))
+        return
     if given["as_json"]:
-        asked = [each.as_json() for each in found.asked]
-        told = {"answer": found.result.value, "trace": str(found.result.trace), "asked": asked, "followed": found.again}
-        told |= {"corrected_rows": list(found.corrected)} if found.corrected else {}
+        told |= {"answer": found.result.value, "trace": str(found.result.trace), "followed": found.again}
         write(json.dumps(told, ensure_ascii=False))
         return
     write(result_text(found.result))

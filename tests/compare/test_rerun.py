@@ -184,6 +184,13 @@ def test_the_commands(tmp_path: Path) -> None:
         office.write("more.csv", runs.csv(ROWS + 3))
         dry = command("rerun", "parent.trace", "--context", "tickets=more.csv", "--dry-run")
         assert dry.code == 0 and "nothing was asked" in dry.out and "2 of 22 requests are new" in dry.err
+        in_json = command("rerun", "parent.trace", "--context", "tickets=more.csv", "--dry-run", "--json")
+        assert json.loads(in_json.out)["asked"][0]["new"] == 2, in_json
+        same = ["--at", "topics", "--set", 'labels=["billing", "other"]']
+        for words in (["rerun", "parent.trace"], ["what-if", "parent.trace", *same]):
+            known = command(*words, "--dry-run")
+            assert known.out == "nothing would be asked: every answer is known\n", known
+            assert json.loads(command(*words, "--dry-run", "--json").out) == {"dry_run": True, "asked": []}
         before = office.server.calls
         done = command("rerun", "parent.trace", "--context", "tickets=more.csv", "--trace", "c.trace", "--price", "1/2")
         assert done.code == 0 and "topics: 2 of 22 requests are new: data 2; at most $0." in done.err

@@ -13,8 +13,18 @@ from rlm_dsl.compare.rerun import Rerun
 
 def rerun_text(found: Rerun, trace: str) -> str:
     """Afterwards: how many rows were corrected, what was asked anew and why, in all."""
-    corrected = [f"{count:,} {'row' if count == 1 else 'rows'} corrected by hand; " for count in found.corrected]
-    return "".join(corrected) + asked_text(found, f"compare: rlm-dsl diff {trace} {found.result.trace}")
+    return corrected_text(found) + asked_text(found, f"compare: rlm-dsl diff {trace} {found.result.trace}")
+
+
+def dry_run_text(found: Rerun | None) -> str:
+    """Of a run that leaves no trace; None is one that ended where it would have asked."""
+    if found is None:
+        return "nothing was asked"
+    return f"{corrected_text(found)}nothing would be asked: every answer is known"
+
+
+def corrected_text(found: Rerun) -> str:
+    return "".join(f"{count:,} {'row' if count == 1 else 'rows'} corrected by hand; " for count in found.corrected)
 
 
 def asked_text(found: Rerun, compare: str) -> str:
