@@ -28,6 +28,7 @@ from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.core.relation import ORD, VALUE, Relation
+from rlm_dsl.language.program import ContextRows, Node, RecordValue, Step, children, resolved
 from rlm_dsl.language.sql import bound, name, sql
 from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import build, physical_name
@@ -103,7 +104,7 @@ def cite(
     Raises UserError where there is no such part or row, or a context is not there.
     """
     told = tuple(corrections_told(trace.program))
-    found = cite_part(trace, given, chosen(trace.answer["parts"], wanted), limit)
+    found = cite_part(trace, given, chosen(fields_apart(trace.answer["parts"], wanted), wanted), limit)
     return tuple(replace(citation, corrected=told) for citation in found) if told else found
 
 
@@ -152,6 +153,31 @@ def without_secrets(citation: Citation, secrets: Redaction) -> Citation:
     return replace(citation, places=tuple(map(clean, citation.places)), quotes=quotes)
 
 
+def fields_apart(parts: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:
+    """The parts, with the fields of a record of values as parts too, as they are beside a table: in place of an answer
+    that is one record where nothing is named."""
+    found: list[Mapping[str, Any]] = []
+    for part in parts:
+        fields = [*fields_of(part, part["part"])]
+        found += fields if fields and not part["part"] and not wanted else [part, *fields]
+    return found
+
+
+def fields_of(part: Mapping[str, Any], of: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """The fields of a part that is a record, and theirs; `of` is the recorded part that they are of."""
+    if part["type"].startswith("{") and isinstance(part["value"], Mapping):
+        for named, value in part["value"].items():
+            type_ = "{" if isinstance(value, Mapping) else "value"
+            field = {"part": [*part["part"], named], "type": type_, "value": value, "of": of}
+            yield field
+            yield from fields_of(field, of)
+
+
+def recorded_path(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where what is recorded of a part stands: a field's stands with its record's."""
+    return tuple(part.get("of", part["part"]))
+
+
 def chosen(parts: Sequence[Mapping[str, Any]], wanted: str) -> list[Chosen]:
     """The parts, or the one that is named: `per_user`, its row `per_user[2]`; `[2]` where the answer is one table."""
     if not wanted:
@@ -161,11 +187,19 @@ def chosen(parts: Sequence[Mapping[str, Any]], wanted: str) -> list[Chosen]:
     names = {".".join(part["part"]): part for part in parts}
     if named not in names:
         known = [known for known in names if known]
-        raise UserError(f"the answer has no part {wanted!r}", *did_you_mean(named, known, what="its parts"))
+        hints = did_you_mean(named, known, what="its parts") or ("it is one value: name no part",)
+        if not known and "columns" in names[""]:
+            hints = ("it is one table, of which a row is cited as `[1]`",)
+        raise UserError(f"the answer has no part {wanted!r}", *hints)
     part = names[named]
+    if row is not None and "columns" not in part:
+        how = f"cite it as `{named}`" if named else "cite it without a name"
+        raise UserError(f"{named or 'the answer'} is a value, and has no rows", how)
     rows = len(part["value"]) if "columns" in part else 0
     if row is not None and not 1 <= int(row) <= rows:
-        raise UserError(f"there is no row {row} of {named or 'the answer'}", f"it has {rows:,} rows")
+        raise UserError(
+            f"there is no row {row} of {named or 'the answer'}", f"it has {rows:,} {'row' if rows == 1 else 'rows'}"
+        )
     return [(part, None if row is None else int(row))]
 
 
@@ -178,15 +212,29 @@ def from_tables(
         source, header = Source("program.rlm", trace.program), trace.header
         program = checked_program(source, contexts, header.get("params", {}), recorded_versions(header))
         plan = build(program.statements, warehouse.contexts, {})
-        leaves = {leaf.path: leaf for target in plan.targets if target.kind == "answer" for leaf in target.leaves}
+        target = next(target for target in plan.targets if target.kind == "answer")
+        leaves = {leaf.path: leaf for leaf in target.leaves}
         restored = Restored(trace, plan, warehouse)
         for part, row in parts:
-            path = tuple(part["part"])
-            leaf, relation = restored.leaf(leaves[path], row, part["value"])
+            path = recorded_path(part)
+            of = leaves[path]
+            if (node := field_at(target.node, tuple(part["part"]))) is not None and "of" in part:
+                of = restored.of_field(of, node)
+            leaf, relation = restored.leaf(of, row, part["value"])
             every = 1 << 62 if limit is None else limit
             told = evidence(leaf, warehouse, contexts, relation, every)
             value = part["value"] if row is None else part["value"][row - 1]
             yield citation(part, row, value, told, {} if row else digests(recorded[path]))
+
+
+def field_at(node: Node, path: tuple[str, ...]) -> Node | None:
+    """What a field of a written record is computed by; None where the record is no written one."""
+    for named in path:
+        record = resolved(node)
+        if not isinstance(record, RecordValue):
+            return None
+        node = dict(record.fields)[named]
+    return node
 
 
 def digests(recorded: Mapping[str, Any]) -> dict[tuple[Any, ...], str]:
@@ -217,10 +265,27 @@ class Restored:
     """The tables of a trace, put back under their names when they are looked at."""
 
     def __init__(self, trace: Trace, plan: Plan, warehouse: Warehouse) -> None:
-        self.trace, self.warehouse = trace, warehouse
+        self.trace, self.plan, self.warehouse = trace, plan, warehouse
         self.payload = {held: payload_name(number, held) for number, (held, _) in enumerate(tables(plan), 1)}
         self.relations = {physical_name(r): r for r in (*warehouse.contexts.values(), *plan.made.values())}
         self.there: set[str] = set()
+
+    def of_field(self, leaf: Leaf, node: Node) -> Leaf:
+        """A record's leaf as one field's: of the tables that the record rests on, those that the field does."""
+        inner = resolved(node)
+        own = {physical_name(relation) for relation in self.rested_on(inner)}
+        last = inner.operator if isinstance(inner, Step) and inner.operator in ("first", "last") else ""
+        return replace(leaf, evidence=tuple(r for r in leaf.evidence if physical_name(r) in own), chosen=last)
+
+    def rested_on(self, node: Node) -> Iterator[Relation]:
+        inner = resolved(node)
+        if isinstance(inner, ContextRows):
+            yield self.warehouse.contexts[inner.name]
+        elif isinstance(inner, Step) and isinstance(inner.type, Table):
+            yield self.plan.made[inner.identity]
+        else:
+            for child in inner.inputs[:1] if isinstance(inner, Step) else children(inner):
+                yield from self.rested_on(child)
 
     def leaf(self, leaf: Leaf, row: int | None, value: Any) -> tuple[Leaf, Relation | None]:
         """A part of the answer, or one row of it, whose tables are there; and its own table, if it is one."""
@@ -259,7 +324,7 @@ def from_record(
     recorded = {tuple(one["part"]): one for one in trace.answer["evidence"]}
     places = {c["name"]: [s["path"] for s in c["sources"]] for c in trace.header["contexts"]}
     for part in parts:
-        own = recorded[tuple(part["part"])]
+        own = recorded[recorded_path(part)]
         cited = tuple(looked_up(span, contexts[span["context"]], places) for span in own["spans"][:limit])
         quotes = own.get("quotes", [])[:limit]
         said = tuple((f"{q['at']} of row {q['row']}", looked_up(q, contexts[q["context"]], places)) for q in quotes)

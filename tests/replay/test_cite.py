@@ -78,7 +78,8 @@ def test_all_parts_are_cited_unless_one_is_named(trace: Path) -> None:
         ("totals", "did you mean `total`"),
         ("per_user[9]", "it has 2 rows"),
         ("per_user[0]", "it has"),
-        ("total[1]", "it has 0"),
+        ("total[1]", "total is a value, and has no rows\n  hint: cite it as `total`"),
+        ("other", "its parts: total, per_user"),
         ("[1]", "no part"),
     ],
 )
@@ -89,6 +90,24 @@ def test_what_is_not_there_is_said(trace: Path, wanted: str, told: str) -> None:
 
 
 # --- lineage, against a plain reading
+
+
+@pytest.mark.parametrize("beside", ["", ", rows: people | take(1)"])
+def test_the_fields_of_a_record_are_parts_with_or_without_a_table_beside(
+    tmp_path: Path, both: dict[str, str], beside: str
+) -> None:
+    red = 'people | where(team == "red")'
+    ran(tmp_path, f"answer {{n: count(people), red: {red} | count(), k: {{z: {red} | first(user)}}{beside}}}", both)
+    assert places(tmp_path, "n", both) == [("people", 2), ("people", 3), ("people", 4)]
+    assert places(tmp_path, "red", both) == [("people", 2), ("people", 3)]
+    assert places(tmp_path, "k.z", both) == [("people", 2)]
+    every = [one.name for one in traces.cite(tmp_path / "t.trace", "", both)]
+    assert every[:2] == ["n", "red"]
+    with pytest.raises(UserError, match="its parts: n, red, k"):
+        traces.cite(tmp_path / "t.trace", "quite other", both)
+    (tmp_path / "people.csv").write_text(PEOPLE.replace("u2,blue", "u2,grey"))
+    (changed,) = traces.cite(tmp_path / "t.trace", "n", both)
+    assert changed.value == 3 and not changed.holds
 
 
 PEOPLE = "user,team\nu0,red\nu1,red\nu2,blue\n"
