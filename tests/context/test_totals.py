@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from decimal import Decimal as Exact
 from pathlib import Path
 
 import pytest
 
 from rlm_dsl.context.loading import load
-from rlm_dsl.context.options import ReadingOptions
+from rlm_dsl.context.options import ReadingOptions, options_of
 from rlm_dsl.context.rows.totals import all_but_last, is_total, label_of
+from rlm_dsl.language.types import INT, TEXT, Decimal, Field, Table
 from tests.support.contexts import cells, column, notes, written
 from tests.support.optional import needs
 from tests.support.workbooks import workbook
@@ -76,6 +78,86 @@ def test_in_many_files_each_loses_its_own(tmp_path: Path) -> None:
     assert column(left, "id") == [1, 2, 1, 2, 1, 2] and sum(column(left, "amount")) == 47  # type: ignore[arg-type]
 
 
+SPELLED: dict[str, tuple[str, dict[str, object], str]] = {
+    "unit and thousands": (
+        'id,amount\n1,"$1,250.75"\n2,$5.00\nTotal,"$1,255.75"\n',
+        {"units": ["$"], "thousands": ","},
+        "1255.75",
+    ),
+    "unit and decimal": (
+        "id;amount\n1;1250,75 €\n2;5,00 €\nSumme;1255,75 €\n",
+        {"units": ["€"], "decimal": ","},
+        "1255.75",
+    ),
+    "unit and points": (
+        "id;amount\n1;1.250,75 €\n2;5,00 €\nSumme;1.255,75 €\n",
+        {"units": ["€"], "thousands": "."},
+        "1255.75",
+    ),
+    "word": (
+        'id,amount\n1,"USD 1,250.75"\n2,USD 5.00\n,"USD 1,255.75"\n',
+        {"units": ["USD"], "thousands": ","},
+        "1255.75",
+    ),
+    "brackets": ("id,amount\n1,$5.00\n2,($5.50)\nTotal,($0.50)\n", {"units": ["$", "()"]}, "-0.50"),
+    "percent": ('id;amount\n1;"12,5 %"\n2;"1,5 %"\nTotal sales;"14,0 %"\n', {"units": ["%"], "decimal": ","}, "14.0"),
+    "apostrophes": ("id,amount\n1,1'250.75\n2,5.00\nTotal,1'255.75\n", {"thousands": "'"}, "1255.75"),
+    "other quotes": (
+        "id,amount\n1,'$1,250.75'\n2,$5.00\nTotal,'$1,255.75'\n",
+        {"quote": "'", "units": ["$"], "thousands": ","},
+        "1255.75",
+    ),
+    "null words": ("id,amount\n1,1.5\n2,2.5\n-,4.0\n", {"nulls": ["-"]}, "4.0"),
+    "a group": (
+        'id,amount\nn,"$1,250.75"\nn,$5.00\nn Total,"$1,255.75"\n',
+        {"units": ["$"], "thousands": ","},
+        "1255.75",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPELLED)
+@pytest.mark.parametrize("declared", (False, True))
+def test_a_total_is_found_however_amounts_are_spelled(tmp_path: Path, name: str, declared: bool) -> None:
+    content, said, total = SPELLED[name]
+    path = written(tmp_path, "a.csv", content)
+    schema = Table((Field("id", TEXT if name == "a group" else INT), Field("amount", Decimal(2)))) if declared else None
+    kept, left = (
+        load("t", path, options=options_of({**said, **more}), declared=schema) for more in ({}, {"totals": "no"})
+    )
+    assert kept.count == 3 and TOLD in notes(kept)
+    assert left.count == 2 and "left out as a total" in notes(left)
+    assert sum(column(left, "amount")) == Exact(total)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "is_one"),
+    (
+        *(
+            (cell, True)
+            for cell in (
+                "$1,250.75",
+                "($5.50)",
+                "1.250,75 €",
+                "1'250",
+                "5.50-",
+                "−5",
+                "1,250.75 CR",
+                "$1.2M",
+                "38:30",
+                "CHF 5.–",
+                "approx. A$ 5",
+                "1 234 Stück",
+            )
+        ),
+        *((cell, False) for cell in ("2026-11-03", "03.11.2026", "B-12", "12-34", "5b2c", "n/a", "see page 7")),
+    ),
+)
+def test_an_amount_that_no_option_reads_hides_no_total(amounts: str, is_one: bool) -> None:
+    above = [["1", amounts], ["2", "$5.00 or 5 €"]]
+    assert is_total(above, ["Total", amounts], True) == is_one and not is_total(above, ["d", amounts], True)
+
+
 ABOVE = [["a", 1, 2.5], ["b", 2, 2.5], ["c", 5, 1.0]]
 LAST = (
     (["Total", 8, None], True),
@@ -129,6 +211,13 @@ def test_subtotals_among_the_rows_are_told_with_what_leaves_them_out(tmp_path: P
         '2 rows among the others look like totals, first in line 4: where(region != "Subtotal") leaves out such rows',
     )
     assert rlm_dsl.run('answer t | where(region != "Subtotal") | sum(amount)', {"t": path}).value == 20
+    grouped = "region,amount\nn,$1\nn,$2\nn Total,$3\ns,$4\ns Total,$4\nGrand Total,$7\n"
+    told = 'first in line 4: where(region != "n Total" and region != "s Total") leaves out such rows'
+    path = written(tmp_path, "c.csv", grouped)
+    assert f"2 rows among the others look like totals, {told}" in notes(load("t", path))
+    where = 'answer t | where(region != "n Total" and region != "s Total") | sum(amount)'
+    options = ReadingOptions(totals="no", units=("$",))
+    assert rlm_dsl.run(where, {"t": load("t", path, options=options)}).value == 7
     statistics = written(tmp_path, "b.csv", "what,value\nmean,1\nsum,2\nmax,7\n")
     assert not load("t", statistics).notes
 

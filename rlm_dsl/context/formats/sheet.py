@@ -34,7 +34,7 @@ from rlm_dsl.context.format import table_format
 from rlm_dsl.context.options import ReadingOptions, listed, number_signs
 from rlm_dsl.context.rows.arrow_rows import SeenArrow
 from rlm_dsl.context.rows.file_tables import Surveyed
-from rlm_dsl.context.rows.totals import SAMPLE_ROWS, is_total, shown_total, told_subtotals
+from rlm_dsl.context.rows.totals import SAMPLE_ROWS, is_total, label_of, shown_total, told_subtotals
 from rlm_dsl.language.types import BOOL, DATE, FLOAT, INT, NULL, TEXT, TIMESTAMP, Decimal, Table, Type
 
 ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -81,14 +81,30 @@ def survey_sheet(read: Read, options: ReadingOptions, declared: Table | None) ->
         yield placed(lines, {f.name: wider(held[f.name][1], held[f.name][0], f.type) for f in schema.columns})
 
     refusal = UserError(f"{given}: the sheet `{sheet.name}` is empty", "a sheet has a row of names, and rows below it")
-    return Surveyed("sheet", columns, rows, [*told, *noted], refusal, total=total_of(sheet, numbers))
+    return Surveyed("sheet", columns, rows, [*told, *noted], refusal, total=total_of(sheet, numbers, spelling))
 
 
-def total_of(sheet: Sheet, numbers: Sequence[int]) -> str:
+def total_of(sheet: Sheet, numbers: Sequence[int], spelling: Spelling) -> str:
     """The last row as it is shown, where it looks like a total of those above."""
     held = [sheet.rows[at] for at in numbers]
     above = held[: min(len(held) - 1, SAMPLE_ROWS)]
-    return shown_total(held[-1]) if held and is_total(above, held[-1], len(above) == len(held) - 1) else ""
+    whole = len(above) == len(held) - 1
+    return shown_total(held[-1]) if held and is_total(*read_rows(above, held[-1], spelling), whole) else ""
+
+
+def read_rows(
+    above: Sequence[Sequence[Any]], last: Sequence[Any], spelling: Spelling
+) -> tuple[Sequence[Sequence[Any]], Sequence[Any]]:
+    """Rows and the last one with what their texts say in a spelling; a label that is a null word stays."""
+
+    def read(cell: Any) -> Any:
+        if not isinstance(cell, str) or label_of(cell) is not None:
+            return cell
+        return None if cell in spelling.nulls else spelling.value(cell)
+
+    if not spelling.changes and not spelling.nulls:
+        return above, last
+    return [[read(cell) for cell in row] for row in above], [read(cell) for cell in last]
 
 
 def subtotals(sheet: Sheet, numbers: Sequence[int], names: Sequence[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """Rows that are none of the data but sums of it: a total at the end of a table, subtotals within.
 
 In: rows as they were read, texts or values, and the last one. Out: whether that is a total. Law: what is only likely is
-said and left to the user; a row that is labelled as a total needs a number, one that is not needs to be the sum.
+said and left to the user; a row that is labelled as a total needs an amount, however written, one that is not needs to
+be the sum.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from decimal import Decimal as Exact
 from decimal import InvalidOperation
 from typing import Any, TypeVar
 
+from rlm_dsl.context.rows.amounts import is_amount, number_of, readings
 from rlm_dsl.language.types import quoted_name
 
 T = TypeVar("T")
@@ -38,24 +40,34 @@ FIRST_WORD = re.compile(r"[ :,.(=-]")
 KNOWN = {FIRST_WORD.split(word.lower(), 1)[0] for word in (*WORDS, *BESIDE)}
 PLAIN_MORE = re.compile(r"[ :.=-]*(?:\(.{0,20}\)|[A-Z]{3}|\d{2,4}(?:[-./]\d\d?)?)?[ :.=-]*\Z")
 """What may follow a label that is sure: a colon, a currency, something in brackets, a year or month."""
-BESIDE_NUMBER = re.compile(r"[\s\u00a0\u202f€$£¥₹%]|\b(?:EUR|USD|GBP|CHF|JPY)\b")
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
 FILLED = 0.9
 """The share of rows with a cell, from which on a blank one tells something."""
 CLOSE = Exact("1e-9")
+ENDING = {*(word.lower() for word in WORDS), "ergebnis", "result"}
+"""Words behind the name of a group that tell its total."""
+BETWEEN = re.compile(r"\A[ :-]*(?:(?:for|of|für|von|de|pour)\s+)?", re.IGNORECASE)
+"""What stands between a total's word and the group that it is of."""
+SHOWN = 3
+"""Labels that a note names."""
 
 
 def is_total(above: Sequence[Sequence[Any]], last: Sequence[Any], whole: bool) -> bool:
-    """Whether the last row sums up those above it; `whole` is whether these are all."""
-    numbers = {place: number for place, cell in enumerate(last) if (number := number_of(cell)) is not None}
-    if not numbers or len(above) < 2 or len(last) < 2:
+    """Whether the last row sums up those above it; `whole` is whether these are all. Amounts count that no option reads
+    yet."""
+    if len(above) < 2 or len(last) < 2 or not has_amount(last):
         return False
-    labels = [said for cell in last if (said := label_of(cell)) is not None]
-    if "" in labels:
-        return True
+    labels = [said for place, cell in enumerate(last) if (said := label_among(cell, column(above, place))) is not None]
+    return "" in labels or any(is_summed(rows[:-1], rows[-1], whole, bool(labels)) for rows in readings([*above, last]))
+
+
+def is_summed(above: Sequence[Sequence[Any]], last: Sequence[Any], whole: bool, labelled: bool) -> bool:
+    """Whether the numbers of the last row are sums, or its blank cells tell that."""
+    numbers = {place: number for place, cell in enumerate(last) if (number := number_of(cell)) is not None}
+    if not numbers:
+        return False
     sums = [place for place, number in numbers.items() if whole and is_sum(number, column(above, place))]
     blank = [place for place, cell in enumerate(last) if is_blank(cell) and is_filled(column(above, place))]
-    if labels:
+    if labelled:
         return bool(sums or blank)
     if blank:
         return (
@@ -66,25 +78,57 @@ def is_total(above: Sequence[Sequence[Any]], last: Sequence[Any], whole: bool) -
     return len(sums) == len(numbers) and all(len(counted(column(above, place))) > 2 for place in sums)
 
 
+def has_amount(row: Sequence[Any]) -> bool:
+    """Whether a cell shows an amount that is none in a label, such as `2026 Total`."""
+    return any(is_amount(cell) and not (isinstance(cell, str) and grouped_by(cell)) for cell in row)
+
+
 def labelled_rows(rows: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
-    """The places of rows, and of their cells, that are labelled as totals for sure and have a number."""
-    return [
-        (at, place)
-        for at, row in enumerate(rows)
-        for place, cell in enumerate(row)
-        if isinstance(cell, str) and label_of(cell) == "" and any(number_of(other) is not None for other in row)
-    ]
+    """The places of rows, and of their cells, that are labelled as totals for sure and have an amount."""
+    found = []
+    known: dict[int, set[str]] = {}
+    for at, row in enumerate(rows):
+        for place, cell in enumerate(row):
+            values = known.setdefault(place, set())
+            if isinstance(cell, str) and (label_of(cell) == "" or grouped_by(cell) in values) and has_amount(row):
+                found.append((at, place))
+            values.add(str(cell).strip())
+    return found
 
 
 def told_subtotals(rows: Sequence[tuple[int, Sequence[Any]]], names: Sequence[str], place: str) -> list[str]:
-    """A note on rows among the others, with their places, that are labelled as totals: few of all."""
+    """A note on rows among the others, with their places, that are labelled as totals: few of all where no label names
+    a group."""
     found = labelled_rows([row for _, row in rows])
-    if not found or 3 * len(found) > len(rows):
+    plain = sum(label_of(rows[at][1][place]) == "" for at, place in found)
+    if not found or 3 * plain > len(rows):
         return []
     at, column = found[0]
-    label = json.dumps(str(rows[at][1][column]).strip(), ensure_ascii=False)
-    where = f"where({quoted_name(names[column])} != {label}) leaves out such rows"
+    name = quoted_name(names[column])
+    labels = dict.fromkeys(str(rows[each][1][column]).strip() for each, place in found if place == column)
+    tests = [f"{name} != {json.dumps(label, ensure_ascii=False)}" for label in labels]
+    where = f"where({' and '.join(tests[:SHOWN])}{' and ...' if len(tests) > SHOWN else ''}) leaves out such rows"
     return [f"{len(found):,} rows among the others look like totals, first in {place} {rows[at][0]:,}: {where}"]
+
+
+def label_among(cell: Any, above: Sequence[Any]) -> str | None:
+    """What follows a total's label in a cell; '' too where that stands beside a value of the cells above."""
+    said = label_of(cell)
+    if said == "" or not isinstance(cell, str):
+        return said
+    group = grouped_by(cell)
+    return "" if group and any(str(each).strip() == group for each in above) else said
+
+
+def grouped_by(cell: str) -> str | None:
+    """What a label such as `North Total` or `Summe Nord` is the total of."""
+    bare = cell.strip()
+    if " " not in bare:  # most cells end here
+        return None
+    group, _, word = bare.rpartition(" ")
+    if word.rstrip(":.").lower() in ENDING:
+        return group.rstrip(" :-") or None
+    return BETWEEN.sub("", label_of(cell) or "").rstrip(" :-") or None
 
 
 def label_of(cell: Any) -> str | None:
@@ -99,21 +143,6 @@ def label_of(cell: Any) -> str | None:
         return None
     more = found["more"] or ""
     return "" if PLAIN_MORE.match(more) else more
-
-
-def number_of(cell: Any) -> Exact | None:
-    """The number that a cell is or shows."""
-    if isinstance(cell, bool):
-        return None
-    if isinstance(cell, int | Exact):
-        return Exact(cell)
-    if isinstance(cell, float):
-        return Exact(repr(cell)) if cell == cell and abs(cell) != float("inf") else None
-    bare = BESIDE_NUMBER.sub("", cell) if isinstance(cell, str) and len(cell) < 60 else ""
-    try:
-        return Exact(bare) if NUMBER.match(bare) else None
-    except InvalidOperation:
-        return None
 
 
 def is_blank(cell: Any) -> bool:
@@ -153,7 +182,7 @@ def counted(cells: Sequence[Any]) -> list[Exact]:
 
 def shown_total(last: Sequence[Any]) -> str:
     """What tells a total: its label, the first text of its row, or that it is a sum."""
-    texts = [cell.strip() for cell in last if isinstance(cell, str) and not is_blank(cell) and number_of(cell) is None]
+    texts = [cell.strip() for cell in last if isinstance(cell, str) and not is_blank(cell) and not is_amount(cell)]
     told = next((text for text in texts if label_of(text) is not None), texts[0] if texts else "")
     return f"`{told[:40]}`" if told else "its numbers are the sums of those above"
 

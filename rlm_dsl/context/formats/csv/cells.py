@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.context.columns.spelling import Spelling
-from rlm_dsl.context.formats.csv.dialect import NO_QUOTE, Dialect
-from rlm_dsl.context.options import ReadingOptions, listed
+from rlm_dsl.context.formats.csv.dialect import NO_QUOTE, Dialect, spelling_of
+from rlm_dsl.context.options import ReadingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,7 @@ class Cells:
 
     @staticmethod
     def of(dialect: Dialect, options: ReadingOptions) -> Cells:
-        signs = (dialect.decimal, dialect.thousands)
-        said = (options.nulls, listed(options.dates), options.units)
-        return Cells(dialect, Spelling(*signs, *said, dialect.padded))
+        return Cells(dialect, spelling_of(dialect, options))
 
     def texts(self, cells: Any) -> Any:
         """The cells with null for null words, and with the signs that the file has."""

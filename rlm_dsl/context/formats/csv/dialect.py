@@ -18,7 +18,7 @@ from rlm_dsl.context.columns.cell_types import READERS
 from rlm_dsl.context.columns.spelling import Spelling, is_plain
 from rlm_dsl.context.files.encodings import BOM
 from rlm_dsl.context.options import NO, YES, ReadingOptions, listed, number_signs, written
-from rlm_dsl.context.rows.totals import SAMPLE_ROWS, is_total, shown_total, told_subtotals
+from rlm_dsl.context.rows.totals import SAMPLE_ROWS, is_total, label_of, shown_total, told_subtotals
 
 SAMPLE = 1 << 16
 """Bytes of the beginning that tell a file's dialect."""
@@ -100,7 +100,7 @@ def find_dialect(content: bytes, options: ReadingOptions, usual: str) -> Dialect
     made = Dialect(delimiter, quote, headed, decimal, thousands, tuple(notes), passed)
     told = (*made.notes, *advice(found, sample, made, options), *below_preamble(sample, found, made, options))
     made = replace(made, notes=told, sample=tuple(records[headed:]), padded=is_padded(records[headed:], made))
-    return replace(made, total=total_of(records, prepared, made))
+    return replace(made, total=total_of(records, prepared, made, options))
 
 
 def earlier(content: bytes, usual: str) -> Dialect:
@@ -319,7 +319,7 @@ def advice(parts: Parts, sample: str, dialect: Dialect, options: ReadingOptions)
         wanted = tuple(dict.fromkeys((*listed(options.comment), *signs)))
         them = "them" if len(parts.signs) else "it"
         yield f"{', and '.join(told)}: comment={written(wanted if len(wanted) > 1 else wanted[0])} passes over {them}"
-    yield from subtotals(parts.data, dialect)
+    yield from subtotals(parts.data, dialect, options)
 
 
 def below_preamble(sample: str, parts: Parts, dialect: Dialect, options: ReadingOptions) -> Iterator[str]:
@@ -351,27 +351,50 @@ def written_sign(sign: str) -> str:
     return f'"{sign}"'
 
 
-def subtotals(data: Records, dialect: Dialect) -> list[str]:
+def subtotals(data: Records, dialect: Dialect, options: ReadingOptions) -> list[str]:
     """Rows among the others that are labelled as totals."""
     width = max(len(record) for _, record in data)
     header = data[0][1] if dialect.headed else []
     names = [*(name.strip() for name in header), *(f"column_{n}" for n in range(len(header) + 1, width + 1))]
-    return told_subtotals(data[dialect.headed : -1], names, "line")
+    rows = data[dialect.headed : -1]
+    read = as_read([record for _, record in rows], dialect, options)
+    return told_subtotals([(line, cells) for (line, _), cells in zip(rows, read, strict=True)], names, "line")
 
 
-def total_of(records: Sequence[Sequence[str]], content: bytes, dialect: Dialect) -> str:
+def total_of(records: Sequence[Sequence[str]], content: bytes, dialect: Dialect, options: ReadingOptions) -> str:
     """The last row as it is shown, where it looks like a total of those above."""
     rows = records[dialect.headed :]
     whole = len(content) <= SAMPLE
     last = rows[-1] if whole and rows else next(records_in(last_line(content), dialect.delimiter), [])
     above = rows[:-1] if whole else rows
-    spelling = Spelling(dialect.decimal, dialect.thousands)
     width = max(map(len, above), default=0)
     if len(last) > width:
         return ""
-    held: list[Sequence[str]] = [*above[:SAMPLE_ROWS], last]
-    held = [[spelling.value(cell.strip()) for cell in row] for row in held] if spelling.changes else held
+    held = as_read([*above[:SAMPLE_ROWS], last], dialect, options)
     return shown_total(last) if is_total(held[:-1], held[-1], whole and len(above) <= SAMPLE_ROWS) else ""
+
+
+def spelling_of(dialect: Dialect, options: ReadingOptions) -> Spelling:
+    """How a file's cells are spelled, by what is said and what was found."""
+    said = (options.nulls, listed(options.dates), options.units)
+    return Spelling(dialect.decimal, dialect.thousands, *said, dialect.padded)
+
+
+def as_read(rows: Sequence[Sequence[str]], dialect: Dialect, options: ReadingOptions) -> Sequence[Sequence[str]]:
+    """Rows with numbers and days as the columns' own reader has them, without blanks around them; a null word is an
+    empty cell, but where it is a total's label."""
+    spelling = spelling_of(dialect, options)
+    if dialect.quote == '"' and not spelling.changes and not spelling.nulls:
+        return rows
+    signs = str.maketrans({'"': dialect.quote, dialect.quote: '"'} if dialect.quote else {NO_QUOTE: '"'})
+
+    def read(cell: str) -> str:
+        own = cell.translate(signs) if dialect.quote != '"' else cell
+        if own in spelling.nulls and label_of(own) is None:
+            return ""
+        return spelling.value(own.strip()) if spelling.changes else own
+
+    return [[read(cell) for cell in row] for row in rows]
 
 
 def last_line(content: bytes) -> str:

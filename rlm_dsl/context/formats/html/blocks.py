@@ -19,8 +19,9 @@ from rlm_dsl.context.files.read import Read
 from rlm_dsl.context.format import LoadRequest
 from rlm_dsl.context.formats.html.tokens import Token, resolve_references, shown_tokens, tokens, with_alternatives
 from rlm_dsl.context.options import NO, NO_OPTIONS, ReadingOptions
+from rlm_dsl.context.rows.amounts import is_amount
 from rlm_dsl.context.rows.document_rows import Row, load_document_rows, title
-from rlm_dsl.context.rows.totals import label_of, number_of
+from rlm_dsl.context.rows.totals import label_of
 from rlm_dsl.language.types import TEXT, Table, table
 
 ENDINGS = (".html", ".htm", ".xhtml")
@@ -83,9 +84,9 @@ def page_rows(read: Read, counts: Counter[str], options: ReadingOptions) -> Iter
 
 
 def is_total_of_cells(text: str) -> bool:
-    """Whether a table's row is called as a total is, and has a number."""
+    """Whether a table's row is called as a total is, and has an amount."""
     cells = text.split(BETWEEN_CELLS)
-    return label_of(cells[0]) == "" and any(number_of(cell) is not None for cell in cells[1:])
+    return label_of(cells[0]) == "" and any(map(is_amount, cells[1:]))
 
 
 def size(text: str, encoding: str) -> int:
