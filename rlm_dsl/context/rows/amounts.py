@@ -76,7 +76,7 @@ def ways_of(rows: Sequence[Sequence[Any]], place: int) -> list[Way]:
     """How the texts of a column are read, where some of them show amounts that are no numbers yet."""
     held = dict.fromkeys(row[place] for row in rows if place < len(row) and isinstance(row[place], str))
     texts = [cell.strip() for cell in held if DIGIT.search(cell)]
-    if all(number_of(cell) is not None for cell in texts):
+    if all(NUMBER.match(cell) or number_of(cell) is not None for cell in texts):
         return []
     return number_ways([*texts[: MOST - 1], texts[-1]], Spelling())
 
