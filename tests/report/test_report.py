@@ -324,6 +324,16 @@ def test_a_page_without_its_sources_says_so(tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     text = (tmp_path / "page.html").read_text()
     assert "cannot be shown" in text and ("Does not verify" in text or "Not verified here" in text)
+    assert "not verified: " in ran.err
+
+
+def test_the_page_of_a_changed_trace_is_made_and_the_command_says_so(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    answer = tmp_path / "run.trace" / "answer.json"
+    answer.write_text(answer.read_text().replace('"value": 7', '"value": 8'))
+    ran = command(tmp_path, "view", "run.trace", "--out", "page.html")
+    assert (ran.code, ran.out) == (1, "page.html\n") and "does not verify: answer.json" in ran.err, ran
+    assert "Does not verify" in (tmp_path / "page.html").read_text()
 
 
 def test_refused_and_invalid_rows_stand_on_the_page(tmp_path: Path) -> None:

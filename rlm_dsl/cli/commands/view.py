@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from rlm_dsl.cli.options import CONTEXT, FORCE, paths_alone
-from rlm_dsl.cli.output import note, write
+from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.common.own_files import PAGE, require_own
 
 
@@ -24,8 +24,9 @@ from rlm_dsl.common.own_files import PAGE, require_own
 @click.option("--json", "as_json", is_flag=True, help="Print where the page is and its size as JSON.")
 def command(
     trace: str, contexts: tuple[str, ...], out: str | None, no_verify: bool, open_: bool, force: bool, as_json: bool
-) -> None:
-    """One HTML page of TRACE (or of the record of an optimization), which opens from disk and loads nothing.
+) -> int:
+    """One HTML page of TRACE (or of the record of an optimization), which opens from disk and loads nothing. The exit
+    code is 1 if the run does not verify.
 
     Example: rlm-dsl view runs/20261101-120000.trace --open
     """
@@ -36,10 +37,15 @@ def command(
 
     place = require_own(Path(out) if out else Path(f"{Path(trace).name.removesuffix('.zip')}.html"), PAGE, force)
     made = page_of(Path(trace), contexts_given(contexts), os.environ, verified=not no_verify)
-    path = put(place, made)
+    path = put(place, made.html)
     write(json.dumps({"page": str(path), "bytes": path.stat().st_size}) if as_json else str(path))
     if open_ and click.launch(str(path)) != 0:
         note("no browser could be started")
+    if made.failed:
+        note(safe(f"does not verify: {made.failed}; see: rlm-dsl verify"))
+    if made.unchecked:
+        note(safe(f"not verified: {made.unchecked}"))
+    return 1 if made.failed else 0
 
 
 def contexts_given(contexts: tuple[str, ...]) -> dict[str, Any]:
