@@ -48,11 +48,11 @@ class Spent:
         }
 
     def told(self) -> str:
-        known = f", {self.stored:,} answers known before" if self.stored else ""
+        known = f", {self.stored:,} {'answer' if self.stored == 1 else 'answers'} known before" if self.stored else ""
         cost = f", ${self.usd:.4f}" if self.usd is not None else ""
         cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
         tokens = self.prompt_tokens + self.completion_tokens
-        return f"{self.calls:,} model calls{known}, {tokens:,} tokens{cached}{cost}"
+        return f"{self.calls:,} model {'call' if self.calls == 1 else 'calls'}{known}, {tokens:,} tokens{cached}{cost}"
 
 
 @dataclass(frozen=True, slots=True)

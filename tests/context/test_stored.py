@@ -162,7 +162,7 @@ def test_standard_input_is_read_and_kept(tmp_path: Path) -> None:
     assert "a.rlmctx: 2 rows" in command_run(tmp_path, "load", "a=-", stdin="one\ntwo\n").out
     assert "standard-input:2  two" in command(tmp_path, "run", "p.rlm", "--context", "a=a.rlmctx").out
     table = command(tmp_path, "load", "t:csv=-", stdin="x,y\n1,2\n")
-    assert "1 rows of table(x: int, y: int)" in table.out, table.err
+    assert "1 row of table(x: int, y: int)" in table.out, table.err
 
 
 LONG = 500_000

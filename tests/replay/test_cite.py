@@ -18,6 +18,7 @@ from rlm_dsl import api, traces
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.replay.cite import Citation
 from rlm_dsl.testing import serve
+from tests.support.commands import command
 from tests.support.runs import BILLING, billing_of, body, csv
 
 COUNT = 40
@@ -193,6 +194,14 @@ def test_more_than_the_recorded_places_are_cited(tmp_path: Path) -> None:
 def test_an_answer_that_counts_a_whole_context_is_cited_by_it(tmp_path: Path, both: dict[str, str]) -> None:
     ran(tmp_path, "answer people | count()", both)
     assert places(tmp_path, "", both) == [("people", 2), ("people", 3), ("people", 4)]
+
+
+def test_one_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    made = command(tmp_path, "run", "-", "--context", "t=t.csv", "--trace", "t.trace", stdin="answer {n: t, m: t}\n")
+    assert "evidence of m: the place of n" in made.out, made
+    assert "1 place read from the sources" in command(tmp_path, "cite", "t.trace", "m").out
+    assert "t: 1 row from" in command(tmp_path, "show", "t.trace").out
 
 
 # --- sources that moved or changed

@@ -60,6 +60,7 @@ def verdict(citations: Sequence[Citation]) -> list[str]:
     places = [p for citation in citations for p in (*citation.places, *(quote for _, quote in citation.quotes))]
     bad, unsure = (sum(place.holds is known for place in places) for known in (False, None))
     if bad:
-        return [f"{bad:,} of {len(places):,} places are NOT as they were recorded"]
+        how = "place is NOT as it was" if len(places) == 1 else "places are NOT as they were"
+        return [f"{bad:,} of {len(places):,} {how} recorded"]
     rest = f"; {unsure:,} have no bytes of their own, and their file is as it was" if unsure else ""
-    return [f"{len(places):,} places read from the sources, all as recorded{rest}"]
+    return [f"{len(places):,} {'place' if len(places) == 1 else 'places'} read from the sources, all as recorded{rest}"]

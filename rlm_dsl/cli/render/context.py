@@ -11,4 +11,5 @@ from rlm_dsl.context.context import Context
 def context_text(context: Context, seconds: float) -> str:
     size = sum(source.size for source in context.sources)
     files = f"{len(context.sources):,} file{'s' * (len(context.sources) != 1)}, {size:,} bytes"
-    return f"{context.given}: {context.count:,} rows of {context.schema} from {files}, {seconds:.1f} s"
+    rows = "1 row" if context.count == 1 else f"{context.count:,} rows"
+    return f"{context.given}: {rows} of {context.schema} from {files}, {seconds:.1f} s"

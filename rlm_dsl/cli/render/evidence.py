@@ -25,7 +25,7 @@ def evidence_text(evidence: Sequence[Evidence]) -> str:
         part = ".".join(one.path)
         label = f" of {part}" if part else ""
         if (same := before.setdefault(one.spans, part)) != part:
-            lines.append(f"\nevidence{label}: the {one.count:,} places of {same}")
+            lines.append(f"\nevidence{label}: {same_places(one.count)} of {same}")
             continue
         lines.append(f"\nevidence{label}: {places_words(one.count, len(one.spans))}")
         for span in one.spans[:EVIDENCE_SHOWN]:
@@ -38,6 +38,10 @@ def evidence_text(evidence: Sequence[Evidence]) -> str:
             part_of = f" bytes {quoted.span.start}-{quoted.span.end}" if quoted.exact else ", spelled otherwise there"
             lines.append(f"  quote {quoted.at} of row {quoted.row}: {where}{part_of}")
     return "\n".join(line.replace("\n\n", "\n") if not line.startswith("\n") else line for line in lines) + "\n"
+
+
+def same_places(count: int) -> str:
+    return "the place" if count == 1 else f"the {count:,} places"
 
 
 def places_words(count: int, stored: int) -> str:

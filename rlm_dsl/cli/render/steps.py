@@ -40,7 +40,12 @@ def asked_words(asked: Mapping[str, int] | None) -> str:
     if asked is None:
         return ""
     bad = ", ".join(f"{asked[s]:,} {s}" for s in ("invalid", "refused", "error") if asked.get(s))
-    return f"{asked['requests']:,} requests" + packed_size(asked) + (f", {bad}" if bad else "") + cascade_words(asked)
+    return (
+        f"{asked['requests']:,} {'request' if asked['requests'] == 1 else 'requests'}"
+        + packed_size(asked)
+        + (f", {bad}" if bad else "")
+        + cascade_words(asked)
+    )
 
 
 def packed_size(asked: Mapping[str, Any]) -> str:

@@ -82,7 +82,8 @@ def opening(story: Story) -> Iterator[str]:
     if parent := header.get("parent"):
         yield parent_line(parent)
     for c in header.get("contexts", ()):
-        yield f"context   {c['name']}: {c['rows']:,} rows from {c['given']} ({c['format']})"
+        rows = "1 row" if c["rows"] == 1 else f"{c['rows']:,} rows"
+        yield f"context   {c['name']}: {rows} from {c['given']} ({c['format']})"
     for alias, m in header.get("models", {}).items():
         yield f"model     {alias}: {m['model']} at {m['base_url']}"
     for s in header.get("served", ()):
