@@ -14,6 +14,7 @@ import rlm_dsl
 from rlm_dsl import traces
 from rlm_dsl.cli import run as command_line
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models import retry
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.reader import Trace
 from tests.support import runs
@@ -127,7 +128,10 @@ def test_data_that_changed_is_refused_unless_it_is_named_and_then_it_is_told(des
         desk.then("and by topic?", BY_TOPIC, contexts=named, trace=desk.folder / "other.trace")
 
 
-def test_a_session_that_was_stopped_goes_on_without_its_parent_and_the_store(desk: Desk) -> None:
+def test_a_session_that_was_stopped_goes_on_without_its_parent_and_the_store(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     desk.first()
     turns = ["show topics | take(1)", "more = topics | where(topic == 'other')", "answer more | count()"]
     whole = desk.then("and others?", *turns)
