@@ -21,7 +21,7 @@ from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.failed_rows import LISTED, RowsFailed, StepRejected, all_rejected, failed_rows
 from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.packing import with_packs
-from rlm_dsl.engine.calls.round import fields_of, model_step, prepare_round, shown_totals
+from rlm_dsl.engine.calls.round import fields_of, model_step, prepare_round, shown_rows
 from rlm_dsl.engine.calls.rows import RoundResult
 from rlm_dsl.engine.calls.too_many import most_rows_paid, refuse_too_many
 from rlm_dsl.engine.indexes import count_look, narrowed
@@ -256,7 +256,7 @@ class Runner:
         if (room := self.calls.models.room()) is not None:
             count = self.warehouse.count(physical_name(stage.input))
             refuse_too_many(stage, count, stage.input.sql, self.warehouse, self.calls.options, room, made=True)
-        rows = shown_totals(stage, self.warehouse.rows(stage.rows))
+        rows = shown_rows(stage, self.warehouse.rows(stage.rows))
         try:
             came = ask_rows(round_, rows, self.calls, self.progress)
             came = with_packs(came, round_, self.calls.models.packs)

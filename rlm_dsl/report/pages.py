@@ -132,12 +132,12 @@ def answer_part(part: Any) -> dict[str, Any]:
             "before": brief(part.before, part.rows),
             "after": brief(part.after, part.rows),
         }
-    rows, shown_totals = part.rows, []
+    rows, shown_rows = part.rows, []
     for change in rows.changed[:DIFF_ROWS]:
         pairs = [(part.a.values[name][change.before], part.b.values[name][change.after]) for name in rows.names]
-        shown_totals.append(("~", [f"{text(a)} → {text(b)}" if a != b else text(b) for a, b in pairs]))
+        shown_rows.append(("~", [f"{text(a)} → {text(b)}" if a != b else text(b) for a, b in pairs]))
     for mark, held, side in (("+", rows.added, part.b), ("-", rows.removed, part.a)):
-        shown_totals += [(mark, [text(value) for value in row_of(side, at, rows.names)]) for at in held[:DIFF_ROWS]]
+        shown_rows += [(mark, [text(value) for value in row_of(side, at, rows.names)]) for at in held[:DIFF_ROWS]]
     counts = (
         (rows.same, "the same"),
         (len(rows.changed), "changed"),
@@ -145,7 +145,7 @@ def answer_part(part: Any) -> dict[str, Any]:
         (len(rows.removed), "gone"),
     )
     counted = "Rows: " + ", ".join(f"{n:,} {what}" for n, what in counts)
-    return {"name": part.name, "columns": rows.names, "rows": shown_totals, "caption": counted}
+    return {"name": part.name, "columns": rows.names, "rows": shown_rows, "caption": counted}
 
 
 def brief(value: Any, rows: Any) -> str:

@@ -57,3 +57,13 @@ READERS: Sequence[tuple[Type, Callable[[str], Any]]] = (
     (DATE, as_date),
     (TIMESTAMP, as_timestamp),
 )
+
+
+def read_cell(cell: str) -> tuple[Type, Any] | None:
+    """The first type, other than text, that a cell reads as, and its value; None for a text."""
+    for type_, read in READERS:
+        try:
+            return type_, read(cell)
+        except (ValueError, KeyError):
+            continue
+    return None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rlm_dsl.context.columns.cell_types import READERS
+from rlm_dsl.context.columns.cell_types import READERS, read_cell
 from rlm_dsl.context.columns.spelling import IN_BRACKETS, Spelling, day_of
 from rlm_dsl.context.options import written
 from rlm_dsl.language.types import BOOL, Type
@@ -43,7 +43,7 @@ AFFIXED = re.compile(
     r"(?P<open>\()?[+-]?(?P<before>[^\d\s()+\-.,'’]{0,5}\.?|US\$|R\$)[\s\u00a0\u202f]*[+-]?(?P<number>\d[\d.,'’\s\u00a0\u202f]*?)"
     r"[\s\u00a0\u202f]*(?P<after>[^\d\s()+\-,'’]{0,6})(?P<close>\))?-?\Z"
 )
-SIGNS = (*((".", ""), (",", ""), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'")),)
+SIGNS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
 """Decimal signs with those between thousands, the plainest first."""
 GROUPED = re.compile(r"[1-9]\d{0,2}(?:[.,]\d{3})+\Z", re.ASCII)
 DAYS = (
@@ -227,7 +227,8 @@ def is_null_word(cell: str) -> bool:
 
 def reads(cell: str) -> bool:
     """Whether a cell reads as a number, a day or a moment as it stands."""
-    return next((True for type_, read in READERS if type_ != BOOL and is_read(cell, read)), False)
+    found = read_cell(cell)
+    return found is not None and found[0] != BOOL
 
 
 def are_read(cells: Sequence[str], spelling: Spelling) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rlm_dsl.context.columns.cell_types import READERS
+from rlm_dsl.context.columns.cell_types import read_cell
 
 BLANK = " \t\u00a0\u2009\u202f"
 """What stands between thousands, or between a number and its unit, where a blank is said."""
@@ -101,13 +101,7 @@ class Spelling:
 
 def is_plain(cell: str) -> bool:
     """Whether a cell reads as the language writes numbers, days and moments."""
-    for _, read in READERS:
-        try:
-            read(cell)
-        except (ValueError, KeyError):
-            continue
-        return True
-    return False
+    return read_cell(cell) is not None
 
 
 def day_of(cell: str, form: str) -> str | None:

@@ -21,7 +21,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context.columns.arrow_columns import wider
 from rlm_dsl.context.columns.arrow_types import arrow_type
-from rlm_dsl.context.columns.cell_types import READERS
+from rlm_dsl.context.columns.cell_types import read_cell
 from rlm_dsl.context.columns.hints import MOST, OddColumn, hints, reads
 from rlm_dsl.context.columns.names import free_names
 from rlm_dsl.context.columns.spelling import Spelling
@@ -147,13 +147,11 @@ def spelled(values: Sequence[Any], spelling: Spelling) -> Sequence[Any]:
 
 def read_text(cell: str) -> Any:
     """A number, day or moment that a text says, else the text."""
-    for type_, read in READERS:
-        try:
-            value = read(cell)
-        except (ValueError, KeyError):
-            continue
-        return Exact(cell) if type_ == FLOAT and "e" not in cell.lower() else value
-    return cell
+    found = read_cell(cell)
+    if found is None:
+        return cell
+    type_, value = found
+    return Exact(cell) if type_ == FLOAT and "e" not in cell.lower() else value
 
 
 def open_sheet(read: Read, said: str) -> Sheet:

@@ -34,7 +34,7 @@ MOST_KNOWN = 10_000
 """Different answers of a round whose values are held."""
 
 
-def shown_totals(stage: ModelStage, rows: Iterable[Sequence[Any]]) -> list[Row]:
+def shown_rows(stage: ModelStage, rows: Iterable[Sequence[Any]]) -> list[Row]:
     """Rows (`#key`, shown columns) as messages; for a tree, the texts of each key together. Null shows nothing."""
     texts: dict[int, list[str]] = {}
     for key, *values in rows:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rlm_dsl.context.columns.cell_types import READERS
+from rlm_dsl.context.columns.cell_types import read_cell
 from rlm_dsl.context.columns.spelling import Spelling, is_plain
 from rlm_dsl.context.files.encodings import BOM
 from rlm_dsl.context.options import NO, YES, ReadingOptions, listed, number_signs, written
@@ -33,14 +33,6 @@ COMMA_SURE = re.compile(r".*,(?:\d{1,2}|\d{4,})\Z")
 POINT_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+\Z")
 WHOLE = re.compile(r"[+-]?\d+\Z")
 POINT_SURE = re.compile(r"[+-]?\d+\.(?:\d{1,2}|\d{4,})\Z")
-NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?\Z")
-COMMA_SURE = re.compile(r".*,(?:\d{1,2}|\d{4,})\Z")
-POINT_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+\Z")
-WHOLE = re.compile(r"[+-]?\d+\Z")
-POINT_SURE = re.compile(r"[+-]?\d+\.(?:\d{1,2}|\d{4,})\Z")
-TOTAL = re.compile(
-    r"(?:grand |sub)?(?:total|sum|summe|gesamt|gesamtsumme|somme|suma|totale|insgesamt)\b", re.IGNORECASE
-)
 NUMBER = re.compile(r"[+-]?[\d.,' ]*\d[\d.,' ]*\Z")
 SWAPPED = {"'": bytes.maketrans(b"'\"", b"\"'")}
 
@@ -420,13 +412,11 @@ def looks_like_data(records: Sequence[Sequence[str]]) -> bool:
 def kind_of(cell: str) -> str:
     """What a cell reads as, other than text."""
     text = cell.strip().replace(",", ".") if COMMA_NUMBER.match(cell.strip()) else cell.strip()
-    for type_, read in READERS:
-        try:
-            value = read(text)
-        except (ValueError, KeyError):
-            continue
-        return "moment" if isinstance(value, datetime.date) else "number" if str(type_) in ("int", "float") else "bool"
-    return ""
+    found = read_cell(text)
+    if found is None:
+        return ""
+    type_, value = found
+    return "moment" if isinstance(value, datetime.date) else "number" if str(type_) in ("int", "float") else "bool"
 
 
 def is_units(records: Sequence[Sequence[str]]) -> bool:
