@@ -25,7 +25,7 @@ from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.explore.resume import settings_again
+from rlm_dsl.explore.resume import saying, settings_again
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.language.edit.corrections import Correction, with_corrections
 from rlm_dsl.language.edit.set_arguments import Setting, with_settings
@@ -236,5 +236,4 @@ def chosen_settings(
         models[alias] = replace(choice, base_url=url, parameters={**choice.parameters, **different.parameters})
     if different.program is not None:
         again = replace(again, rows_per_call=different.rows_per_call, proxies=different.proxies)
-    said = {different.base_url, *(m.base_url for m in different.models.values() if isinstance(m, ModelChoice))}
-    return replace(again, models=models, unsaid=again.unsaid - said)
+    return saying(replace(again, models=models), different.base_url, different.models)

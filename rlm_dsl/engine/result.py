@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import printable
 from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.common.source import Source
@@ -48,11 +49,11 @@ class Spent:
         }
 
     def told(self) -> str:
-        known = f", {self.stored:,} {'answer' if self.stored == 1 else 'answers'} known before" if self.stored else ""
+        known = f", {counted(self.stored, 'answer')} known before" if self.stored else ""
         cost = f", ${self.usd:.4f}" if self.usd is not None else ""
         cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
         tokens = self.prompt_tokens + self.completion_tokens
-        return f"{self.calls:,} model {'call' if self.calls == 1 else 'calls'}{known}, {tokens:,} tokens{cached}{cost}"
+        return f"{counted(self.calls, 'model call')}{known}, {tokens:,} tokens{cached}{cost}"
 
 
 @dataclass(frozen=True, slots=True)

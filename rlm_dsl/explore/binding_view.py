@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.explore.view import cell, cut
 from rlm_dsl.language.types import Enum, Field, Table, bare, is_text, quoted_name
 from rlm_dsl.models.packing import MOST_TOKENS, SIZES
@@ -47,7 +48,7 @@ def binding_view(
     before, the last one last; where one closed set is new, `rows` are examples of its values; `pack` is how many rows
     go together where a model is asked."""
     base, new = told_before(type_, seen)
-    lines = [f"{label}: {spelled(type_, base, new, seen)}, {count:,} {'row' if count == 1 else 'rows'}"]
+    lines = [f"{label}: {spelled(type_, base, new, seen)}, {counted(count, 'row')}"]
     lines += [
         f"  {quoted_name(name)}: {', '.join(f'{cell(value, SHORT)} {n:,}' for value, n in found)}"
         for name, found in counts.items()

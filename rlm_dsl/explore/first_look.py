@@ -15,6 +15,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.view import Limits, cell, cut, view_table
 from rlm_dsl.language.operators.core.relation import Relation
@@ -81,15 +82,17 @@ def first_look(name: str, relation: Relation, warehouse: Warehouse) -> str:
 
 def main_text(relation: Relation, warehouse: Warehouse) -> str:
     """The column whose texts are the longest in the first rows; "" for none."""
-    rows = warehouse.table(relation, LOOKED_AT)
     texts = {column.name: place for place, column in enumerate(relation.type.columns) if is_text(column.type)}
+    if len(texts) < 2:  # there is none to choose
+        return next(iter(texts), "")
+    rows = warehouse.table(relation, LOOKED_AT)
     return max(texts, key=lambda name: sum(len(row[texts[name]] or "") for row in rows), default="")
 
 
 def heading(name: str, type_: Table, count: int, room: int) -> str:
     """A context's name, columns and rows; where so many characters do not hold the columns, fewer are told, those that
     are numbered alike together."""
-    head, rows = f"context {quoted_name(name)}: ", f", {count:,} {'row' if count == 1 else 'rows'}"
+    head, rows = f"context {quoted_name(name)}: ", f", {counted(count, 'row')}"
     if len(whole := str(type_)) <= room:
         return f"{head}{whole}{rows}"
     told: list[str] = []

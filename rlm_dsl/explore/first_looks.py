@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.first_look import first_look, heading
 from rlm_dsl.explore.view import cell, cut
@@ -48,7 +49,7 @@ def briefly(name: str, contexts: Mapping[str, Relation], warehouse: Warehouse, c
     """A context in a line: its columns, or whose they are too, and how many rows."""
     relation, count = contexts[name], warehouse.count(name)
     if len(contexts) > FEW_ALIKE and (other := alike(name, contexts)) is not None:
-        return f"context {quoted_name(name)}: the columns of {quoted_name(other)}, {rows_words(count)}"
+        return f"context {quoted_name(name)}: the columns of {quoted_name(other)}, {counted(count, 'row')}"
     return heading(name, relation.type, count, columns)
 
 
@@ -84,10 +85,6 @@ def alike(name: str, contexts: Mapping[str, Relation]) -> str | None:
     type_: Table = contexts[name].type
     earlier = next(other for other, relation in contexts.items() if relation.type == type_)
     return None if earlier == name else earlier
-
-
-def rows_words(count: int) -> str:
-    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def as_many_as_fit(told: Sequence[tuple[str, str]]) -> list[str]:

@@ -22,7 +22,7 @@ from rlm_dsl.engine.run_trace import recorded_settings
 from rlm_dsl.explore.ask import DEFAULT_OPTIONS, ExploreOptions, answer_question
 from rlm_dsl.explore.earlier import earlier_of
 from rlm_dsl.explore.loop import Told
-from rlm_dsl.explore.resume import in_order, settings_again
+from rlm_dsl.explore.resume import in_order, saying, settings_again
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.names import check_name
 from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions
@@ -139,8 +139,7 @@ def settings_now(trace: Trace, settings: Settings, models: Mapping[str, str | Mo
             chosen[alias] = replace(chosen[alias], base_url=base_url)
     if "root" in chosen:
         chosen.setdefault("sub", chosen["root"])
-    said = {base_url, *(model.base_url for model in models.values() if isinstance(model, ModelChoice))}
-    return replace(again, models=chosen, unsaid=again.unsaid - said)
+    return saying(replace(again, models=chosen), base_url, models)
 
 
 def require_same_models(trace: Trace, models: Mapping[str, ModelSettings]) -> None:

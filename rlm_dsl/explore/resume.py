@@ -160,6 +160,12 @@ def settings_again(
     )
 
 
+def saying(settings: Settings, base_url: str, models: Mapping[str, str | ModelChoice]) -> Settings:
+    """The settings where a person names these servers now: they may be asked, whoever else named them."""
+    said = {base_url, *(model.base_url for model in models.values() if isinstance(model, ModelChoice))}
+    return replace(settings, unsaid=settings.unsaid - said)
+
+
 def canonical(url: str) -> str:
     """An address as settings spell it; one that is none, as it is."""
     try:

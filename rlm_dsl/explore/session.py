@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import Diagnostic, StepFailed, UserError, render
 from rlm_dsl.common.source import NOWHERE, Source, Span
 from rlm_dsl.engine.execution import assemble_answer, part_of
@@ -404,7 +405,7 @@ def start(problem: Diagnostic) -> int:
 
 def summary(name: str, type_: Type, count: int) -> str:
     columns = ", ".join(map(str, type_.columns)) if isinstance(type_, Table) else str(type_)
-    return f"{name}: {count:,} {'row' if count == 1 else 'rows'} ({columns})"
+    return f"{name}: {counted(count, 'row')} ({columns})"
 
 
 def names_below(node: Node) -> set[str]:

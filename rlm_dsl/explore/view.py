@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import printable
 from rlm_dsl.common.json_ready import json_ready, json_text
 from rlm_dsl.language.types import Table, Type
@@ -27,7 +28,7 @@ class Limits:
 
 def view_table(name: str, type_: Table, count: int, rows: Sequence[Sequence[Any]], limits: Limits = Limits()) -> str:
     """Name, type and row count, then the first rows, a line each."""
-    lines = [f"{name}: {type_}, {count:,} {'row' if count == 1 else 'rows'}"]
+    lines = [f"{name}: {type_}, {counted(count, 'row')}"]
     room = limits.characters - len(lines[0])
     lines[0] = cut(lines[0], limits.characters // 2)
     shown = 0

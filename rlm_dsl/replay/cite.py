@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context, SourceFile
@@ -197,9 +198,7 @@ def chosen(parts: Sequence[Mapping[str, Any]], wanted: str) -> list[Chosen]:
         raise UserError(f"{named or 'the answer'} is a value, and has no rows", how)
     rows = len(part["value"]) if "columns" in part else 0
     if row is not None and not 1 <= int(row) <= rows:
-        raise UserError(
-            f"there is no row {row} of {named or 'the answer'}", f"it has {rows:,} {'row' if rows == 1 else 'rows'}"
-        )
+        raise UserError(f"there is no row {row} of {named or 'the answer'}", f"it has {counted(rows, 'row')}")
     return [(part, None if row is None else int(row))]
 
 

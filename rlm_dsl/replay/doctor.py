@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.files import archives
 from rlm_dsl.context.files.find import STANDARD_INPUT, file_and_table, find
@@ -93,7 +94,7 @@ def of_slots(settings: Settings) -> Iterator[Finding]:
         at_once = settings.server(url).concurrency or settings.concurrency or 0
         if at_once > slots:
             message = (
-                f"{url} works on {slots} {'request' if slots == 1 else 'requests'} at once and {at_once} are asked: "
+                f"{url} works on {counted(slots, 'request')} at once and {at_once} are asked: "
                 "what is answered together may come out otherwise from run to run"
             )
             yield Finding("more-than-slots", message, "set --concurrency 1, with which answers come out equal")
@@ -184,6 +185,7 @@ def secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
 
 def found_in(secrets: Mapping[str, str], given: str) -> set[str]:
     """Names of the secrets that stand in the first bytes of the data."""
+    held = {name: value.encode("utf-8", "surrogatepass") for name, value in secrets.items()}
     found: set[str] = set()
     left = LOOKED_THROUGH
     if not secrets or given == STANDARD_INPUT or is_elsewhere(given):
@@ -192,7 +194,7 @@ def found_in(secrets: Mapping[str, str], given: str) -> set[str]:
         with open_bytes(file.path) as opened:
             content = opened.read(max(0, left))
         left -= len(content)
-        found |= {name for name, value in secrets.items() if value.encode("utf-8", "surrogatepass") in content}
+        found |= {name for name, value in held.items() if value in content}
     return found
 
 

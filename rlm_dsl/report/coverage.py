@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.trace.story import Story
 
@@ -55,9 +56,8 @@ def answered(listed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if not asked.get("rows"):
             continue
         without = [f"{asked[kind]:,} {words}" for kind, words in WITHOUT.items() if asked.get(kind)]
-        rows = f"{asked['rows']:,} {'row' if asked['rows'] == 1 else 'rows'}"
         told = f"no answer for {', '.join(without)}" if without else "each has an answer, none is lost"
-        yield f"`{step['step']}` asked about {rows}: {told}."
+        yield f"`{step['step']}` asked about {counted(asked['rows'], 'row')}: {told}."
 
 
 WITHOUT = {

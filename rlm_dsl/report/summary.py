@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.compare.diff import Difference, PartDiff
 from rlm_dsl.report.values import as_text
 
@@ -26,8 +27,8 @@ def part_change(part: PartDiff) -> str:
     name = part.name or "it"
     if part.rows is not None:
         counts = ((len(part.rows.changed), "changed"), (len(part.rows.added), "new"), (len(part.rows.removed), "gone"))
-        counted = ", ".join(f"{n:,} {'row' if n == 1 else 'rows'} {what}" for n, what in counts if n)
-        return f"{name}: {counted or 'in another order'}"
+        told = ", ".join(f"{counted(n, 'row')} {what}" for n, what in counts if n)
+        return f"{name}: {told or 'in another order'}"
     before, after = part.before, part.after
     if all(isinstance(each, int | float | Decimal) and not isinstance(each, bool) for each in (before, after)):
         before, after = alike(before, after)

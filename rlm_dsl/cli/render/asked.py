@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlm_dsl.cli.output import indent, safe
-from rlm_dsl.cli.render.answer import answer_text, part_lines
+from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import evidence_text
-from rlm_dsl.cli.render.result import NOT_ANSWERED, steps_text
+from rlm_dsl.cli.render.result import NOT_ANSWERED, cost_lines, work_lines
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines
-from rlm_dsl.explore.view import cut
 from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.language.reference.in_words import in_words
 from rlm_dsl.language.syntax import tree as t
@@ -26,19 +25,12 @@ if TYPE_CHECKING:
 
 def asked_text(result: Result, *, explained: bool = False) -> str:
     """Answer, what it rests on, what would change it, program, steps, cost; `explained` tells the program in words."""
-    execution = result.execution
-    parts = [answer_text(execution.answer_json()["parts"]), evidence_text(result.evidence)]
+    parts = [answer_text(result.execution.answer_json()["parts"]), evidence_text(result.evidence)]
     parts += ["rests on", *map(indent, rests_on(result)), ""]
     parts += ["would change it", *map(indent, would_change(result)), ""]
     if explained:
         parts += ["in words", *map(indent, in_words(result.tree)), ""]
-    parts += ["program", indent(result.program.rstrip("\n")), "", "steps", indent(steps_text(result)), ""]
-    for statement, part in execution.shown:
-        parts += [cut(" ".join(statement.split()), 100), *part_lines(part.as_json()), ""]
-    parts.append(f"{result.spent.told()}, {result.seconds:.2f} s")
-    if result.trace is not None:
-        parts.append(f"trace  {result.trace}  head {result.head}")
-    return safe("\n".join(parts))
+    return safe("\n".join([*parts, *work_lines(result), *cost_lines(result)]))
 
 
 def rests_on(result: Result) -> Iterator[str]:

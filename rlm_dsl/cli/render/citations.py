@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from rlm_dsl.cli.output import indent
 from rlm_dsl.cli.render.evidence import place
+from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.evidence import Span
 from rlm_dsl.explore.view import cut
 from rlm_dsl.replay.cite import Citation, Cited
@@ -31,7 +32,7 @@ def citation_lines(citation: Citation) -> Iterator[str]:
     """A part with its value, then its places, then its quotes'."""
     value = cut(json.dumps(citation.value, ensure_ascii=False), VALUE)
     yield f"{citation.name or 'answer'} = {value}"
-    yield f"rests on {citation.count:,} {'place' if citation.count == 1 else 'places'}"
+    yield f"rests on {counted(citation.count, 'place')}"
     for cited in citation.places:
         yield from place_lines(cited)
     if citation.count > len(citation.places):
@@ -63,4 +64,4 @@ def verdict(citations: Sequence[Citation]) -> list[str]:
         how = "place is NOT as it was" if len(places) == 1 else "places are NOT as they were"
         return [f"{bad:,} of {len(places):,} {how} recorded"]
     rest = f"; {unsure:,} have no bytes of their own, and their file is as it was" if unsure else ""
-    return [f"{len(places):,} {'place' if len(places) == 1 else 'places'} read from the sources, all as recorded{rest}"]
+    return [f"{counted(len(places), 'place')} read from the sources, all as recorded{rest}"]

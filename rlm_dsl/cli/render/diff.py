@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.cli.output import safe
 from rlm_dsl.cli.render.width import shortened
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import cells
 from rlm_dsl.language.edit.corrections import corrections_told
 
@@ -175,7 +176,7 @@ def why_lines(d: Difference) -> Iterator[str]:
                 continue
             moves = [f"{n:,} {a} became {b}" for (a, b), n in list(step.moves.items())[:MOVES_SHOWN]]
             shown = f" ({', '.join(short(move, 50) for move in moves)})" if moves and told != OWN_TEXT else ""
-            rows = "1 row" if count == 1 else f"{count:,} rows"
+            rows = counted(count, "row")
             yield f"why       {step.pair.name}: {rows} changed: {told}{shown}"
 
 

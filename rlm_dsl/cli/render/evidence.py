@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.explore.view import cut
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def places_words(count: int, stored: int) -> str:
     """How many places there are, and how many of them are stored where that is not all."""
     if stored < count:
         return f"{stored:,} of {count:,} places stored"
-    return f"{count:,} {'place' if count == 1 else 'places'}"
+    return counted(count, "place")
 
 
 def place(source: str, first: int, last: int) -> str:

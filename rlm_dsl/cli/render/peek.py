@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rlm_dsl.cli.output import safe
 from rlm_dsl.cli.render.table import table_text
+from rlm_dsl.common.counted import counted
 from rlm_dsl.explore.peek import Column, Peek
 from rlm_dsl.explore.view import cell
 
@@ -17,7 +18,7 @@ COLUMNS, SHOWN = 60, 12
 def peek_text(found: Peek) -> str:
     files = f"{found.files:,} {'file' if found.files == 1 else 'files'}, {found.size:,} bytes"
     lines = [
-        f"{cell(found.given, 200)}: {files}, {found.rows:,} {'row' if found.rows == 1 else 'rows'}",
+        f"{cell(found.given, 200)}: {files}, {counted(found.rows, 'row')}",
         f"format    {found.format} ({found.why})",
         f"encoding  {', '.join(found.encodings)}" if found.encodings else "",
         f"dialect   {found.dialect}" if found.dialect else "",

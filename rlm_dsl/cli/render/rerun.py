@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.compare.matching import KINDS
 from rlm_dsl.compare.rerun import Rerun
 
@@ -24,7 +25,7 @@ def dry_run_text(found: Rerun | None) -> str:
 
 
 def corrected_text(found: Rerun) -> str:
-    return "".join(f"{count:,} {'row' if count == 1 else 'rows'} corrected by hand; " for count in found.corrected)
+    return "".join(f"{counted(count, 'row')} corrected by hand; " for count in found.corrected)
 
 
 def asked_text(found: Rerun, compare: str) -> str:

@@ -5,6 +5,7 @@ In: a result. Out: text. Law: all of it passes through `safe`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlm_dsl.cli.output import indent, safe
@@ -29,17 +30,7 @@ def result_text(result: Result) -> str:
     """Question, program, steps with their rows, answer, evidence, cost."""
     execution = result.execution
     parts = [f"question  {result.question}\n"] if result.question else []
-    parts += [
-        "program",
-        indent(result.program.rstrip("\n")),
-        "",
-        "steps",
-        indent(steps_text(result)),
-        "",
-    ]
-    for statement, part in execution.shown:
-        parts += [cut(" ".join(statement.split()), 100), *part_lines(part.as_json()), ""]
-    parts += [answer_text(execution.answer_json()["parts"]), evidence_text(result.evidence)]
+    parts += [*work_lines(result), answer_text(execution.answer_json()["parts"]), evidence_text(result.evidence)]
     parts += packed_lines([record.as_json() for record in result.steps])
     parts += one_answer_lines([record.as_json() for record in result.steps])
     parts += corrections_told(result.program)
@@ -48,7 +39,18 @@ def result_text(result: Result) -> str:
     if result.agreement is not None:
         agree, explored = result.agreement
         parts.append(f"agreement: {agree} of {explored} explorations came to this answer")
-    parts.append(f"{result.spent.told()}, {result.seconds:.2f} s")
+    return safe("\n".join([*parts, *cost_lines(result)]))
+
+
+def work_lines(result: Result) -> Iterator[str]:
+    """The program, its steps with their rows, and what it shows on the way."""
+    yield from ("program", indent(result.program.rstrip("\n")), "", "steps", indent(steps_text(result)), "")
+    for statement, part in result.execution.shown:
+        yield from (cut(" ".join(statement.split()), 100), *part_lines(part.as_json()), "")
+
+
+def cost_lines(result: Result) -> Iterator[str]:
+    """What was spent, and where the run is recorded."""
+    yield f"{result.spent.told()}, {result.seconds:.2f} s"
     if result.trace is not None:
-        parts.append(f"trace  {result.trace}  head {result.head}")
-    return safe("\n".join(parts))
+        yield f"trace  {result.trace}  head {result.head}"

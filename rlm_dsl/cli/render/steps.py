@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlm_dsl.cli.render.table import table_text
+from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.one_answer import one_answer_words
 from rlm_dsl.engine.packed_words import packed_words
 
@@ -41,10 +42,7 @@ def asked_words(asked: Mapping[str, int] | None) -> str:
         return ""
     bad = ", ".join(f"{asked[s]:,} {s}" for s in ("invalid", "refused", "error") if asked.get(s))
     return (
-        f"{asked['requests']:,} {'request' if asked['requests'] == 1 else 'requests'}"
-        + packed_size(asked)
-        + (f", {bad}" if bad else "")
-        + cascade_words(asked)
+        counted(asked["requests"], "request") + packed_size(asked) + (f", {bad}" if bad else "") + cascade_words(asked)
     )
 
 

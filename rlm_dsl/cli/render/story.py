@@ -16,6 +16,7 @@ from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place, places_words
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines, steps_table
 from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
+from rlm_dsl.common.counted import counted
 from rlm_dsl.explore.view import cut
 from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.trace.story import Story, Turn
@@ -82,8 +83,7 @@ def opening(story: Story) -> Iterator[str]:
     if parent := header.get("parent"):
         yield parent_line(parent)
     for c in header.get("contexts", ()):
-        rows = "1 row" if c["rows"] == 1 else f"{c['rows']:,} rows"
-        yield f"context   {c['name']}: {rows} from {c['given']} ({c['format']})"
+        yield f"context   {c['name']}: {counted(c['rows'], 'row')} from {c['given']} ({c['format']})"
     for alias, m in header.get("models", {}).items():
         yield f"model     {alias}: {m['model']} at {m['base_url']}"
     for s in header.get("served", ()):
