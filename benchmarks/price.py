@@ -31,6 +31,8 @@ TOKENS, ROOT, SECONDS = Goal(reach=0.6, ideal=0.4), Goal(reach=0.7, ideal=0.5), 
 SHARED = "shared.sqlite"
 HERE = Path(__file__).parent
 Taken = dict[str, Any]
+Kind = tuple[str, str, Goal, Callable[[Taken], float]]
+"""What is measured, its unit, its goal, and how it is read from what an explorer took."""
 
 
 def ours(base_url: str, text: str, question: str, store: Path) -> str:
@@ -139,21 +141,28 @@ def measures(effort: Effort) -> Iterator[Measure]:
 
 
 def compared_with_peers(found: dict[str, Taken], about: str) -> Iterator[Measure]:
-    kinds: tuple[tuple[str, str, Goal, Any], ...] = (
+    kinds: tuple[Kind, ...] = (
         ("all tokens", "tokens", TOKENS, total),
         ("root tokens", "tokens", ROOT, lambda one: total(one, "root")),
         ("seconds beside the root", "s", SECONDS, lambda one: one["seconds"]),
     )
+    notes = {name: f"right: ours {found['ours']['right']}, {name} {one['right']} of 6" for name, one in found.items()}
+    yield from beside_peers(found, about, kinds, dict.fromkeys(PEERS, "") | notes)
+
+
+def beside_peers(
+    found: dict[str, Taken], about: str, kinds: Sequence[Kind], notes: dict[str, str]
+) -> Iterator[Measure]:
+    """What ours took divided by what each peer did, kind by kind; `notes` name the peers, missing ones too."""
     for what, unit, goal, part in kinds:
         mine = Spread.of([part(found["ours"])])
-        for name in PEERS:
+        for name in (each for each in notes if each != "ours"):
             if name not in found:
                 yield missing(f"{about}: {what}", name, mine, goal)
                 continue
             theirs = part(found[name])
             ratio = Spread.of([part(found["ours"]) / theirs])
-            note = f"right: ours {found['ours']['right']}, {name} {found[name]['right']} of 6"
-            yield Measure(f"{about}: {what}", mine, name, Spread.of([theirs]), ratio, goal, unit, note)
+            yield Measure(f"{about}: {what}", mine, name, Spread.of([theirs]), ratio, goal, unit, notes[name])
 
 
 def main() -> None:

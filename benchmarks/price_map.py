@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from explorers import there
-from measure import Effort, Goal, Measure, Spread, missing
-from price import Taken, played, table_of, told, total
+from measure import Effort, Goal, Measure
+from price import Kind, Taken, beside_peers, played, table_of, told, total
 from price_world import Line, made_world
 
 import rlm_dsl
@@ -126,21 +126,16 @@ def local_tokenizer() -> None:
 def measures(effort: Effort) -> Iterator[Measure]:
     found = taken({"rows": ROWS, "seed": SEED, "errors": 0.0, "slips": 0.0, "world": ""})
     print(shown(found, ROWS), flush=True)
-    for what, unit, goal, part in (
+    kinds: tuple[Kind, ...] = (
         ("all tokens", "tokens", TOKENS, total),
         ("seconds", "s", SECONDS, lambda one: one["seconds"]),
-    ):
-        mine = Spread.of([part(found["ours"])])
-        for name, (_, package, _) in list(MAPPERS.items())[1:]:
-            if name not in found:
-                yield missing(f"one map step: {what}", name, mine, goal)
-                continue
-            theirs = part(found[name])
-            note = (
-                f"right: ours {found['ours']['right']:,}, {name} {found[name]['right']:,}; {package} {version(package)}"
-            )
-            ratio = Spread.of([part(found["ours"]) / theirs])
-            yield Measure(f"one map step: {what}", mine, name, Spread.of([theirs]), ratio, goal, unit, note)
+    )
+    right = f"right: ours {found['ours']['right']:,}"
+    notes = {
+        name: f"{right}, {name} {found[name]['right']:,}; {package} {version(package)}" if name in found else ""
+        for name, (_, package, _) in MAPPERS.items()
+    }
+    yield from beside_peers(found, "one map step", kinds, notes)
 
 
 def shown(found: dict[str, Taken], rows: int) -> str:

@@ -164,7 +164,7 @@ def test_offers_tell_what_each_server_has(tmp_path: Path) -> None:
         models = {"root": known, "sub": f"local:{path}", "lost": "gone"}
         mine, own = offers(Settings(models=models, base_url=server.base_url), Keys({}), {port: "a test"})
         assert mine.named == {"root": known, "lost": "gone"} and known in mine.models and mine.missing == ("lost",)
-        assert (own.starts, own.window("Small 1"), own.named) == (True, 4096, {"sub": "Small 1"})
+        assert (own.starts, own.limits.window("Small 1"), own.named) == (True, 4096, {"sub": "Small 1"})
         (found,) = offers(Settings(), Keys({}), {port: "a test", 9: "nobody"})
         assert found.usually == "a test" and known in found.models
         ran = command(tmp_path, "models", "--model", known, "--base-url", server.base_url)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.models.server.offers import Offer
 
 LISTED = 20
@@ -21,7 +22,7 @@ def offers_text(offers: Sequence[Offer]) -> str:
 
 def lines(offer: Offer) -> Iterator[str]:
     whose = f" ({offer.usually})" if offer.usually else ""
-    slots = f", {offer.slots} requests at once" if offer.slots else ""
+    slots = f", {counted(offer.limits.slots, 'request')} at once" if offer.limits.slots else ""
     state = "is started when it is first asked" if offer.starts else "answers"
     yield f"{offer.url}{whose}: {offer.problem or f'{state}{slots}'}"
     for model in dict.fromkeys(offer.named.values()):
@@ -36,5 +37,5 @@ def lines(offer: Offer) -> Iterator[str]:
 
 
 def window(offer: Offer, model: str) -> str:
-    tokens = offer.window(model)
+    tokens = offer.limits.window(model)
     return "" if tokens is None else f" ({tokens:,} tokens)"

@@ -9,9 +9,11 @@ Source of the form: the GGUF specification of ggml (version 2 and 3, little-endi
 from __future__ import annotations
 
 import hashlib
+import stat
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,10 +62,20 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Raises UserError for what is no model's file."""
+    """Raises UserError for what is no model's file. Gigabytes are digested once, as long as the file stays what it is
+    by its size and times."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        found = None
+    if found is None or not stat.S_ISREG(found.st_mode):
+        raise UserError(f"there is no file {printable(str(path))}", EXAMPLE, code="local")
+    return digested(path.resolve(), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@lru_cache(16)
+def digested(path: Path, size: int, *times: int) -> Weights:
     named = printable(str(path))
-    if not path.is_file():
-        raise UserError(f"there is no file {named}", EXAMPLE, code="local")
     try:
         with path.open("rb") as file:
             shape = read_shape(file)
@@ -83,7 +95,7 @@ def read_weights(path: Path) -> Weights:
     token_bytes = 2 * layers * kept * (width // heads) * KEPT_BYTES
     name = shape.get("general.name")
     name = printable(name.strip())[:80] if isinstance(name, str) and name.strip() else "model"
-    return Weights(path.resolve(), name, digest, path.stat().st_size, window, token_bytes)
+    return Weights(path, name, digest, size, window, token_bytes)
 
 
 def read_shape(file: BinaryIO) -> Mapping[str, Any]:

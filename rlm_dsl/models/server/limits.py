@@ -40,14 +40,15 @@ class ServerLimits:
         return held.get(model, held.get(""))
 
 
-def limits_of(endpoint: Endpoint) -> ServerLimits:
-    """What a server tells at `/props` (llama.cpp), `/slots` and `/models`; nothing where it cannot be reached."""
+def limits_of(endpoint: Endpoint, models: Any = None) -> ServerLimits:
+    """What a server tells at `/props` (llama.cpp), `/slots` and `/models`, which may be at hand as `models`; nothing
+    where it cannot be reached."""
     parts = urlsplit(endpoint.base_url)
     root = f"{parts.scheme}://{parts.netloc}"
     try:
         props = endpoint.told(f"{root}/props", PATIENCE)
         slots = endpoint.told(f"{root}/slots", PATIENCE) if isinstance(props, Mapping) else None
-        models = endpoint.told(f"{endpoint.base_url}/models", PATIENCE)
+        models = endpoint.told(f"{endpoint.base_url}/models", PATIENCE) if models is None else models
     except UserError:
         return ServerLimits()  # told by the first call, with what to do about it
     told = props if isinstance(props, Mapping) else {}

@@ -13,8 +13,8 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.local.choice import with_local_models
-from rlm_dsl.models.server.address import WEIGHTS
-from rlm_dsl.models.server.limits import PATIENCE, ServerLimits, limits_of, windows_of
+from rlm_dsl.models.server.address import WEIGHTS, is_local
+from rlm_dsl.models.server.limits import PATIENCE, ServerLimits, limits_at, limits_of, windows_of
 from rlm_dsl.models.server.servers import Keys, endpoint_of
 from rlm_dsl.models.settings import Settings
 
@@ -32,8 +32,7 @@ class Offer:
     url: str
     named: Mapping[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
-    windows: Mapping[str, int] = field(default_factory=dict)
-    slots: int | None = None
+    limits: ServerLimits = field(default_factory=ServerLimits)
     problem: str = ""
     usually: str = ""
     starts: bool = False
@@ -43,9 +42,6 @@ class Offer:
         """Aliases whose model is not among those that the server lists."""
         return tuple(alias for alias, model in self.named.items() if self.models and model not in self.models)
 
-    def window(self, model: str) -> int | None:
-        return self.windows.get(model, self.windows.get(""))
-
     def as_json(self) -> dict[str, Any]:
         return {
             "server": self.url,
@@ -53,8 +49,8 @@ class Offer:
             "answers": not self.problem,
             "problem": self.problem or None,
             "models": list(self.models),
-            "windows": dict(self.windows),
-            "slots": self.slots,
+            "windows": dict(self.limits.windows or {}),
+            "slots": self.limits.slots,
         }
 
 
@@ -82,7 +78,7 @@ def offer_of(url: str, named: Mapping[str, str], settings: Settings, keys: Keys,
         serving = settings.local.get(url)
         if serving is None:
             return Offer(url, named, problem="the weights are not at hand: name them by local:PATH.gguf")
-        return Offer(url, named, (serving.weights.name,), {"": serving.window}, serving.slots, starts=True)
+        return Offer(url, named, (serving.weights.name,), limits_at(url, settings, keys), starts=True)
     endpoint = endpoint_of(settings, keys, url)
     try:
         listed = endpoint.told(f"{endpoint.base_url}/models", PATIENCE)
@@ -92,13 +88,8 @@ def offer_of(url: str, named: Mapping[str, str], settings: Settings, keys: Keys,
     if not isinstance(listed, Mapping):
         problem = "it lists no models" if keys.of(settings.server(url)) else "it lists no models without a key"
         return Offer(url, named, problem=problem, usually=usually)
-    limits = limits_of(endpoint) if usually or is_small(listed) else ServerLimits(None, windows_of(listed))
-    return Offer(url, named, tuple(names_of(listed)), limits.windows or {}, limits.slots, usually=usually)
-
-
-def is_small(listed: Mapping[str, Any]) -> bool:
-    """Whether a list is as short as that of a server of one's own."""
-    return len(list(names_of(listed))) <= 8
+    limits = limits_of(endpoint, listed) if is_local(url) else ServerLimits(windows=windows_of(listed))
+    return Offer(url, named, tuple(names_of(listed)), limits, usually=usually)
 
 
 def names_of(listed: Mapping[str, Any]) -> Iterable[str]:
