@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rlm_dsl.cli.output import QUIET, safe
+from rlm_dsl.cli.output import QUIET, note, safe
 
 
 def watched() -> bool:
@@ -28,28 +28,40 @@ class Bar:
         self.task: Any = None
 
     def watch(self, spent: Callable[[], str]) -> None:
+        from rlm_dsl.models.local.process import SERVERS
+
         self.spent = spent
+        SERVERS.told = self.loading
+
+    def loading(self, model: str) -> None:
+        """A model of the user's own is being loaded; while a round's bar is shown, that says it."""
+        if self.bar is None and watched():
+            note(f"loading {model}")
 
     def round_started(self, step: str, rows: int, requests: int) -> None:
         if not watched():
             return
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+        from rich.progress import TimeRemainingColumn as Left
+        from rich.text import Text
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[spent]}"),
-            TimeRemainingColumn(),
-        )
+        spent = self.spent
+
+        class Spending(ProgressColumn):
+            """What is spent by now, also while nothing is answered yet: a model may be loading."""
+
+            def render(self, task: Any) -> Text:
+                return Text(spent())
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Spending(), Left())
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.bar.start()
-        self.task = self.bar.add_task(f"{step} ({rows:,} rows)", total=requests, spent="")
+        self.task = self.bar.add_task(f"{step} ({rows:,} rows)", total=requests)
 
     def answered(self, step: str) -> None:
         if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, advance=1, spent=self.spent())
+            self.bar.update(self.task, advance=1)
 
     def round_ended(self, step: str) -> None:
         if self.bar is not None:

@@ -29,7 +29,8 @@ SHOWN_ROWS = 20
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What a run asked: new calls, answers that were there before, tokens by the servers' own count, dollars if a
-    price is known; of the tokens given, how many the servers had read before."""
+    price is known; of the tokens given, how many the servers had read before; `others` are models that were named, each
+    with another one that answered, whose price is not known by that name."""
 
     calls: int = 0
     stored: int = 0
@@ -37,6 +38,7 @@ class Spent:
     completion_tokens: int = 0
     usd: float | None = None
     cached_tokens: int = 0
+    others: tuple[tuple[str, str], ...] = ()
 
     def as_event(self) -> dict[str, Any]:
         """What a trace's last event says of it."""

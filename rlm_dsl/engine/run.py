@@ -251,15 +251,17 @@ def spent_of(recording: Recording, settings: Settings) -> Spent:
     completion = sum(call.answer.completion_tokens or 0 for call in live)
     usd: float | None = 0.0
     for call in live:
-        price = settings.price_of(call.request.settings.model)
         answer = call.answer
+        price = settings.price_of(call.request.settings.model, answer.model)
         if usd is not None and price is not None:
             given, said = answer.prompt_tokens or 0, answer.completion_tokens or 0
             usd += price.of(given, said, answer.cached_tokens, by_batch=answer.batch)
         else:
             usd = None
     cached = sum(call.answer.cached_tokens for call in live)
-    return Spent(len(live), len(asked) - len(live), prompt, completion, usd if live else None, cached)
+    pairs = sorted({(call.request.settings.model, call.answer.model) for call in live})
+    others = [pair for pair in pairs if settings.price_of(*pair) != settings.price_of(pair[0])]
+    return Spent(len(live), len(asked) - len(live), prompt, completion, usd if live else None, cached, tuple(others))
 
 
 def header_of(

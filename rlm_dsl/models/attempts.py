@@ -38,7 +38,10 @@ class Announced:
             self.noted(Call(request, answer, "live"))
             return answer
         except Attempt as failure:
-            ended |= {"outcome": "failed", "error": failure.error.message, "may_be_billed": failure.billed}
+            if failure.cut is not None:
+                ended |= told(failure.cut)
+            else:
+                ended |= {"outcome": "failed", "error": failure.error.message, "may_be_billed": failure.billed}
             raise
         finally:
             self.log("call.end", {**ended, "seconds": round(self.clock() - started, 6)})

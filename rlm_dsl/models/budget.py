@@ -249,18 +249,22 @@ class Spending:
 @dataclass(frozen=True, slots=True)
 class Budgeted:
     """A model that asks its budget before each attempt. What a server does not say, or cannot mean, is estimated from
-    above; no answer counts for more than was reserved."""
+    above; no answer counts for more than was reserved. `room` says how long the next answer to a request may be."""
 
     inner: Model
     spending: Spending
     price_of: PriceOf = lambda model: None
+    room: Callable[[Request], int] = field(default=lambda request: most_output(request))
 
     async def answer(self, request: Request) -> Answer:
         model = request.settings.model
         price, more = self.price(model), self.spending.beyond.get(model, NOTHING)
-        prompt, output = request.prompt_tokens, most_output(request)
+        prompt, output = request.prompt_tokens, self.room(request)
         reserved = amount(prompt + more.prompt_tokens, output + more.completion_tokens, price)
         await self.spending.reserve(reserved)
+        if self.room(request) > output:  # what was learned while it waited asks for more
+            self.spending.settle(reserved, NOTHING)
+            return await self.answer(request)
         spent, estimated = amount(prompt, 0, price), True
         try:
             answer = await self.inner.answer(request)
@@ -270,6 +274,9 @@ class Budgeted:
             return answer
         except Attempt as failure:
             spent = spent if failure.billed else NOTHING
+            if failure.cut is not None:
+                given, said, estimated = count_tokens(request, failure.cut)
+                spent = at_most(reserved, given, said, price, failure.cut.cached_tokens)
             raise
         except RequestRefused:  # by the client, before it was sent
             spent = NOTHING

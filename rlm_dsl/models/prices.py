@@ -16,6 +16,8 @@ from rlm_dsl.common.diagnostics import UserError
 
 TABLE = Path(__file__).with_name("prices.yaml")
 DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|-\d{8}$")
+STATE = re.compile(r"([-@:](\d{3,4}|\d{6}|\d{8}|\d{4}-\d{2}-\d{2}|v\d+|latest|preview|exp|free))+$")
+"""What says which state of a model a name stands for, at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,23 @@ class Price:
 def known_price(model: str) -> Price | None:
     """The price of a model, or of the model that it is a dated version of."""
     return known_prices().get(DATED.sub("", model))
+
+
+def is_another(named: str, answered: str) -> bool:
+    """Whether the model that answered is surely another than the one that was named: not the same with its maker, its
+    date, or where its weights lie. A server that does not say who answers is believed."""
+    return bool(answered) and bare_name(named) != bare_name(answered)
+
+
+def bare_name(model: str) -> str:
+    name = re.split(r"[/\\]", model.strip().lower().removesuffix(".gguf"))[-1]
+    return STATE.sub("", name)
+
+
+def price_name(named: str, answered: str) -> str:
+    """The model whose price an answer has: the one named, unless that has a price by its name alone and another
+    answered."""
+    return answered if known_price(named) is not None and is_another(named, answered) else named
 
 
 @cache

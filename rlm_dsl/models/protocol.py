@@ -69,7 +69,7 @@ class Attempt(Exception):
     """One attempt that came to nothing. `billed` if the server may have counted it; `wait` is its Retry-After in
     seconds; `again` if another attempt makes sense; `slow` if the server says that it is asked too much, which is no
     failure; `narrow` if fewer at once would help, as after a time-out; `error` is what the user is told if none
-    succeeds."""
+    succeeds; `cut` is an answer that had no end within less room than it may have, and is asked for again with all."""
 
     def __init__(
         self,
@@ -80,9 +80,10 @@ class Attempt(Exception):
         wait: float | None = None,
         slow: bool = False,
         narrow: bool = False,
+        cut: Answer | None = None,
     ) -> None:
         self.error, self.again, self.billed, self.wait, self.slow = error, again, billed, wait, slow
-        self.narrow = narrow or slow
+        self.narrow, self.cut = narrow or slow, cut
         super().__init__(error.message)
 
 

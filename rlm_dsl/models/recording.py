@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
+from rlm_dsl.models.prices import price_name
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 
@@ -162,11 +163,13 @@ class Usage:
 
 
 def usage_of(calls: Iterable[Call]) -> tuple[Usage, ...]:
-    """What each model was asked as root and for rows, in the order of first use; sub-runs count by their own calls."""
+    """What each model was asked as root and for rows, in the order of first use; sub-runs count by their own calls. Of
+    a model with a price, in whose name another answers, that other one."""
     found: dict[tuple[str, bool], Usage] = {}
     for call in calls:
         if not call.request.explore and not call.answer.pack:
-            key = (call.request.settings.model, call.request.purpose.rpartition("/")[2] == "root")
+            model = price_name(call.request.settings.model, call.answer.model)
+            key = (model, call.request.purpose.rpartition("/")[2] == "root")
             found[key] = found.get(key, Usage(*key)).and_(call)
     return tuple(found.values())
 

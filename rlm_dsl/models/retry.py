@@ -33,6 +33,8 @@ async def first_success(
         try:
             return await attempt()
         except Attempt as failure:
+            if failure.cut is not None:
+                continue  # a server that answers is asked for more at once, and once
             failed += 0 if failure.slow else 1 if failure.billed else 2  # who is not there is not waited for long
             wait = waiting_time(number, failure, draw())
             if not failure.again or failed >= attempts or waited + wait > patience:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.local.room import Serving
-from rlm_dsl.models.prices import Price, known_price
+from rlm_dsl.models.prices import Price, known_price, price_name
 from rlm_dsl.models.protocol import AUTO
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.server.address import server_address
@@ -170,10 +170,12 @@ class Settings:
         """How the server at an address is spoken to."""
         return next((server for server in self.servers if server.url == url), Server(url))
 
-    def price_of(self, model: str) -> Price | None:
-        """What a model costs; None where that is not known."""
+    def price_of(self, model: str, answered: str = "") -> Price | None:
+        """What a model costs; None where that is not known. Of an answer by another model than the one named, what the
+        user says, and never what the named one costs elsewhere."""
         own = (choice.price for choice in map(self.chosen, self.models) if choice.model == model)
-        return self.price or next(filter(None, own), None) or self.prices.get(model) or known_price(model)
+        said = self.price or next(filter(None, own), None) or self.prices.get(model)
+        return said or known_price(price_name(model, answered))
 
 
 def pack_size(given: int | str | None) -> int:

@@ -109,8 +109,15 @@ class LiveStack:
         spending = self.spending
         if SERVERS.loading:
             return f"loading {SERVERS.loading}"
-        usd = f", ${spending.usd:.4f}" if spending.usd else ""
+        usd = f", ${spending.usd:.4f}" if spending.usd else self.pace()
         return f"{spending.calls:,} calls, {spending.tokens:,} tokens{usd}"
+
+    def pace(self) -> str:
+        """Tokens a second since the first call, in words; nothing in the first second."""
+        spending = self.spending
+        gone = 0.0 if spending.started is None else spending.clock() - spending.started
+        tokens = spending.tokens - self.stored.known.spent.tokens
+        return f", {tokens / gone:,.0f} a second" if gone > 1 and tokens > 0 else ""
 
     def left(self) -> str:
         """What is left of the budget, in words; the same for the same answers, wherever they come from."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from click.testing import CliRunner
 
 import rlm_dsl
 from rlm_dsl.cli import run as command_line
+from rlm_dsl.cli.render.result import cost_lines
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.answer_schema import json_schema
 from rlm_dsl.language.types import Enum, Field, Record
 from rlm_dsl.models.cache.claims import Claims
 from rlm_dsl.models.cache.store import AnswerStore
-from rlm_dsl.models.prices import Price, known_price
+from rlm_dsl.models.prices import Price, is_another, known_price
 from rlm_dsl.models.request import Message, ModelSettings, Request
 from rlm_dsl.models.server.rate_limit import Pace, span
 from rlm_dsl.models.server.servers import Keys
@@ -29,6 +31,7 @@ from rlm_dsl.models.settings_file import read_settings
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.testing import serve
 from tests.support.processes import Process
+from tests.support.scripted_server import ScriptedServer, completion
 
 LABEL = Record((Field("label", Enum(("a", "b"))),))
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(400)]
@@ -340,3 +343,39 @@ def test_help_of_commands_that_ask_names_the_settings(tmp_path: Path) -> None:
 
     told = CliRunner().invoke(group, ["run", "--help"]).output
     assert all(option in told for option in ("--settings", "--budget", "--dry-run", "--confirm-over", "--max-failed"))
+
+
+def test_names_of_one_model_are_one() -> None:
+    for answered in ("gpt-4o", "openai/gpt-4o", "GPT-4o-latest", "azure/gpt-4o-2024-08-06", "gpt-4o:free", ""):
+        assert not is_another("gpt-4o", answered)
+    for answered in ("gpt-4o-mini", "gpt-4", "m.gguf"):
+        assert is_another("gpt-4o", answered)
+    assert not is_another("/models/Qwen2.5-0.5B.gguf", "qwen2.5-0.5b")
+
+
+@pytest.mark.parametrize(
+    ("answered", "another"),
+    [
+        ("gpt-4o", False),
+        ("gpt-4o-2024-08-06", False),
+        ("", False),
+        ("gpt-4o-mini", True),
+        ("models/SmolLM2-135M.gguf", True),
+    ],
+)
+def test_the_price_of_a_model_is_not_that_of_another_that_answers_in_its_name(
+    tmp_path: Path, answered: str, another: bool
+) -> None:
+    said = completion('{"label": "a"}')
+    with ScriptedServer([replace(said, body={**said.body, "model": answered})]) as server:
+        given = {"model": "gpt-4o", "base_url": server.base_url, "store": ":memory:"}
+        program, rows = 'answer t | classify(on=x, ["a", "b"], into=label)', {"t": [{"x": "one"}]}
+        found = rlm_dsl.run(program, rows, **given)
+        told = "\n".join(cost_lines(found))
+        assert (found.spent.usd != known_price("gpt-4o").of(5, 5)) == another == (f"{answered} answered" in told)  # type: ignore[union-attr]
+        assert (
+            ("no price is told" in told) == ("tokens a second" in told) == (known_price(answered or "gpt-4o") is None)
+        )
+        if another:
+            priced = rlm_dsl.run(program, rows, **given, price=Price(1, 1)).spent
+            assert priced.usd is not None and not priced.others

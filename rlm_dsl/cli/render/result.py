@@ -50,7 +50,12 @@ def work_lines(result: Result) -> Iterator[str]:
 
 
 def cost_lines(result: Result) -> Iterator[str]:
-    """What was spent, and where the run is recorded."""
-    yield f"{result.spent.told()}, {result.seconds:.2f} s"
+    """What was spent, and where the run is recorded. What has no price is told by its pace."""
+    spent, tokens = result.spent, result.spent.prompt_tokens + result.spent.completion_tokens
+    paced = f", {tokens / result.seconds:,.0f} tokens a second" if tokens and not spent.usd and result.seconds else ""
+    yield f"{spent.told()}, {result.seconds:.2f} s{paced}"
+    for named, answered in spent.others:
+        price = "no price is told: that of the other is not its own" if spent.usd is None else "its own price is told"
+        yield f"{named} was asked for, and {answered} answered: {price}"
     if result.trace is not None:
         yield f"trace  {result.trace}  head {result.head}"

@@ -14,11 +14,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rlm_dsl.common.diagnostics import UserError, printable
 from rlm_dsl.models.local import serving as serving_process
-from rlm_dsl.models.local.room import Serving
+from rlm_dsl.models.local.room import Serving, gigabytes
 from rlm_dsl.models.local.serving import NOT_INSTALLED, READY
 
 PATIENCE = 10.0
@@ -111,6 +112,8 @@ class LocalServers:
         self.lock = threading.Lock()
         self.loading = ""
         """The model that is loaded now, for people who watch."""
+        self.told: Callable[[str], None] = lambda model: None
+        """Hears of a model before it is loaded."""
 
     def at(self, serving: Serving) -> LocalServer:
         """The server of a model, started where it does not run, or runs with less room than is asked for."""
@@ -122,6 +125,7 @@ class LocalServers:
             if server is not None:
                 server.stop()
             self.loading = serving.weights.name
+            self.told(f"{self.loading} ({gigabytes(serving.weights.size)})")
             try:
                 self.held[url] = server = LocalServer(serving)
                 server.start()

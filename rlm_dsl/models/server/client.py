@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from rlm_dsl.models.budget import most_output
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Request
-from rlm_dsl.models.server.completion import NoCompletion, completion_of
+from rlm_dsl.models.server.completion import LENGTH, NoCompletion, completion_of
 from rlm_dsl.models.server.dialects import USUAL, Dialect, Dialects, body_of
 from rlm_dsl.models.server.errors import ServerError, clip, parse_body, plain_text, read_error
 from rlm_dsl.models.settings import DEFAULT_URL, KEY
@@ -111,15 +112,17 @@ class Endpoint:
 
     async def answer(self, request: Request) -> Answer:
         """One attempt; more only where the server turns out not to take a way of asking, which costs no answer."""
-        dialect = self.dialects.of(request)
-        first = await self.asked(request, dialect)
+        dialect, most = self.dialects.of(request), self.dialects.room(request)
+        first = await self.asked(request, dialect, most)
         if isinstance(first, Answer):
             return first
+        if most < most_output(request) and TOO_LITTLE.search(first.words):
+            raise self.cut_short(request, Answer("", "length", prompt_tokens=0, completion_tokens=0))
         if not self.may_be_the_dialect(first, request) or self.dialects.given_up(request):
             raise self.refusal(first, request)
         search = self.dialects.search(request, dialect, first)
         while (other := search.next()) is not None:
-            found = await self.asked(request, other)
+            found = await self.asked(request, other, most)
             if isinstance(found, Answer):
                 return found
             if not self.may_be_the_dialect(found, request):
@@ -128,9 +131,9 @@ class Endpoint:
         self.dialects.nothing_worked(request)
         raise self.refusal(first, request)
 
-    async def asked(self, request: Request, dialect: Dialect) -> Answer | ServerError:
+    async def asked(self, request: Request, dialect: Dialect, most: int) -> Answer | ServerError:
         """One request in one dialect: an answer, or why the server refuses it. Raises Attempt for all else."""
-        body = body_of(request, dialect)
+        body = body_of(request, dialect, most)
         try:
             raw = await self.posted(body)
             self.heard(raw.headers)
@@ -145,10 +148,17 @@ class Endpoint:
                 raise self.refusal(error, request, failure) from None
             return error
         if isinstance(found, Answer):
+            if most < most_output(request) and ended_by(found, most):
+                raise self.cut_short(request, found)
             whole = found.keepable
             self.dialects.succeeded(request, dialect, found.text, whole)
             return found
         return found
+
+    def cut_short(self, request: Request, found: Answer) -> Attempt:
+        """An answer that had no end within what its type takes: it is asked for with all that it may have."""
+        self.dialects.cut.add(request.key)
+        return Attempt(ModelUnavailable("the answer had no end"), again=True, billed=True, cut=found)
 
     def body(self, request: Request) -> dict[str, Any]:
         """The request as this server takes it, as far as is known."""
@@ -309,6 +319,19 @@ class Endpoint:
 
 SLOW = (429, 503, 529)
 """Statuses by which a server says that it is asked too much."""
+
+
+TOO_LITTLE = re.compile(
+    r"(max_(completion_|output_)?tokens|output limit).{0,80}(higher|larger|increase|reached|at least|greater|minimum)"
+    r"|(higher|larger|increase|reached|at least|greater|minimum).{0,80}(max_(completion_|output_)?tokens|output limit)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Words of servers that refuse a request because its answer may not be longer."""
+
+
+def ended_by(answer: Answer, most: int) -> bool:
+    """Whether an answer has no end because of a limit of so many tokens, and not of one of the server's own."""
+    return answer.finish == LENGTH and (answer.completion_tokens is None or 2 * answer.completion_tokens >= most)
 
 
 def no_redirects() -> Any:

@@ -16,7 +16,9 @@ from typing import Any
 
 from rlm_dsl.language.lenient_json import Unreadable
 from rlm_dsl.language.said_json import said_values
+from rlm_dsl.models.budget import most_output
 from rlm_dsl.models.request import Request, canonical_text
+from rlm_dsl.models.server.answer_room import answer_room
 from rlm_dsl.models.server.errors import ServerError
 from rlm_dsl.models.server.gbnf import grammar
 
@@ -45,7 +47,7 @@ class Dialect:
     """`form` is how a type is asked for; with `words` the schema is told in words as well, to a server that takes the
     form and passes it over; `old_limit` is the older name of the output's limit; with `folded` the system's words stand
     in the user's message; `without` names parameters that the server refuses; with `plain` texts' patterns are left out
-    of schemas."""
+    of schemas; with `room` answers may be as long as the user allows, since the model says more than its answer."""
 
     form: str = "schema"
     words: bool = False
@@ -53,10 +55,11 @@ class Dialect:
     folded: bool = False
     without: frozenset[str] = frozenset()
     plain: bool = False
+    room: bool = False
 
     def written(self) -> str:
         """As the store keeps it; a plain form is written as it was before there was more."""
-        more = [name for name in ("words", "folded", "plain") if getattr(self, name)]
+        more = [name for name in ("words", "folded", "plain", "room") if getattr(self, name)]
         return ";".join([self.form, *more, *(f"-{name}" for name in sorted(self.without))])
 
     @staticmethod
@@ -64,7 +67,7 @@ class Dialect:
         form, *more = text.split(";")
         without = frozenset(name[1:] for name in more if name.startswith("-"))
         known = form if form in FORMS else "schema"
-        return Dialect(known, "words" in more, old_limit, "folded" in more, without, "plain" in more)
+        return Dialect(known, "words" in more, old_limit, "folded" in more, without, "plain" in more, "room" in more)
 
     def told(self) -> str:
         """For people: what is not as usual."""
@@ -82,6 +85,7 @@ class Dialect:
             "the system's words in the user's message" if self.folded else "",
             f"without {', '.join(sorted(self.without))}" if self.without else "",
             "without patterns" if self.plain else "",
+            "with room for more than the answer" if self.room else "",
         ]
         return ", ".join(filter(None, said))
 
@@ -89,9 +93,9 @@ class Dialect:
 USUAL = Dialect()
 
 
-def body_of(request: Request, dialect: Dialect) -> dict[str, Any]:
-    """The request as a server takes it in a dialect. A question that is asked again tells the schema in words, whatever
-    the form: an answer did not fit."""
+def body_of(request: Request, dialect: Dialect, most: int | None = None) -> dict[str, Any]:
+    """The request as a server takes it in a dialect, its answer of `most` tokens where that is less than it may have. A
+    question that is asked again tells the schema in words, whatever the form: an answer did not fit."""
     form, schema = dialect.form, request.schema
     if schema is not None and dialect.plain and patterned(schema):
         schema = without_patterns(schema)
@@ -101,7 +105,10 @@ def body_of(request: Request, dialect: Dialect) -> dict[str, Any]:
         messages = in_words(messages, schema)
     if dialect.folded:
         messages = fold_system(messages)
-    parameters = limits_named(dict(request.settings.parameters), dialect.old_limit)
+    parameters = dict(request.settings.parameters)
+    if most is not None and most < most_output(request) and NEW_LIMIT in parameters:
+        parameters[NEW_LIMIT] = most
+    parameters = limits_named(parameters, dialect.old_limit)
     kept = {name: value for name, value in parameters.items() if name not in dialect.without}
     return {"model": request.settings.model, "messages": messages, **kept, **asked_as(schema, form)}
 
@@ -206,12 +213,21 @@ class Dialects:
     """Models that gave any answer."""
     in_vain: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Models and schemas, with how many requests were refused in every dialect."""
+    cut: set[str] = field(default_factory=set)
+    """Keys of requests whose answers had no end within what their types take."""
 
     def of(self, request: Request) -> Dialect:
         """How a request is written as far as is known."""
         model = request.settings.model
         own = self.of_schema.get((model, schema_text(request))) if self.of_schema and request.schema else None
         return own or self.known.get(model, self.usual)
+
+    def room(self, request: Request) -> int:
+        """Tokens that the next answer to a request may have."""
+        most = most_output(request)
+        if request.key in self.cut or self.of(request).room:
+            return most
+        return answer_room(request.schema, request.settings.parameters, most)
 
     def is_proven(self, request: Request, dialect: Dialect) -> bool:
         """Whether the same was asked in the same way with success: then a refusal is about the row."""
@@ -221,6 +237,9 @@ class Dialects:
         """An answer came. Where the dialect is another than was known, that is learned, another form only from an
         answer that fits; a form that was passed over is asked for in words too from then on."""
         model, schema = request.settings.model, schema_text(request)
+        if request.key in self.cut and whole:
+            dialect = replace(dialect, room=True)
+        self.cut.discard(request.key)
         key = (model, dialect, schema)
         fits = request.schema is None or not whole or conforms(text, request.schema)
         if fits and whole and key not in self.proven:

@@ -119,7 +119,7 @@ class Paced:
             except Attempt as failure:
                 if failure.narrow:
                     self.pace.slow(left, failure.wait)
-                if failure.again and not failure.slow and self.pace.failed(left):
+                if failure.cut is None and failure.again and not failure.slow and self.pace.failed(left):
                     raise Attempt(failure.error, again=False, billed=failure.billed) from None
                 raise
             self.pace.well()

@@ -95,7 +95,7 @@ class Servers:
                 heard=pace.heard,
             )
             announced = Announced(endpoint, self.log, time.monotonic, self.noted)
-            budgeted = Budgeted(Standing(announced), self.spending, settings.price_of)
+            budgeted = Budgeted(Standing(announced), self.spending, settings.price_of, endpoint.dialects.room)
             self.opened[url] = endpoint, OneAhead(Paced(budgeted, pace), endpoint.dialects.given_up)
         return self.opened[url]
 
