@@ -41,11 +41,16 @@ class Language:
 
 
 def grammar_text() -> str:
-    """The grammar: inside the package when installed, at the top of the repository in a checkout."""
-    installed = files("rlm_dsl").joinpath("grammar", "rlm.lark")
+    """The language's grammar."""
+    return grammar_file("rlm.lark")
+
+
+def grammar_file(name: str) -> str:
+    """A file of `grammar/`: inside the package when installed, at the top of the repository in a checkout."""
+    installed = files("rlm_dsl").joinpath("grammar", name)
     if installed.is_file():
         return installed.read_text(encoding="utf-8")
-    return (Path(__file__).parents[3] / "grammar" / "rlm.lark").read_text(encoding="utf-8")
+    return (Path(__file__).parents[3] / "grammar" / name).read_text(encoding="utf-8")
 
 
 @cache
