@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlm_dsl.models.budget import Budgeted
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable
 from rlm_dsl.models.request import Answer, Request
+from rlm_dsl.models.retry import Retrying
+from rlm_dsl.models.server.one_ahead import OneAhead
 from rlm_dsl.models.server.rate_limit import FIRST, LONGEST_HOLD, SILENCE, Pace, Paced, Rate, span
-from tests.support.played_server import Play, PlayedServer, request
+from rlm_dsl.models.settings import Limits
+from tests.support.played_server import Play, PlayedServer, QueueingServer, Way, request
 from tests.support.played_time import PlayedLoop, played
 
 
@@ -203,3 +207,27 @@ def test_rates_hold_within_any_minute_and_waste_nothing(
         window = [amount for when, amount in taken if at <= when < at + 60.0]
         assert len(window) <= requests and (ceiling > 1 or sum(window) <= most or len(window) == 1)
     assert len(left) == len(tokens)
+
+
+@pytest.mark.parametrize("drops", [True, False])
+@pytest.mark.parametrize(
+    ("slots", "seconds"), [(1, 0.5), (1, 1.5), (1, 3.9), (2, 0.5), (2, 1.5), (2, 3.5), (8, 3.0), (16, 1.0)]
+)
+def test_a_server_that_queues_is_asked_for_what_it_answers_in_time(slots: int, seconds: float, drops: bool) -> None:
+    """60 rows, 16 in flight, 4 seconds for an answer: few of them late, and no more calls than the budget has."""
+    rows, limits = 60, Limits(calls=80)
+    ways: list[tuple[Way, QueueingServer]] = []
+
+    async def work(loop: PlayedLoop) -> None:
+        way, server = Way(loop, limits, [Play()]), QueueingServer(loop, slots, seconds, 4.0, drops)
+        way.pace.timeout = 4.0
+        paced = Paced(Budgeted(server, way.spending), way.pace)
+        way.model = Retrying(OneAhead(paced), way.spending.sleep, lambda: 0.5)
+        ways.append((way, server))
+        await way.ask([request(number) for number in range(rows)])
+
+    found, took = played(work)
+    way, server = ways[0]
+    assert found is None and len(way.answered) == rows
+    assert server.late <= 6 and server.asked == way.spending.calls == rows + server.late
+    assert took < 1.5 * rows * seconds + 30, "narrow, but not idle"

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+import rlm_dsl
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import ModelChoice, Server, Settings
 from rlm_dsl.replay.doctor import of_slots
+from tests.support.scripted_server import Reply, ScriptedServer, Sent, completion
 
 LLAMA = {"total_slots": 2, "default_generation_settings": {"n_ctx": 8_192}}
 
@@ -127,3 +130,34 @@ def test_doctor_tells_of_more_requests_than_slots(at_once: int | None, found: in
     findings = list(of_slots(narrowed({"/props": LLAMA}, concurrency=at_once)))
     assert [finding.code for finding in findings] == ["more-than-slots"] * found
     assert all("works on 2 requests at once and 3 are asked" in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize("tokenizer", [True, False])
+def test_what_has_no_room_in_a_small_window_is_told_before_it_is_sent(tokenizer: bool) -> None:
+    """A server of 600 tokens for a request with its answer, which would refuse nothing itself."""
+
+    def reply(sent: Sent) -> Reply:
+        if sent.path == "/props":
+            return Reply({"default_generation_settings": {"n_ctx": 600}})
+        if sent.path == "/tokenize" and tokenizer:
+            return Reply({"tokens": [1] * len(sent.body["content"].split())})
+        return completion('{"label": "a"}') if sent.path.endswith("/completions") else Reply({"error": "none"}, 404)
+
+    labels = [f"label {n} " + "wide " * 10 for n in range(100)]
+    rows = [{"x": "short"}]
+    with ScriptedServer(reply, tells=True) as server:
+        given: dict[str, Any] = {"model": "m", "base_url": server.base_url, "store": ":memory:"}
+        program = 'answer t | classify(on=x, ["a", "b"{more}], into=label, guide="Which?"{nulls})'
+        fits = program.format(more="", nulls="")
+        assert rlm_dsl.run(fits, {"t": rows}, **given).value[0]["label"] == "a"
+        sent = len(server.chats)
+        many = program.format(more="".join(f', "{label}"' for label in labels), nulls=', on_error="null"')
+        assert rlm_dsl.run(many, {"t": rows}, **given).value[0]["label"] is None
+        with pytest.raises(UserError, match=r"tokens are to be shown, and the window of m has 600") as failure:
+            rlm_dsl.run(many.replace("null", "fail"), {"t": rows}, **given)
+        assert "partition" in failure.value.hint or "partition" in str(failure.value)
+        if tokenizer:
+            with pytest.raises(UserError, match=r"root: about [\d,]+ tokens are to be shown") as failure:
+                rlm_dsl.ask("How many? " + "So many. " * 300, {"t": rows}, **given)
+            assert "--model root=NAME" in failure.value.hint
+        assert len(server.chats) == sent

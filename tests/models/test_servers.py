@@ -36,6 +36,7 @@ from tests.support.scripted_server import ScriptedServer, completion
 LABEL = Record((Field("label", Enum(("a", "b"))),))
 GOLD = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(400)]
 PROGRAM = 'answer log | classify(on=text, ["a", "b"], into=label, guide="Which?") | where(label == "a") | count()\n'
+TEXTS = 'answer log | ask("Which?", on=text, returns={label: text}) | where(label == "a") | count()\n'
 
 
 def log(folder: Path, rows: int = 40) -> Path:
@@ -186,9 +187,9 @@ def test_dollars_and_seconds_are_bounds(tmp_path: Path) -> None:
         more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "store": str(tmp_path / "s")}
         with pytest.raises(UserError, match="the price of m is not known"):
             rlm_dsl.run(PROGRAM, {"log": path}, budget={"usd": 1.0}, **more)
-        with pytest.raises(UserError, match=r"the budget of \$0.01"):
-            rlm_dsl.run(PROGRAM, {"log": path}, budget={"usd": 0.01}, price=Price(1, 2), **more)
-        most = 0.01 / Price(1, 2).of(0, 4096)
+        with pytest.raises(UserError, match=r"the budget of \$0.01"):  # a text has no longest, as a label has
+            rlm_dsl.run(TEXTS, {"log": path}, budget={"usd": 0.009}, price=Price(1, 2), **more)
+        most = 0.009 / Price(1, 2).of(0, 4096)
         assert server.calls <= 40 and server.calls >= most
         with pytest.raises(UserError, match=r"0\.05 seconds is used up"):
             rlm_dsl.run(PROGRAM, {"log": log(tmp_path, 400)}, budget={"seconds": 0.05}, concurrency=2, **more)

@@ -99,6 +99,47 @@ class PlayedServer:
 
 
 @dataclass
+class QueueingServer:
+    """Works on `slots` requests at once, `seconds` on each, and queues the others; after `timeout` seconds who asked is
+    gone. With `drops` it sees that, else it works for nobody. `late` counts those."""
+
+    loop: PlayedLoop
+    slots: int
+    seconds: float
+    timeout: float
+    drops: bool
+    late: int = 0
+    asked: int = 0
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    busy: int = 0
+
+    async def answer(self, request: Request) -> Answer:
+        self.asked += 1
+        done: asyncio.Future[None] = self.loop.create_future()
+        self.waiting.append(done)
+        self.begin()
+        try:
+            async with asyncio.timeout(self.timeout):
+                await asyncio.shield(done)
+        except TimeoutError:
+            self.late += 1
+            if self.drops and done in self.waiting:
+                self.waiting.remove(done)
+            raise Attempt(ModelUnavailable("played: late"), again=True, billed=True, narrow=True) from None
+        return Answer("a")
+
+    def begin(self) -> None:
+        while self.waiting and self.busy < self.slots:
+            self.busy += 1
+            self.loop.call_later(self.seconds, self.end, self.waiting.pop(0))
+
+    def end(self, done: asyncio.Future[None]) -> None:
+        self.busy -= 1
+        done.set_result(None)
+        self.begin()
+
+
+@dataclass
 class Way:
     """All layers from a row to the server: tried again, given a place, budgeted, announced, sent."""
 

@@ -26,6 +26,14 @@ from rlm_dsl.models.settings import DEFAULT_URL, KEY
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+NO_ROOM = (
+    "name another model as root (--model root=NAME), or give this one's server a larger context; with weights of your "
+    "own --concurrency 1 leaves the most"
+)
+LONGEST_TOKEN = 8
+"""Bytes of a text for each of its tokens, at the most and on the average."""
+MOST_COUNTING = 10.0
+"""Seconds that a server has to count."""
 MOST_TOLD = 1_000_000
 """Bytes that are read of what a server tells of itself."""
 REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
@@ -104,6 +112,32 @@ class Endpoint:
             return await self.opened().post(
                 "/chat/completions", cast_to=object, body=dict(body), options={"headers": headers}
             )
+
+    async def check_window(self, request: Request, window: int) -> None:
+        """Raise Attempt for a request that surely has no room in its model's window, before it is sent: by the server's
+        own tokenizer (llama.cpp and vLLM have one), else by what no token is longer than."""
+        texts = [message.content for message in request.messages]
+        count = await self.tokens(request)
+        if count is None:
+            count = sum(len(text.encode("utf-8", "replace")) for text in texts) // LONGEST_TOKEN
+        if count >= window:
+            hint = TOO_LONG if request.schema is not None else NO_ROOM
+            told = f"{request.purpose}: about {count:,} tokens are to be shown, and the window of"
+            raise refusal(f"{told} {request.settings.model} has {window:,} with the answer", hint, "row")
+
+    async def tokens(self, request: Request) -> int | None:
+        """How many tokens the server counts in a request's texts; None where it does not say."""
+        parts = urlsplit(str(self.opened().base_url))
+        texts = [{"role": message.role, "content": message.content} for message in request.messages]
+        body = {"model": request.settings.model, "messages": texts}
+        body["content"] = "\n".join(message.content for message in request.messages)
+        try:
+            async with asyncio.timeout(MOST_COUNTING):
+                told = await self.opened().post(f"{parts.scheme}://{parts.netloc}/tokenize", cast_to=object, body=body)
+        except Exception:
+            return None
+        tokens = told.get("tokens") if isinstance(told, Mapping) else None
+        return len(tokens) if isinstance(tokens, list) else None
 
     async def close(self) -> None:
         if self.client is not None:

@@ -94,14 +94,14 @@ def within_limits(settings: Settings, keys: Keys) -> Settings:
         return settings
     found = {url: limits_at(url, settings, keys) for url in sorted(urls)}
     slots = {url: limits.slots for url, limits in found.items() if limits.slots}
-    windows = [
-        window
+    windows = {
+        (model.base_url, model.model): window
         for model in chosen.values()
         if model.base_url in found and (window := found[model.base_url].window(model.model))
-    ]
+    }
     grammars = frozenset(url for url, limits in found.items() if limits.grammar)
-    settings = replace(settings, slots=slots, grammars=grammars)
-    return settings if not windows else within_window(settings, min(windows))
+    settings = replace(settings, slots=slots, grammars=grammars, windows=windows)
+    return settings if not windows else within_window(settings, min(windows.values()))
 
 
 def within_window(settings: Settings, window: int) -> Settings:

@@ -1,9 +1,13 @@
 """How fast one server is asked: as fast as it lets us, and no faster.
 
-In: what it says (too much, its headers' counts), its silence and its agreed rates. Out: leave to go, one request at a
-time. Law: no more than `ceiling` requests are in flight, and no more than its rates leave within a minute; what the
-server says makes us slower at once and quicker again only little by little (additive increase, multiplicative
-decrease); one that gives nothing is not asked for ever.
+In: what it says (too much, its headers' counts), how long it takes, its silence and its agreed rates. Out: leave to go,
+one request at a time. Law: no more than `ceiling` requests are in flight, and no more than its rates leave within a
+minute; what the server says makes us slower at once and quicker again only little by little (additive increase,
+multiplicative decrease); one that gives nothing is not asked for ever.
+
+A server of this machine queues what it is sent and says nothing, until the time for an answer is over, though it works.
+So it is asked for no more at first than one that works one by one would answer in time, and for more only while answers
+come as quickly as the first, or would still come in time if each more made them slower.
 """
 
 from __future__ import annotations
@@ -26,12 +30,17 @@ LONGEST_HOLD = 60.0
 """Seconds that headers can hold requests back: what they say is a hint."""
 SILENCE = 300.0
 """Seconds without an answer after which one more attempt that comes to nothing is the last."""
+IN_TIME = 0.8
+"""The part of the time for an answer that is counted on."""
+AS_QUICK = 1.5
+"""So many times the quickest answer's time is as quick: nothing waits."""
 SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Pace:
-    """Owns the gate of one server. `clock` gives seconds, `sleep` waits; rates are a minute's, None for no limit."""
+    """Owns the gate of one server. `clock` gives seconds, `sleep` waits; rates are a minute's, None for no limit;
+    `timeout` is the time for an answer of a server that queues, None for one that says when it is asked too much."""
 
     def __init__(
         self,
@@ -40,8 +49,11 @@ class Pace:
         requests: int | None = None,
         tokens: int | None = None,
         sleep: Callable[[float], Any] = asyncio.sleep,
+        timeout: float | None = None,
     ) -> None:
-        self.ceiling, self.clock, self.sleep = ceiling, clock, sleep
+        self.ceiling, self.clock, self.sleep, self.timeout = ceiling, clock, sleep, timeout
+        self.quickest: float | None = None
+        self.widened_at = 0.0
         self.width = float(min(ceiling, FIRST))
         self.flying = 0
         self.free = asyncio.Condition()
@@ -75,10 +87,31 @@ class Pace:
         due = [rate.wait(amount) for rate, amount in zip(self.rates, (1, tokens), strict=True)]
         return max(self.held_until - self.clock(), *due)
 
-    def well(self) -> None:
-        """An answer came: until the server was first strained each lets one more go, from then on a window of them."""
+    def well(self, left: float | None = None) -> None:
+        """An answer came, to what left then: until the server was first strained each lets one more go, from then on a
+        window of them."""
         self.failing_since = None
-        self.width = min(float(self.ceiling), self.width + (1.0 if self.slowed_at is None else 1.0 / self.width))
+        if self.timeout is None or left is None or self.in_time(self.clock() - left, left, self.timeout):
+            self.width = min(float(self.ceiling), self.width + (1.0 if self.slowed_at is None else 1.0 / self.width))
+            self.widened_at = self.clock()
+
+    def in_time(self, took: float, left: float, timeout: float) -> bool:
+        """Whether one more at once would be answered in time, by an answer that took so long. The first says how many
+        may go at first; one that left before as many went as now says nothing new."""
+        if self.quickest is None:
+            self.quickest = took
+            self.width = max(1.0, min(self.width, timeout // max(took, 0.001)))
+            return False
+        self.quickest = min(took, self.quickest)
+        if left < self.widened_at:
+            return False
+        quick = self.slowed_at is None and took < AS_QUICK * self.quickest
+        return quick or took * (1 + 1 / self.width) < IN_TIME * timeout
+
+    @property
+    def under_way(self) -> float | None:
+        """Seconds that a server which queues takes to end what it works on and nobody waits for any more."""
+        return None if self.timeout is None else self.quickest
 
     def slow(self, left: float, wait: float | None) -> None:
         """The server is asked too much: half as many at once, not before the time it names. What left before that was
@@ -118,11 +151,11 @@ class Paced:
                 answer = await self.inner.answer(request)
             except Attempt as failure:
                 if failure.narrow:
-                    self.pace.slow(left, failure.wait)
+                    self.pace.slow(left, failure.wait if failure.slow else self.pace.under_way)
                 if failure.cut is None and failure.again and not failure.slow and self.pace.failed(left):
                     raise Attempt(failure.error, again=False, billed=failure.billed) from None
                 raise
-            self.pace.well()
+            self.pace.well(left)
             return answer
 
 

@@ -20,7 +20,7 @@ from rlm_dsl.models.local.process import SERVERS
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, Request
-from rlm_dsl.models.server.address import WEIGHTS
+from rlm_dsl.models.server.address import WEIGHTS, is_local
 from rlm_dsl.models.server.client import Endpoint
 from rlm_dsl.models.server.dialects import USUAL, Dialect
 from rlm_dsl.models.server.one_ahead import OneAhead, Standing
@@ -76,6 +76,9 @@ class Servers:
     async def answer(self, request: Request) -> Answer:
         endpoint, model = self.at(request.settings.base_url)
         endpoint.opened()  # which takes its time once, and that is not the budget's
+        window = self.settings.windows.get((request.settings.base_url, request.settings.model))
+        if window is not None and request.prompt_tokens > window:
+            await endpoint.check_window(request, window)
         return await model.answer(request)
 
     def at(self, url: str) -> tuple[Endpoint, Model]:
@@ -83,7 +86,8 @@ class Servers:
             server, settings = self.settings.server(url), self.settings
             ceiling = server.concurrency or settings.concurrency or settings.slots.get(url) or USUAL_CONCURRENCY
             rates = server.requests_per_minute, server.tokens_per_minute
-            pace = Pace(ceiling, time.monotonic, *rates, self.spending.sleep)
+            queues = (server.timeout_seconds or settings.timeout_seconds) if is_local(url) else None
+            pace = Pace(ceiling, time.monotonic, *rates, self.spending.sleep, queues)
             endpoint = endpoint_of(
                 settings,
                 self.keys,
