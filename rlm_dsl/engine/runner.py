@@ -271,8 +271,8 @@ class Runner:
         except RowsFailed as failure:
             listed = [row.key for row in failure.failed[:LISTED]]
             raise failure.among(rows, row_places(self.warehouse, stage.input, listed)) from None
-        columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in round_.result.fields}}
-        answers = [{KEY: key, **fields_of(outcome, round_.result)} for key, outcome in came.outcomes.items()]
+        columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in round_.columns}}
+        answers = [{KEY: key, **fields_of(outcome, round_.columns)} for key, outcome in came.outcomes.items()]
         self.warehouse.add(stage.name, arrow_rows(answers, columns), columns)
         self.rounds[stage.step.identity] = came
 

@@ -141,7 +141,8 @@ class Answer:
     """What came back. `finish` is the server's finish_reason, or ERROR; tokens are the server's counts, or None;
     `program` is what a sub-run came to its answer by; `thought` says that it has reasoning and no text; `pack` is
     the key of the pack that the answer was taken from; of the tokens given, `cached_tokens` were read before; `batch`
-    says that it came by the Batch API."""
+    says that it came by the Batch API. `scores` are of the values of the schema's closed set, where they were asked for
+    and told: natural logarithms of their probabilities, in thousandths."""
 
     text: str
     finish: str = "stop"
@@ -155,6 +156,7 @@ class Answer:
     pack: str = ""
     cached_tokens: int = 0
     batch: bool = False
+    scores: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -170,11 +172,12 @@ class Answer:
             **({"pack": self.pack} if self.pack else {}),
             **({"cached_tokens": self.cached_tokens} if self.cached_tokens else {}),
             **({"batch": True} if self.batch else {}),
+            **({"scores": list(self.scores)} if self.scores else {}),
         }
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Answer:
-        return Answer(**value)
+        return Answer(**{**value, "scores": tuple(value["scores"])} if value.get("scores") else value)
 
     @property
     def keepable(self) -> bool:

@@ -38,12 +38,15 @@ class Outcome(Generic[T]):
     problem: str | None = None
 
 
-async def ask_typed(model: Model, request: Request, read: Callable[[str], T], *, asks: int = 2) -> Outcome[T]:
-    """The first answer that reads; otherwise the last problem. A refusal is not asked again."""
+async def ask_typed(
+    model: Model, request: Request, read: Callable[[str], T], *, asks: int = 2, first: Answer | None = None
+) -> Outcome[T]:
+    """The first answer that reads; otherwise the last problem. A refusal is not asked again. `first` is the answer to
+    the request as it is, where that is there already."""
     raw: list[tuple[str, Answer]] = []
     problem = ""
     for _ in range(asks):
-        answer = await model.answer(request)
+        answer, first = await model.answer(request) if first is None else first, None
         raw.append((request.key, answer))
         if answer.finish in (ERROR, REJECTED):
             return Outcome("error", None, tuple(raw), answer.text)

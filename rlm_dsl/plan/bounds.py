@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rlm_dsl.language.operators.core.operator import as_many
 from rlm_dsl.language.operators.core.parameters import Arguments
 from rlm_dsl.language.operators.core.registry import table_operators
-from rlm_dsl.language.program import ContextRows, Node, Step, resolved
+from rlm_dsl.language.program import ContextRows, Node, Step, known_value, resolved
 from rlm_dsl.language.types import Table
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.stages import ModelStage, Plan
@@ -55,13 +55,19 @@ def _bound(stage: ModelStage, plan: Plan, counts: Mapping[str, int], alone: bool
         return Bound(stage.step_name, stage.step.operator, None, None)
     each = ASKS * (1 if model is None else model.calls(stage.step.arguments))
     packs = 0 if alone else most_packs(stage, rows)
-    return Bound(stage.step_name, stage.step.operator, rows, rows * each + packs)
+    more = 0 if model is None else ASKS * model.extra(stage.step.arguments)
+    return Bound(stage.step_name, stage.step.operator, rows, rows * each + packs + more)
 
 
 def most_packs(stage: ModelStage, rows: int) -> int:
     """How many requests for several rows a round makes at most: packs that do not hold are paid for too."""
     model = table_operators()[stage.step.operator].model
-    alone = stage.step.arguments.get("pack") == 1 or (model is not None and model.explores)
+    said = stage.step.arguments.get("pack")
+    alone = (
+        (said is not None and known_value(said) == 1)
+        or "probability" in stage.step.arguments
+        or (model is not None and model.explores)
+    )
     return 0 if alone or rows < 2 else rows // 2 + TRIED
 
 

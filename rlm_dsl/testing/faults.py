@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from rlm_dsl.testing import seeded
-from rlm_dsl.testing.batch_faults import problem_with
+from rlm_dsl.testing.batch_api.faults import problem_with
 from rlm_dsl.testing.packs import Lapses
 from rlm_dsl.testing.schemas import Schema, off_value, properties
 from rlm_dsl.testing.wire import Reply
@@ -74,6 +74,7 @@ class Faults:
     no_response_format: bool = setting(False, "Refuse response_format.")
     no_tools: bool = setting(False, "Refuse tools.")
     no_max_completion_tokens: bool = setting(False, "Refuse max_completion_tokens.")
+    no_logprobs: bool = setting(False, "Refuse logprobs.")
     no_usage: bool = setting(False, "Report no usage.")
     think: bool = setting(False, "Leave reasoning in <think> before each answer.")
     content_parts: bool = setting(False, "Give content as a list of parts.")

@@ -16,6 +16,7 @@ from rlm_dsl.testing.answers import answer, as_tool_call, result_schema, schema_
 from rlm_dsl.testing.faults import Fault, Faults, applied, fault_met, latency_of, spoiled
 from rlm_dsl.testing.persona import Persona
 from rlm_dsl.testing.settings import Settings
+from rlm_dsl.testing.token_odds import token_odds
 from rlm_dsl.testing.wire import (
     Json,
     Payload,
@@ -183,6 +184,8 @@ def ability_problems(body: Json, faults: Faults, persona: Persona) -> Iterator[P
         yield persona.unsupported("response_format", " of type 'json_schema'")
     if faults.no_tools and body.get("tools"):
         yield persona.unsupported("tools", "")
+    if faults.no_logprobs and body.get("logprobs"):
+        yield persona.unsupported("logprobs", "")
     if faults.no_max_completion_tokens and "max_completion_tokens" in body:
         yield persona.unsupported("max_completion_tokens", "")
 
@@ -216,6 +219,7 @@ def reply_payload(reply: Reply, body: Any, number: int, usage: Usage | None, set
     persona = settings.persona
     if not body.get("stream"):
         told = completion(reply, number, usage)
+        told["choices"][0]["logprobs"] = token_odds(reply, body, settings.answering)
         return json_payload(persona.completion(in_parts(told) if settings.faults.content_parts else told))
     asked = (body.get("stream_options") or {}).get("include_usage")
     return stream_payload(map(persona.event, events(reply, number, usage if asked else None)))

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from rlm_dsl.testing.batches import Batches
+from rlm_dsl.testing.batch_api.batches import Batches
 from rlm_dsl.testing.delivery import deliver, dropped, response
 from rlm_dsl.testing.outcome import Arrival, Outcome, key_problem, outcome, payload
 from rlm_dsl.testing.rate import Rate

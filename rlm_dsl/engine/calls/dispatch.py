@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rlm_dsl.engine.calls.by_probability import all_requests, ask_scored
 from rlm_dsl.engine.calls.cascade import ask_cascade, proxy_of
 from rlm_dsl.engine.calls.failed_rows import RowsTooLong, failed_rows
 from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.packing import pack_for
-from rlm_dsl.engine.calls.round import Round, ask_round
+from rlm_dsl.engine.calls.round import Round, ask_round, in_all_orders
 from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.calls.shared_program import FIRST, ask_shared
 from rlm_dsl.engine.calls.together import ask_together, chunks, request_of
@@ -97,6 +98,11 @@ def ask_fitting(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], pr
         found = models.wait(lambda: ask_trees(round_, rows, models.model, progress))
         return found
     texts = list(dict.fromkeys(text for row in rows for text in row.texts))
+    if round_.scoring is not None:
+        rounds = in_all_orders(round_)
+        models.afford(name, all_requests(rounds, texts))
+        found = models.wait(lambda: ask_scored(rounds, rows, models.model, progress, most))
+        return found
     together = 1 if round_.explore else calls.options.rows_per_call.get(name, 1)
     if calls.options.together and together > 1:
         earlier = calls.options.together == "lists"

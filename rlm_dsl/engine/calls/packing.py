@@ -26,7 +26,7 @@ from rlm_dsl.models.request import Answer, Request
 def pack_for(round_: Round, options: CallOptions, progress: Progress) -> Pack | None:
     """How a round's rows may go together; None where each goes alone. What the program says comes before what settings
     say of the step, and that before what they say of all."""
-    if round_.explore:
+    if round_.explore or round_.scoring is not None:
         return None
     name = round_.stage.step_name
     said = round_.values.get("pack")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
@@ -19,12 +19,14 @@ from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes, json_schema, read_answer
-from rlm_dsl.language.operators.core.model_step import ModelStep
+from rlm_dsl.language.operators.core.model_step import PROBABLE, ModelStep
 from rlm_dsl.language.operators.core.registry import table_operators
-from rlm_dsl.language.types import Record
+from rlm_dsl.language.operators.core.scoring import Scoring
+from rlm_dsl.language.types import FLOAT, Field, Record
 from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Message, ModelSettings, Request, estimated_tokens
+from rlm_dsl.models.server.scores import ASKED
 from rlm_dsl.models.settings import WINDOW
 from rlm_dsl.models.typed_retry import Outcome, ask_typed
 from rlm_dsl.plan.bounds import ASKS
@@ -64,8 +66,16 @@ class Round:
     redact: Callable[[str], str] = str
     explore: int = 0
     values: Mapping[str, Any] = field(default_factory=dict)
+    scoring: Scoring | None = None
+    """How answers are read from probabilities; None where they are taken as they are said."""
     known: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
     """Values by the texts of answers that were read: many rows are answered alike."""
+
+    @property
+    def columns(self) -> tuple[Field, ...]:
+        """Those of the table of answers."""
+        more = (Field(PROBABLE, FLOAT),) if self.scoring is not None else ()
+        return (*self.result.fields, *more)
 
     @property
     def problem(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None:
@@ -116,11 +126,44 @@ def prepare_round(
         )
     explore = min(values["depth"], options.depth) if model.explores else 0
     cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
+    scoring = model.scoring(cleaned)
+    if scoring is not None:
+        settings = replace(settings, parameters={**settings.parameters, **ASKED})
     result = model.result(cleaned)
     shown = examples_text(stage.step_name, values.get("examples", ()), result)
     question = model.earlier.get(stage.step.version, model.question)
     head = Message("system", redact(question(cleaned) + shown))
-    return Round(stage, settings, head, result, json_schema(result), options.window, redact, explore, cleaned)
+    return Round(stage, settings, head, result, json_schema(result), options.window, redact, explore, cleaned, scoring)
+
+
+def in_all_orders(round_: Round) -> list[Round]:
+    """A round whose answers are read from probabilities, in each order of its labels; the first is as it is."""
+    model, values, scoring = model_step(round_.stage), round_.values, round_.scoring
+    orders = 1 if scoring is None else scoring.orders
+    if scoring is None or orders == 1 or not model.labels:
+        return [round_]
+    return [
+        round_ if number == 0 else in_other_words(round_, {**values, model.labels: reordered(values, model, number)})
+        for number in range(orders)
+    ]
+
+
+def reordered(values: Mapping[str, Any], model: ModelStep, number: int) -> Any:
+    """The labels in the order of that number; those with meanings keep them."""
+    labels, scoring = values[model.labels], model.scoring(values)
+    assert scoring is not None
+    order = scoring.order(list(labels), number)
+    return {label: labels[label] for label in order} if isinstance(labels, Mapping) else order
+
+
+def in_other_words(round_: Round, values: Mapping[str, Any]) -> Round:
+    """A round whose instruction and type are made of other values."""
+    model = model_step(round_.stage)
+    result = model.result(values)
+    shown = examples_text(round_.stage.step_name, values.get("examples", ()), result)
+    question = model.earlier.get(round_.stage.step.version, model.question)
+    head = Message("system", round_.redact(question(values) + shown))
+    return replace(round_, head=head, result=result, schema=json_schema(result), values=values, known={})
 
 
 EXAMPLES_ARE_DATA = "Examples of texts and their right answers, one a line; they are data too:"
@@ -197,8 +240,8 @@ async def ask_round(
     return RoundResult(outcomes, len(requests))
 
 
-def fields_of(outcome: Outcome[dict[str, Any]] | None, result: Record) -> dict[str, Any]:
+def fields_of(outcome: Outcome[dict[str, Any]] | None, columns: Sequence[Field]) -> dict[str, Any]:
     """An answer's columns; null where there is no valid answer."""
     if outcome is None or outcome.status != "ok" or outcome.value is None:
-        return {field.name: None for field in result.fields}
+        return {column.name: None for column in columns}
     return outcome.value

@@ -54,6 +54,8 @@ def counts_by_row(stage: ModelStage, options: CallOptions) -> bool:
 
 
 def most_in_a_call(stage: ModelStage, options: CallOptions) -> int:
+    if stage.step.arguments.get("probability"):
+        return 1
     said = stage.step.arguments.get("pack")
     size = (None if said is None else known_value(said)) or options.rows_per_call.get(stage.step_name) or options.pack
     return 1 if size == 1 else SIZES[0]

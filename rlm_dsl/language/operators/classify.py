@@ -12,14 +12,26 @@ from rlm_dsl.language.operators.core.model_step import (
     COMMON,
     EXAMPLES,
     PACK,
+    PROBABLE,
     PROXY,
     ROW_IS_DATA,
     ModelStep,
+    alone_where_scored,
     beside,
     new_columns,
+    probable_columns,
 )
 from rlm_dsl.language.operators.core.operator import Example, Operator
-from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
+from rlm_dsl.language.operators.core.scoring import (
+    CALIBRATE,
+    MOST_ORDERS,
+    ORDERS,
+    PROBABILITY,
+    WEIGHTS,
+    Scoring,
+    unlabelled,
+)
 from rlm_dsl.language.program import Instruction, ListValue, Literal, Param, known_value, resolved
 from rlm_dsl.language.sql import Sql
 from rlm_dsl.language.types import TEXT, Enum, Field, Record, Type, bare
@@ -42,7 +54,30 @@ def label_type(arguments: Arguments) -> Type:
 
 def result(arguments: Arguments) -> Type:
     added = new_columns(arguments, Record((Field(arguments["into"], label_type(arguments)),)))
-    return arguments.table.with_columns(added)
+    refuse_scoring(arguments)
+    return arguments.table.with_columns((*added, *probable_columns(arguments)))
+
+
+def refuse_scoring(arguments: Arguments) -> None:
+    """Raise Refused for arguments of probabilities that do not fit together."""
+    values, of = arguments.values, label_type(arguments)
+    if not values.get("probability"):
+        for name in (each.name for each in (ORDERS, CALIBRATE, WEIGHTS) if each.name in values):
+            raise Refused(name, f"`{name}` is of labels by probability, and none is asked for", PROBABILITY.shown)
+        return
+    if values["probability"] == values["into"]:
+        raise Refused("probability", "the label's column has that name already", PROBABILITY.shown)
+    orders = values.get("orders")
+    if orders is not None and not 1 <= (known_value(orders) or 0) <= MOST_ORDERS:
+        raise Refused("orders", f"`orders` is from 1 to {MOST_ORDERS}, written out", ORDERS.shown)
+    alone_where_scored(arguments)
+    if unknown := [name for name in values.get("weights") or () if isinstance(of, Enum) and name not in of.values]:
+        raise Refused("weights", f"`{unknown[0]}` is none of the labels", "name labels alone")
+
+
+def orders_of(arguments: Mapping[str, Any]) -> int:
+    """In how many orders of the labels each text is asked about."""
+    return known_value(arguments["orders"]) if "orders" in arguments else 1
 
 
 def question(values: Mapping[str, Any]) -> str:
@@ -57,7 +92,9 @@ def answer_type(values: Mapping[str, Any]) -> Record:
 
 
 def combine(lowering: Lowering, answers: Sql) -> Sql:
-    return beside(lowering, answers, (("label", lowering["into"]),))
+    probable = lowering.step.arguments.get("probability")
+    more = ((PROBABLE, probable),) if probable else ()
+    return beside(lowering, answers, (("label", lowering["into"]), *more))
 
 
 classify = Operator(
@@ -74,12 +111,27 @@ classify = Operator(
         EXAMPLES,
         PROXY,
         PACK,
+        PROBABILITY,
+        ORDERS,
+        CALIBRATE,
+        WEIGHTS,
     ),
     result=result,
     as_many_always=True,
-    model=ModelStep(question, answer_type, combine),
+    model=ModelStep(
+        question,
+        answer_type,
+        combine,
+        calls=orders_of,
+        extra=lambda arguments: orders_of(arguments) * unlabelled(arguments),
+        scoring=Scoring.of,
+        labels="labels",
+    ),
     manual="Rows with the same text are asked once. An answer outside the labels is asked again, then an error. "
-    'With `labels={billing: "money, invoices", "sign in": "passwords"}` the model is told what each label means.',
+    'With `labels={billing: "money, invoices", "sign in": "passwords"}` the model is told what each label means. '
+    "With `probability=p` the label is the one that the model holds most probable, and `p` its probability, or null "
+    'where none is told. `orders=2` asks in two orders of the labels and averages; `calibrate="content-free"` divides '
+    "by what the model says of empty texts; `weights={a: 1.5}` counts a label for more, as labelled texts say.",
     examples=(
         Example(
             't | classify(on=x, labels=["good", "bad"], into=mood)',

@@ -7,11 +7,24 @@ from typing import Any
 
 from rlm_dsl.language.operators.core.kinds import Shown, Words
 from rlm_dsl.language.operators.core.lowering import Lowering
-from rlm_dsl.language.operators.core.model_step import COMMON, EXAMPLES, PACK, PROXY, ROW_IS_DATA, ModelStep
+from rlm_dsl.language.operators.core.model_step import (
+    COMMON,
+    EXAMPLES,
+    PACK,
+    PROBABLE,
+    PROXY,
+    ROW_IS_DATA,
+    ModelStep,
+    alone_where_scored,
+    beside,
+    probable_columns,
+)
 from rlm_dsl.language.operators.core.nullability import known_present, needed
 from rlm_dsl.language.operators.core.operator import Example, Operator
-from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter
+from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
 from rlm_dsl.language.operators.core.relation import KEY, ORD
+from rlm_dsl.language.operators.core.scoring import AT_LEAST, CALIBRATE, PROBABILITY, Scoring, unlabelled
+from rlm_dsl.language.program import known_value
 from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import BOOL, Field, Record, Type
 
@@ -19,7 +32,22 @@ from rlm_dsl.language.types import BOOL, Field, Record, Type
 def result(arguments: Arguments) -> Type:
     """A row is kept for the text it shows, so the one column shown is there."""
     shown = arguments["on"]
-    return known_present(arguments.table, needed(shown[0][1])) if len(shown) == 1 else arguments.table
+    refuse_scoring(arguments)
+    table = known_present(arguments.table, needed(shown[0][1])) if len(shown) == 1 else arguments.table
+    return table.with_columns(probable_columns(arguments))
+
+
+def refuse_scoring(arguments: Arguments) -> None:
+    """Raise Refused for arguments of probabilities that do not fit together."""
+    values = arguments.values
+    if not values.get("probability"):
+        for given in (each.name for each in (AT_LEAST, CALIBRATE) if each.name in values):
+            raise Refused(given, f"`{given}` is of answers by probability, and none is asked for", PROBABILITY.shown)
+        return
+    least = values.get("at_least")
+    if least is not None and not 0 < (known_value(least) or 0) <= 1:
+        raise Refused("at_least", "`at_least` is a probability above 0, written out", AT_LEAST.shown)
+    alone_where_scored(arguments)
 
 
 def question(values: Mapping[str, Any]) -> str:
@@ -31,6 +59,9 @@ def answer_type(values: Mapping[str, Any]) -> Record:
 
 
 def combine(lowering: Lowering, answers: Sql) -> Sql:
+    if probable := lowering.step.arguments.get("probability"):
+        kept = sql("(SELECT * FROM {a} WHERE holds)", a=answers)
+        return beside(lowering, kept, ((PROBABLE, probable),))
     return sql(
         "SELECT t.* FROM {t} AS t SEMI JOIN (SELECT {key} FROM {a} WHERE holds) AS a ON t.{ord} = a.{key}",
         t=lowering.t.sql,
@@ -52,10 +83,14 @@ keep = Operator(
         EXAMPLES,
         PROXY,
         PACK,
+        PROBABILITY,
+        AT_LEAST,
+        CALIBRATE,
     ),
     result=result,
-    model=ModelStep(question, answer_type, combine, filters=True),
-    manual='A row without text, or whose answer failed under `on_error="null"`, is not kept.',
+    model=ModelStep(question, answer_type, combine, filters=True, extra=unlabelled, scoring=Scoring.of),
+    manual='A row without text, or whose answer failed under `on_error="null"`, is not kept. '
+    "With `probability=p` a row is kept where the model holds it true with a probability of a half, or of `at_least`.",
     examples=(
         Example(
             't | keep("It is a complaint.", on=x)',

@@ -45,7 +45,7 @@ answer calls | take(20)"""
 
 
 Size = Literal["small", "medium", "full"]
-COMMON = ("using", "on_error", "examples", "proxy", "pack")
+COMMON = ("using", "on_error", "examples", "proxy", "pack", "probability", "orders", "calibrate", "weights", "at_least")
 """Arguments that operators which ask a model have in common: told once, or not at all where optimizers write them."""
 
 

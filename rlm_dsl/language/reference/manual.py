@@ -97,6 +97,8 @@ def parameter_words(parameter: Parameter) -> str:
             return "words for the model; `{name}` inserts an earlier value"
         case kinds.Labels():
             return "at least two different texts: a list, a param or an earlier list; or a record of what each means"
+        case kinds.Numbers():
+            return "a positive number for each of some labels: {label: number}"
         case kinds.Demonstrations():
             return "texts as they are shown, each with the fields of its right answer: [{text: ..., ...}]"
         case kinds.NewName():

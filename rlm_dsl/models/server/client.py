@@ -21,6 +21,7 @@ from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.completion import LENGTH, NoCompletion, completion_of
 from rlm_dsl.models.server.dialects import USUAL, Dialect, Dialects, body_of
 from rlm_dsl.models.server.errors import ServerError, clip, parse_body, plain_text, read_error
+from rlm_dsl.models.server.scores import taken_scores, whole_answer
 from rlm_dsl.models.settings import DEFAULT_URL, KEY
 
 if TYPE_CHECKING:
@@ -218,7 +219,9 @@ class Endpoint:
         try:
             if value is None:
                 raise NoCompletion(text)
-            return completion_of(self.cleaned(value), sent=sent, sent_bytes=size, most=most_output(request))
+            value, scores = taken_scores(value, request.schema)
+            found = completion_of(self.cleaned(value), sent=sent, sent_bytes=size, most=most_output(request))
+            return whole_answer(found, scores, request) if isinstance(found, Answer) else found
         except NoCompletion:
             raise self.no_completion(text, request) from None
 

@@ -20,12 +20,15 @@ from rlm_dsl.models.budget import most_output
 from rlm_dsl.models.request import Request, canonical_text
 from rlm_dsl.models.server.answer_room import answer_room
 from rlm_dsl.models.server.errors import ServerError
-from rlm_dsl.models.server.gbnf import grammar
+from rlm_dsl.models.server.gbnf import grammar, grammar_of_rest
+from rlm_dsl.models.server.scores import ASKED, begun, closed_values
 
 FORMS = ("grammar", "schema", "tool", "json", "words")
 """How a result's type is asked for: by a grammar without white space (llama.cpp alone), by strict schema, as a tool's
 arguments, by JSON mode with the schema in words, by words alone."""
 TOOL = "result"
+FLAGS = ("words", "folded", "plain", "room", "unbegun")
+"""What a dialect is beside its form, as the store writes it."""
 OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 ROLE = re.compile(
     r"\bsystem\b.{0,60}(role|message|prompt|instruction)|(role|message|prompt|instruction).{0,60}\bsystem\b"
@@ -47,7 +50,8 @@ class Dialect:
     """`form` is how a type is asked for; with `words` the schema is told in words as well, to a server that takes the
     form and passes it over; `old_limit` is the older name of the output's limit; with `folded` the system's words stand
     in the user's message; `without` names parameters that the server refuses; with `plain` texts' patterns are left out
-    of schemas; with `room` answers may be as long as the user allows, since the model says more than its answer."""
+    of schemas; with `room` answers may be as long as the user allows, since the model says more than its answer; with
+    `unbegun` no answer is begun for the model."""
 
     form: str = "schema"
     words: bool = False
@@ -56,10 +60,11 @@ class Dialect:
     without: frozenset[str] = frozenset()
     plain: bool = False
     room: bool = False
+    unbegun: bool = False
 
     def written(self) -> str:
         """As the store keeps it; a plain form is written as it was before there was more."""
-        more = [name for name in ("words", "folded", "plain", "room") if getattr(self, name)]
+        more = [name for name in FLAGS if getattr(self, name)]
         return ";".join([self.form, *more, *(f"-{name}" for name in sorted(self.without))])
 
     @staticmethod
@@ -67,7 +72,7 @@ class Dialect:
         form, *more = text.split(";")
         without = frozenset(name[1:] for name in more if name.startswith("-"))
         known = form if form in FORMS else "schema"
-        return Dialect(known, "words" in more, old_limit, "folded" in more, without, "plain" in more, "room" in more)
+        return Dialect(known, old_limit=old_limit, without=without, **{name: name in more for name in FLAGS})
 
     def told(self) -> str:
         """For people: what is not as usual."""
@@ -86,6 +91,7 @@ class Dialect:
             f"without {', '.join(sorted(self.without))}" if self.without else "",
             "without patterns" if self.plain else "",
             "with room for more than the answer" if self.room else "",
+            "no answer begun" if self.unbegun else "",
         ]
         return ", ".join(filter(None, said))
 
@@ -110,7 +116,12 @@ def body_of(request: Request, dialect: Dialect, most: int | None = None) -> dict
         parameters[NEW_LIMIT] = most
     parameters = limits_named(parameters, dialect.old_limit)
     kept = {name: value for name, value in parameters.items() if name not in dialect.without}
-    return {"model": request.settings.model, "messages": messages, **kept, **asked_as(schema, form)}
+    asked = asked_as(schema, form)
+    if form == "grammar" and not dialect.unbegun and (beginning := begun(request)):
+        assert schema is not None
+        messages.append({"role": "assistant", "content": beginning})
+        asked = {"grammar": grammar_of_rest(schema, beginning, (closed_values(schema) or ("", ()))[1])}
+    return {"model": request.settings.model, "messages": messages, **kept, **asked}
 
 
 def patterned(schema: Mapping[str, Any]) -> bool:
@@ -316,6 +327,8 @@ def candidates(request: Request, first: Dialect, error: ServerError) -> Iterator
     if ROLE.search(error.words) and not base.folded:
         base = replace(base, folded=True)
         yield base
+    if base.form == "grammar" and not base.unbegun and begun(request):
+        yield replace(base, unbegun=True)
     if request.schema is None:
         if not base.folded and request.messages[0].role == "system":
             yield replace(base, folded=True)
@@ -326,6 +339,8 @@ def candidates(request: Request, first: Dialect, error: ServerError) -> Iterator
         yield replace(base, form=form)
     if not base.folded and request.messages[0].role == "system":
         yield replace(base, form=FORMS[-1], folded=True)
+    if scored := ASKED.keys() & request.settings.parameters.keys() - base.without:
+        yield replace(first, without=first.without | scored)
 
 
 def parameters_named(request: Request, error: ServerError, dialect: Dialect) -> frozenset[str]:

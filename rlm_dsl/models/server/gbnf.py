@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 BASIC: Mapping[str, str] = {
@@ -50,6 +50,14 @@ def grammar(schema: Mapping[str, Any]) -> str:
         used |= dict.fromkeys(NEEDS.get(name, ()))
     rules = [f"root ::= {root}", *(f"{name} ::= {BASIC[name]}" for name in used)]
     return "\n".join([f"# {json.dumps(schema, ensure_ascii=True)}", *rules]) + "\n"
+
+
+def grammar_of_rest(schema: Mapping[str, Any], beginning: str, values: Sequence[Any]) -> str:
+    """The grammar of an answer that was begun: how it goes on for each value of its one property."""
+    name = next(iter(schema["properties"]))
+    wholes = (json.dumps({name: value}, ensure_ascii=False, separators=(",", ":")) for value in values)
+    rests = " | ".join(literal(whole.removeprefix(beginning)) for whole in wholes)
+    return f"# {json.dumps(schema, ensure_ascii=True)}\nroot ::= {rests}\n"
 
 
 def rule(schema: Mapping[str, Any], used: dict[str, None]) -> str:

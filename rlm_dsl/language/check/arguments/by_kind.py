@@ -30,7 +30,7 @@ from rlm_dsl.language.check.arguments.constants import (
     check_result_type,
 )
 from rlm_dsl.language.check.arguments.joins import check_join_condition, check_of_both, check_rows
-from rlm_dsl.language.check.arguments.model import check_demonstrations, check_labels, check_words
+from rlm_dsl.language.check.arguments.model import check_demonstrations, check_labels, check_numbers, check_words
 from rlm_dsl.language.check.arguments.placement import Placed
 from rlm_dsl.language.check.arguments.slot import Failed, Slot
 from rlm_dsl.language.check.scope import ExpressionChecker, Names
@@ -115,6 +115,8 @@ def check_argument(slot: Slot) -> Any:
             return check_words(slot, first)
         case kinds.Labels():
             return check_labels(slot, first)
+        case kinds.Numbers():
+            return check_numbers(slot, first)
         case kinds.Demonstrations():
             return check_demonstrations(slot, first)
         case kinds.NewName():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from rlm_dsl.common.diagnostics import did_you_mean
@@ -89,6 +90,16 @@ def check_labels(slot: Slot, expression: t.Expression) -> Node:
     if known is not None and len({str(label).strip().casefold() for label in known}) < max(2, len(known)):
         raise slot.fail("C12", "`labels` is at least two texts that differ by more than case", expression.span)
     return node
+
+
+def check_numbers(slot: Slot, expression: t.Expression) -> Mapping[str, int | float]:
+    """A number by label, as plain values."""
+    found = plain_value(slot.constant(expression))
+    numbers = found.values() if isinstance(found, dict) else [None]
+    if not all(isinstance(n, int | float) and not isinstance(n, bool) and 0 < n < inf for n in numbers):
+        usage = f"write {slot.parameter.name}={{label: 1.5}}; 1 leaves it as it is"
+        raise slot.fail("C12", f"`{slot.parameter.name}` is a positive number by label", expression.span, usage)
+    return dict(found)
 
 
 def check_demonstrations(slot: Slot, expression: t.Expression) -> tuple[Mapping[str, Any], ...]:

@@ -99,6 +99,11 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """A positive number for each of some labels: `{label: number}`, written out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Demonstrations:
     """A list of records, each a `text` as it is shown and its right answer's fields, written out."""
 
@@ -145,6 +150,7 @@ Kind: TypeAlias = (
     | Words
     | Labels
     | Demonstrations
+    | Numbers
     | NewName
     | JoinCondition
     | OfBoth

@@ -12,10 +12,12 @@ from typing import Any
 
 from rlm_dsl.language.operators.core.kinds import Choice, Constant, Demonstrations, Plain
 from rlm_dsl.language.operators.core.lowering import Lowering
-from rlm_dsl.language.operators.core.parameters import Arguments, Parameter
+from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
 from rlm_dsl.language.operators.core.relation import KEY, ORD
+from rlm_dsl.language.operators.core.scoring import Scoring
+from rlm_dsl.language.program import known_value
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
-from rlm_dsl.language.types import INT, Field, Record, Table, is_nullable, null_if
+from rlm_dsl.language.types import FLOAT, INT, Field, Record, Table, is_nullable, null_if
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,9 @@ class ModelStep:
     `rows` makes the table that is asked about where that is not the piped one, of the type that `rows_type` gives, and
     `asked_rows` says how many rows it has at most; `combine` then finds it last among its lowering's inputs. `problem`
     says what is wrong with an answer that has its type. `filters` is true where rows are left out by the
-    answers; `calls` is how many model calls one asking takes at most.
+    answers; `calls` is how many model calls one asking takes at most, and `extra` how many there are beside the rows'.
+    `scoring` says how answers are read from probabilities, None where they are taken as they are said; `labels` is the
+    argument whose order may be varied.
     """
 
     question: Callable[[Mapping[str, Any]], str]
@@ -44,6 +48,9 @@ class ModelStep:
     problem: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None = None
     filters: bool = False
     calls: Callable[[Mapping[str, Any]], int] = lambda arguments: 1
+    extra: Callable[[Mapping[str, Any]], int] = lambda arguments: 0
+    scoring: Callable[[Mapping[str, Any]], Scoring | None] = lambda values: None
+    labels: str = ""
     earlier: Mapping[int, Callable[[Mapping[str, Any]], str]] = field(default_factory=dict)
     """The instruction's words in earlier versions of the operator, by which recorded requests are made again."""
 
@@ -67,6 +74,24 @@ def new_columns(arguments: Arguments, result: Record) -> tuple[Field, ...]:
     shown = arguments["on"]
     absent = arguments["on_error"] == "null" or (len(shown) == 1 and is_nullable(shown[0][1].type))
     return tuple(Field(f.name, null_if(absent, f.type)) for f in result.fields)
+
+
+PROBABLE = "probability"
+"""The answers' column of their probabilities."""
+
+
+def alone_where_scored(arguments: Arguments) -> None:
+    """Raise Refused where rows whose answers are read from probabilities are to go together."""
+    pack = arguments.values.get("pack")
+    if "proxy" in arguments.values or (pack is not None and known_value(pack) != 1):
+        told = "each row is asked alone where probabilities are read"
+        raise Refused("probability", told, "leave out `pack` and `proxy`")
+
+
+def probable_columns(arguments: Arguments) -> tuple[Field, ...]:
+    """The column of probabilities, where one is asked for: null where the server tells none."""
+    name_ = arguments.values.get("probability")
+    return (Field(name_, null_if(True, FLOAT)),) if name_ else ()
 
 
 def beside(lowering: Lowering, answers: Sql, columns: tuple[tuple[str, str], ...]) -> Sql:

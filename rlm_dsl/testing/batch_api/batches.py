@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from rlm_dsl.testing.batch_faults import Route, spoiled
+from rlm_dsl.testing.batch_api.faults import Route, spoiled
 from rlm_dsl.testing.delivery import deliver, dropped, response
 from rlm_dsl.testing.outcome import Arrival, Outcome, outcome, payload
 from rlm_dsl.testing.settings import Settings
