@@ -358,11 +358,12 @@ TUNED = click.option(
 
 def tuned(path: str, source: Any, given: str | None, chosen: Any) -> tuple[Any, Any, dict[str, Any]]:
     """The program as it was tuned, the settings that go with it, and what a header says of it."""
-    from rlm_dsl.optimize.tuned import apply_tuned, find_tuned, tuning_line
+    from rlm_dsl.optimize.tuned import apply_tuned, find_tuned, proxy_lines, tuning_line
 
     found = None if path == "-" and given is None else find_tuned(Path(path), given)
     if found is not None:
-        note(safe(tuning_line(source, found)))
+        for line in (tuning_line(source, found), *proxy_lines(found.proxies)):
+            note(safe(line))
     return apply_tuned(source, found, chosen)
 
 

@@ -12,6 +12,6 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # read when dspy is imported, which 
 
 def check_installed() -> None:
     """Raises UserError where the extra that brings the optimizers is not installed."""
-    missing = [name for name in ("dspy", "optuna", "sklearn") if find_spec(name) is None]
+    missing = [name for name in ("dspy", "optuna", "scipy", "sklearn") if find_spec(name) is None]
     if missing:
         raise UserError(f"optimizing needs {', '.join(missing)}", "get it with: pip install 'rlm-dsl[optimize]'")

@@ -90,7 +90,8 @@ def levels_to_test(proxy: Proxy, pairs: Sequence[Pair]) -> list[int]:
 
 def certify_proxy(proxy: Proxy, pairs: Sequence[Pair], target: Target, levels: Sequence[int]) -> Proxy | None:
     """The proxy with the loosest thresholds that are certified; None where not even the strictest one is. `levels` are
-    tested from the first until one fails, and must not come from these pairs."""
+    tested from the first until one fails, and must not come from these pairs. The bound among the rows that the proxy
+    decides holds at every level at once (Bonferroni), since which of them is taken depends on these very pairs."""
     if not pairs:
         return None
     allowed, delta, details = allowance(pairs, target)
@@ -114,6 +115,7 @@ def certify_proxy(proxy: Proxy, pairs: Sequence[Pair], target: Target, levels: S
         "decided": at[0],
         "wrong": at[1],
         "most_wrong": f"{most_errors(at[1], len(found), float(delta)):.4f}",
+        "most_wrong_of_decided": f"{most_errors(at[1], at[0], float(delta) / len(levels)):.4f}",
         **details,
     }
     return replace(

@@ -1,45 +1,82 @@
-"""What a candidate costs for 1,000 rows or runs: dollars where every model's price is known, else tokens.
+"""What a candidate costs for 1,000 rows or runs: dollars, seconds where weights of one's own are asked, else tokens.
 
-In: a trial, the prices of settings. Out: numbers, a point of the Pareto front. Law: one unit for all candidates of an
-optimization.
+In: a trial, settings, what the user wants counted. Out: numbers in one unit. Law: one unit for all candidates of an
+optimization; the models that write instructions or explore are no part of a candidate's cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.optimize.evaluator import Trial
-from rlm_dsl.optimize.pareto import Point
+
+UNITS = ("usd", "seconds", "tokens")
+WRITERS = ("writer", "root")
+"""Aliases that no step is asked by, unless it says so."""
+LESS = {"usd": 0.95, "tokens": 0.95, "seconds": 0.8}
+"""What a cost must be below, as a share of another, to be plainly less: seconds differ from time to time."""
 
 
-def all_priced(settings: Settings) -> bool:
-    return all(settings.price_of(each.model) is not None for each in settings.by_alias().values())
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Counts in one unit. `a_token` is what a token took, in seconds, where the program was first tried: for trials of
+    which no call was timed."""
+
+    unit: str
+    settings: Settings
+    a_token: float = 0.0
+
+    def of(self, trial: Trial) -> float:
+        """Of the trial itself."""
+        if self.unit == "seconds":
+            return trial.tokens * self.a_token if trial.seconds is None else trial.seconds
+        if self.unit == "tokens":
+            return float(trial.tokens)
+        prices = [self.settings.price_of(each.model) for each in trial.usage]
+        known = zip(trial.usage, prices, strict=True)
+        return sum(p.of(u.prompt_tokens, u.completion_tokens, u.cached_tokens) for u, p in known if p is not None)
+
+    def of_thousand(self, trial: Trial, examples: int) -> float:
+        return self.of(trial) * per_thousand(trial, examples)
+
+    def plainly_less(self, before: float, after: float) -> bool:
+        return after < LESS[self.unit] * before
+
+    def text(self, cost: float) -> str:
+        return {"usd": f"${cost:,.4f}", "seconds": f"{cost:,.1f} s", "tokens": f"{cost:,.0f} tokens"}[self.unit]
+
+    @property
+    def name(self) -> str:
+        return f"{self.unit} for 1,000"
 
 
-def cost_of(trial: Trial, settings: Settings) -> float:
-    """Of the trial itself."""
-    prices = [settings.price_of(each.model) for each in trial.usage]
-    if not all_priced(settings):
-        return float(trial.tokens)
-    known = zip(trial.usage, prices, strict=True)
-    return sum(p.of(u.prompt_tokens, u.completion_tokens, u.cached_tokens) for u, p in known if p is not None)
+def asked_models(settings: Settings, used: Iterable[str]) -> dict[str, ModelSettings]:
+    """The models, by alias, that steps are or could be asked by; `used` are the aliases that they name."""
+    held = settings.by_alias()
+    return {alias: each for alias, each in held.items() if alias not in WRITERS or alias in {*used}}
 
 
-def cost_text(cost: float, settings: Settings) -> str:
-    return f"${cost:,.4f}" if all_priced(settings) else f"{cost:,.0f} tokens"
-
-
-def cost_unit(settings: Settings) -> str:
-    return "usd for 1,000" if all_priced(settings) else "tokens for 1,000"
-
-
-def point_of(name: str, trial: Trial, scores: Sequence[float], settings: Settings) -> Point:
-    """A trial's mean score with what 1,000 rows or runs cost and take."""
-    thousand = per_thousand(trial, len(scores))
-    seconds = None if trial.seconds is None else trial.seconds * thousand
-    mean = sum(scores) / len(scores)
-    return Point(name, mean, cost_of(trial, settings) * thousand, trial.requests * thousand, seconds)
+def cost_in(settings: Settings, used: Iterable[str], wanted: str | None, base: Trial) -> Cost:
+    """The unit that is wanted, else dollars where every model's price is known, seconds where a model without one is of
+    weights of one's own, else tokens. `base` is the first trial. Raises UserError for a unit that cannot be had."""
+    models = asked_models(settings, used).values()
+    unpriced = [each for each in models if settings.price_of(each.model) is None]
+    if wanted == "usd" and unpriced:
+        raise UserError(f"the price of {unpriced[0].model} is not known", "say it: --price 0.25/2.00", code="price")
+    local = any(each.base_url in settings.local for each in unpriced)
+    unit = wanted or ("usd" if not unpriced else "seconds" if local else "tokens")
+    if unit == "seconds" and base.seconds is None and base.tokens:
+        if wanted:
+            raise UserError(
+                "what the program asks was all answered before, and how long that took is not known",
+                "count tokens: --cost tokens, or another --store, to ask anew",
+            )
+        unit = "tokens"
+    return Cost(unit, settings, (base.seconds or 0.0) / base.tokens if base.tokens else 0.0)
 
 
 def per_thousand(trial: Trial, examples: int) -> float:

@@ -27,7 +27,7 @@ from rlm_dsl.language.types import Table
 from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.proxy_model import proxies_of
 from rlm_dsl.models.recording import Usage, usage_of
-from rlm_dsl.models.request import Answer, Message, Request
+from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.models.typed_retry import ask_typed
@@ -38,14 +38,18 @@ from rlm_dsl.optimize.steps import Tunable, tunable_steps
 from rlm_dsl.plan.bounds import ASKS, bounds
 from rlm_dsl.plan.build import build
 
+WRITING = "optimizer"
+"""The purpose of what an optimizer asks on its own account."""
 Stack = TypeVar("Stack", bound=ModelStack)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What a candidate came to on examples, in their order: answers (None: none that is valid) and what they took.
-    `seconds` is the time of its calls one after the other, as they took when they were made; `asked` counts examples
-    about which a model was asked, but for those `rechecked` that a proxy had decided too."""
+    `requests` are its calls; `seconds` is their time one after the other, as they took when they were made; `asked`
+    counts examples about which a model was asked, but for those `rechecked` that a proxy had decided too. It `lapsed`
+    where rows that were asked about together took no fewer calls than one by one: answers to packs did not hold, and
+    their rows were asked about again."""
 
     answers: tuple[Any, ...]
     usage: tuple[Usage, ...]
@@ -53,10 +57,16 @@ class Trial:
     seconds: float | None
     asked: int
     rechecked: int = 0
+    lapsed: bool = False
 
     @property
     def tokens(self) -> int:
         return sum(each.prompt_tokens + each.completion_tokens for each in self.usage)
+
+
+def writer_of(models: Mapping[str, ModelSettings]) -> ModelSettings:
+    """The model that writes instructions: the one called so, else the root's."""
+    return models.get("writer") or models.get("root") or next(iter(models.values()))
 
 
 class Evaluator:
@@ -111,19 +121,20 @@ class Evaluator:
         calls = self.calls_of(candidate, CandidateStack(self.calls.models))
         text = candidate.program_text()
         answers: dict[int, Any] = {}
-        requests = asked = rechecked = 0
+        asked = rechecked = 0
         for step in dict.fromkeys(example.step for example in examples if example.step):
             tunable, round_ = self.rounds(text)[step]
             numbers = [number for number, example in enumerate(examples) if example.step == step]
             answers |= {n: tunable.ruled_out for n in numbers if candidate.rules_out(step, examples[n].text)}
             numbers = [number for number in numbers if number not in answers]
             found = ask_rows(round_, [Row(n, (examples[n].text,)) for n in numbers], calls, self.progress)
-            requests += found.requests
             asked += len(numbers) - found.by_proxy - found.rechecked
             rechecked += found.rechecked
             for number in numbers:
                 outcome = found.outcomes.get(number)
                 answers[number] = outcome.value if outcome is not None and outcome.status == "ok" else None
+        together = any(rows > 1 for rows in candidate.rows_per_call.values())
+        lapsed = together and len(calls.models.recording.calls) >= asked + rechecked > 1
         for number, example in enumerate(examples):
             if not example.step:
                 answers[number] = self.run_example(text, example, calls)
@@ -133,10 +144,11 @@ class Evaluator:
         return Trial(
             tuple(answers[number] for number in range(len(examples))),
             usage_of(recorded.values()),
-            requests or len(recorded),
+            len(recorded),
             sum(timed) * len(recorded) / len(timed) if timed else None,
             asked,
             rechecked,
+            lapsed,
         )
 
     def calls_of(self, candidate: Candidate, models: Stack) -> Calls[Stack]:
@@ -192,12 +204,12 @@ class Evaluator:
                 found[name] = self.loaded[name, path]
         return found
 
-    def ask_root(self, messages: Sequence[Message], parameters: Mapping[str, Any]) -> Answer:
-        """What an optimizer asks on its own account: of the root's model, in words."""
+    def ask_writer(self, messages: Sequence[Message], parameters: Mapping[str, Any]) -> Answer:
+        """What an optimizer asks on its own account, such as for a better instruction: in words."""
         models = self.calls.models
-        settings = models.settings.get("root") or next(iter(models.settings.values()))
+        settings = writer_of(models.settings)
         settings = replace(settings, parameters={**settings.parameters, **parameters})
-        request = Request(settings, tuple(messages), None, 0, "optimizer")
+        request = Request(settings, tuple(messages), None, 0, WRITING)
         return models.wait(lambda: models.model.answer(request))
 
     def close(self) -> None:

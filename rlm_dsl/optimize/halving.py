@@ -14,7 +14,7 @@ from rlm_dsl.optimize.examples import Labelled
 def successive_halving(
     candidates: Sequence[Candidate],
     examples: Sequence[Labelled],
-    score: Callable[[Candidate, Sequence[Labelled]], tuple[float, float]],
+    score: Callable[[Candidate, Sequence[Labelled]], tuple[float, ...]],
     keep: int = 2,
 ) -> list[Candidate]:
     """Successive halving (Jamieson and Talwalkar, 2016): all on a few examples, the better half on twice as many, until

@@ -6,28 +6,31 @@ by the interval alone; no choice is made after it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rlm_dsl.optimize.candidate import Candidate
-from rlm_dsl.optimize.cost import point_of
+from rlm_dsl.optimize.provable import WORSE
 from rlm_dsl.optimize.search import Search
-from rlm_dsl.optimize.statistics import Interval, paired_gain
+from rlm_dsl.optimize.statistics import Interval, Pairs, compared, gain_above, paired_gain
 
-WORSE = 0.05
-"""A cheaper program counts as proved where its score is not worse by more than this, with a certainty of 95 %."""
 PROVED = ("better", "cheaper")
+EXACT = "exact, of pairs that are right or wrong"
+BETS = "by bets, of scores from 0 to 1"
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutTest:
-    """Mean scores and costs of 1,000, before and after, on so many examples."""
+    """Mean scores and costs of 1,000, before and after, on so many examples; how many of them differ which way."""
 
     verdict: str
     examples: int
     scores: tuple[float, float]
     costs: tuple[float, float]
     gain: Interval
+    pairs: Pairs
+    interval: str
 
     @property
     def proved(self) -> bool:
@@ -40,23 +43,28 @@ class HeldOutTest:
             "before": round(before, 4),
             "after": round(after, 4),
             "gain": self.gain.as_json(),
+            "differ": {"better": self.pairs.better, "worse": self.pairs.worse},
+            "interval": self.interval,
         }
 
 
 def held_out_test(search: Search, base: Candidate, result: Candidate) -> HeldOutTest:
-    examples, settings = search.splits.test, search.job.settings
+    examples, cost = search.splits.test, search.cost
     base_trial, before = search.evaluate(base, examples)
     result_trial, after = search.evaluate(result, examples) if result is not base else (base_trial, before)
-    gain = paired_gain(before, after, search.job.seed)
-    cost_before, cost_after = (
-        point_of("", trial, scores, settings).cost for trial, scores in ((base_trial, before), (result_trial, after))
-    )
-    verdict = verdict_of(gain, cost_before, cost_after) if result is not base else "nothing better was found"
+    gain = paired_gain(before, after, graded=search.graded)
+    costs = cost.of_thousand(base_trial, len(examples)), cost.of_thousand(result_trial, len(examples))
+    if result is base:
+        verdict = "nothing better was found"
+    else:
+        verdict = verdict_of(before, after, cost.plainly_less(*costs), graded=search.graded)
     means = sum(before) / len(before), sum(after) / len(after)
-    return HeldOutTest(verdict, len(examples), means, (cost_before, cost_after), gain)
+    interval = BETS if search.graded else EXACT
+    return HeldOutTest(verdict, len(examples), means, costs, gain, compared(before, after), interval)
 
 
-def verdict_of(gain: Interval, cost_before: float, cost_after: float) -> str:
-    if gain.low > 0:
+def verdict_of(before: Sequence[float], after: Sequence[float], cheaper: bool, *, graded: bool) -> str:
+    """Both verdicts follow from one end of one interval, so that either is false 25 times in 1,000 at most."""
+    if gain_above(before, after, 0.0, graded=graded):
         return "better"
-    return "cheaper" if cost_after < 0.95 * cost_before and gain.low > -WORSE else "unproved"
+    return "cheaper" if cheaper and gain_above(before, after, -WORSE, graded=graded) else "unproved"

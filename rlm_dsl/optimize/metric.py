@@ -39,6 +39,9 @@ NAMED: dict[str, Score] = {
     "set_f1": f1,
 }
 
+WHOLE, GRADED = ("exact",), ("numeric", "f1", "set_f1")
+"""Metrics whose scores are 0 or 1, and whose scores are anything between; of a user's own, the scores tell."""
+
 
 def single_value(value: Any) -> Any:
     """The value of a record's one field."""

@@ -12,13 +12,14 @@ from dataclasses import replace
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.run import redaction_of, run_log
 from rlm_dsl.models.server.limits import within_limits
-from rlm_dsl.optimize.bounds import bounds_of, estimate
+from rlm_dsl.optimize.bounds import bounds_of, estimate, require_seconds
 from rlm_dsl.optimize.candidate import Candidate
-from rlm_dsl.optimize.evaluator import Evaluator
+from rlm_dsl.optimize.evaluator import Evaluator, writer_of
 from rlm_dsl.optimize.examples import read_examples, split
 from rlm_dsl.optimize.held_out import held_out_test
 from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult
-from rlm_dsl.optimize.metric import Score, metric
+from rlm_dsl.optimize.metric import GRADED, Score, metric
+from rlm_dsl.optimize.provable import provable, require_provable
 from rlm_dsl.optimize.record import (
     TimedLog,
     answers_of_stopped,
@@ -53,7 +54,8 @@ def optimize(job: OptimizationJob) -> OptimizationResult:
                 found = search_and_test(job, evaluator, score)
             finally:
                 evaluator.close()
-                write_seconds(job.folder, seconds)
+                if calls.models.recording.calls:  # a search that asked nothing begins anew, in the same folder
+                    write_seconds(job.folder, seconds)
             return seal_record(job, found, calls.models, log)
 
 
@@ -62,14 +64,22 @@ def search_and_test(job: OptimizationJob, evaluator: Evaluator, score: Score) ->
     examples = read_examples(job.examples, evaluator.steps())
     splits = split(examples)
     bounds = bounds_of(job, evaluator, examples, splits)
+    told = provable(len(splits.test), graded=job.metric in GRADED)
     job.notify(
         f"{len(examples)} examples: {len(splits.train)} to learn from, {len(splits.validation)} to choose by, "
         f"{len(splits.test)} for the score; at most {bounds.total:,} questions, "
-        f"{estimate(job, evaluator, examples, bounds.total)}"
+        f"{estimate(job, evaluator, examples, bounds)}"
     )
+    if bounds.proposals:
+        writer = writer_of(job.settings.by_alias()).model
+        job.notify(f"instructions are written by {writer}, in {bounds.proposals:,} of these calls at most")
+    for line in told.lines():
+        job.notify(line)
+    require_seconds(job.settings, bounds.total, evaluator.seconds.values())
+    require_provable(told, job.confirm)
     base = Candidate(job.source.text)
-    search = Search(job, evaluator, score, examples, splits)
+    search = Search(job, evaluator, score, examples, splits, bounds)
     result = search.run(base)
     test = held_out_test(search, base, result)
     notes = [*filter(None, [bounds.note]), *search.notes]
-    return result_of(search, result, test, bounds.questions, notes)
+    return result_of(search, result, test, told, notes)

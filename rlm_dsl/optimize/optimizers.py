@@ -33,6 +33,11 @@ def most_answers(optimizer: str, train: int, validation: int, steps: int, effort
     }[optimizer]
 
 
+def most_proposals(optimizer: str, steps: int, effort: int) -> int:
+    """How many of these are asked of whoever writes instructions."""
+    return {"mipro": 12 * effort * steps + 30, "simba": 6 * effort, "gepa": 60 * effort}.get(optimizer, 0)
+
+
 def gepa_metric_calls(validation: int, effort: int) -> int:
     """How often gepa may score: its own bound."""
     return (4 * validation + 80) * effort

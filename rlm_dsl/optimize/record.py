@@ -7,6 +7,7 @@ is not asked again; a finished record is never written over.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,12 +22,14 @@ from rlm_dsl.models.budget import Amount
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.recording import Call, call_rows
 from rlm_dsl.models.stack import LiveStack
+from rlm_dsl.optimize.evaluator import WRITING, writer_of
 from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult
 from rlm_dsl.trace.journal import read_journal
 
 SCHEMA = "rlm-optimization/1"
 REPORT = "report.json"
 SECONDS = "seconds.json"
+DIGITS = 4
 
 
 def record_path(folder: Path, stem: str) -> Path:
@@ -70,26 +73,41 @@ class TimedLog:
 
     def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
         if kind == "call.end" and "seconds" in fields:
-            self.seconds.setdefault(fields["key"], fields["seconds"])
+            self.seconds.setdefault(fields["key"], round(fields["seconds"], DIGITS))
         self.log(kind, fields)
 
 
 def read_seconds(folder: Path) -> dict[str, float]:
-    """How long answers took that were given before, by key."""
-    with suppress(OSError, ValueError):
-        return dict(json.loads((folder / SECONDS).read_text()))
-    return {}
+    """How long answers took that were given before, by key: to this optimization, and to earlier ones of the program,
+    whose records lie beside it."""
+    name, _, ending = folder.name.rpartition(".")
+    stem = re.sub(r"-\d+$", "", name)
+    beside = [path.parent for path in folder.parent.glob(f"*.{ending}/{SECONDS}")] if ending else []
+    found: dict[str, float] = {}
+    for each in sorted(beside, key=lambda path: (len(path.name), path.name)):
+        if re.fullmatch(rf"{re.escape(stem)}(-\d+)?", each.name.removesuffix(f".{ending}")):
+            with suppress(OSError, ValueError):
+                found = {**dict(json.loads((each / SECONDS).read_text())), **found}
+    return found
 
 
 def write_seconds(folder: Path, seconds: Mapping[str, float]) -> None:
     with suppress(OSError):
-        (folder / SECONDS).write_text(json.dumps({key: round(value, 4) for key, value in seconds.items()}) + "\n")
+        (folder / SECONDS).write_text(json.dumps(dict(seconds)) + "\n")
+
+
+def writer_usage(job: OptimizationJob, models: LiveStack) -> dict[str, Any]:
+    """What the model that writes instructions was asked, whether its answers were new or known before."""
+    asked = [call.answer for call in models.recording.calls.values() if call.request.purpose == WRITING]
+    tokens = sum((answer.prompt_tokens or 0) + (answer.completion_tokens or 0) for answer in asked)
+    return {"model": writer_of(job.settings.by_alias()).model, "calls": len(asked), "tokens": tokens}
 
 
 def seal_record(job: OptimizationJob, found: OptimizationResult, models: LiveStack, log: RunLog) -> OptimizationResult:
     """The record, closed: the report with what was spent, the tuned program, every call."""
     spent = spent_of(models.recording, job.settings)
-    report = {**found.report, "spent": {**spent.as_event(), "seconds": round(log.seconds, 2)}}
+    spending = {**spent.as_event(), "seconds": round(log.seconds, 2)}
+    report = {**found.report, "spent": spending, "writer": writer_usage(job, models)}
     assert log.writer is not None
     with writing(log.writer):
         rows = call_rows(models.recording.calls.values())

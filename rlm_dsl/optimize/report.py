@@ -15,17 +15,17 @@ from typing import Any
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.common.source import Source
 from rlm_dsl.optimize.candidate import Candidate
-from rlm_dsl.optimize.cost import cost_unit
 from rlm_dsl.optimize.held_out import HeldOutTest
 from rlm_dsl.optimize.job import OptimizationResult
 from rlm_dsl.optimize.pareto import pareto_front
+from rlm_dsl.optimize.provable import Provable
 from rlm_dsl.optimize.record import SCHEMA
 from rlm_dsl.optimize.search import Search
 from rlm_dsl.optimize.tuned import Tuned, merge_calls, program_digest
 
 
 def result_of(
-    search: Search, result: Candidate, test: HeldOutTest, bounds: Mapping[str, int], notes: list[str]
+    search: Search, result: Candidate, test: HeldOutTest, told: Provable, notes: list[str]
 ) -> OptimizationResult:
     job = search.job
     on_front = {point.name for point in pareto_front(search.points)}
@@ -38,9 +38,11 @@ def result_of(
         "optimizers": list(job.optimizers),
         "seed": job.seed,
         "pick": job.pick,
-        "bound": dict(bounds),
+        "bound": dict(search.bounds.questions),
+        "provable": told.as_json(),
         "points": [point.as_json() for point in points],
         "picked": result.origin,
+        "why": search.why,
         "notes": notes,
         **scores,
         "diff": difference(job.source, result),
@@ -56,7 +58,7 @@ def scores_of(search: Search, result: Candidate, test: HeldOutTest) -> dict[str,
         "verdict": test.verdict,
         "metric": search.job.metric,
         "test": test.as_json(),
-        "cost": {"unit": cost_unit(search.job.settings), "before": round(before, 6), "after": round(after, 6)},
+        "cost": {"unit": search.cost.name, "before": round(before, 6), "after": round(after, 6)},
         "certificates": {digest[:12]: dict(each["certificate"]) for digest, each in sorted(result.proxies.items())},
     }
 

@@ -11,42 +11,76 @@ from dataclasses import replace
 from typing import Any
 
 from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.optimize.bounds import FIRST, Bounds, require_seconds
 from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.certify import Target, fit_cascade, split_in_halves
-from rlm_dsl.optimize.cost import cost_of, cost_text, point_of
+from rlm_dsl.optimize.cost import Cost, cost_in, per_thousand
 from rlm_dsl.optimize.evaluator import Evaluator, Trial
 from rlm_dsl.optimize.examples import Labelled, Splits
 from rlm_dsl.optimize.halving import successive_halving
 from rlm_dsl.optimize.job import OptimizationJob
-from rlm_dsl.optimize.metric import Score
+from rlm_dsl.optimize.metric import GRADED, WHOLE, Score
 from rlm_dsl.optimize.optimizers import SearchOptions
 from rlm_dsl.optimize.pareto import Point, pick
 from rlm_dsl.optimize.program_changes.keep_order import reorder_keeps
 from rlm_dsl.optimize.program_changes.prefilter import find_prefilter, with_prefilter
 from rlm_dsl.optimize.program_changes.variants import variants_of
+from rlm_dsl.optimize.provable import require_provable_after
 from rlm_dsl.optimize.steps import Tunable
+from rlm_dsl.optimize.tuned import certificate_words
 
 
 class Search:
     """A search at work: every candidate that was tried, by its origin, and what there is to say of it."""
 
     def __init__(
-        self, job: OptimizationJob, evaluator: Evaluator, score: Score, examples: Sequence[Labelled], splits: Splits
+        self,
+        job: OptimizationJob,
+        evaluator: Evaluator,
+        score: Score,
+        examples: Sequence[Labelled],
+        splits: Splits,
+        bounds: Bounds,
     ) -> None:
         self.job, self.evaluator, self.score = job, evaluator, score
-        self.examples, self.splits = examples, splits
+        self.examples, self.splits, self.bounds = examples, splits, bounds
         self.tried: dict[str, tuple[Candidate, Point]] = {}
         self.notes: list[str] = []
+        self.graded = job.metric in GRADED
+        self.why = ""
+        self.counted: Cost | None = None
 
     def run(self, base: Candidate) -> Candidate:
         """Every stage that the job asks for; the candidate that its rule picks."""
-        self.try_out(base)
+        self.begin(base)
         best = self.search_prompts(self.reorder(base))
         if self.job.variants:
             best = self.search_variants(best)
         if self.job.target is not None:
             self.fit_cascades(best, self.job.target)
-        return self.tried[pick(self.points, self.job.pick).name][0]
+        chosen = pick(self.points, self.job.pick)
+        self.why = chosen.why
+        for line in chosen.passed:
+            self.note(line)
+        self.job.notify(f"picked: {chosen.point.name}, {chosen.why}")
+        return self.tried[chosen.point.name][0]
+
+    def begin(self, base: Candidate) -> None:
+        """The program as it is, on the validation examples: what counts as cost, what the rest may take, and whether
+        anything can still be proved, are known by it."""
+        trial, scores = self.evaluate(base, self.splits.validation)
+        used = [step.using for step in self.evaluator.steps(base.text).values()]
+        self.counted = cost_in(self.job.settings, used, self.job.cost, trial)
+        self.note_point(base, trial, scores)
+        if not self.graded:
+            require_provable_after(scores, len(self.splits.test), self.job.confirm)
+        left = self.bounds.total - self.bounds.questions[FIRST]
+        require_seconds(self.job.settings, left, self.evaluator.seconds.values())
+
+    @property
+    def cost(self) -> Cost:
+        assert self.counted is not None
+        return self.counted
 
     @property
     def points(self) -> list[Point]:
@@ -56,18 +90,37 @@ class Search:
         """A trial, and the score of each example in it."""
         trial = self.evaluator.evaluate(candidate, examples)
         pairs = zip(examples, trial.answers, strict=True)
-        return trial, [0.0 if answer is None else self.score(e.answer, answer) for e, answer in pairs]
+        scores = [0.0 if answer is None else self.score(e.answer, answer) for e, answer in pairs]
+        if self.job.metric not in WHOLE:
+            self.graded = self.graded or any(score not in (0, 1) for score in scores)
+        return trial, scores
 
     def try_out(self, candidate: Candidate) -> None:
         """A candidate on the validation examples."""
-        point = point_of(candidate.origin, *self.evaluate(candidate, self.splits.validation), self.job.settings)
+        self.note_point(candidate, *self.evaluate(candidate, self.splits.validation))
+
+    def note_point(self, candidate: Candidate, trial: Trial, scores: Sequence[float]) -> None:
+        point = self.point_of(candidate, trial, scores)
         self.tried.setdefault(candidate.origin, (candidate, point))
-        cost = cost_text(point.cost, self.job.settings)
-        self.job.notify(f"{candidate.origin}: {point.score:.3f}, {cost} for 1,000")
+        lapsed = ", which asks no less often than row by row" if point.lapsed else ""
+        self.job.notify(f"{candidate.origin}: {point.score:.3f}, {self.cost.text(point.cost)} for 1,000{lapsed}")
+
+    def point_of(self, candidate: Candidate, trial: Trial, scores: Sequence[float]) -> Point:
+        """A trial's mean score with what 1,000 rows or runs cost and take."""
+        thousand = per_thousand(trial, len(scores))
+        return Point(
+            candidate.origin,
+            sum(scores) / len(scores),
+            self.cost.of(trial) * thousand,
+            trial.requests * thousand,
+            None if trial.seconds is None else trial.seconds * thousand,
+            scores=tuple(scores),
+            lapsed=trial.lapsed,
+        )
 
     def best(self) -> Candidate:
-        """What scores best on validation, the cheaper among equals."""
-        return min(self.tried.values(), key=lambda each: (-each[1].score, each[1].cost, each[1].name))[0]
+        """What scores best on validation and is worth its cost."""
+        return self.tried[pick(self.points, "best").point.name][0]
 
     def note(self, line: str) -> None:
         self.notes.append(line)
@@ -85,6 +138,7 @@ class Search:
 
     def search_prompts(self, base: Candidate) -> Candidate:
         """Other instructions and examples, by each optimizer."""
+        from rlm_dsl.optimize.prompt_search.borrowed import Borrowed, told
         from rlm_dsl.optimize.prompt_search.search import search_prompts
 
         job, splits = self.job, self.splits
@@ -93,7 +147,10 @@ class Search:
         for name in job.optimizers:
             job.notify(f"{name} searches")
             options = SearchOptions(name, job.seed, job.effort, job.demos)
-            found = search_prompts(self.evaluator, base, splits.train, splits.validation, self.score, options)
+            borrowed = Borrowed(example.text for example in (*splits.train, *splits.validation))
+            found = search_prompts(self.evaluator, base, splits.train, splits.validation, self.score, options, borrowed)
+            if borrowed.refused:
+                self.note(f"{name}: {told([*borrowed.refused.items()])}")
             if found.program_text() == base.program_text():
                 self.note(f"{name} found nothing better than the program as it is")
             else:
@@ -108,9 +165,10 @@ class Search:
             self.try_out(found)
         return self.prefilter(self.best())
 
-    def score_and_cost(self, candidate: Candidate, examples: Sequence[Labelled]) -> tuple[float, float]:
+    def score_and_cost(self, candidate: Candidate, examples: Sequence[Labelled]) -> tuple[bool, float, float]:
+        """What ranks candidates: one whose packs lapse comes after all others, so that smaller packs go on."""
         trial, scores = self.evaluate(candidate, examples)
-        return sum(scores) / len(scores), -cost_of(trial, self.job.settings)
+        return not trial.lapsed, sum(scores) / len(scores), -self.cost.of(trial)
 
     def prefilter(self, best: Candidate) -> Candidate:
         """Tries a prefilter before each step; hands back the candidate that it was given."""
@@ -146,11 +204,7 @@ class Search:
                 counts = f"{len(learnt_from)} and {len(certified_on)} answers"
                 self.note(f"{name}: no cascade can be certified for {target} from {counts}")
                 continue
-            certificate = proxy.certificate
-            self.notes.append(
-                f"{name}: the cascade decides {certificate['decided']} of {certificate['rows']} rows, "
-                f"{certificate['wrong']} unlike the model ({target}, delta {certificate['delta']})"
-            )
+            self.note(f"{name}: its proxy {certificate_words(proxy.certificate)}")
             found = best.with_arguments(step, f"{best.origin}, {name} in a cascade", proxy=proxy.digest)
             self.try_out(replace(found, proxies={**found.proxies, proxy.digest: proxy.as_json()}))
 

@@ -277,3 +277,29 @@ def tuning_line(source: Source, tuned: Tuned) -> str:
     stale = tuned.program and tuned.program != program_digest(source.text)
     note = "; the program has changed since, and its scores may not hold: optimize again" if stale else ""
     return f"tuned by {tuned.name}: {what or 'the program'}{note}"
+
+
+def proxy_lines(proxies: Mapping[str, Any]) -> list[str]:
+    """Of each proxy, what it was certified by."""
+    return [f"its proxy {certificate_words(value['certificate'])}" for _, value in sorted(proxies.items())]
+
+
+def certificate_words(certificate: Mapping[str, Any]) -> str:
+    """What a proxy was certified by: of all rows, and of those that it decides, as far as its certificate says it."""
+    if not {"decided", "rows", "wrong", "target"} <= certificate.keys():
+        return "has a certificate of another form"
+    decided, rows, wrong = (certificate[name] for name in ("decided", "rows", "wrong"))
+    bounds = {"most_wrong": "of all rows", "most_wrong_of_decided": "of those that it decides"}
+    most = [f"{share(certificate[name])} {of}" for name, of in bounds.items() if name in certificate]
+    return (
+        f"decided {decided} of {rows} rows when it was certified, {wrong} of these {decided} unlike the model: at most "
+        f"{' and '.join(most) or 'as its target says'} ({certificate['target']}, delta {certificate.get('delta', '?')})"
+    )
+
+
+def share(value: Any) -> str:
+    """A share, as certificates write it, in hundredths."""
+    try:
+        return f"{float(value):.1%}"
+    except (TypeError, ValueError):
+        return str(value)

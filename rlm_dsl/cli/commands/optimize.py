@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from rlm_dsl.cli.options import (
 )
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.progress import Bar
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.optimize.optimizers import OPTIMIZERS
 
 BUDGET = "calls=5000,tokens=10000000"
@@ -50,6 +53,12 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option(
     "--pick", default="best", show_default=True, metavar="RULE", help="best, cheapest, knee, 'accuracy>=0.9'."
 )
+@click.option(
+    "--cost",
+    type=click.Choice(("usd", "seconds", "tokens")),
+    help="What costs are counted in; else usd where prices are known, seconds of local: models, or tokens.",
+)
+@click.option("--writer", metavar="NAME", help="Who writes instructions: a model, or an alias of the settings file.")
 @click.option("--seed", default=0, show_default=True, help="Of the search; the same one finds the same.")
 @click.option("--effort", type=click.IntRange(1, 10), default=1, show_default=True, help="How much is tried.")
 @click.option("--demos", type=click.IntRange(1, 64), default=16, show_default=True, help="Most examples a step shows.")
@@ -72,6 +81,8 @@ def command(
     cascade: str | None,
     delta: float,
     pick: str,
+    cost: str | None,
+    writer: str | None,
     seed: int,
     effort: int,
     demos: int,
@@ -103,6 +114,8 @@ def command(
     check_rule(pick)
     source = program_source(program)
     chosen = settings(given, budget=BUDGET)
+    if writer:
+        chosen = replace(chosen, models={**chosen.models, "writer": chosen.models.get(writer, writer)})
     path = Path(program)
     require_place(path, force)
     found = optimize(
@@ -124,8 +137,10 @@ def command(
             not words_only,
             Target.read(cascade, delta) if cascade else None,
             pick,
+            cost,
             lambda line: note(safe(line)),
             asking(given["confirm_over"], given["yes"]),
+            lambda line: go_on(line, given["yes"] or unproved),
         )
     )
     kept = found.proved or (unproved and found.report["diff"])
@@ -133,3 +148,13 @@ def command(
     report = {**found.report, "written": files}
     write(json.dumps(report, ensure_ascii=False, indent=1) if as_json else safe(optimization_text(report)))
     return 0 if found.proved or kept else 1
+
+
+def go_on(line: str, yes: bool) -> None:
+    """Ask before a search that can prove nothing; where no one can be asked, refuse it."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError(line, "label more rows, or search all the same: --yes", exit_code=3, code="confirm")
+    note(safe(line))
+    click.confirm("search all the same?", abort=True, err=True)

@@ -14,38 +14,45 @@ VERDICTS = {
     "unproved": "not proved: these examples cannot tell it from the program as it is",
     "nothing better was found": "nothing better was found",
 }
+UNITS = {"usd": "$/1,000", "tokens": "tokens/1,000"}
+COSTS = {"usd": "dollars", "tokens": "tokens", "seconds": "seconds"}
 
 
 def optimization_text(report: Mapping[str, Any]) -> str:
     """The report as text."""
     files = report["written"]
-    unit = "$" if report["cost"]["unit"].startswith("usd") else "tokens"
-    rows = [("", "score", f"{unit}/1,000", "calls/1,000", "seconds/1,000")]
+    unit = report["cost"]["unit"].partition(" ")[0]
+    rows = [("", "score", *([] if unit == "seconds" else [UNITS[unit]]), "calls/1,000", "seconds/1,000")]
     for point in sorted(report["points"], key=lambda p: (p["cost"], -p["score"])):
         mark = "→ " if point["name"] == report["picked"] else "* " if point["front"] else "  "
-        cost = f"{point['cost']:,.4f}" if unit == "$" else f"{point['cost']:,.0f}"
-        seconds = "-" if point["seconds"] is None else f"{point['seconds']:,.1f}"
-        rows.append((mark + point["name"], f"{point['score']:.3f}", cost, f"{point['calls']:,.0f}", seconds))
-    widths = [max(len(row[n]) for row in rows) for n in range(5)]
+        cost = [] if unit == "seconds" else [f"{point['cost']:,.4f}" if unit == "usd" else f"{point['cost']:,.0f}"]
+        taken = point["cost"] if unit == "seconds" else point["seconds"]
+        seconds = "-" if taken is None else f"{taken:,.1f}"
+        rows.append((mark + point["name"], f"{point['score']:.3f}", *cost, f"{point['calls']:,.0f}", seconds))
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
     ]
     test, cost = report["test"], report["cost"]
     gain = test["gain"]
-    ratio = f", {cost['after'] / cost['before']:.2f} times the cost" if cost["before"] else ""
+    ratio = f", {cost['after'] / cost['before']:.2f} times the {COSTS[unit]}" if cost["before"] else ""
     parts = [
         "What was tried, on the examples to choose by (→ picked, * on the front):",
         *(line.rstrip() for line in lines),
+        f"picked: {report['why']}",
         *(f"note: {each}" for each in report["notes"]),
         "",
         f"On {test['examples']} examples that no search saw: {test['before']:.3f} before, {test['after']:.3f} after, "
-        f"gain {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]{ratio}",
+        f"gain {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]{ratio}; "
+        f"{test['differ']['better']} came out better, {test['differ']['worse']} worse",
         VERDICTS[report["verdict"]],
     ]
     if report["diff"]:
         parts += ["", report["diff"], ""]
     parts.append(f"written: {', '.join(files)}" if files else "nothing is written; more examples tell smaller gains")
     spent = report["spent"]
-    parts.append(f"{spent['calls']:,} model calls of at most {sum(report['bound'].values()):,}")
+    wrote, most = report["writer"], sum(report["bound"].values())
+    writer = f"; {wrote['calls']:,} by {wrote['model']}, which writes instructions" if wrote["calls"] else ""
+    parts.append(f"{spent['calls']:,} model calls of at most {most:,}, {spent['seconds']:,.0f} s{writer}")
     return "\n".join(parts)

@@ -19,6 +19,7 @@ from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
 from rlm_dsl.common.counted import counted
 from rlm_dsl.explore.view import cut
 from rlm_dsl.language.edit.corrections import corrections_told
+from rlm_dsl.optimize.tuned import certificate_words
 from rlm_dsl.trace.story import Story, Turn
 
 TURNS = 8
@@ -51,6 +52,12 @@ def tuning_words(tuned: Mapping[str, Any]) -> str:
     return f"{by}: {told} on {test['examples']} examples that no search saw{verdict}"
 
 
+def certificate_lines(certificates: Any) -> list[str]:
+    """Of each proxy, what it was certified by."""
+    held = certificates if isinstance(certificates, Mapping) else {}
+    return [f"its proxy {certificate_words(each)}" for each in held.values() if isinstance(each, Mapping)]
+
+
 def program_changes(before: str, after: str) -> str:
     """Two programs as a unified diff, its heads left out."""
     lines = difflib.unified_diff(canonical(before).splitlines(), after.splitlines(), lineterm="", n=1)
@@ -80,6 +87,7 @@ def opening(story: Story) -> Iterator[str]:
         yield f"agreed    {agreed['agree']} of {agreed['explored']} explorations came to the answer"
     if tuned := header.get("tuned"):
         yield f"tuned     by {tuned['file']}{tuning_words(tuned)}"
+        yield from (f"          {line}" for line in certificate_lines(tuned["scores"].get("certificates")))
     if parent := header.get("parent"):
         yield parent_line(parent)
     for c in header.get("contexts", ()):

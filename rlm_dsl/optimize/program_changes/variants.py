@@ -17,6 +17,7 @@ from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.optimize.candidate import Candidate
+from rlm_dsl.optimize.cost import asked_models
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.program_changes.label_order import label_orders
 from rlm_dsl.optimize.steps import Tunable
@@ -30,9 +31,10 @@ def variants_of(
 ) -> list[Candidate]:
     """All of them: models where the settings name several, rows a call and orders of labels where rows are labelled,
     chunks where whole runs are."""
-    several_models = len({each.model for each in settings.by_alias().values()}) > 1
+    aliases = asked_models(settings, [step.using for step in steps.values()])
+    several_models = len({(each.model, each.base_url) for each in aliases.values()}) > 1
     rows = [step for step in steps if any(e.step == step for e in examples)]
-    found = model_variants(base, steps, {*settings.models} - {"root"}) if several_models else []
+    found = model_variants(base, steps, aliases) if several_models else []
     found += packing_variants(base, rows) if rows else []
     found += label_orders(base, {steps[step].statement for step in rows if step in steps})
     if any(not example.step for example in examples):

@@ -51,7 +51,8 @@ def signature(step: Tunable) -> Any:
 
 
 class Predictors(dspy.Module):  # type: ignore[misc]
-    """A predictor for each step. What is `held` is shared by copies, which optimizers make freely."""
+    """A predictor for each step. What is `held` is shared by copies, which optimizers make freely; where it `refuses`
+    an instruction of a step, the step has its own."""
 
     def __init__(self, base: Candidate, steps: Mapping[str, Tunable], **held: Any) -> None:
         super().__init__()
@@ -84,8 +85,9 @@ class Predictors(dspy.Module):  # type: ignore[misc]
         found = []
         for name, step in self.held["steps"].items():
             predictor, changed = self.steps[name], dict[str, Any]()
-            if step.words and predictor.signature.instructions != step.instruction:
-                changed[step.words] = escape_braces(predictor.signature.instructions)
+            instruction, refuses = predictor.signature.instructions, self.held.get("refuses", never)
+            if step.words and instruction != step.instruction and not refuses(step, instruction):
+                changed[step.words] = escape_braces(instruction)
             demos = [demo for each in predictor.demos if (demo := demonstration(each, name, step)) is not None]
             if demos != [dict(each) for each in step.examples]:
                 changed["examples"] = demos
@@ -105,6 +107,10 @@ class Predictors(dspy.Module):  # type: ignore[misc]
             except (ValueError, AttributeError, TypeError):
                 continue
             note(predictor, {"text": request.messages[1].content}, said)
+
+
+def never(step: Tunable, instruction: str) -> bool:
+    return False
 
 
 def note(predictor: Any, inputs: Mapping[str, Any], prediction: Any) -> None:

@@ -15,6 +15,7 @@ from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.candidate_stack import CandidateStack
 from rlm_dsl.optimize.evaluator import Evaluator
 from rlm_dsl.optimize.examples import Labelled
+from rlm_dsl.optimize.prompt_search.borrowed import Borrowed
 from rlm_dsl.optimize.prompt_search.guarded_metric import GuardedMetric
 from rlm_dsl.optimize.prompt_search.predictors import Predictors, alias, note
 
@@ -22,8 +23,9 @@ from rlm_dsl.optimize.prompt_search.predictors import Predictors, alias, note
 class ProgramModule(Predictors):
     """A program with its evaluator: `forward` asks about a row, or runs it whole."""
 
-    def __init__(self, evaluator: Evaluator, base: Candidate, guard: GuardedMetric) -> None:
-        super().__init__(base, evaluator.steps(base.program_text()), evaluator=evaluator, guard=guard)
+    def __init__(self, evaluator: Evaluator, base: Candidate, guard: GuardedMetric, borrowed: Borrowed) -> None:
+        steps = evaluator.steps(base.program_text())
+        super().__init__(base, steps, evaluator=evaluator, guard=guard, borrowed=borrowed, refuses=borrowed.refuses)
 
     @property
     def evaluator(self) -> Evaluator:
@@ -48,6 +50,8 @@ class ProgramModule(Predictors):
                 calls = self.evaluator.calls_of(self.candidate(), models)
                 answer = self.evaluator.run_example(self.candidate().program_text(), example, calls)
             self.note_calls(models.recording.calls.values())
+            shown = [call.request.messages[-1].content for call in models.recording.calls.values()]
+            self.held["borrowed"].rows.add(shown)
             return dspy.Prediction(answer=answer)
         value = self.evaluator.answer_row(self.candidate(), step, text, sample, parameters)
         fields = self.held["steps"][step].result.fields

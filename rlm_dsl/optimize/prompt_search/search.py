@@ -20,6 +20,7 @@ from rlm_dsl.optimize.evaluator import Evaluator
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.metric import Score
 from rlm_dsl.optimize.optimizers import SearchOptions, most_answers
+from rlm_dsl.optimize.prompt_search.borrowed import Borrowed
 from rlm_dsl.optimize.prompt_search.dspy_optimizers import COMPILE
 from rlm_dsl.optimize.prompt_search.guarded_metric import GuardedMetric
 from rlm_dsl.optimize.prompt_search.predictors import example_of
@@ -34,12 +35,13 @@ def search_prompts(
     validation: Sequence[Labelled],
     score: Score,
     options: SearchOptions,
+    borrowed: Borrowed,
 ) -> Candidate:
     """The candidate that an optimizer comes to. Raises UserError: budget, server, a metric that raises."""
     metric = GuardedMetric(score)
-    engine = ProposerEngine(evaluator, metric)
+    engine = ProposerEngine(evaluator, metric, borrowed)
     lm = dspy.LM("rlm-dsl/optimizer", engine=engine, cache=False, num_retries=0)
-    student = ProgramModule(evaluator, base, metric)
+    student = ProgramModule(evaluator, base, metric, borrowed)
     trainset, valset = ([example_of(e, e.step) for e in part] for part in (train, validation))
     most = most_answers(options.optimizer, len(trainset), len(valset), len(student.steps), options.effort)
     evaluator.progress.round_started(options.optimizer, len(train) + len(validation), most)
