@@ -56,9 +56,13 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option(
     "--cost",
     type=click.Choice(("usd", "seconds", "tokens")),
-    help="What costs are counted in; else usd where prices are known, seconds of local: models, or tokens.",
+    help="What to count costs in, whatever prices are known and whoever is asked.",
 )
-@click.option("--writer", metavar="NAME", help="Who writes instructions: a model, or an alias of the settings file.")
+@click.option(
+    "--writer",
+    metavar="NAME",
+    help="Writes instructions in the root model's stead: a model, or an alias of the settings file.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the search; the same one finds the same.")
 @click.option("--effort", type=click.IntRange(1, 10), default=1, show_default=True, help="How much is tried.")
 @click.option("--demos", type=click.IntRange(1, 64), default=16, show_default=True, help="Most examples a step shows.")
