@@ -106,7 +106,8 @@ def require_seconds(settings: Settings, questions: int, known: Collection[float]
 def questions_of_an_example(evaluator: Evaluator, examples: Sequence[Labelled]) -> tuple[int, str]:
     """How many questions an example stands for, one or those of a whole run; and a note where that is not known."""
     if all(example.step for example in examples):
-        return 1, ""
+        orders = (r.scoring.orders for _, r in evaluator.rounds(evaluator.source.text).values() if r.scoring)
+        return max(orders, default=1), ""
     most = evaluator.most_calls()
     return most or 1, UNKNOWN_CALLS if most is None else ""
 

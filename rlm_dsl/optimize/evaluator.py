@@ -10,14 +10,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.by_probability import all_requests, held_probable
 from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.options import Calls
-from rlm_dsl.engine.calls.round import Round, reading, texts_of
+from rlm_dsl.engine.calls.round import Round, in_all_orders, reading, texts_of
 from rlm_dsl.engine.calls.rows import Row
 from rlm_dsl.engine.execution import Execution, checked_program, declared_types, execute
 from rlm_dsl.engine.progress import NoProgress, Progress
@@ -115,6 +117,15 @@ class Evaluator:
             lambda: ask_typed(models.model, request, reading(round_, texts_of(text, round_.stage)), asks=ASKS)
         )
         return outcome.value if outcome.status == "ok" else None
+
+    def held_probable(self, candidate: Candidate, step: str, texts: Sequence[str]) -> dict[str, dict[Any, Decimal]]:
+        """How probable the model holds each label of texts, where a step reads its answers so; otherwise nothing."""
+        _, round_ = self.rounds(candidate.program_text())[step]
+        if round_.scoring is None or round_.schema["properties"].keys() != {"label"}:
+            return {}
+        rounds, models = in_all_orders(round_), self.calls.models
+        models.afford(step, all_requests(rounds, texts))
+        return models.wait(lambda: held_probable(rounds, texts, models.model))
 
     def evaluate(self, candidate: Candidate, examples: Sequence[Labelled]) -> Trial:
         """A candidate's answers on examples: rows in rounds as a run asks them, and whole runs one by one."""

@@ -6,7 +6,7 @@ Law: a stage begins with the best candidate of the one before it; none looks at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from rlm_dsl.optimize.metric import GRADED, WHOLE, Score
 from rlm_dsl.optimize.optimizers import SearchOptions
 from rlm_dsl.optimize.pareto import Point, pick
 from rlm_dsl.optimize.program_changes.keep_order import reorder_keeps
+from rlm_dsl.optimize.program_changes.label_weights import fitted_weights
 from rlm_dsl.optimize.program_changes.prefilter import find_prefilter, with_prefilter
 from rlm_dsl.optimize.program_changes.variants import variants_of
 from rlm_dsl.optimize.provable import require_provable_after
@@ -55,7 +56,7 @@ class Search:
         self.begin(base)
         best = self.search_prompts(self.reorder(base))
         if self.job.variants:
-            best = self.search_variants(best)
+            best = self.fit_weights(self.search_variants(best))
         if self.job.target is not None:
             self.fit_cascades(best, self.job.target)
         chosen = pick(self.points, self.job.pick)
@@ -182,6 +183,18 @@ class Search:
                     origin = f"{best.origin}, {name} prefiltered"
                     self.try_out(replace(best, text=text, prefilters=prefilters, origin=origin))
         return best
+
+    def fit_weights(self, best: Candidate) -> Candidate:
+        """Each step whose labels are read by probability, with weights as the labelled texts say."""
+        train = self.splits.train
+        for name, step in self.evaluator.steps(best.program_text()).items():
+            own = {e.text: e.answer for e in train if e.step == name}
+            odds = self.evaluator.held_probable(best, name, list(own)) if own else {}
+            field = step.result.fields[0].name
+            right = [own[text][field] if isinstance(own[text], Mapping) else own[text] for text in odds]
+            if weights := fitted_weights(list(odds.values()), right):
+                self.try_out(best.with_arguments(step, f"{best.origin}, {name} weighed", weights=weights))
+        return self.best()
 
     def fit_cascades(self, best: Candidate, target: Target) -> None:
         """Each step with a closed set of answers, decided by a proxy where it is sure."""

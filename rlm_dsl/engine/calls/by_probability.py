@@ -55,8 +55,7 @@ async def ask_scored(
     texts = list(dict.fromkeys(text for row in rows for text in row.texts))
     requests = {request.key for request in all_requests(rounds, texts)}
     progress.round_started(name, len(rows), len(requests))
-    leanings = [[await asked_once(round_, text, model) for round_ in rounds] for text in unlabelled(rounds)]
-    prior = leaning([told for each in leanings for told in told_scores(rounds, each)])
+    prior = await leaning_asked(rounds, model)
     found: dict[str, Outcome[dict[str, Any]]] = {}
 
     async def one(text: str) -> None:
@@ -120,18 +119,40 @@ def leaning(told: Sequence[Scores]) -> Scores:
 def decided(told: Sequence[Scores], prior: Scores, scoring: Scoring) -> tuple[Any, float]:
     """The most probable value, the first of those that are alike, and its probability to four places: the orders'
     mean, less the leaning, by the weights."""
-    weighed: dict[Any, Decimal] = {}
-    for value in told[0]:
-        mean = EXACT.divide(sum((scores[value] for scores in told), Decimal(0)), Decimal(len(told)))
-        weight = scoring.weights.get(value, Decimal(1)) if isinstance(value, str) else Decimal(1)
-        weighed[value] = EXACT.multiply(exponential(EXACT.subtract(mean, prior.get(value, Decimal(0)))), weight)
-    total = sum(weighed.values(), Decimal(0))
-    shares = {value: EXACT.divide(each, total) for value, each in weighed.items()}
+    shares = shares_of(told, prior, scoring.weights)
     if set(shares) == {True, False}:
         holds = shares[True] >= (HALF if scoring.at_least is None else scoring.at_least)
         return holds, float(shares[True].quantize(PLACES))
     best = max(shares, key=lambda value: shares[value])
     return best, float(shares[best].quantize(PLACES))
+
+
+def shares_of(told: Sequence[Scores], prior: Scores, weights: Mapping[str, Decimal]) -> dict[Any, Decimal]:
+    """The probability of each value; they add up to 1."""
+    weighed: dict[Any, Decimal] = {}
+    for value in told[0]:
+        mean = EXACT.divide(sum((scores[value] for scores in told), Decimal(0)), Decimal(len(told)))
+        weight = weights.get(value, Decimal(1)) if isinstance(value, str) else Decimal(1)
+        weighed[value] = EXACT.multiply(exponential(EXACT.subtract(mean, prior.get(value, Decimal(0)))), weight)
+    total = sum(weighed.values(), Decimal(0))
+    return {value: EXACT.divide(each, total) for value, each in weighed.items()}
+
+
+async def held_probable(rounds: Sequence[Round], texts: Iterable[str], model: Model) -> dict[str, dict[Any, Decimal]]:
+    """The probability of each value for texts, before any weights; without those of which a server told none."""
+    prior = await leaning_asked(rounds, model)
+    found = {}
+    for text in texts:
+        told = told_scores(rounds, [await asked_once(round_, text, model) for round_ in rounds])
+        if len(told) == len(rounds):
+            found[text] = shares_of(told, prior, {})
+    return found
+
+
+async def leaning_asked(rounds: Sequence[Round], model: Model) -> Scores:
+    """What the model says of the texts without content, where those are asked about."""
+    found = [[await asked_once(round_, text, model) for round_ in rounds] for text in unlabelled(rounds)]
+    return leaning([told for each in found for told in told_scores(rounds, each)])
 
 
 @lru_cache(maxsize=100_000)

@@ -168,7 +168,7 @@ def argument(parameter: Parameter, operator: Operator) -> str:
         case kinds.SortKeys():
             return choice(EACH[KINDS], f'"-" {COLUMN}')
         case kinds.Constant(of_type):
-            return "whole" if of_type == INT else "words"
+            return "whole" if of_type == INT else "NUMBER" if of_type == FLOAT else "words"
         case kinds.Flag():
             return "flag"
         case kinds.Plain():
@@ -185,6 +185,8 @@ def argument(parameter: Parameter, operator: Operator) -> str:
             return "words"
         case kinds.Labels():
             return "labels"
+        case kinds.Numbers():
+            return f"RECORD {NEW} COLON NUMBER (COMMA {NEW} COLON NUMBER){{0,{COLUMNS}}} END_RECORD"
         case kinds.Demonstrations():
             return "examples"
         case kinds.NewName():
