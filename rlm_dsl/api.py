@@ -117,8 +117,8 @@ def ask(
     `depth` 0 asks no model about rows, 1 does, more allows sub-runs; `n` explorations agree on an answer; with
     `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt; `continue_from`, a result
     or a trace, goes on with what it bound, its data and its models, and asks nothing again that it asked. `more` are
-    fields of Settings (turns, concurrency, threads, memory, keep, parameters, servers, store, price, timeout_seconds,
-    window, max_failed, pack).
+    fields of Settings (turns, card, concurrency, threads, memory, keep, parameters, servers, store, price,
+    timeout_seconds, window, max_failed, pack).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
     """

@@ -97,8 +97,8 @@ def bless(trace: Given, contexts: Contexts | None = None) -> Path:
 
 
 def sql(trace: Given, text: str, *, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """The columns and rows of a query over a trace's views (docs/traces.md)."""
-    with open_trace(trace) as held:
+    """The columns and rows of a query over a trace's views (docs/traces.md), of an unfinished one too."""
+    with open_trace(trace, unfinished=True) as held:
         return query(held, text, limit)
 
 

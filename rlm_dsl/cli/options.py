@@ -272,6 +272,7 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
         "keep": file.keep,
         "max_failed": file.max_failed if given.get("max_failed") is None else given["max_failed"],
         "window": file.window,
+        "card": given.get("card") or file.card,
         "pack": file.pack if given.get("pack") is None else given["pack"],
     }
     return Settings(

@@ -144,6 +144,32 @@ def render(diagnostic: Diagnostic, source: Source) -> str:
     return "\n".join(out + [f"{gutter} = hint: {hint}" for hint in diagnostic.hints])
 
 
+def told_to_models(problems: Iterable[Diagnostic], source: Source) -> list[str]:
+    """The form for models, which copy what they are shown: no line of it could be taken for a program's. Of problems
+    that are equal, one is told with the lines of all."""
+    alike: dict[tuple[str, str, str, tuple[str, ...]], list[Diagnostic]] = {}
+    for problem in problems:
+        alike.setdefault((problem.severity, problem.code, problem.message, problem.hints), []).append(problem)
+    several = "\n" in source.text.strip()
+    return [told_once(held, source, several) for held in alike.values()]
+
+
+def told_once(problems: Sequence[Diagnostic], source: Source, several: bool) -> str:
+    """Equal problems as one: the lines where they are, the text of the first."""
+    first = problems[0]
+    lines = list(dict.fromkeys(source.place(problem.span.start).line for problem in problems))
+    where = f" in line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if several else ""
+    text = printable(" ".join(source.text[first.span.start : first.span.end].split()))
+    at = f" at `{text[:SHOWN]}{'...' if len(text) > SHOWN else ''}`" if text and text not in first.message else ""
+    return "\n".join(
+        [f"{first.severity}[{first.code}]{where}{at}: {first.message}", *(f"  hint: {hint}" for hint in first.hints)]
+    )
+
+
+SHOWN = 60
+"""Characters of a place that a model is told."""
+
+
 def around(line: str, column: int) -> tuple[str, int]:
     """A long line cut to what stands around a column (from 1), and the column's place in it."""
     if len(line) <= LONGEST_LINE:

@@ -36,6 +36,6 @@ def live_calls(
     that has an earlier one's answers has its operators too."""
     deepest = 0 if explorer is None else DEEPEST if depth is None else min(DEEPEST, depth)
     options = CallOptions.of(settings, redact, deepest, known.versions)
-    sub_run = None if explorer is None else live_sub_runs(explorer, options, settings.turns, log)
+    sub_run = None if explorer is None else live_sub_runs(explorer, options, settings.turns, log, settings.card)
     with LiveStack(settings, keys, log, redact, sub_run, approve, known, on_call) as stack:
         yield Calls(stack, options)

@@ -73,6 +73,8 @@ class Result:
     usage: tuple[Usage, ...] = ()
     not_answered: int = 0
     """Turns that were used up without an answer: what was bound last stands for it. 0 where there was one."""
+    doubts: tuple[str, ...] = ()
+    """What speaks against the answer, as its root model was told; it was given all the same."""
     agreement: tuple[int, int] | None = None
     """Of a question that was explored several times: how many came to this answer, and how many there were."""
     context_rows: Mapping[str, int] = field(default_factory=dict)

@@ -115,7 +115,8 @@ def jobs_of(given: Evaluation) -> list[Job]:
 def conditions(given: Evaluation) -> list[Any]:
     """What else an outcome rests on: models, parameters, turns, window and share."""
     models = {alias: model.as_json() for alias, model in given.settings.by_alias().items()}
-    return [models, given.settings.turns, given.settings.window, given.share.as_json()]
+    card = [given.settings.card] if given.settings.card else []
+    return [models, given.settings.turns, given.settings.window, given.share.as_json(), *card]
 
 
 def load_data(name: str, data: Data) -> Context:

@@ -26,6 +26,7 @@ from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import RunLog, header_of, record_run, redaction_of, run_log, spent_of
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.explore.card_choice import MEDIUM, card_of, chosen_card, prompt_limit
 from rlm_dsl.explore.earlier import Earlier, begin
 from rlm_dsl.explore.judge import Judge
 from rlm_dsl.explore.loop import NO_CHECKS, Checks, Exploration, NoAnswer, Told, explore
@@ -74,6 +75,14 @@ class ExploreOptions:
 DEFAULT_OPTIONS = ExploreOptions()
 
 
+def for_the_root(settings: Settings, options: ExploreOptions, *, told: bool) -> tuple[Settings, ExploreOptions]:
+    """How much of the language its root is told, and how long its prompts may be; with `told` the window is what its
+    server tells."""
+    window = settings.window if told else None
+    card = chosen_card(settings, window)
+    return replace(settings, card=card), replace(options, limit=prompt_limit(options.limit, card, window))
+
+
 class RootModel:
     """The root model as the loop knows it. Another `sample` is another exploration of the same question."""
 
@@ -110,10 +119,14 @@ def answer_question(
     if not question.strip():
         raise UserError("the question is empty", 'ask something: rlm-dsl ask "How many ...?" --context NAME=PATH')
     returns = read_type(options.returns) if options.returns else None
+    said = settings
     settings = within_limits(settings, keys)
+    if not known.resumed:
+        settings, options = for_the_root(settings, options, told=settings.window < said.window)
     redaction = redaction_of(keys, settings).also(() if earlier is None else earlier.secrets)
     settings = replace(settings, rows_per_call={}, proxies={})  # which name steps of a program that is not there yet
     asked = {"question": question, "turns_allowed": settings.turns, "wishes": options.as_json()}
+    asked |= {} if settings.card in ("", MEDIUM) else {"card": settings.card}
     asked |= {} if earlier is None else {"parent": earlier.parent}
     operators = operator_versions() if known.versions is None else dict(known.versions)
     header = known.header or header_of(contexts, {}, settings.by_alias(), settings, asked, operators)
@@ -126,7 +139,9 @@ def answer_question(
             progress.watch(calls.models.spent)
             wanted = asked_for(question, returns)
             explorations = [
-                explore_once(wanted, contexts, settings, options, calls, progress, log, shown, sample, earlier)
+                explore_once(
+                    wanted, contexts, settings, options, calls, progress, log, shown, sample, earlier, question
+                )
                 for sample in range(options.times)
             ]
             found, agree = most_agreed(explorations)
@@ -147,6 +162,7 @@ def explore_once(
     shown: Callable[[Told], None],
     sample: int,
     earlier: Earlier | None = None,
+    about: str = "",
 ) -> Exploration:
     """The turns of one exploration, in a warehouse of their own."""
     more = {"exploration": sample + 1} if options.times > 1 else {}
@@ -175,6 +191,8 @@ def explore_once(
             redact=log.redaction.redact,
             checks=checks,
             before="" if earlier is None else begin(session, earlier),
+            about=about,
+            size=card_of(settings),
         )
 
 
@@ -223,6 +241,8 @@ def run_found_program(
         last: dict[str, Any] = {"turns": len(found.turns), "spent": spent_of(models.recording, settings).told()}
         if found.outcome == "bound":
             last["not_answered"] = len(found.turns)
+        if found.doubts:
+            last["doubts"] = list(map(log.redaction.redact, found.doubts))
         if agreement[1] > 1:
             last["agreement"] = {"explored": agreement[1], "agree": agreement[0]}
         last |= needed_contexts(header["contexts"], named)
@@ -235,4 +255,9 @@ def run_found_program(
             code="slice",
         )
     not_answered = len(found.turns) if found.outcome == "bound" else 0
-    return replace(result, agreement=agreement if agreement[1] > 1 else None, not_answered=not_answered)
+    return replace(
+        result,
+        agreement=agreement if agreement[1] > 1 else None,
+        not_answered=not_answered,
+        doubts=found.doubts,
+    )

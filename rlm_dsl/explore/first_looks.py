@@ -24,15 +24,15 @@ PARTS = (120, 250, 500, 900, 1_300)
 """Estimated tokens of a context that is told of in part."""
 
 
-def first_looks(contexts: Mapping[str, Relation], warehouse: Warehouse) -> str:
-    """What is told of all contexts. Each is told briefly, then one after the other more fully, while there is room:
-    first those whose columns no other has had before."""
+def first_looks(contexts: Mapping[str, Relation], warehouse: Warehouse, most: int = MOST_TOKENS) -> str:
+    """What is told of all contexts, in `most` estimated tokens. Each is told briefly, then one after the other more
+    fully, while there is room: first those whose columns no other has had before."""
     for columns in BRIEF:
         told = {name: briefly(name, contexts, warehouse, columns) for name in contexts}
-        if (room := MOST_TOKENS - sum(map(tokens, told.values()))) >= 0:
+        if (room := most - sum(map(tokens, told.values()))) >= 0:
             break
     else:
-        return "\n".join(as_many_as_fit(list(told.items())))
+        return "\n".join(as_many_as_fit(list(told.items()), most))
     known = {name for name in contexts if len(contexts) > FEW_ALIKE and alike(name, contexts) is not None}
     for some in (contexts.keys() - known, known):
         fuller = {
@@ -87,14 +87,14 @@ def alike(name: str, contexts: Mapping[str, Relation]) -> str | None:
     return None if earlier == name else earlier
 
 
-def as_many_as_fit(told: Sequence[tuple[str, str]]) -> list[str]:
+def as_many_as_fit(told: Sequence[tuple[str, str]], most: int = MOST_TOKENS) -> list[str]:
     """The first contexts briefly, of the rest as many names as fit."""
     kept: list[str] = []
-    room = MOST_TOKENS // 2
+    room = most // 2
     while len(kept) < len(told) and (room := room - tokens(told[len(kept)][1])) >= 0:
         kept.append(told[len(kept)][1])
     names: list[str] = []
-    room = MOST_TOKENS // 2 - 20
+    room = most // 2 - 20
     for name, _ in told[len(kept) :]:
         if (room := room - estimated_tokens(quoted_name(name)) - 1) < 0:
             break

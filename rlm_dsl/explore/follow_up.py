@@ -139,7 +139,7 @@ def settings_now(trace: Trace, settings: Settings, models: Mapping[str, str | Mo
             chosen[alias] = replace(chosen[alias], base_url=base_url)
     if "root" in chosen:
         chosen.setdefault("sub", chosen["root"])
-    return saying(replace(again, models=chosen), base_url, models)
+    return saying(replace(again, models=chosen, card=settings.card), base_url, models)
 
 
 def require_same_models(trace: Trace, models: Mapping[str, ModelSettings]) -> None:

@@ -12,14 +12,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, closing, messages
+from rlm_dsl.explore.doubts.asked import Asked, holds
+from rlm_dsl.explore.doubts.doubts import doubts
+from rlm_dsl.explore.doubts.values import LONGEST, values_in_question
+from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, brief_closing, closing, messages
 from rlm_dsl.explore.reply import program_text
-from rlm_dsl.explore.session import Session, Turn, names_below, rests_on_data
+from rlm_dsl.explore.session import SEND, Session, Turn, names_below, rests_on_data
 from rlm_dsl.explore.typed_answers import WrongType
-from rlm_dsl.language.program import Bound
+from rlm_dsl.explore.view import cell
+from rlm_dsl.language.program import Bound, ContextRows
+from rlm_dsl.language.reference.card import Size
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
-from rlm_dsl.language.types import quoted_name
+from rlm_dsl.language.types import Table, quoted_name
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.typed_retry import TELL_APART, THINK_LESS
 
@@ -87,6 +92,8 @@ class Exploration:
     value: Any = None
     asked: int = 0
     """Requests to models that the answer's program makes."""
+    doubts: tuple[str, ...] = ()
+    """What speaks against the answer, which was given all the same."""
     failure: UserError | None = None
     """Why the last turns came to nothing, where that is known: an answer of another type, a step too dear."""
 
@@ -131,23 +138,32 @@ def explore(
     redact: Callable[[str], str] = str,
     checks: Checks = NO_CHECKS,
     before: str = "",
+    about: str = "",
+    size: Size = "medium",
 ) -> Exploration:
     """Ask the root model turn by turn, so many times at most. `shown` is told of each turn as it ends; `before` is what
-    is said of a question that this one goes on from."""
+    is said of a question that this one goes on from; `about` is the question itself, where `question` says more; `size`
+    is how much of the language is told: a small root is shown worked exchanges, and how to mend a problem at once."""
+    about = about or question
     told: list[Told] = []
     exchanges: list[Exchange] = []
-    look, main_text = session.look(), session.main_text()
-    session.by_hand = False
+    main_text, session.by_hand = session.main_text(), False
+    worked, look = session.worked(about) if size == "small" else (), session.look(brief=size == "small")
+    session.at_once = bool(worked)
+    named = named_in(about, session) if worked else ""
     for number in range(1, turns + 1):
         notice = LAST_TURN if number == turns else ""
         last = closing(number, turns, root.left(), notice)
-        situation = Situation(question, look, session.environment.contexts, exchanges, last, before, main_text)
+        last = brief_closing(number, turns, question, named, notice) if worked else last
+        situation = Situation(
+            question, look, session.environment.contexts, exchanges, last, before, main_text, size, worked
+        )
         prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
         request = Request(root.settings, prompt, purpose="root")
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
         answer = root.ask(request)
         reply = answer.text or (answer.refusal or "")
-        turn = check_answer(session, taken(session, answer, number), checks, last=number == turns)
+        turn = check_answer(session, about, taken(session, answer, number), checks, last=number == turns)
         told.append(Told(number, reply, program_text(reply), turn.observation, turn.errors, request.prompt_tokens))
         tell(
             "turn.end",
@@ -158,27 +174,49 @@ def explore(
                 "observation": turn.observation,
                 "errors": turn.errors,
                 **({"accepted": turn.accepted} if turn.errors and turn.accepted else {}),
+                **({"doubts": list(turn.doubts)} if turn.doubts else {}),
             },
         )
         shown(told[-1])
         if turn.answered is not None:
             tree, asked = backward_slice(session, turn), session.asked_below(turn.answered)
-            return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked)
+            return Exploration("answered", tuple(told), turn.answered, tree, session.answer, asked, turn.doubts)
         line, bound = in_a_line(turn, told[-1].program), session.bound
         exchanges.append(Exchange(last, reply or "(nothing)", turn.observation, line, session.program, bound))
-    stands = answer_from_bound(session, checks)
+    stands = answer_from_bound(session, about, checks)
     if stands is not None and stands.answered is not None:
         tree, asked = backward_slice(session, stands), session.asked_below(stands.answered)
-        return Exploration("bound", tuple(told), stands.answered, tree, session.answer, asked)
+        return Exploration("bound", tuple(told), stands.answered, tree, session.answer, asked, stands.doubts)
     failure = session.failure or (OnlyThought(turns, answer.finish == "length") if answer.thought else None)
     return Exploration("turns", tuple(told), failure=failure)
 
 
+def named_in(question: str, session: Session) -> str:
+    """What a question names of the tables: its columns, and values of them; for models that would miss it."""
+    contexts = session.runner.warehouse.contexts
+    asked = Asked(question, session, ContextRows("", Table(())), t.Tree(()), None)
+    told = [
+        f'"{cell(value, LONGEST)}" is a value of {quoted_name(column)}'
+        for relation in contexts.values()
+        for column, values in values_in_question(asked, relation)
+        for value in values[:2]
+    ]
+    columns = [
+        f"{quoted_name(column.name)} is a column"
+        for relation in contexts.values()
+        for column in relation.type.columns
+        if len(column.name) > 2 and holds(question, column.name.replace("_", " "))
+    ]
+    found = list(dict.fromkeys([*told, *columns]))[:MOST_NAMED]
+    return f"In the question: {'; '.join(found)}." if found else ""
+
+
+MOST_NAMED = 6
 MOST_BOUND = 20
 """Rows of a table that may stand for an answer that was not given."""
 
 
-def answer_from_bound(session: Session, checks: Checks) -> Turn | None:
+def answer_from_bound(session: Session, question: str, checks: Checks) -> Turn | None:
     """Where the turns are used up: what was bound last, as the answer that was not given. None where nothing that rests
     on data was bound, where it is a table of many rows, or where it does not have the type asked for."""
     name = next(reversed(session.own), "")
@@ -186,7 +224,11 @@ def answer_from_bound(session: Session, checks: Checks) -> Turn | None:
     if node is None or session.failure is not None or not rests_on_data(node) or session.rows_of(name) > MOST_BOUND:
         return None
     turn = session.submit(f"answer {quoted_name(name)}", name="what was bound last")
-    return turn if turn.answered is not None and not checks.fits(session.answer) else None
+    if turn.answered is None or checks.fits(session.answer):
+        return None
+    return replace(
+        turn, doubts=doubts(Asked(question, session, turn.answered.node, backward_slice(session, turn), session.answer))
+    )
 
 
 def in_a_line(turn: Turn, program: str) -> str:
@@ -206,7 +248,8 @@ def taken(session: Session, answer: Answer, number: int) -> Turn:
     if key in session.sent and not ANSWERS.search(program):
         before, observation, errors = session.sent[key]
         again = f"You sent this in turn {before} already; nothing was run again. It gave:\n\n{observation}"
-        return Turn(again, "", errors)
+        instead = session.instead_of(program) if errors and SEND not in observation else ""
+        return Turn(f"{again}\n\n{instead}" if instead else again, "", errors)
     turn = session.submit(program, name=f"turn {number}")
     session.sent[key] = number, turn.observation, turn.errors
     if answer.finish == "length":
@@ -232,9 +275,9 @@ def nothing_in(answer: Answer) -> str:
     return NO_TOOLS if TOOL_CALL.search(answer.text) else NOTHING
 
 
-def check_answer(session: Session, turn: Turn, checks: Checks, *, last: bool = False) -> Turn:
-    """An answer that passes, or one that is held back with what is wrong. What may be meant so is told once; that
-    something was shown beside it, not in the `last` turn."""
+def check_answer(session: Session, question: str, turn: Turn, checks: Checks, *, last: bool = False) -> Turn:
+    """An answer that passes, or one that is held back with what is wrong. What may be meant so is told once; in the
+    `last` turn it is taken with its doubts, but for one that rests on nothing."""
     if turn.answered is None:
         return turn
     if problem := checks.fits(session.answer):
@@ -242,14 +285,18 @@ def check_answer(session: Session, turn: Turn, checks: Checks, *, last: bool = F
         return held_back(turn, f"The answer does not have the type asked for: {problem}. Answer again in that type.")
     statement = show(t.Tree(turn.statements[-1:]))
     if statement in session.doubted:
+        return replace(turn, doubts=session.doubted[statement])
+    tree, meant = backward_slice(session, turn), [*doubts_of(session, turn)]
+    found = doubts(Asked(question, session, turn.answered.node, tree, session.answer))
+    told_before = {doubt for held in session.doubted.values() for doubt in held}
+    fresh = [*meant, *(doubt for doubt in found if doubt not in told_before)]
+    if not meant and not turn.unseen and (said := checks.judged(turn, tree, session.answer)):
+        fresh.append(JUDGED.format(said=said))
+    turn = replace(turn, doubts=tuple(dict.fromkeys([*found, *fresh])))
+    if (not fresh and not turn.unseen) or (last and not meant):
         return turn
-    doubts = [*doubts_of(session, turn), *([UNSEEN] if turn.unseen and not last else [])]
-    if not doubts and (said := checks.judged(turn, backward_slice(session, turn), session.answer)):
-        doubts = [JUDGED.format(said=said)]
-    if not doubts:
-        return turn
-    session.doubted.add(statement)
-    return held_back(turn, "\n".join([*doubts, AGAIN]))
+    session.doubted[statement] = turn.doubts
+    return held_back(turn, "\n".join([*fresh, *([UNSEEN] if turn.unseen else []), AGAIN]))
 
 
 def doubts_of(session: Session, turn: Turn) -> Iterator[str]:
@@ -263,7 +310,7 @@ def doubts_of(session: Session, turn: Turn) -> Iterator[str]:
 
 
 def held_back(turn: Turn, why: str) -> Turn:
-    return Turn(f"{turn.observation}\n\n{why}", turn.accepted, turn.errors)
+    return Turn(f"{turn.observation}\n\n{why}", turn.accepted, turn.errors, doubts=turn.doubts)
 
 
 def backward_slice(session: Session, turn: Turn) -> t.Tree:

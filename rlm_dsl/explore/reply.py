@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from rlm_dsl.language.spoken import spoken
+from rlm_dsl.language.spoken import literals_of, spoken
 
 LINE_END = re.compile(r"\r\n?")
 STATEMENT = re.compile(
@@ -42,10 +42,55 @@ OPENING, CLOSING = "([{", ")]}"
 
 def program_text(reply: str) -> str:
     """The program text of a reply: what stands in its fences, or else its lines that are statements."""
-    said = without_outputs(spoken(LINE_END.sub("\n", reply)))
+    said = without_problems(without_outputs(spoken(LINE_END.sub("\n", reply))))
     if blocks := [*fenced(said.split("\n"))]:
         return "\n".join(map(without_marks, blocks)).strip("\n")
     return statement_lines(said) or foreign_lines(said)
+
+
+TOLD = re.compile(
+    r"(?:error|warning)\[\w+\].*|(?:\d+ *)?\| *\^+|--> .*|= *(?:hint|help|note):.*"
+    r"|Not bound: `.*|Not run, as they .*|You sent this in turn \d+ already.*"
+)
+"""A line of a problem, as it is told to people or to models."""
+TOLD_AT_DEPTH_0 = re.compile(r"(?:error|warning|hint|help|note): .*")
+"""One that could be a field of a record within brackets."""
+NUMBERED = re.compile(r"\d{1,4} \| ?(?P<line>.*)")
+"""A line of a program as problems show it to people."""
+OUTPUT = re.compile(r"(?:[A-Za-z_]\w*|`[^`]+`): (?:table\(.*|the columns of .*|\S+ = .*|.*, [\d,]+ rows?)")
+"""The first line of a view."""
+
+
+def without_problems(said: str) -> str:
+    """A reply without what it repeats of what it was told: lines of problems, lines of a program as they show it, heads
+    of views. What stands in a text or within brackets, where a program could have it, stays."""
+    lines = said.split("\n")
+    plain = [line.strip() for line in lines]
+    problems = any(map(TOLD.fullmatch, plain))
+    if not problems and not any(any(map(one.fullmatch, plain)) for one in (TOLD_AT_DEPTH_0, NUMBERED, OUTPUT)):
+        return said
+    in_text, kept, at, depth = literals_of(said), list[str](), 0, 0
+    for given, bare in zip(lines, plain, strict=True):
+        within = in_text(at) or in_text(max(0, at - 1))
+        line = given if within else without_problem(given, bare, depth, problems)
+        at += len(given) + 1
+        kept += [] if line is None else [line]
+        depth = depth if line is None else 0 if FENCE.match(line) else max(0, depth + _opened(line))
+    return "\n".join(kept)
+
+
+def without_problem(line: str, plain: str, depth: int, problems: bool) -> str | None:
+    """A line as it is to be read, None for one that only repeats; `plain` is without the blanks around it, and with
+    `problems` the reply repeats some, so that numbered lines are theirs."""
+    if TOLD.fullmatch(plain):
+        return None
+    if depth:
+        return line
+    if TOLD_AT_DEPTH_0.fullmatch(plain) or OUTPUT.fullmatch(plain):
+        return None
+    if numbered := NUMBERED.fullmatch(plain):
+        return None if problems or not STATEMENT.match(numbered["line"]) else numbered["line"]
+    return line
 
 
 def without_outputs(said: str) -> str:

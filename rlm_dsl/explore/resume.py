@@ -20,6 +20,7 @@ from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.run_trace import SCHEMA
 from rlm_dsl.explore.ask import ExploreOptions, answer_question
+from rlm_dsl.explore.card_choice import MEDIUM
 from rlm_dsl.explore.earlier import Earlier
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.sub_run import explore_text
@@ -65,7 +66,7 @@ def resume(
         return answer_question(
             str(first["question"]),
             contexts,
-            replace(chosen, turns=header["turns_allowed"]),
+            replace(chosen, turns=header["turns_allowed"], card=header.get("card", MEDIUM)),
             ExploreOptions(**header.get("wishes", {})),
             keys=keys,
             progress=progress,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlm_dsl.common.counted import counted
-from rlm_dsl.common.diagnostics import Diagnostic, StepFailed, UserError, render
+from rlm_dsl.common.diagnostics import Diagnostic, StepFailed, UserError, render, told_to_models
 from rlm_dsl.common.source import NOWHERE, Source, Span
 from rlm_dsl.engine.execution import assemble_answer, part_of
 from rlm_dsl.engine.one_answer import one_answer_words
@@ -23,9 +23,11 @@ from rlm_dsl.explore.first_look import main_text
 from rlm_dsl.explore.first_looks import first_looks
 from rlm_dsl.explore.not_run import listed, not_run, unbound
 from rlm_dsl.explore.view import Limits, view_table, view_value
+from rlm_dsl.explore.worked import Worked, brief_look, worked_exchanges
 from rlm_dsl.language import sql as s
 from rlm_dsl.language.check import Checked, Environment, check
 from rlm_dsl.language.edit.corrections import corrections_in
+from rlm_dsl.language.edit.mended import mended
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import ORD, Relation
 from rlm_dsl.language.program import (
@@ -66,6 +68,8 @@ class Turn:
     errors: int
     answered: Bound | None = None
     statements: tuple[t.Statement, ...] = ()
+    doubts: tuple[str, ...] = ()
+    """What speaks against the answer, whether it was held back for it or is given all the same."""
     unseen: bool = False
     """Whether something was shown beside the answer that its writer cannot have known."""
 
@@ -81,7 +85,8 @@ class Session:
     summaries: dict[str, str] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     """Tables that were shown, by name, in the order in which they were."""
-    doubted: set[str] = field(default_factory=set)
+    doubted: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Answers that were held back, as statements, each with what speaks against it."""
     answer: Any = None
     models: bool = True
     """Whether statements may ask a model."""
@@ -95,6 +100,12 @@ class Session:
     """What was sent before: its turn, what came of it, and how many problems it had."""
     by_hand: bool = True
     """Whether a person may be at work, who may correct values by hand; a root model is none."""
+    carets: bool = False
+    """Whether problems are shown with a caret under their place: to people, and never to models, which copy it."""
+    at_once: bool = False
+    """Whether a problem is told with the statement that mends it at once, and not only when it is there again."""
+    met: set[str] = field(default_factory=set)
+    """The problems that were told, as they were."""
     earlier: frozenset[str] = frozenset()
     """Names that were bound before this question was asked."""
 
@@ -122,7 +133,7 @@ class Session:
 
     def submit(self, text: str, *, name: str = "reply") -> Turn:
         """Run a reply's statements. Problems are in the observation; only the engine's death is raised."""
-        source = Source(name, text)
+        source, before = Source(name, text), self.environment
         prefix = parse_prefix(source)
         tree = with_last_answer(prefix.tree)
         checked = check(tree, self.environment)
@@ -132,21 +143,43 @@ class Session:
         ran, bounds, failures = self.statements(tree, checked, told)
         failed = len(failures)
         answered = next((bound for bound in reversed(bounds) if bound.kind == "answer"), None)
-        errors = [render(problem, source) for problem in sorted([*prefix.problems, *checked.problems], key=start)]
+        found = sorted([*prefix.problems, *checked.problems], key=start)
+        errors = self.told(found, source)
         at_fault = [problem.span for problem in checked.problems] + failures
         if missing := [name for name in unbound(tree, ran, at_fault) if name not in self.environment.bindings]:
             errors.append(f"Not bound: {listed([f'`{name}`' for name in missing])}.")
         errors += not_run(tree, ran, at_fault, checked.known, text[prefix.end :] if prefix.problems else "")
         if prefix.unfinished:
             errors.append("The last statement was not finished and was not run: send it again, whole.")
+        if found and (instead := self.instead(found, text, before)):
+            errors.append(instead)
         if answered is not None and (errors or failed):
             told.append("The answer was held back: mend the errors first, then answer.")
             answered = None
-        told += [render(warning, source) for warning in checked.warnings]
+        told += self.told(checked.warnings, source)
         program = show(t.Tree(ran)) if ran else ""
         problems = len(prefix.problems) + len(checked.problems) + failed + prefix.unfinished
         unseen = answered is not None and any(is_unseen(bound, answered) for bound in bounds)
-        return Turn("\n\n".join([*told, *errors]), program, problems, answered, ran, unseen)
+        return Turn("\n\n".join([*told, *errors]), program, problems, answered, ran, unseen=unseen)
+
+    def told(self, problems: Sequence[Diagnostic], source: Source) -> list[str]:
+        """Problems as whoever wrote the statements reads them."""
+        if self.carets:
+            return [render(problem, source) for problem in problems]
+        return told_to_models(problems, source)
+
+    def instead(self, problems: Sequence[Diagnostic], text: str, before: Environment) -> str:
+        """Of problems that were told before, the statements that mend them, ready to be sent; "" where they are new, or
+        nothing is known that mends them."""
+        told = {f"{problem.code} {problem.message}" for problem in problems}
+        again = self.at_once or bool(told & self.met)
+        self.met |= told
+        return "" if self.carets or not again else self.instead_of(text, before)
+
+    def instead_of(self, text: str, before: Environment | None = None) -> str:
+        """The statements that mend these, ready to be sent; "" where nothing is known that does."""
+        sendable = mended(text, before or self.environment)
+        return "" if sendable is None else f"{SEND}\n{sendable}"
 
     def statements(
         self, tree: t.Tree, checked: Checked, told: list[str]
@@ -256,6 +289,12 @@ class Session:
             self.relations.update(plan.made)
         return self.relations[node.identity]
 
+    def different(self, node: Node, column: str) -> int:
+        """How many different values a column of an exact step has."""
+        query = s.sql("SELECT count(DISTINCT {c}) FROM {t}", c=s.name(column), t=self.made(node).sql)
+        ((count,),) = self.runner.warehouse.rows(query)
+        return int(count)
+
     def view(self, target: Target, leaf: Leaf) -> str:
         name = ".".join((target.name or "show", *leaf.path))
         own = quoted_name(target.name) if target.kind == "binding" else target.name or "show"
@@ -322,9 +361,14 @@ class Session:
         held = [*self.runner.warehouse.contexts.values(), *self.relations.values()]
         return next(relation for relation in held if physical_name(relation) == leaf.table)
 
-    def look(self) -> str:
-        """Every context as the root model sees it before its first turn."""
-        return first_looks(self.runner.warehouse.contexts, self.runner.warehouse)
+    def look(self, *, brief: bool = False) -> str:
+        """Every context as the root model sees it before its first turn; `brief` beside worked exchanges."""
+        show_all = brief_look if brief else first_looks
+        return show_all(self.runner.warehouse.contexts, self.runner.warehouse)
+
+    def worked(self, question: str) -> tuple[Worked, ...]:
+        """Worked exchanges over this run's own tables."""
+        return worked_exchanges(self.runner.warehouse.contexts, self.runner.warehouse, question, self.models)
 
     def main_text(self) -> str:
         """The first context's column that holds the most text."""
@@ -368,6 +412,7 @@ def for_a_model(failure: UserError) -> str:
     return f"{failure.message}\n  hint: {instead}" if instead else failure.message
 
 
+SEND = "Send this instead:"
 NO_HANDS = "tell classify what decides (guide=, labels={a: meaning}), or ask about these rows once more"
 NO_ROWS = "note: a model was asked about no rows: what the step reads is empty"
 BY_PATTERN = (

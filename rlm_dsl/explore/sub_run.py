@@ -7,7 +7,7 @@ Law: the loop is the same as for whole questions; a sub-run that comes to no ans
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from rlm_dsl.engine.calls.sub_runs import NAME, SubRun, SubRunStack, as_text, rerun, sub_run_question, text_context
 from rlm_dsl.engine.progress import NoProgress
@@ -16,6 +16,7 @@ from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.loop import explore
 from rlm_dsl.explore.session import Session
 from rlm_dsl.language.check import Environment
+from rlm_dsl.language.reference.card import Size
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 
@@ -52,6 +53,7 @@ def explore_text(run: SubRun, request: Request) -> Answer:
             tell=emit,
             shown=lambda told: None,
             redact=run.calls.options.redact,
+            size=cast(Size, run.card or "medium"),
         )
     if found.tree is None:
         return Answer("", refusal=f"no answer within {run.turns} turns")

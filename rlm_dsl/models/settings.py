@@ -110,6 +110,8 @@ class Settings:
     the servers that are asked by grammars, `windows` the tokens of a request with its answer by server and model, as
     local servers tell them; `local` how models of the user's own weights are served, by what stands
     for their server's address. `keep` is the folder in which data that was read is kept between runs.
+    `card` is how much of the language a root model is told: small, medium or full; where it is not said, small for
+    models whose size or window is known to be small, else medium.
     `unsaid` are servers that a trace alone names: nothing is sent there, neither rows nor a key.
     """
 
@@ -129,6 +131,7 @@ class Settings:
     heads: str | None = None
     keep: str | None = None
     turns: int = 20
+    card: str = ""
     max_failed: float = 0.2
     batch: bool = False
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
@@ -143,6 +146,7 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", server_address(self.base_url))
         object.__setattr__(self, "pack", pack_size(self.pack))
+        object.__setattr__(self, "card", card_size(self.card) if self.card else "")
 
     @property
     def rows_together(self) -> int:
@@ -190,6 +194,16 @@ def pack_size(given: int | str | None) -> int:
     if isinstance(said, str) and said.isascii() and said.isdigit() and int(said) > 0:
         return int(said)
     raise UserError(f"no number of rows in a request: {said!r}", "write pack auto, 1 for each row alone, or such as 20")
+
+
+SIZES = ("small", "medium", "full")
+
+
+def card_size(given: str) -> str:
+    """How much of the language a root model is told. Raises UserError."""
+    if given in SIZES:
+        return given
+    raise UserError(f"no size of a card: {given!r}", f"write one of {', '.join(SIZES)}")
 
 
 def sent_parameters(given: Mapping[str, Any]) -> dict[str, Any]:

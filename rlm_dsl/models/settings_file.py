@@ -20,7 +20,7 @@ from rlm_dsl.context.given import Given, given_of_node
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import AUTO
 from rlm_dsl.models.server.address import server_address
-from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Server, pack_size
+from rlm_dsl.models.settings import DEFAULT_URL, Limits, ModelChoice, Server, card_size, pack_size
 from rlm_dsl.trace.secrets import TELLING, Redaction
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class FileSettings:
     concurrency: int | None = None
     pack: int | None = None
     window: int | None = None
+    card: str | None = None
     timeout_seconds: float | None = None
     store: str | None = None
     heads: str | None = None
@@ -112,6 +113,7 @@ class _Reader(YamlReader):
                 "concurrency": self.count,
                 "pack": lambda node: self.tried(node, lambda: pack_size(self.text(node)), AUTO),
                 "window": self.count,
+                "card": lambda node: self.tried(node, lambda: card_size(self.text(node)), ""),
                 "timeout": self.amount,
                 "store": self.text,
                 "heads": self.text,

@@ -1,7 +1,8 @@
 """A trace as tables to be queried in SQL: steps, rows, calls, attempts, turns, evidence, events.
 
 In: a trace, a query. Out: columns and rows. Law: only queries run, in an engine of their own that reads no file, no
-network and nothing of Python; the trace is not changed by them.
+network and nothing of Python; the trace is not changed by them. A run without an answer has the steps and calls that it
+came to.
 
 Beside these, each step's recorded rows are a table of its name in the schema `step`: `select * from step.mine`.
 """
@@ -20,6 +21,7 @@ from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.trace.events import parse_line, whole_lines
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.unfinished import calls_so_far, steps_so_far
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +72,7 @@ def open_tables(trace: Trace) -> Iterator[Warehouse]:
     """An engine of its own with the trace's views and steps. Raises UserError for a damaged file."""
     with Warehouse() as warehouse:
         warehouse.hold("#steps", steps_table(trace))
-        warehouse.hold("#calls", trace.table(CALLS))
+        warehouse.hold("#calls", calls_table(trace))
         warehouse.hold("#events", events_table(trace))
         warehouse.hold("#evidence", evidence_table(trace))
         for view, query in VIEWS.items():
@@ -107,7 +109,8 @@ def payload_tables(trace: Trace) -> Iterator[tuple[str, pa.Table]]:
 
 def payload_names(trace: Trace) -> Iterator[tuple[str, str]]:
     """Each step that is a table of its own, with the name of its table in the payload."""
-    whole = {file_name(step["step"]): step["step"] for step in reversed(trace.steps)}
+    steps = trace.steps if trace.finished else ()
+    whole = {file_name(step["step"]): step["step"] for step in reversed(steps)}
     taken: set[str] = set()
     for path in sorted((trace.folder / "payload").glob("step-*.parquet")):
         short = path.stem.split("-", 2)[2]
@@ -115,6 +118,17 @@ def payload_names(trace: Trace) -> Iterator[tuple[str, str]]:
         step = step if step.lower() not in taken else path.stem
         taken.add(step.lower())
         yield step, path.stem
+
+
+def calls_table(trace: Trace) -> pa.Table:
+    """The recorded calls; of a run without an end, those that were answered."""
+    import pyarrow as pa
+
+    if trace.finished:
+        return trace.table(CALLS)
+    columns = ("key", "step", "request", "answer", "origin")
+    rows = [{column: row.get(column, "") for column in columns} for row in calls_so_far(trace)]
+    return pa.Table.from_pylist(rows, schema=pa.schema([(column, pa.string()) for column in columns]))
 
 
 def steps_table(trace: Trace) -> pa.Table:
@@ -140,7 +154,7 @@ def steps_table(trace: Trace) -> pa.Table:
             "position": number,
             "value": json.dumps(step["value"], ensure_ascii=False) if "value" in step else None,
         }
-        for number, step in enumerate(trace.steps, 1)
+        for number, step in enumerate(trace.steps if trace.finished else steps_so_far(trace), 1)
     ]
     return pa.Table.from_pylist(rows, schema=schema)
 
@@ -170,7 +184,7 @@ def evidence_table(trace: Trace) -> pa.Table:
             **{key: well_formed_name(span.get(key) or "") or None for key in ("context", "source", "sha256")},
             **dict(zip(numbers, (*span["lines"], *span.get("bytes", (None, None))), strict=True)),
         }
-        for one in trace.answer["evidence"]
+        for one in (trace.answer["evidence"] if trace.finished else ())
         for span in one["spans"]
     ]
     return pa.Table.from_pylist(rows, schema=schema)

@@ -18,6 +18,7 @@ from rlm_dsl.trace.events import lines, parse_line
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import changed_files
+from rlm_dsl.trace.unfinished import program_so_far, steps_so_far
 
 SHOWN_ROWS = 20
 SUB_RUNS = 2
@@ -89,7 +90,8 @@ def number(digits: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A run as it is told. `header`, `steps` and `answer` are the trace's own, empty for an unfinished one; `end` is
+    """A run as it is told. `header`, `steps` and `answer` are the trace's own; of an unfinished one there are
+    the program and the steps so far; `end` is
     the last event's content, `stopped` what ended the run early."""
 
     name: str
@@ -198,14 +200,14 @@ def as_it_stands(trace: Trace) -> Story:
             case _:
                 pass
     done = trace.finished
-    program = trace.program if done else str(ends.get("run.start", {}).get("program", ""))
+    program = trace.program if done else program_so_far(trace)
     return Story(
         trace.name,
         trace.header if (trace.folder / HEADER).is_file() else {},
         tuple(turn_of(content, program) for content in turns),
         len(sub_runs),
         program,
-        tuple(trace.steps) if done else (),
+        tuple(trace.steps if done else steps_so_far(trace)),
         trace.answer if done else {},
         calls,
         ends.get("run.end", {}),

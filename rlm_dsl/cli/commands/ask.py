@@ -54,6 +54,12 @@ from rlm_dsl.common.diagnostics import UserError
     show_default=True,
     help="The most estimated tokens of a root prompt.",
 )
+@click.option(
+    "--card",
+    type=click.Choice(["small", "medium", "full"]),
+    show_default="small for small models, else medium",
+    help="How much of the language the root model is told; small has worked exchanges over the tables.",
+)
 @click.option("--turns", type=click.IntRange(1), default=20, show_default=True, help="Turns of the root model.")
 @click.option("--trace", metavar="FOLDER", help="Where the trace goes; else runs/TIME.trace.")
 @click.option("--no-trace", is_flag=True, help="Leave no trace.")

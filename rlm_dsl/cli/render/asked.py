@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import evidence_text
-from rlm_dsl.cli.render.result import NOT_ANSWERED, cost_lines, work_lines
+from rlm_dsl.cli.render.result import DOUBTED, NOT_ANSWERED, cost_lines, work_lines
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines
 from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.language.reference.in_words import in_words
@@ -43,6 +43,7 @@ def rests_on(result: Result) -> Iterator[str]:
     yield from one_answer_lines(steps)
     if result.not_answered:
         yield NOT_ANSWERED.format(turns=result.not_answered)
+    yield from (DOUBTED.format(doubt=doubt) for doubt in result.doubts)
     if result.agreement is not None:
         agree, explored = result.agreement
         yield f"{agree} of {explored} explorations came to this answer."

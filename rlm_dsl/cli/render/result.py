@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NOT_ANSWERED = "no answer was given within {turns} turns: this is what was bound last; ask again with more --turns"
 
+DOUBTED = "in doubt: {doubt}"
+"""What its root model was told against an answer that it gave all the same."""
+
 
 def steps_text(result: Result) -> str:
     return steps_table([record.as_json() for record in result.steps], {r.name: r.seconds for r in result.steps})
@@ -36,6 +39,7 @@ def result_text(result: Result) -> str:
     parts += corrections_told(result.program)
     if result.not_answered:
         parts.append(NOT_ANSWERED.format(turns=result.not_answered))
+    parts += [DOUBTED.format(doubt=doubt) for doubt in result.doubts]
     if result.agreement is not None:
         agree, explored = result.agreement
         parts.append(f"agreement: {agree} of {explored} explorations came to this answer")

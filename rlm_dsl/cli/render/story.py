@@ -34,7 +34,8 @@ def story_text(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
     """The whole story. The program stands in full: it is what is run again."""
     before, after = safe("\n".join(opening(story))), safe("\n".join(ending(story)))
     program = safe(indent(story.program.rstrip("\n")))
-    middle = f"\n\nprogram\n{program}\n\n" if story.program else "\n"
+    head = "program" if story.finished or not story.turns else "program so far"
+    middle = f"\n\n{head}\n{program}\n\n" if story.program else "\n"
     if untuned := story.header.get("tuned", {}).get("before"):
         middle += f"tuning changed\n{safe(indent(program_changes(untuned, story.program)))}\n\n"
     return fitted(before, columns) + middle + fitted(after, columns)
@@ -83,6 +84,8 @@ def opening(story: Story) -> Iterator[str]:
         yield from ("", f"question  {header['question']}")
     if turns := header.get("not_answered"):
         yield f"answered  not within {turns} turns: what was bound last stands for an answer"
+    for doubt in header.get("doubts", ()):
+        yield f"doubted   {doubt}"
     if agreed := header.get("agreement"):
         yield f"agreed    {agreed['agree']} of {agreed['explored']} explorations came to the answer"
     if tuned := header.get("tuned"):

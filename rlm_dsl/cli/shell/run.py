@@ -39,7 +39,7 @@ def run_shell(contexts: Mapping[str, Context], settings: Settings, environment: 
     ):
         progress.watch(calls.models.spent)
         types = {name: context.schema for name, context in contexts.items()}
-        session = Session(ShellRunner(warehouse, calls, progress, digests=False), Environment(types))
+        session = Session(ShellRunner(warehouse, calls, progress, digests=False), Environment(types), carets=True)
         shell = Shell(session)
         code = at_terminal(shell) if sys.stdin.isatty() else from_pipe(shell)
         if calls.models.spending.calls:

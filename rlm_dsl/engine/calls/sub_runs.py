@@ -110,23 +110,25 @@ class SubRunStack:
 
 @dataclass(frozen=True, slots=True)
 class SubRun:
-    """What an exploration of one text has at hand: how it asks, how many turns, and where its events go."""
+    """What an exploration of one text has at hand: how it asks, how many turns, where its events go, and how much of
+    the language its root is told, where that is said."""
 
     calls: Calls[SubRunStack]
     turns: int
     log: Log
+    card: str = ""
 
 
 Explorer = Callable[[SubRun, Request], Answer]
 """What explores a text live; floors above this one have it."""
 
 
-def live_sub_runs(explorer: Explorer, options: CallOptions, turns: int, log: Log) -> SubRunner:
+def live_sub_runs(explorer: Explorer, options: CallOptions, turns: int, log: Log, card: str = "") -> SubRunner:
     """How requests to explore are answered live: by the program that they bring, else by an exploration."""
 
     def answer(parent: ModelStack, request: Request) -> Answer:
         calls = Calls(SubRunStack(parent, request.purpose), options.within(request.explore - 1))
-        return try_program(request, calls) or explorer(SubRun(calls, min(turns, TURNS), log), request)
+        return try_program(request, calls) or explorer(SubRun(calls, min(turns, TURNS), log, card), request)
 
     return answer
 

@@ -17,7 +17,15 @@ from rlm_dsl.language.check.aggregates import check_aggregate
 from rlm_dsl.language.check.function_rules import COMPARISONS
 from rlm_dsl.language.check.functions import Given, apply_function, unknown_function
 from rlm_dsl.language.check.literals import list_literal, moment_literal, number_literal, record_literal
-from rlm_dsl.language.check.names import resolve_field, resolve_name, side_column
+from rlm_dsl.language.check.names import (
+    is_known,
+    is_unknown,
+    only_table,
+    report_no_table,
+    resolve_field,
+    resolve_name,
+    side_column,
+)
 from rlm_dsl.language.check.scope import NO_ROW, Names, Scope
 from rlm_dsl.language.check.steps import check_step
 from rlm_dsl.language.operators.core.registry import aggregates, functions, table_operators
@@ -135,6 +143,9 @@ def _report_null_comparison(names: Names, comparison: t.Binary) -> None:
 
 def _pipe(names: Names, pipe: t.Pipe, scope: Scope) -> Node | None:
     """A pipe from left to right."""
+    if isinstance(pipe.head, t.Name) and is_unknown(names, pipe.head.name, scope):
+        report_no_table(names, pipe.head.name, pipe.head.span)
+        return None
     node = check_expression(names, pipe.head, scope)
     for call in pipe.calls:
         if node is None:
@@ -175,10 +186,17 @@ def _call(names: Names, call: t.Call, scope: Scope) -> Node | None:
         names.report("C03", "a type stands where a value is needed", call.span)
         return None
     if scope.row is None and name in table_operators():
+        if first is not None and isinstance(first.value, t.Name) and not is_known(names, first.value.name):
+            report_no_table(names, first.value.name, first.value.span)
+            return None
         habit = habits.FUNCTIONS.get(habits.plain(name))
         of_values = (f"of values: {habit}",) if habit else ()
         names.report(
-            "C11", f"`{name}` works on a table", call.operator_span, f"pipe one into it: t | {name}(...)", *of_values
+            "C11",
+            f"`{name}` works on a table",
+            call.operator_span,
+            f"pipe one into it: {only_table(names)} | {name}(...)",
+            *of_values,
         )
         return None
     unknown_function(names, call, scope)

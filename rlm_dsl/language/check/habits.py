@@ -15,6 +15,11 @@ def _alike(advice: Mapping[str, str]) -> dict[str, str]:
     return {plain(name): written for names, written in advice.items() for name in names.split()}
 
 
+TABLES = frozenset(
+    map(plain, "data df table dataset dataframe data_frame context contexts rows records input database db".split())
+)
+"""What a table is called from habit, whatever it is called here."""
+
 OPERATORS: Mapping[str, str] = _alike(
     {
         "filter": "where(condition)",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from rlm_dsl.common.diagnostics import did_you_mean, nearest
 from rlm_dsl.common.source import Span
-from rlm_dsl.language.check.scope import Names, Scope
+from rlm_dsl.language.check import habits
+from rlm_dsl.language.check.scope import NO_ROW, Names, Scope
 from rlm_dsl.language.program import (
     Column,
     ContextRows,
@@ -50,8 +51,43 @@ def resolve_name(names: Names, name: str, span: Span, scope: Scope) -> Node | No
         return None if bound is None else Reference(name, bound) if not isinstance(bound, Param) else bound
     if name in names.contexts:
         return ContextRows(name, names.contexts[name])
-    _report_unknown(names, name, span, scope)
+    if scope.row is None and habits.plain(name) in habits.TABLES:
+        report_no_table(names, name, span)
+    else:
+        _report_unknown(names, name, span, scope)
     return None
+
+
+def is_unknown(names: Names, name: str, scope: Scope) -> bool:
+    """Whether a name stands for nothing at all here."""
+    column = scope.row is not None and scope.row.column(name) is not None
+    return not column and name not in names.bindings and name not in names.contexts
+
+
+def is_known(names: Names, name: str) -> bool:
+    """Whether a name stands for something, or is a column of a table that could be piped."""
+    return not is_unknown(names, name, NO_ROW) or any(table.column(name) for table in names.contexts.values())
+
+
+def only_table(names: Names) -> str:
+    """The one table there is, as a program writes it; else a placeholder."""
+    return quoted_name(next(iter(names.contexts))) if len(names.contexts) == 1 else "t"
+
+
+def report_no_table(names: Names, name: str, span: Span) -> None:
+    """A name that stands where a table is wanted, and is none: what the tables are called."""
+    near = nearest(name, names.known())
+    tables = list(names.contexts)
+    if near is not None or not tables:
+        _report_unknown(names, name, span, NO_ROW)
+        return
+    one = quoted_name(tables[0])
+    listed = ", ".join(f"`{table}`" for table in tables[:20])
+    told = f"the table is called `{tables[0]}`; write `{one} | ...`"
+    hints = [told if len(tables) == 1 else f"the tables are called {listed}"]
+    if bound := [other for other in names.known() if other not in names.contexts]:
+        hints.append(f"bound so far: {', '.join(map(quoted_name, bound[:20]))}")
+    names.report("C01", f"unknown name `{name}`", span, *hints)
 
 
 def _report_unknown(names: Names, name: str, span: Span, scope: Scope) -> None:

@@ -1,7 +1,7 @@
 """The card as a root model reads it at every turn: as short as what it has at hand allows.
 
 In: the contexts' types. Out: text. Law: every operator, aggregate and function stands on it, written from the registry;
-how much is told of each, the operator says.
+how much is told of each, the operator says. The small one alone has only what simple questions need.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import cache
 
 from rlm_dsl.language.operators.core.operator import Operator
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
-from rlm_dsl.language.reference.card import COMMON, gloss
+from rlm_dsl.language.reference.card import COMMON, Size, card, gloss
 from rlm_dsl.language.types import Table, is_text, quoted_name
 
 FORM = """\
@@ -33,10 +33,27 @@ top = kinds | group(by=kind, n=count()) | sort(-n)
 answer format("Label: {{}}", top | first(kind))"""
 
 
-def root_card(tables: Mapping[str, Table], main_text: str = "") -> str:
+SMALL = """\
+A table flows through steps: table | step | step. Write `name = ...` to keep a result, `answer ...` to end. No SQL, no \
+Python, no words around it.
+Steps that keep rows: where(condition) take(n) sort(column) sort(-column) distinct(column)
+Steps that make a table: group(by=column, n=count()) group(by=column, x=avg(column)) derive(new=expression) \
+select(column, ...) join(other, on=column)
+Steps that make one value: count() sum(column) avg(column) min(column) max(column) median(column) \
+count_distinct(column) first(column)
+Conditions: == != < <= > >= and or not, column in ["a", "b"], column between a and b, contains(column, "part"), \
+column is null. Texts in "quotes", dates @2024-03-31, year(column) month(column).
+A model reads texts: classify(on=column, labels=["a", "b"], into=label)"""
+"""What simple questions need, for models that lose their way in more."""
+
+
+def root_card(tables: Mapping[str, Table], main_text: str = "", size: Size = "medium") -> str:
     """The card beside these contexts. `main_text` is the first one's column that holds the most text, where that is
-    known."""
-    return f"{general_card()}\n\n{example(tables, main_text)}"
+    known. `small` has what simple questions need, and is shown beside worked exchanges; `full` has each manual."""
+    if size == "small":
+        return SMALL
+    general = general_card() if size == "medium" else card("full").partition("\n\nExamples:")[0]
+    return f"{general}\n\n{example(tables, main_text)}"
 
 
 @cache
