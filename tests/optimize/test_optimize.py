@@ -288,3 +288,43 @@ def test_whole_runs_are_examples_too(tmp_path: Path) -> None:
         found = report(optimize(tmp_path, server, "--optimizer", "bootstrap", "--json", "--yes"))
         assert found["spent"]["calls"] <= sum(found["bound"].values())
         assert found["test"]["after"] >= found["test"]["before"]
+
+
+def test_another_model_writes_and_what_it_copies_is_refused(tmp_path: Path) -> None:
+    """A weak writer that hands back one of the rows: the program keeps its own words."""
+    rows = own(60)
+    laid_out(tmp_path, rows)
+    (tmp_path / "rlm-dsl.yaml").write_text("models: {root: small, sub: small, large: {model: big}}\n")
+    fields = ("observations", "summary", "proposed_instruction", "completed")
+    said = "\n\n".join(f"[[ ## {name} ## ]]\n{rows[3][0]}" for name in fields)
+    gold = [{"text": text, "label": label} for text, label in rows]
+    asked = ["--examples", "ex.jsonl", "--writer", "large", "--words-only", "--demos", "2", "--yes", "--json"]
+    with serve(gold=gold, error_rate=0.4, script=[said]) as server:
+        given = ["optimize", "p.rlm", "--context", "tickets=t.csv", "--base-url", server.base_url, *asked]
+        ran = command(tmp_path, *given, OPENAI_API_KEY="k")
+        found = report(ran)
+        of_rows = [each.body for each in server.requests if "response_format" in each.body]
+        others = [each.body for each in server.requests if "response_format" not in each.body]
+    assert "instructions are written by big" in ran.err
+    assert {each["model"] for each in of_rows} == {"small"} and {each["model"] for each in others} == {"big"}
+    assert found["writer"]["model"] == "big" and found["writer"]["calls"] == len(others) > 0
+    assert any("refused, such as" in note and "labelled rows" in note for note in found["notes"]), found["notes"]
+    assert "guide=" not in found["diff"]
+    assert not any(f"{rows[3][0]}\n" in each["messages"][0]["content"].split("{", 1)[0] for each in of_rows)
+
+
+def test_rows_together_that_ask_no_less_often_are_not_taken(tmp_path: Path) -> None:
+    """A model that answers no row of several: each is asked about again, by itself."""
+    rows = own(100)
+    laid_out(tmp_path, rows)
+    (tmp_path / "p.rlm").write_text('answer tickets | keep("is about a parcel", on=body) | count()\n')
+    lines = [json.dumps({"text": text, "label": label == "a1"}) + "\n" for text, label in rows]
+    (tmp_path / "ex.jsonl").write_text("".join(lines))
+    gold = [{"text": text, "holds": label == "a1"} for text, label in rows]
+    with serve(gold=gold, error_rate=0.4, pack_skip_rate=1.0) as server:
+        ran = optimize(tmp_path, server, "--optimizer", "bootstrap", "--pick", "knee", "--json")
+        found = report(ran)
+    together = [each for each in found["points"] if "rows a call" in each["name"]]
+    assert len(together) == 2 and all(each["calls"] > 1000 for each in together)
+    assert ran.err.count("asks no less often than row by row") == 2
+    assert found["picked"] not in {each["name"] for each in together}
