@@ -107,9 +107,9 @@ class Settings:
     "auto" for as many as are answered as they are alone; without it, what RLM_DSL_PACK says, else "auto".
     `proxies` are those of cascades, as JSON by their digests. `concurrency` is how many requests may be in flight at a
     server; where it is not said, as many as the server's `slots`, which local servers tell, else 16. `grammars` are
-    the servers that are asked by grammars, `windows` the tokens of a request with its answer by server and model, as
-    local servers tell them; `local` how models of the user's own weights are served, by what stands
-    for their server's address. `keep` is the folder in which data that was read is kept between runs.
+    the servers that are asked by grammars, each with the form of them; `windows` the tokens of a request with its
+    answer by server and model, as local servers tell them; `local` how models of the user's own weights are served, by
+    what stands for their server's address. `keep` is the folder in which data that was read is kept between runs.
     `card` is how much of the language a root model is told: small, medium or full; where it is not said, small for
     models whose size or window is known to be small, else medium.
     `unsaid` are servers that a trace alone names: nothing is sent there, neither rows nor a key.
@@ -138,7 +138,7 @@ class Settings:
     pack: int | str | None = None
     proxies: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
-    grammars: frozenset[str] = frozenset()
+    grammars: Mapping[str, str] = field(default_factory=dict)
     windows: Mapping[tuple[str, str], int] = field(default_factory=dict)
     unsaid: frozenset[str] = frozenset()
     local: Mapping[str, Serving] = field(default_factory=dict)

@@ -81,8 +81,8 @@ def result_schema(body: Json) -> Schema | None:
 
     A `json_object` request without any schema gives the empty one: its answer is all that gold knows.
     """
-    if isinstance(body.get("grammar"), str):
-        return schema_of_grammar(body["grammar"])
+    if (grammar := grammar_in(body)) is not None:
+        return schema_of_grammar(grammar)
     form = body.get("response_format") or {}
     if form.get("type") == "json_schema":
         schema: Schema = form["json_schema"]["schema"]
@@ -91,6 +91,12 @@ def result_schema(body: Json) -> Schema | None:
         asked: Schema = body["tools"][0]["function"].get("parameters") or {}
         return asked
     return schema_told(body) or ({} if form.get("type") == "json_object" else None)
+
+
+def grammar_in(body: Json) -> str | None:
+    """A grammar as llama.cpp takes it, or vLLM."""
+    given = body.get("grammar", (body.get("structured_outputs") or {}).get("grammar"))
+    return given if isinstance(given, str) else None
 
 
 def schema_of_grammar(text: str) -> Schema:

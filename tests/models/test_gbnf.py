@@ -26,7 +26,10 @@ from rlm_dsl.language.types import (
     Type,
     nullable,
 )
-from rlm_dsl.models.server.gbnf import grammar, literal
+from rlm_dsl.models.packs import form_of
+from rlm_dsl.models.server.gbnf import grammar, literal, llguidance
+from tests.support.guidance import Taken
+from tests.support.optional import needs
 
 
 def record(types: list[Type]) -> Record:
@@ -127,3 +130,26 @@ def test_a_grammar_takes_the_compact_json_of_its_type_and_no_white_space(data: s
     assert read_answer(text, type_)
     assert not takes(compact, text.replace(":", ": ", 1)) and not takes(compact, f"{text} ")
     assert not takes(compact, text[:-1])
+
+
+@needs("llguidance")
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_llguidance_takes_the_same(data: st.DataObject) -> None:
+    type_ = record([data.draw(TYPES)])
+    text = json.dumps(data.draw(values(type_)), ensure_ascii=False, separators=(",", ":"))
+    compact = Taken(llguidance(json_schema(type_)).partition("\n")[2])
+    assert compact(text), compact.refused(text)
+    assert not compact(text.replace(":", ": ", 1)) and not compact(f"{text} ") and not compact(text[:-1])
+
+
+@needs("llguidance")
+@pytest.mark.parametrize("labels", [3, 40])
+def test_a_pack_has_its_rows_by_their_numbers_in_llguidance_too(labels: int) -> None:
+    single = json_schema(record([Enum(tuple(f"label {n}" for n in range(labels)))]))
+    form = form_of(single)
+    compact = Taken(llguidance(form.schema(single, 12)).partition("\n")[2])
+    said = " ".join(f"{number}{form.codes[number % 3]}" for number in range(1, 13))
+    assert compact(json.dumps({form.name: said}, ensure_ascii=False, separators=(",", ":")))
+    for wrong in (said.replace("5", "6", 1), f"{said} 13{form.codes[0]}", said.rpartition(" ")[0]):
+        assert not compact(json.dumps({form.name: wrong}, ensure_ascii=False, separators=(",", ":")))

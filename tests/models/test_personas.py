@@ -102,7 +102,13 @@ def asked_by(body: Mapping[str, Any]) -> str:
     """How a request asks, in the table's words."""
     if "grammar" in body:
         return "grammar"
-    form = "tool" if "tools" in body else FORMS.get(body.get("response_format", {}).get("type"), "words")
+    form = (
+        "grammar"
+        if "structured_outputs" in body
+        else "tool"
+        if "tools" in body
+        else FORMS.get(body.get("response_format", {}).get("type"), "words")
+    )
     head = body["messages"][0]
     in_words = form in ("schema", "tool") and "JSON Schema" in head["content"]
     more = [

@@ -20,12 +20,19 @@ from rlm_dsl.models.budget import most_output
 from rlm_dsl.models.request import Request, canonical_text
 from rlm_dsl.models.server.answer_room import answer_room
 from rlm_dsl.models.server.errors import ServerError
-from rlm_dsl.models.server.gbnf import grammar, grammar_of_rest
+from rlm_dsl.models.server.gbnf import grammar, grammar_of_rest, llguidance
 from rlm_dsl.models.server.scores import ASKED, begun, closed_values
 
-FORMS = ("grammar", "schema", "tool", "json", "words")
-"""How a result's type is asked for: by a grammar without white space (llama.cpp alone), by strict schema, as a tool's
-arguments, by JSON mode with the schema in words, by words alone."""
+FORMS = ("guided", "llguidance", "grammar", "schema", "tool", "json", "words")
+"""How a result's type is asked for: by a grammar without white space, as vLLM and SGLang take it, as llama.cpp with
+LLGuidance does, or as llama.cpp alone; by strict schema, as a tool's arguments, by JSON mode with the schema in words,
+by words alone."""
+FOLLOWING = {
+    "guided": ("schema", "tool", "json", "words"),
+    "llguidance": ("grammar", "schema", "tool", "json", "words"),
+}
+"""What is tried after a grammar: only llama.cpp takes another, and others pass over what they do not know."""
+LLAMACPP = ("llguidance", "grammar")
 TOOL = "result"
 FLAGS = ("words", "folded", "plain", "room", "unbegun")
 """What a dialect is beside its form, as the store writes it."""
@@ -77,6 +84,8 @@ class Dialect:
     def told(self) -> str:
         """For people: what is not as usual."""
         forms = {
+            "guided": "by a grammar",
+            "llguidance": "by a grammar",
             "grammar": "by a grammar",
             "schema": "",
             "tool": "as a tool's call",
@@ -85,7 +94,7 @@ class Dialect:
         }
         said = [
             forms[self.form],
-            "the schema in words too" if self.words and self.form in ("grammar", "schema", "tool") else "",
+            "the schema in words too" if self.words and self.form not in ("json", "words") else "",
             f"with {OLD_LIMIT}" if self.old_limit else "",
             "the system's words in the user's message" if self.folded else "",
             f"without {', '.join(sorted(self.without))}" if self.without else "",
@@ -117,7 +126,7 @@ def body_of(request: Request, dialect: Dialect, most: int | None = None) -> dict
     parameters = limits_named(parameters, dialect.old_limit)
     kept = {name: value for name, value in parameters.items() if name not in dialect.without}
     asked = asked_as(schema, form)
-    if form == "grammar" and not dialect.unbegun and (beginning := begun(request)):
+    if form in LLAMACPP and not dialect.unbegun and (beginning := begun(request)):
         assert schema is not None
         messages.append({"role": "assistant", "content": beginning})
         asked = {"grammar": grammar_of_rest(schema, beginning, (closed_values(schema) or ("", ()))[1])}
@@ -157,6 +166,11 @@ def asked_as(schema: Mapping[str, Any] | None, form: str) -> dict[str, Any]:
         return {}
     if form == "grammar":
         return {"grammar": grammar(schema)}
+    if form == "llguidance":
+        return {"grammar": llguidance(schema)}
+    if form == "guided":  # vLLM's name for it, the one it had before 0.12, and SGLang's; each passes over the others
+        told = grammar(schema)
+        return {"structured_outputs": {"grammar": told}, "guided_grammar": told, "ebnf": told}
     if form == "json":
         return {"response_format": {"type": "json_object"}}
     if form == "tool":
@@ -256,6 +270,9 @@ class Dialects:
         if fits and whole and key not in self.proven:
             self.proven.add(key)
         self.answered.add(model)
+        if not fits and key not in self.proven and dialect.form == "guided":
+            self.learn(request, replace(dialect, form="schema"))  # it was passed over, and a schema may not be
+            return
         if not fits and key not in self.proven and not dialect.words and dialect.form != "words":
             dialect = replace(dialect, words=True)
         usual = self.of(request)
@@ -327,7 +344,7 @@ def candidates(request: Request, first: Dialect, error: ServerError) -> Iterator
     if ROLE.search(error.words) and not base.folded:
         base = replace(base, folded=True)
         yield base
-    if base.form == "grammar" and not base.unbegun and begun(request):
+    if base.form in LLAMACPP and not base.unbegun and begun(request):
         yield replace(base, unbegun=True)
     if request.schema is None:
         if not base.folded and request.messages[0].role == "system":
@@ -335,7 +352,7 @@ def candidates(request: Request, first: Dialect, error: ServerError) -> Iterator
         return
     if patterned(request.schema) and not base.plain:
         yield replace(base, plain=True)
-    for form in FORMS[FORMS.index(base.form) + 1 :]:
+    for form in FOLLOWING.get(base.form, FORMS[FORMS.index(base.form) + 1 :]):
         yield replace(base, form=form)
     if not base.folded and request.messages[0].role == "system":
         yield replace(base, form=FORMS[-1], folded=True)

@@ -1,4 +1,4 @@
-"""A result's schema as a grammar for llama.cpp, without white space.
+"""A result's schema as a grammar without white space: in llama.cpp's own notation, and for LLGuidance.
 
 In: a strict JSON Schema, of the kinds that the language's types have. Out: GBNF, llama.cpp's notation. Law: the grammar
 takes exactly the compact JSON of the schema's values, each property once and in its order; there is no room in it for
@@ -28,6 +28,8 @@ BASIC: Mapping[str, str] = {
 """Rules by name; those that a schema needs are written."""
 NEEDS: Mapping[str, tuple[str, ...]] = {"string": ("char",), "number": ("integer",)}
 FORMATS = {"date": "date", "date-time": "datetime"}
+LARGEST = 10**18
+MOMENT = r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](Z|[-+][01][0-9]:[0-5][0-9])?$"
 
 
 CODES = re.compile(r"\^(?:\(\[0-9\]\+(?:.+) \)\{(\d+)\})?\[0-9\]\+(\[[a-z-]+\])(?:\{(\d)\})?\$")
@@ -40,6 +42,30 @@ def numbered(pattern: str) -> tuple[int, str] | None:
     if found is None:
         return None
     return int(found[1] or 0) + 1, " ".join([found[2]] * int(found[3] or 1))
+
+
+def llguidance(schema: Mapping[str, Any]) -> str:
+    """The same for llama.cpp with LLGuidance, which writes what is sure in the tokenizer's longest tokens."""
+    told = {**exactly(schema), "x-guidance": {"whitespace_flexible": False}}
+    return f"%llguidance {{}}\nstart: %json {json.dumps(told)}\n"
+
+
+def exactly(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema that takes what the grammar does: whole numbers as long as there are, moments with a zone or without, a
+    pack's codes by their numbers."""
+    found = {name: exactly(inner) if name == "items" else inner for name, inner in schema.items()}
+    if "anyOf" in schema:
+        found["anyOf"] = [exactly(each) for each in schema["anyOf"]]
+    if "properties" in schema:
+        found["properties"] = {name: exactly(inner) for name, inner in schema["properties"].items()}
+    if schema.get("format") == "date-time":  # whose zone may be left out here
+        found = {"type": "string", "pattern": MOMENT}
+    if schema.get("type") == "integer":
+        found |= {"minimum": -LARGEST, "maximum": LARGEST}
+    if (codes := numbered(schema.get("pattern", ""))) is not None:
+        count, sign = codes
+        found["pattern"] = f"^{' '.join(f'{number}{sign.replace(chr(32), str())}' for number in range(1, count + 1))}$"
+    return found
 
 
 def grammar(schema: Mapping[str, Any]) -> str:

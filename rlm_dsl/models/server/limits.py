@@ -22,18 +22,20 @@ PATIENCE = 3.0
 """Seconds that a server has to tell of itself."""
 WINDOWS = ("max_model_len", "max_context_length", "context_length", "context_window", "n_ctx")
 """Names that servers have for a model's window, in tokens."""
+GUIDED = {"vllm", "sglang"}
+"""Servers that take a grammar as a field of their own."""
 SHARE = 4
 """The part of a small window that one answer may take, where the user says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """None for what a server does not tell: `slots` are requests at once, `windows` tokens by model ("" for any); with
-    `grammar` it is llama.cpp's, which takes grammars."""
+    """None for what a server does not tell: `slots` are requests at once, `windows` tokens by model ("" for any);
+    `form` is the form of grammars that it takes, "" for none that is known: llama.cpp's, or vLLM's and SGLang's."""
 
     slots: int | None = None
     windows: Mapping[str, int] | None = None
-    grammar: bool = False
+    form: str = ""
 
     def window(self, model: str) -> int | None:
         held = self.windows or {}
@@ -57,15 +59,23 @@ def limits_of(endpoint: Endpoint, models: Any = None) -> ServerLimits:
     if isinstance(generation, Mapping) and (window := count(generation.get("n_ctx"))):
         windows = {"": window}
     listed = len(slots) if isinstance(slots, list) and all(isinstance(slot, Mapping) for slot in slots) else None
-    return ServerLimits(count(told.get("total_slots")) or listed or None, windows, isinstance(generation, Mapping))
+    form = "llguidance" if isinstance(generation, Mapping) else "guided" if GUIDED & owners_of(models) else ""
+    return ServerLimits(count(told.get("total_slots")) or listed or None, windows, form)
 
 
 def limits_at(url: str, settings: Settings, keys: Keys) -> ServerLimits:
     """What is told by a server, or known of one that is started when it is first asked."""
     if WEIGHTS.fullmatch(url):
         serving = settings.local.get(url)
-        return ServerLimits() if serving is None else ServerLimits(serving.slots, {"": serving.window}, grammar=True)
+        return ServerLimits() if serving is None else ServerLimits(serving.slots, {"": serving.window}, "llguidance")
     return limits_of(endpoint_of(settings, keys, url))
+
+
+def owners_of(models: Any) -> set[str]:
+    """Whose the models of a list are, in small letters: servers name themselves there."""
+    listed = models.get("data") if isinstance(models, Mapping) else None
+    named = [model for model in listed if isinstance(model, Mapping)] if isinstance(listed, list) else []
+    return {str(model.get("owned_by")).lower() for model in named}
 
 
 def windows_of(models: Any) -> dict[str, int]:
@@ -99,7 +109,7 @@ def within_limits(settings: Settings, keys: Keys) -> Settings:
         for model in chosen.values()
         if model.base_url in found and (window := found[model.base_url].window(model.model))
     }
-    grammars = frozenset(url for url, limits in found.items() if limits.grammar)
+    grammars = {url: limits.form for url, limits in found.items() if limits.form}
     settings = replace(settings, slots=slots, grammars=grammars, windows=windows)
     return settings if not windows else within_window(settings, min(windows.values()))
 

@@ -94,7 +94,7 @@ class Servers:
                 url,
                 self.redact,
                 known=self.store.dialects(url),
-                usual=Dialect("grammar") if url in settings.grammars else USUAL,
+                usual=Dialect(settings.grammars[url]) if url in settings.grammars else USUAL,
                 learnt=lambda model, dialect: self.learn(url, model, dialect),
                 heard=pace.heard,
             )

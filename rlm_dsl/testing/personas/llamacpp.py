@@ -24,6 +24,8 @@ TEMPLATE = Problem(500, "Conversation roles must alternate user/assistant/user/a
 
 def no_grammar(body: Json) -> Problem | None:
     told = "Failed to initialize samplers: failed to parse grammar"
+    if str(body.get("grammar", "")).startswith("%llguidance"):
+        return Problem(400, told, "invalid_request_error")
     return Problem(400, told, "invalid_request_error") if schema_given(body) else None
 
 

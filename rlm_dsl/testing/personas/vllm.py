@@ -1,10 +1,11 @@
-"""vLLM: schemas that its grammar cannot do refused, a parser that takes thoughts apart, the window told by /v1/models.
+"""vLLM: a grammar taken, schemas that its own cannot do refused, thoughts apart, itself and its window told.
 
 In: requests, problems and completions as `wire` has them. Out: the same, as vLLM has them. Law: none of its own.
 
 Seen in public: vllm-project/vllm #26421 and #12131 ("The provided JSON schema contains features not supported by
 xgrammar."), #6862 (errors without `error`: object, message, type, code 400), docs.vllm.ai "Reasoning outputs"
-(`reasoning_content`), "OpenAI-compatible server" (`max_model_len` in the list of models).
+(`reasoning_content`), "OpenAI-compatible server" (`max_model_len` and `owned_by` in the list of models), "Structured
+outputs" (`grammar`).
 """
 
 from __future__ import annotations
@@ -51,6 +52,6 @@ VLLM = replace(
     error=error,
     completion=completion,
     too_long=too_long,
-    listed=lambda told: {**told, "max_model_len": WINDOW},
+    listed=lambda told: {**told, "owned_by": "vllm", "max_model_len": WINDOW},
     batches=False,
 )
