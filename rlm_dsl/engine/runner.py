@@ -33,11 +33,12 @@ from rlm_dsl.engine.warehouse.digests import table_digest
 from rlm_dsl.engine.warehouse.origins import row_places
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import KEY, Relation
-from rlm_dsl.language.program import Instruction, Literal, Node, Param, resolved, steps_of
+from rlm_dsl.language.program import Instruction, Literal, Node, Param, Step, resolved, steps_of
 from rlm_dsl.language.sql import sql
 from rlm_dsl.language.types import INT, Field, Table, Type
 from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.models.small_model import SmallModel
 from rlm_dsl.plan.bounds import most_rows, rows_made
 from rlm_dsl.plan.build import physical_name
 from rlm_dsl.plan.explain import count_of_part, counting_query, query
@@ -233,10 +234,16 @@ class Runner:
             for inner in steps_of(step.step)
             if table_operators()[inner.operator].model is not None
         }
+        used |= {small.using for inner in steps_of(step.step) if (small := self.small_model(inner)) is not None}
         models = {alias: without_floats(self.settings(alias).as_json()) for alias in sorted(used)}
         together = self.calls.options.rows_per_call.get(step.name, 1)
         more = {"rows_per_call": together} if together > 1 else {}
         return identity("step-v1", {"step": step.identity, "models": models, **more})
+
+    def small_model(self, step: Step) -> SmallModel | None:
+        """The smaller model that stands in for a step's own where it is sure."""
+        proxy = self.calls.options.proxies.get(step.arguments.get("proxy", ""))
+        return proxy if isinstance(proxy, SmallModel) else None
 
     def settings(self, alias: str) -> ModelSettings:
         if not self.calls.models.settings:

@@ -70,12 +70,7 @@ class Proxy:
         return None if least is None or margin < least else self.labels[best]
 
     def refuted(self, rechecked: int, wrong: int, share: Fraction) -> bool:
-        """Whether so many wrong of those rechecked speak against the target, where so great a share is decided: they
-        would come with a probability of `delta` at most if it held."""
-        if not wrong:
-            return False
-        allowed = min(Fraction(1), (1 - Fraction(self.target)) / share)
-        return tail(rechecked, wrong, allowed) <= Fraction(self.delta)
+        return refuted(self.target, self.delta, rechecked, wrong, share)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -113,23 +108,21 @@ class Proxy:
         return found
 
 
+def refuted(target: str, delta: str, rechecked: int, wrong: int, share: Fraction) -> bool:
+    """Whether so many wrong of those rechecked speak against the target, where so great a share is decided: they would
+    come with a probability of `delta` at most if it held."""
+    if not wrong:
+        return False
+    allowed = min(Fraction(1), (1 - Fraction(target)) / share)
+    return tail(rechecked, wrong, allowed) <= Fraction(delta)
+
+
 def tail(n: int, at_least: int, p: Fraction) -> Fraction:
     """The probability of `at_least` or more of `n` independent events of probability p, exactly."""
     from math import comb
 
     rest = sum(comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(at_least))
     return 1 - Fraction(rest)
-
-
-def proxies_of(held: Mapping[str, Any]) -> dict[str, Proxy]:
-    """Proxies by their digests, which are computed anew. Raises UserError for one that is not what it is called."""
-    found = {}
-    for digest, value in held.items():
-        proxy = Proxy.from_json(value)
-        if proxy.digest != digest:
-            raise UserError("a proxy is not what it is called by", "optimize again", code="proxy")
-        found[digest] = proxy
-    return found
 
 
 def chosen(texts: Sequence[str], most: int) -> list[str]:

@@ -79,7 +79,7 @@ def answers_by_stage(
         variants = variants_of(Candidate(job.source.text), steps, examples, job.settings)
         found["changes"] = halving.most_answers(len(variants), train) + 3 * validation
     if job.target is not None:
-        found["cascade"] = train + validation
+        found["cascade"] = train + validation + (0 if job.small is None else 2 * validation)
     found["test"] = 2 * test
     return found
 

@@ -7,16 +7,17 @@ tested in an order fixed beforehand, from the strictest, so that each of them ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.models.proxy_model import Proxy, features
+from rlm_dsl.models.small_model import WHOLE, SmallModel
 from rlm_dsl.optimize.statistics import most_errors
 
 BUCKETS = 4096
@@ -88,7 +89,14 @@ def levels_to_test(proxy: Proxy, pairs: Sequence[Pair]) -> list[int]:
     return sorted({most * n // LEVELS for n in range(1, LEVELS + 1)}, reverse=True)
 
 
-def certify_proxy(proxy: Proxy, pairs: Sequence[Pair], target: Target, levels: Sequence[int]) -> Proxy | None:
+P = TypeVar("P", Proxy, SmallModel)
+Margin = Callable[[str], tuple[int, int]]
+"""Of a text: the place of the label that a proxy would give, and how sure it is."""
+
+
+def certify_proxy(
+    proxy: P, pairs: Sequence[Pair], target: Target, levels: Sequence[int], margin_of: Margin
+) -> P | None:
     """The proxy with the loosest thresholds that are certified; None where not even the strictest one is. `levels` are
     tested from the first until one fails, and must not come from these pairs. The bound among the rows that the proxy
     decides holds at every level at once (Bonferroni), since which of them is taken depends on these very pairs."""
@@ -96,8 +104,8 @@ def certify_proxy(proxy: Proxy, pairs: Sequence[Pair], target: Target, levels: S
         return None
     allowed, delta, details = allowance(pairs, target)
     only = None if target.kind == "accuracy" else proxy.labels.index(False) if False in proxy.labels else -1
-    margins = [(*proxy.margin(text), label) for text, label in pairs]
-    found = [(margin, best, proxy.labels[best] == label) for best, margin, label in margins]
+    margins = [(margin_of(each[0]), each[1]) for each in pairs]
+    found = [(margin, best, proxy.labels[best] == label) for (best, margin), label in margins]
     best_level, at = None, (0, 0)
     for level in levels:
         decided = [right for margin, best, right in found if margin >= level and (only is None or best == only)]
@@ -151,4 +159,23 @@ def fit_cascade(
     proxy = train_proxy(known, labels, seed)
     if proxy is None:
         return None
-    return certify_proxy(proxy, sorted(certify.items()), target, levels_to_test(proxy, known))
+    return certify_proxy(proxy, sorted(certify.items()), target, levels_to_test(proxy, known), proxy.margin)
+
+
+def fit_small_model(
+    small: SmallModel,
+    said: Mapping[str, tuple[str | bool, int]],
+    certify: Mapping[str, str | bool],
+    target: Target,
+) -> SmallModel | None:
+    """A smaller model with thresholds that are certified, where it decides any row; `said` is its answer to each text,
+    and how sure it is. Its levels follow from no answer: even steps down from certainty."""
+    place = {label: at for at, label in enumerate(small.labels)}
+
+    def margin(text: str) -> tuple[int, int]:
+        label, sure = said.get(text, (None, -1))
+        return (place[label], sure) if label in place else (0, -1)
+
+    levels = [WHOLE - WHOLE * n // LEVELS for n in range(LEVELS)]
+    found = certify_proxy(small, sorted(certify.items()), target, levels, margin)
+    return found if found is not None and found.certificate["decided"] else None

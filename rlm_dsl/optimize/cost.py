@@ -41,7 +41,8 @@ class Cost:
         return sum(p.of(u.prompt_tokens, u.completion_tokens, u.cached_tokens) for u, p in known if p is not None)
 
     def of_thousand(self, trial: Trial, examples: int) -> float:
-        return self.of(trial) * per_thousand(trial, examples)
+        small = 0.0 if trial.small is None else self.of(trial.small) * 1000 / examples
+        return self.of(trial) * per_thousand(trial, examples) + small
 
     def plainly_less(self, before: float, after: float) -> bool:
         return after < LESS[self.unit] * before

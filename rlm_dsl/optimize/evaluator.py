@@ -7,7 +7,7 @@ make; whatever is asked is budgeted, stored and recorded; what was asked before 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -17,6 +17,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.by_probability import all_requests, held_probable
+from rlm_dsl.engine.calls.cascade import round_of_small
 from rlm_dsl.engine.calls.dispatch import ask_rows
 from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.round import Round, in_all_orders, reading, texts_of
@@ -25,12 +26,14 @@ from rlm_dsl.engine.execution import Execution, checked_program, declared_types,
 from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.operators.core.model_step import PROBABLE
 from rlm_dsl.language.types import Table
 from rlm_dsl.models.protocol import ModelStack
-from rlm_dsl.models.proxy_model import proxies_of
-from rlm_dsl.models.recording import Usage, usage_of
+from rlm_dsl.models.proxies import proxies_of
+from rlm_dsl.models.recording import Call, Usage, usage_of
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.settings import Settings
+from rlm_dsl.models.small_model import SmallModel, sureness
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.models.typed_retry import ask_typed
 from rlm_dsl.optimize.candidate import Candidate
@@ -51,7 +54,7 @@ class Trial:
     `requests` are its calls; `seconds` is their time one after the other, as they took when they were made; `asked`
     counts examples about which a model was asked, but for those `rechecked` that a proxy had decided too. It `lapsed`
     where rows that were asked about together took no fewer calls than one by one: answers to packs did not hold, and
-    their rows were asked about again."""
+    their rows were asked about again. `small` is what a smaller model took in a cascade, asked about every row."""
 
     answers: tuple[Any, ...]
     usage: tuple[Usage, ...]
@@ -60,6 +63,7 @@ class Trial:
     asked: int
     rechecked: int = 0
     lapsed: bool = False
+    small: Trial | None = None
 
     @property
     def tokens(self) -> int:
@@ -69,6 +73,13 @@ class Trial:
 def writer_of(models: Mapping[str, ModelSettings]) -> ModelSettings:
     """The model that writes instructions: the one called so, else the root's."""
     return models.get("writer") or models.get("root") or next(iter(models.values()))
+
+
+def asks_small(call: Call, calls: Calls[CandidateStack]) -> bool:
+    """Whether a call asks a smaller model in a cascade."""
+    smaller = [proxy.using for proxy in calls.options.proxies.values() if isinstance(proxy, SmallModel)]
+    models = {calls.models.settings[alias].model for alias in smaller if alias in calls.models.settings}
+    return call.request.settings.model in models and "logprobs" in call.request.settings.parameters
 
 
 class Evaluator:
@@ -127,6 +138,18 @@ class Evaluator:
         models.afford(step, all_requests(rounds, texts))
         return models.wait(lambda: held_probable(rounds, texts, models.model))
 
+    def said_by_small(
+        self, candidate: Candidate, step: str, small: SmallModel, texts: Sequence[str]
+    ) -> dict[str, tuple[Any, int]]:
+        """What a smaller model says of texts in a step's stead, and how sure it is."""
+        _, round_ = self.rounds(candidate.program_text())[step]
+        asked = round_of_small(round_, small, self.calls.models)
+        rows = [Row(at, (text,)) for at, text in enumerate(texts)]
+        found = ask_rows(asked, rows, self.calls_of(candidate, CandidateStack(self.calls.models)), self.progress)
+        field = round_.result.fields[0].name
+        values = ((texts[at], each.value) for at, each in found.outcomes.items() if each is not None and each.value)
+        return {t: (v[field], sureness(v[field], v[PROBABLE])) for t, v in values if v[PROBABLE] is not None}
+
     def evaluate(self, candidate: Candidate, examples: Sequence[Labelled]) -> Trial:
         """A candidate's answers on examples: rows in rounds as a run asks them, and whole runs one by one."""
         calls = self.calls_of(candidate, CandidateStack(self.calls.models))
@@ -151,16 +174,23 @@ class Evaluator:
                 answers[number] = self.run_example(text, example, calls)
                 asked += 1
         recorded = calls.models.recording.calls
-        timed = [self.seconds[key] for key in recorded if key in self.seconds]
+        by_small = {key: call for key, call in recorded.items() if asks_small(call, calls)}
+        own = {key: call for key, call in recorded.items() if key not in by_small}
         return Trial(
             tuple(answers[number] for number in range(len(examples))),
-            usage_of(recorded.values()),
-            len(recorded),
-            sum(timed) * len(recorded) / len(timed) if timed else None,
+            usage_of(own.values()),
+            len(own),
+            self.timed(own),
             asked,
             rechecked,
             lapsed,
+            Trial((), usage_of(by_small.values()), len(by_small), self.timed(by_small), 0) if by_small else None,
         )
+
+    def timed(self, calls: Collection[str]) -> float | None:
+        """What calls took one after the other, as far as any of them was timed."""
+        known = [self.seconds[key] for key in calls if key in self.seconds]
+        return sum(known) * len(calls) / len(known) if known else None
 
     def calls_of(self, candidate: Candidate, models: Stack) -> Calls[Stack]:
         """How a candidate asks: with its own rows a call and proxies, and no row's failure ending it."""

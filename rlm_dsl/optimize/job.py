@@ -24,9 +24,9 @@ from rlm_dsl.optimize.tuned import Tuned
 @dataclass(frozen=True, slots=True)
 class OptimizationJob:
     """`optimizers` are tried one after the other; `variants` lets models, rows a call, chunks and order change too;
-    `target` asks for cascades; `cost` is the unit that costs are counted in, where the user says one; `confirm` is
-    asked, and raises, where what is to come seems of no use; `load` makes a context of a path that a whole-run example
-    names; `notify` gets a line whenever there is news."""
+    `target` asks for cascades, by the model of the alias `small` where one is said; `cost` is the unit that costs are
+    counted in, where the user says one; `confirm` is asked, and raises, where what is to come seems of no use; `load`
+    makes a context of a path that a whole-run example names; `notify` gets a line whenever there is news."""
 
     source: Source
     contexts: Mapping[str, Context]
@@ -44,6 +44,7 @@ class OptimizationJob:
     demos: int = 16
     variants: bool = True
     target: Target | None = None
+    small: str | None = None
     pick: str = "best"
     cost: str | None = None
     notify: Callable[[str], None] = field(default=lambda line: None)

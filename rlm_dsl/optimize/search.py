@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from rlm_dsl.language.operators.core.registry import table_operators
+from rlm_dsl.models.small_model import SmallModel
 from rlm_dsl.optimize.bounds import FIRST, Bounds, require_seconds
 from rlm_dsl.optimize.candidate import Candidate
-from rlm_dsl.optimize.certify import Target, fit_cascade, split_in_halves
+from rlm_dsl.optimize.certify import RECHECK, Target, fit_cascade, fit_small_model, split_in_halves
 from rlm_dsl.optimize.cost import Cost, cost_in, per_thousand
 from rlm_dsl.optimize.evaluator import Evaluator, Trial
 from rlm_dsl.optimize.examples import Labelled, Splits
@@ -29,6 +30,14 @@ from rlm_dsl.optimize.program_changes.variants import variants_of
 from rlm_dsl.optimize.provable import require_provable_after
 from rlm_dsl.optimize.steps import Tunable
 from rlm_dsl.optimize.tuned import certificate_words
+
+
+def seconds_of_thousand(trial: Trial, examples: int) -> float | None:
+    """How long the calls of 1,000 rows or runs take one after the other; None where no call was timed."""
+    if trial.seconds is None:
+        return None
+    small = 0.0 if trial.small is None else (trial.small.seconds or 0.0) * 1000 / examples
+    return trial.seconds * per_thousand(trial, examples) + small
 
 
 class Search:
@@ -112,9 +121,9 @@ class Search:
         return Point(
             candidate.origin,
             sum(scores) / len(scores),
-            self.cost.of(trial) * thousand,
-            trial.requests * thousand,
-            None if trial.seconds is None else trial.seconds * thousand,
+            self.cost.of_thousand(trial, len(scores)),
+            trial.requests * thousand + (0 if trial.small is None else trial.small.requests * 1000 / len(scores)),
+            seconds_of_thousand(trial, len(scores)),
             scores=tuple(scores),
             lapsed=trial.lapsed,
         )
@@ -212,7 +221,11 @@ class Search:
                 {**dict(pairs), **{t: each[field] for t, each in labelled.get(name, {}).items()}}
                 for pairs, labelled in zip(split_in_halves(unlabelled), (learn, certify), strict=True)
             )
-            proxy = fit_cascade(learnt_from, certified_on, step.labels, target, self.job.seed)
+            proxy = (
+                fit_cascade(learnt_from, certified_on, step.labels, target, self.job.seed)
+                if self.job.small is None
+                else self.by_small_model(best, step, step.labels, certified_on, target)
+            )
             if proxy is None:
                 counts = f"{len(learnt_from)} and {len(certified_on)} answers"
                 self.note(f"{name}: no cascade can be certified for {target} from {counts}")
@@ -220,6 +233,22 @@ class Search:
             self.note(f"{name}: its proxy {certificate_words(proxy.certificate)}")
             found = best.with_arguments(step, f"{best.origin}, {name} in a cascade", proxy=proxy.digest)
             self.try_out(replace(found, proxies={**found.proxies, proxy.digest: proxy.as_json()}))
+
+    def by_small_model(
+        self,
+        best: Candidate,
+        step: Tunable,
+        labels: Sequence[str | bool],
+        certify: Mapping[str, str | bool],
+        target: Target,
+    ) -> SmallModel | None:
+        """The smaller model with thresholds certified on what the step's own model answers."""
+        assert self.job.small is not None
+        small = SmallModel(
+            tuple(labels), self.job.small, 1, False, (None,) * len(labels), "1", str(target.delta), RECHECK, {}
+        )
+        said = self.evaluator.said_by_small(best, step.name, small, sorted(certify))
+        return fit_small_model(small, said, certify, target)
 
     def answers(self, candidate: Candidate, examples: Sequence[Labelled]) -> dict[str, dict[str, Any]]:
         """The model's answers about labelled rows, by step and text."""

@@ -23,7 +23,7 @@ from rlm_dsl.language.edit.set_arguments import Setting, with_settings
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
-from rlm_dsl.models.proxy_model import proxies_of
+from rlm_dsl.models.proxies import proxies_of
 from rlm_dsl.models.settings import Settings
 
 if TYPE_CHECKING:

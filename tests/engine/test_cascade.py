@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.proxy_model import Proxy, proxies_of, tail
+from rlm_dsl.models.proxies import proxies_of
+from rlm_dsl.models.proxy_model import Proxy, tail
 from rlm_dsl.optimize.certify import Target, fit_cascade, train_proxy
 from rlm_dsl.optimize.statistics import most_errors
 from rlm_dsl.testing import serve

@@ -49,6 +49,11 @@ BUDGET = "calls=5000,tokens=10000000"
     help="Of dspy; several are tried one after the other.",
 )
 @click.option("--cascade", metavar="TARGET", help="Let a proxy decide where it is sure, such as 'accuracy>=0.95'.")
+@click.option(
+    "--small",
+    metavar="ALIAS",
+    help="The smaller model that decides in a cascade, named by --model ALIAS=NAME; else one made of answers.",
+)
 @click.option("--delta", default=0.05, show_default=True, help="How probable it may be that a target does not hold.")
 @click.option(
     "--pick", default="best", show_default=True, metavar="RULE", help="best, cheapest, knee, 'accuracy>=0.9'."
@@ -83,6 +88,7 @@ def command(
     metric: str,
     optimizers: tuple[str, ...],
     cascade: str | None,
+    small: str | None,
     delta: float,
     pick: str,
     cost: str | None,
@@ -140,6 +146,7 @@ def command(
             demos,
             not words_only,
             Target.read(cascade, delta) if cascade else None,
+            small,
             pick,
             cost,
             lambda line: note(safe(line)),

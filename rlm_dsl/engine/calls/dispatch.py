@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from rlm_dsl.engine.calls.by_probability import all_requests, ask_scored
-from rlm_dsl.engine.calls.cascade import ask_cascade, proxy_of
+from rlm_dsl.engine.calls.cascade import ask_cascade, proxy_of, round_of_small
 from rlm_dsl.engine.calls.failed_rows import RowsTooLong, failed_rows
 from rlm_dsl.engine.calls.options import Calls
 from rlm_dsl.engine.calls.packing import pack_for
@@ -39,7 +39,13 @@ def ask_rows(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], progr
         found = (
             ask_wave(round_, wave, calls, progress)
             if proxy is None
-            else ask_cascade(round_, wave, proxy, lambda some: ask_wave(round_, some, calls, progress))
+            else ask_cascade(
+                round_,
+                wave,
+                proxy,
+                lambda some: ask_wave(round_, some, calls, progress),
+                lambda small, some: ask_wave(round_of_small(round_, small, calls.models), some, calls, progress),
+            )
         )
         outcomes |= found.outcomes
         waved.append(found)

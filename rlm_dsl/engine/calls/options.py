@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.protocol import AUTO, ModelStack
-from rlm_dsl.models.proxy_model import Proxy, proxies_of
+from rlm_dsl.models.proxies import AnyProxy, proxies_of
 from rlm_dsl.models.settings import WINDOW, Settings
 
 Stack_co = TypeVar("Stack_co", bound=ModelStack, covariant=True)
@@ -33,7 +33,7 @@ class CallOptions:
     depth: int = DEEPEST
     max_failed: float = 1.0
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
-    proxies: Mapping[str, Proxy] = field(default_factory=dict)
+    proxies: Mapping[str, AnyProxy] = field(default_factory=dict)
     pack: int = AUTO
     together: Literal["", "packs", "lists"] = ""
     versions: Mapping[str, int] | None = None

@@ -142,16 +142,12 @@ def in_all_orders(round_: Round) -> list[Round]:
     orders = 1 if scoring is None else scoring.orders
     if scoring is None or orders == 1 or not model.labels:
         return [round_]
-    return [
-        round_ if number == 0 else in_other_words(round_, {**values, model.labels: reordered(values, model, number)})
-        for number in range(orders)
-    ]
+    others = (reordered(values[model.labels], scoring, number) for number in range(1, orders))
+    return [round_, *(in_other_words(round_, {**values, model.labels: labels}) for labels in others)]
 
 
-def reordered(values: Mapping[str, Any], model: ModelStep, number: int) -> Any:
+def reordered(labels: Any, scoring: Scoring, number: int) -> Any:
     """The labels in the order of that number; those with meanings keep them."""
-    labels, scoring = values[model.labels], model.scoring(values)
-    assert scoring is not None
     order = scoring.order(list(labels), number)
     return {label: labels[label] for label in order} if isinstance(labels, Mapping) else order
 
