@@ -1,0 +1,111 @@
+"""`review`: rows of a model step, looked at one by one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from rlm_dsl.cli.options import CONTEXT, FORCE, paths_alone
+from rlm_dsl.cli.output import note, safe, write
+
+
+@click.command("review")
+@click.argument("trace", type=click.Path())
+@click.argument("step", required=False)
+@CONTEXT
+@click.option("--rows", type=click.IntRange(1), help="Rows to be drawn in all. [default: 60]")
+@click.option("--by", default="simple", metavar="answer|COLUMN|doubt", help="Draw rows of each answer, value or doubt.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws other rows.")
+@click.option("--labels", type=click.Path(), help="Where labels are kept; else beside TRACE, NAME.labels.jsonl.")
+@click.option("--reviewer", default="", help="A name for these labels; else they name nobody.")
+@click.option("--overlap", type=click.IntRange(0), default=20, show_default=True, help="First rows that all see.")
+@click.option("--open", "seen", is_flag=True, help="Show the model's answer before; labels say so.")
+@click.option("--plan", is_flag=True, help="Say how many rows give which width, and end.")
+@click.option("--agreement", type=click.FloatRange(0, 1), help="For --plan: how often the model is right.")
+@click.option("--summary", is_flag=True, help="Say what reviewed rows tell so far, and end.")
+@click.option("--export", "out", type=click.Path(), help="Write the drawn rows with their labels, and end.")
+@click.option("--import", "into", type=click.Path(), help="Take in labels from a file, and end.")
+@click.option("--form", default="", metavar="csv|jsonl|label-studio|argilla", help="The form of that file.")
+@click.option("--json", "as_json", is_flag=True, help="Print plan or summary as JSON.")
+@FORCE
+def command(
+    trace: str,
+    step: str | None,
+    contexts: tuple[str, ...],
+    rows: int | None,
+    by: str,
+    seed: int,
+    labels: str | None,
+    reviewer: str,
+    overlap: int,
+    seen: bool,
+    plan: bool,
+    agreement: float | None,
+    summary: bool,
+    out: str | None,
+    into: str | None,
+    form: str,
+    as_json: bool,
+    force: bool,
+) -> int:
+    """Look at rows of a model step of TRACE, one by one, and say what is right. The rows are drawn with known
+    probabilities, so that what you say holds for all of them: numbers get intervals.
+
+    One key for each label; `?` cannot tell, `u` takes the last one back, `q` leaves. Each answer is kept at once.
+
+    Example: rlm-dsl review runs/tickets.trace topics --rows 60
+    """
+    from rlm_dsl.cli.reviewing.text import plan_text, summary_text
+    from rlm_dsl.cli.reviewing.terminal import review_rows, write_export
+    from rlm_dsl.review.labels.exchange import form_of
+    from rlm_dsl.review.session import ROWS, open_session
+
+    with open_session(
+        trace,
+        step or "",
+        contexts=paths_alone(contexts),
+        labels=labels,
+        by=by,
+        seed=seed,
+        rows=rows or ROWS,
+        reviewer=reviewer,
+        blind=not seen,
+        overlap=overlap,
+    ) as session:
+        if damaged := session.labels.note():
+            note(damaged)
+        if plan:
+            right, known, planned = session.plan(agreement)
+            told = {"agreement": right, "reviewed": known, "plan": [each.as_json() for each in planned]}
+            write(json.dumps(told, ensure_ascii=False) if as_json else safe(plan_text(session, right, known, planned)))
+            return 0
+        if out is not None:
+            write_export(session, Path(out), form_of(Path(out), form), force)
+            return 0
+        if into is not None:
+            kept, problems = session.take_in(read_text(into), form_of(Path(into), form))
+            for problem in problems:
+                note(problem)
+            write(f"{kept:,} labels kept in {safe(str(session.path))}")
+            return 1 if problems else 0
+        if not summary:
+            review_rows(session, sys.stdin)
+        numbers, reviews = session.corrected(), session.reviews()
+        if as_json:
+            found = {"numbers": [n.as_json() for n in numbers], "steps": [r.as_json() for r in reviews]}
+            write(json.dumps(found, ensure_ascii=False))
+        else:
+            write(safe(summary_text(session, numbers, reviews)))
+        return 0
+
+
+def read_text(path: str) -> str:
+    from rlm_dsl.common.diagnostics import UserError
+
+    try:
+        return Path(path).read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as failure:
+        raise UserError(f"{path} cannot be read: {failure}", "labels are UTF-8 text") from None

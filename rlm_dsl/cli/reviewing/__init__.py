@@ -1,0 +1,1 @@
+"""`review` in a terminal: what is shown, and what keys mean."""

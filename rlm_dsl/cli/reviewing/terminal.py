@@ -1,0 +1,97 @@
+"""Reviewing in a terminal: a row is shown, a key is pressed, the answer is kept, the next row is shown.
+
+In: a session, a stream of keys or lines. Out: labels in the session's file. Law: nothing that a row holds steers the
+terminal; what ends the command, at whatever time, loses no answer that was given.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from rlm_dsl.cli.output import safe, tell, write
+from rlm_dsl.cli.reviewing.text import answered_text, item_text, keys_of
+from rlm_dsl.common.atomic_write import write_file
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.own_files import require_own
+from rlm_dsl.review.labels.exchange import CANNOT_TELL
+from rlm_dsl.review.session import Item, Session
+
+EXPORTS = {"csv": (b"question,reviewer,when",), "jsonl": (b'"question": ',), "label-studio": (b"rlm_question",)}
+LEAVE, UNDO, UNKNOWN = ("q", "u", "?")
+
+
+def review_rows(session: Session, keys: TextIO) -> None:
+    """Row after row, until all are answered, the reviewer leaves, or the keys end."""
+    while (item := session.next()) is not None:
+        tell(safe(item_text(session, item)))
+        try:
+            if not one_row(session, item, keys):
+                return
+        except (KeyboardInterrupt, click.Abort):
+            tell("")
+            return
+
+
+def one_row(session: Session, item: Item, keys: TextIO) -> bool:
+    """Ask about a row until it is answered; False where the reviewer leaves."""
+    while True:
+        said = pressed(session, keys)
+        if said is None or said == LEAVE:
+            return False
+        if said == UNDO:
+            taken = session.undo()
+            tell("nothing to take back" if taken is None else "taken back: it comes again")
+            return True
+        try:
+            told = session.cannot_tell(item) if said == UNKNOWN else session.answer(item, meant(session, said))
+        except UserError as problem:
+            tell(safe("; ".join(filter(None, (problem.message, problem.hint)))))
+            continue
+        tell(safe(answered_text(session, told)))
+        return True
+
+
+def pressed(session: Session, keys: TextIO) -> str | None:
+    """What was typed: one key at a terminal where a key says all, else a line; None at the end."""
+    if keys.isatty() and session.step.labels is not None and len(keys_of(session.step.labels)) <= 9:
+        key = click.getchar()
+        return LEAVE if key in ("\x03", "\x04", "\x1b") else key
+    line = keys.readline()
+    return line.strip() if line.endswith("\n") or line else None
+
+
+def meant(session: Session, said: str) -> Any:
+    """The answer that a key or line means."""
+    labels = session.step.labels
+    if labels is None:
+        return fields_said(session, said)
+    by_key = keys_of(labels)
+    if said in by_key:
+        return by_key[said]
+    begun = [label for label in labels if isinstance(label, str) and said and label.startswith(said)]
+    return begun[0] if len(begun) == 1 else said
+
+
+def fields_said(session: Session, said: str) -> Any:
+    """An answer that is no label: JSON, or the one field's text."""
+    import json
+
+    try:
+        value = json.loads(said)
+    except ValueError:
+        value = said
+    return value if isinstance(value, dict) or len(session.step.fields()) == 1 else {session.step.fields()[0]: value}
+
+
+def write_export(session: Session, path: Path, form: str, force: bool) -> None:
+    """The drawn rows in a file; never over one that is none of these."""
+    require_own(path, EXPORTS.get(form, (b"rlm_question",)), force)
+    text = session.export(form)
+    try:
+        write_file(path, text)
+    except OSError as failure:
+        raise UserError(f"{path} cannot be written: {failure.strerror}") from None
+    write(f"{session.progress.rows:,} rows in {safe(str(path))}; a row that nobody can tell is `{CANNOT_TELL}`")

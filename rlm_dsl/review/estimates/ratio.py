@@ -1,0 +1,216 @@
+"""Ratios of two totals over the same rows: shares, averages over kept rows, precision and recall.
+
+In: strata of the upper and of the lower number, row by row the same. Out: an estimate with its interval. Law: a ratio
+is in the interval where the upper number less that ratio times the lower one may be nothing (Fieller, 1954); the limits
+of that total are those of `estimate_total`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from rlm_dsl.review.estimates.estimate import Estimate, Part, unknown
+from rlm_dsl.review.estimates.limits import LEVEL
+from rlm_dsl.review.estimates.stratum import Stratum
+from rlm_dsl.review.estimates.total import errors, errors_of, estimate_total, is_count
+
+HALVINGS = 22
+
+
+def estimate_ratio(
+    upper: Sequence[Stratum], lower: Sequence[Stratum], level: float = LEVEL, together: bool = False
+) -> Estimate:
+    """The upper total by the lower one. The lower one is positive: a count, or a sum of what is not negative. Where
+    they go `together`, as in a mean over kept rows, a row adds to both or to neither."""
+    above, below = (float(sum(s.model.sum() for s in strata)) for strata in (upper, lower))
+    rows, reviewed = sum(s.size for s in upper), sum(s.told for s in upper)
+    model = above / below if below else None
+    whole = estimate_total(lower, level)
+    if not whole.known or whole.value is None or whole.low is None:
+        return unknown(model, whole.why, reviewed, rows)
+    if whole.low <= 0:
+        return unknown(model, "by the reviewed rows it may be of no row at all", reviewed, rows)
+    if whole.low == whole.high:  # a share of something that no answer changes
+        return scaled(estimate_total(upper, level), 1 / whole.value)
+    value = ratio(upper, lower)
+    if value is None:
+        return unknown(model, "no reviewed row tells it", reviewed, rows)
+
+    def rest(at: float) -> Estimate:
+        return estimate_total([u.less(b, at, together) for u, b in zip(upper, lower, strict=True)], level)
+
+    first = rest(value)
+    if not first.known:
+        return unknown(model, first.why, reviewed, rows)
+    least, most = ends(upper, lower)
+    low = edge(lambda at: may_be(rest(at), "low"), value, least)
+    high = edge(lambda at: may_be(rest(at), "high"), value, most)
+    method = f"{first.method}; the ratio by Fieller's inversion"
+    return Estimate(model, value, low, high, reviewed, rows, level, method, first.notes)
+
+
+def may_be(rest: Estimate, side: str) -> bool:
+    """Whether the rest may be nothing, seen from the side that the ratio leaves."""
+    if rest.low is None or rest.high is None:
+        return True
+    return rest.low <= 0 if side == "low" else rest.high >= 0
+
+
+def edge(holds: Callable[[float], bool], inside: float, outside: float) -> float:
+    """The last point from the inside outwards that may be: found by halving."""
+    if not np.isfinite(outside):
+        reach = max(1.0, abs(inside)) * (1 if outside > 0 else -1)
+        for _ in range(60):
+            if not holds(inside + reach):
+                break
+            reach *= 2
+        outside = inside + reach
+    if holds(outside):
+        return outside
+    for _ in range(HALVINGS):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if holds(middle) else (inside, middle)
+    return outside
+
+
+def ends(upper: Sequence[Stratum], lower: Sequence[Stratum]) -> tuple[float, float]:
+    """The least and greatest that any row's own ratio may be, between which every ratio of totals lies."""
+    least, most = np.inf, -np.inf
+    for above, below in zip(upper, lower, strict=True):
+        if (below.most <= 0).all():
+            continue
+        if not ((above.least == 0) | (below.most > 0)).all() or not np.isin(below.most, (0, 1)).all():
+            return -np.inf, np.inf
+        held = below.most > 0
+        least, most = min(least, above.least[held].min()), max(most, above.most[held].max())
+    return float(least), float(most)
+
+
+def ratio(upper: Sequence[Stratum], lower: Sequence[Stratum]) -> float | None:
+    """The corrected ratio: of the corrected totals."""
+    top, bottom = estimate_total(upper), estimate_total(lower)
+    if top.value is None or bottom.value is None or not bottom.value:
+        return None
+    return top.value / bottom.value
+
+
+def scaled(estimate: Estimate, by: float) -> Estimate:
+    """An estimate in other units."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        model = None if estimate.model is None else estimate.model * by
+        return unknown(model, estimate.why, estimate.reviewed, estimate.rows)
+    return Estimate(
+        None if estimate.model is None else estimate.model * by,
+        estimate.value * by,
+        min(estimate.low * by, estimate.high * by),
+        max(estimate.low * by, estimate.high * by),
+        estimate.reviewed,
+        estimate.rows,
+        estimate.level,
+        estimate.method,
+        estimate.notes,
+    )
+
+
+def estimate_precision(strata: Sequence[Stratum], level: float = LEVEL) -> Estimate:
+    """Of the rows that the model takes, the share that people take too."""
+    return kept_well(strata, level, precision_of)
+
+
+def estimate_recall(strata: Sequence[Stratum], level: float = LEVEL) -> Estimate:
+    """Of the rows that people take, the share that the model takes: what it missed is told by the rows that it left
+    out, of which some must have been drawn."""
+    return kept_well(strata, level, recall_of)
+
+
+Right = tuple[float, float, float, float]
+"""Rows taken rightly with limits, and all that were taken."""
+
+
+def kept_well(
+    strata: Sequence[Stratum], level: float, told: Callable[[Sequence[Stratum], float], Part | None]
+) -> Estimate:
+    rows, reviewed = sum(s.size for s in strata), sum(s.told for s in strata)
+    if not all(map(is_count, strata)):
+        return unknown(None, "rows are not simply taken or left out", reviewed, rows)
+    if not reviewed:
+        return unknown(None, "no row of its own was reviewed", 0, rows)
+    untold = sum(len(s.reviewed) - s.told for s in strata)
+    known = [stratum.answered() for stratum in strata]
+    value = told(known, level)
+    if value is None:
+        return unknown(None, "by the reviewed rows there may be no such row", reviewed, rows)
+    found, low, high = value
+    if untold:
+        for bound in ("least", "most"):
+            other = [stratum.filled(bound) for stratum in strata]
+            more = told(other, level)
+            low, high = (0.0, 1.0) if more is None else (min(low, more[1]), max(high, more[2]))
+    notes = (f"{untold} could not be told: they count as either",) if untold else ()
+    method = "exact limits, their ratio by MOVER"
+    return Estimate(None, found, low, high, reviewed, rows, level, method, notes)
+
+
+def right_of(strata: Sequence[Stratum], level: float) -> Right:
+    cells = errors_of(strata, 1.0)
+    taken = sum(size for size, *_ in cells)
+    value, low, high = errors(cells, alike(strata), level)
+    unseen = sum(size for size, drawn, _ in cells if not drawn)
+    return taken - value, max(0.0, taken - high - unseen), taken - low, taken
+
+
+def missed_of(strata: Sequence[Stratum], level: float) -> Part:
+    cells = errors_of(strata, 0.0)
+    value, low, high = errors(cells, alike(strata), level)
+    return value, low, high + sum(size for size, drawn, _ in cells if not drawn)
+
+
+def alike(strata: Sequence[Stratum]) -> bool:
+    fractions = [len(s.reviewed) / s.size for s in strata if s.size]
+    return not fractions or max(fractions) - min(fractions) < 1e-9
+
+
+def precision_of(strata: Sequence[Stratum], level: float) -> Part | None:
+    right, low, high, taken = right_of(strata, level)
+    return None if not taken else (right / taken, low / taken, high / taken)
+
+
+FEW = 100
+"""Reviewed rows on either side up to which a recall has the limits of both kinds of error at once."""
+
+
+def recall_of(strata: Sequence[Stratum], level: float) -> Part | None:
+    """Right by right and missed, by the limits of missed to right (MOVER for a ratio; Donner and Zou, 2012); of few
+    rows, by the ends of both."""
+    drawn = min(sum(count for _, count, _ in errors_of(strata, side)) for side in (0.0, 1.0))
+    right, missed = right_of(strata, level)[:3], missed_of(strata, level)
+    if right[0] + missed[0] <= 0 or right[2] <= 0:
+        return None
+    value = right[0] / (right[0] + missed[0])
+    low, high = odds(missed, right) if drawn >= FEW else corners(missed, right)
+    return value, min(value, 1 / (1 + high)), max(value, 1 / (1 + low))
+
+
+def corners(above: Part, below: Part) -> tuple[float, float]:
+    """The least and the greatest ratio that the limits of both allow."""
+    return above[1] / below[2], above[2] / below[1] if below[1] > 0 else np.inf
+
+
+def odds(above: Part, below: Part) -> tuple[float, float]:
+    """Limits of a ratio of two independent parts, neither negative."""
+    a, la, ua = above
+    b, lb, ub = below
+    product = a * b
+    under = ub * (2 * b - ub)
+    over = lb * (2 * b - lb)
+    low_root = product**2 - la * (2 * a - la) * under
+    high_root = product**2 - ua * (2 * a - ua) * over
+    low = la / ub if ub else 0.0
+    if under != 0 and low_root >= 0:
+        low = max(low, (product - low_root**0.5) / under)
+    high = ua / lb if lb > 0 else np.inf
+    if over > 0 and high_root >= 0:
+        high = min(high, (product + high_root**0.5) / over)
+    return max(0.0, low), float(high)

@@ -1,0 +1,261 @@
+"""A trace opened for review: its model steps with their rows, what each showed, and what the model said.
+
+In: a sealed trace, where its data lies. Out: `OpenedRun`, an engine with the run's tables, and its steps. Law: no model
+is asked: the program is run once more on the recorded answers; what is shown is without the recorder's secrets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
+from rlm_dsl.common.hashing import identity, tagged, without_floats
+from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.options import CallOptions
+from rlm_dsl.engine.calls.round import Round, model_step, prepare_round, shown_rows
+from rlm_dsl.engine.calls.sub_runs import replayed_calls
+from rlm_dsl.engine.execution import checked_program
+from rlm_dsl.engine.garbage_collection import collected_seldom
+from rlm_dsl.engine.progress import NoProgress
+from rlm_dsl.engine.redaction import recorded_redaction
+from rlm_dsl.engine.run_trace import recorded_calls, recorded_settings
+from rlm_dsl.engine.runner import Runner, ignore_event
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.engine.warehouse.origins import row_places
+from rlm_dsl.language.operators.core.registry import recorded_versions
+from rlm_dsl.language.operators.core.relation import ORD
+from rlm_dsl.language.sql import bound, name, names, sql
+from rlm_dsl.language.types import BOOL, Enum, Record
+from rlm_dsl.models.recorded import Recorded
+from rlm_dsl.plan.build import build
+from rlm_dsl.plan.stages import ModelStage, Plan
+from rlm_dsl.replay.sources import load_context, require_names
+from rlm_dsl.replay.verify import differences
+from rlm_dsl.trace.reader import Trace
+from rlm_dsl.trace.secrets import Redaction
+
+Answer = Mapping[str, Any]
+
+NOT_ASKED = frozenset(("using", "on_error", "pack", "examples", "proxy", "on", "into", "top", "how", "depth", "by"))
+"""Arguments of a model step that are no part of its question: whom it asks, what it shows, what becomes of it."""
+
+
+@dataclass(frozen=True)
+class ReviewedStep:
+    """A step that asks a model about rows one by one. `question` is the digest of what is asked, `words` that for
+    people; `keys` are the rows that showed something, in their order, `texts` what they showed, `digests` of these;
+    `answers` what the model said, None where it gave no valid answer."""
+
+    name: str
+    operator: str
+    question: str
+    words: str
+    result: Record
+    keys: tuple[int, ...]
+    texts: tuple[str, ...]
+    digests: tuple[str, ...]
+    answers: tuple[Answer | None, ...]
+    stage: ModelStage = field(repr=False)
+    complete: bool = True
+    """Whether every row was asked about."""
+    explores: bool = False
+
+    @property
+    def labels(self) -> list[str | bool] | None:
+        """The closed set of its answers, if its one field is an enum or a truth value."""
+        type_ = self.result.fields[0].type
+        if len(self.result.fields) > 1:
+            return None
+        return [True, False] if type_ == BOOL else list(type_.values) if isinstance(type_, Enum) else None
+
+    def fields(self) -> list[str]:
+        return [each.name for each in self.result.fields]
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A round as it was asked again."""
+
+    round: Round
+    rows: list[tuple[int, str]]
+    answers: dict[int, Answer | None]
+    complete: bool
+
+
+@dataclass(slots=True)
+class _Runner(Runner):
+    """Keeps what each round asked, and what it came to."""
+
+    kept: dict[str, _Kept] = field(default_factory=dict)
+
+    def ask(self, stage: ModelStage) -> None:
+        Runner.ask(self, stage)
+        if stage.tree:
+            return
+        values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
+        round_ = prepare_round(stage, self.settings(values["using"]), values, self.calls.options)
+        outcomes = self.rounds[stage.step.identity].outcomes
+        shown = shown_rows(stage, self.warehouse.rows(stage.rows))
+        rows = [(row.key, row.texts[0]) for row in shown if row.texts]
+        answers: dict[int, Answer | None] = {
+            key: outcome.value if outcome is not None and outcome.status == "ok" else None
+            for key, outcome in outcomes.items()
+        }
+        self.kept[stage.step.identity] = _Kept(round_, rows, answers, all(key in answers for key, _ in rows))
+
+
+@dataclass
+class OpenedRun:
+    """A run's tables and its model steps, by name; `skipped` says why others cannot be reviewed."""
+
+    trace: Trace
+    plan: Plan
+    warehouse: Warehouse
+    contexts: Mapping[str, Context]
+    steps: Mapping[str, ReviewedStep]
+    skipped: Mapping[str, str]
+    redact: Redaction
+
+    def step(self, wanted: str = "") -> ReviewedStep:
+        """The step that is named, or the only one. Raises UserError."""
+        if not self.steps:
+            why = "; ".join(f"{step}: {reason}" for step, reason in self.skipped.items())
+            raise UserError("the trace has no step to review", why or "no step of its program asks a model")
+        if not wanted and len(self.steps) == 1:
+            return next(iter(self.steps.values()))
+        names = list(self.steps)
+        if not wanted:
+            raise UserError("which step is to be reviewed?", f"name one of: {', '.join(names)}")
+        if wanted in self.skipped:
+            raise UserError(f"`{wanted}` cannot be reviewed row by row", self.skipped[wanted])
+        if wanted not in self.steps:
+            raise UserError(f"the trace has no model step `{wanted}`", *did_you_mean(wanted, names, what="steps")[:1])
+        return self.steps[wanted]
+
+    def columns(self, step: ReviewedStep, keys: Sequence[int] | None = None) -> tuple[list[str], dict[int, list[Any]]]:
+        """The columns of a step's rows, all or some, by key."""
+        relation = step.stage.input
+        every = relation.type.names
+        query = sql("SELECT {c} FROM {t}", c=names((ORD, *every)), t=relation.sql)
+        if keys is not None:
+            wanted = bound(sorted(keys), "keys")
+            query = sql("{q} WHERE {o} IN (SELECT unnest({w}::BIGINT[]))", q=query, o=name(ORD), w=wanted)
+        return list(every), {row[0]: list(row[1:]) for row in self.warehouse.rows(query)}
+
+    def values(self, step: ReviewedStep, column: str) -> list[Any]:
+        """One column of every row of a step, in the order of its keys."""
+        relation = step.stage.input
+        if column not in relation.type.names:
+            known = list(relation.type.names)
+            raise UserError(
+                f"rows of `{step.name}` have no column `{column}`", *did_you_mean(column, known, what="columns")[:1]
+            )
+        query = sql("SELECT {o}, {c} FROM {t}", o=name(ORD), c=name(column), t=relation.sql)
+        held = dict(self.warehouse.rows(query))
+        return [held[key] for key in step.keys]
+
+    def contents(self, step: ReviewedStep) -> list[str]:
+        """A digest of all that each row holds, by which rows that show the same are put in order."""
+        _, held = self.columns(step)
+        return [content_digest(held[key]) for key in step.keys]
+
+    def places(self, step: ReviewedStep, keys: Sequence[int]) -> dict[int, str]:
+        """Where rows stand in their sources: context and line."""
+        return row_places(self.warehouse, step.stage.input, list(keys))
+
+
+def content_digest(values: Sequence[Any]) -> str:
+    told = json.dumps([json_ready(value) for value in values], ensure_ascii=False, default=str)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def row_digest(text: str) -> str:
+    """The digest of what a row shows: by it labels are found again, wherever the row stands."""
+    return tagged("review-row-v1", text.encode("utf-8", "surrogatepass"))
+
+
+def question_digest(operator: str, values: Mapping[str, Any], result: Record) -> str:
+    """The digest of what a step asks: the same in next month's run, and in a program that changed elsewhere."""
+    asked = {key: value for key, value in values.items() if key not in NOT_ASKED}
+    told = {key: json.dumps(json_ready(value), ensure_ascii=False, default=str) for key, value in asked.items()}
+    return identity("review-question-v1", without_floats([operator, told, str(result)]))
+
+
+@contextmanager
+def open_run(trace: Trace, given: Mapping[str, str | Context]) -> Iterator[OpenedRun]:
+    """A run to be reviewed. Raises UserError where its data is not there or not as it was, or an answer is missing."""
+    header = trace.header
+    require_names(given, (str(context["name"]) for context in header["contexts"]))
+    with collected_seldom():
+        contexts = {c["name"]: load_context(c, given, trace.folder) for c in header["contexts"]}
+        for recorded in header["contexts"]:
+            if changes := differences(recorded, contexts[recorded["name"]]):
+                told = f"{changes[0].message}: what the run asked about is no longer there"
+                raise UserError(told, f"say where the data lies: --context {recorded['name']}=PATH")
+        redaction, _, _ = recorded_redaction(header, contexts)
+        with Warehouse(contexts=contexts.values()) as warehouse:
+            yield run_again(trace, contexts, warehouse, redaction)
+
+
+def run_again(trace: Trace, contexts: Mapping[str, Context], warehouse: Warehouse, redaction: Redaction) -> OpenedRun:
+    """The program once more on its recorded answers, in a warehouse that keeps its tables."""
+    header, source = trace.header, Source("program.rlm", trace.program)
+    answers = recorded_calls(trace)
+    options = CallOptions.recorded(header, redaction.redact)
+    calls = replayed_calls(recorded_settings(trace), Recorded(answers.answer, answers.packs), options)
+    try:
+        program = checked_program(source, contexts, header.get("params", {}), recorded_versions(header))
+    except ProgramError as failure:
+        raise UserError(f"{trace.name}: its program does not check: {failure}", "see: rlm-dsl verify") from None
+    plan = build(program.statements, warehouse.contexts, {})
+    runner = _Runner(warehouse, calls, NoProgress(), ignore_event, digests=False)
+    runner.run(plan)
+    steps: dict[str, ReviewedStep] = {}
+    skipped: dict[str, str] = {}
+    for stage in plan.stages:
+        if not isinstance(stage, ModelStage):
+            continue
+        kept = runner.kept.get(stage.step.identity)
+        if kept is None:
+            skipped[stage.step_name] = "it makes one answer of many rows"
+            continue
+        steps[stage.step_name] = reviewed_step(stage, kept)
+    return OpenedRun(trace, plan, warehouse, contexts, steps, skipped, redaction)
+
+
+def reviewed_step(stage: ModelStage, kept: _Kept) -> ReviewedStep:
+    known: dict[str, str] = {}
+    rows = [(key, kept.round.redact(text)) for key, text in kept.rows if key in kept.answers]
+    for _, text in rows:
+        if text not in known:
+            known[text] = row_digest(text)
+    result = kept.round.result
+    return ReviewedStep(
+        stage.step_name,
+        stage.step.operator,
+        question_digest(stage.step.operator, kept.round.values, result),
+        question_words(kept.round),
+        result,
+        tuple(key for key, _ in rows),
+        tuple(text for _, text in rows),
+        tuple(known[text] for _, text in rows),
+        tuple(kept.answers[key] for key, _ in rows),
+        stage,
+        kept.complete,
+        model_step(stage).explores,
+    )
+
+
+def question_words(round_: Round) -> str:
+    """What a person is asked: the words of the program, without what is told to models alone."""
+    for argument in ("guide", "criterion", "instruction", "question"):
+        if isinstance(words := round_.values.get(argument), str):
+            return words
+    return round_.head.content

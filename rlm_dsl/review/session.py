@@ -1,0 +1,363 @@
+"""A session of reviewing: row after row, each shown with what stands around it, answered, kept, taken back.
+
+In: a trace, a step, how rows are drawn. Out: `Session`. Law: an answer is on the disk before the next row is shown, so
+that leaving, by whatever, and coming back loses nothing; what the model said is told after the answer, unless it is
+asked for before, and then the label says so.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.json_ready import json_ready, json_text
+from rlm_dsl.context.context import Context
+from rlm_dsl.language.answer_schema import NotOfType, read_answer
+from rlm_dsl.language.types import BOOL
+from rlm_dsl.review.corrected import Corrected, StepReview, corrected, reviews_of
+from rlm_dsl.review.design import Design, Draw
+from rlm_dsl.review.labels.exchange import Exchanged, form_of, taken_in, written
+from rlm_dsl.review.labels.file import Labels, add_labels, labels_beside, read_labels, undo_label
+from rlm_dsl.review.labels.label import Label, drawn_by
+from rlm_dsl.review.opened import Answer, OpenedRun, ReviewedStep, open_run, row_digest
+from rlm_dsl.review.planning import ASSUMED, COUNTS, Planned, plan_rows
+from rlm_dsl.review.sampled import draw_rows, sampled
+from rlm_dsl.trace.reader import open_trace
+
+ROWS = 60
+OVERLAP = 20
+"""Rows at the beginning of a draw that every reviewer sees."""
+PILOT = 20
+"""Reviewed rows from which on a plan goes by them."""
+NEIGHBOUR = 200
+"""Characters of the rows before and after that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row to be answered: its number in the draw, from 1, what it shows, its other columns, the rows beside it, and
+    where it stands. `model` is what the model said, None while that is not to be seen."""
+
+    number: int
+    row: int
+    text: str
+    columns: Mapping[str, Any]
+    before: str
+    after: str
+    place: str
+    question: str
+    labels: tuple[str | bool, ...] | None
+    fields: Mapping[str, str]
+    model: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of an answer: the label that was kept, what the model had said, and whether it said the same; None
+    where it cannot be told."""
+
+    label: Label
+    model: Answer | None
+    same: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the rows of a draw are reviewed, by this reviewer; `asked` counts what is still to be asked."""
+
+    done: int
+    rows: int
+    asked: int
+
+    def as_json(self) -> dict[str, int]:
+        return {"done": self.done, "rows": self.rows, "left": self.asked}
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Session:
+    """Owns an opened run while its rows are reviewed. Use it in a `with`, or close it."""
+
+    def __init__(
+        self,
+        run: OpenedRun,
+        step: ReviewedStep,
+        labels: Path,
+        design: Design,
+        rows: int = ROWS,
+        reviewer: str = "",
+        blind: bool = True,
+        overlap: int = OVERLAP,
+        clock: Callable[[], str] = now,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        self.run, self.step, self.path, self.design = run, step, labels, design
+        self.rows, self.reviewer, self.blind, self.overlap = rows, reviewer, blind, overlap
+        self.clock, self.new_id = clock, new_id
+        self.closing = ExitStack()
+        self.draw: Draw = draw_rows(run, step, design)
+        self.order = self.draw.first(rows)
+        self.sizes = self.draw.sizes(rows)
+        self.rank = {row: (number, stratum) for number, (stratum, row) in enumerate(self.order, 1)}
+        self.labels = read_labels(labels)
+        self.mine = {label.row: label for label in self.own()}
+        self.passed: set[int] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.closing.close()
+
+    def own(self) -> list[Label]:
+        """This reviewer's labels of the step, the oldest first."""
+        held = (label for label in self.labels.of_question(self.step.question) if label.reviewer == self.reviewer)
+        return list(held)
+
+    def refresh(self) -> None:
+        """Take in what others wrote meanwhile."""
+        self.labels = read_labels(self.path)
+        self.mine = {label.row: label for label in self.own()}
+
+    @property
+    def progress(self) -> Progress:
+        open_rows = self.open_rows()
+        return Progress(len(self.order) - len(open_rows), len(self.order), len(open_rows))
+
+    def open_rows(self) -> list[int]:
+        """The rows that this reviewer is still to see: those that everyone sees, and of the rest those that nobody
+        reviewed."""
+        told = {label.row for label in self.labels.of_question(self.step.question)}
+        found = []
+        seen: set[str] = set()
+        for number, (_, row) in enumerate(self.order, 1):
+            digest = self.step.digests[row]
+            known = self.mine if number <= self.overlap else told
+            if digest not in known and digest not in self.mine and digest not in seen:
+                found.append(row)
+                seen.add(digest)
+        return found
+
+    def next(self) -> Item | None:
+        """The next row to answer; None where all are."""
+        rows = self.open_rows()
+        return self.item(rows[0]) if rows else None
+
+    def item(self, row: int) -> Item:
+        """A row as it is shown, by its place in the step's rows."""
+        step, redact = self.step, self.run.redact
+        key = step.keys[row]
+        names, held = self.run.columns(step, [key])
+        shown = set(step.stage.shown)
+        columns = {
+            name: redact.redact_json(json_ready(value))
+            for name, value in zip(names, held[key], strict=True)
+            if name not in shown or len(shown) > 1
+        }
+        number = self.rank[row][0] if row in self.rank else 0
+        return Item(
+            number,
+            row,
+            step.texts[row],
+            columns,
+            self.beside(row - 1),
+            self.beside(row + 1),
+            self.run.places(step, [key]).get(key, ""),
+            step.words,
+            None if step.labels is None else tuple(step.labels),
+            {field.name: str(field.type) for field in step.result.fields},
+            None if self.blind else step.answers[row],
+        )
+
+    def beside(self, row: int) -> str:
+        return self.step.texts[row][:NEIGHBOUR] if 0 <= row < len(self.step.texts) else ""
+
+    def answer(self, item: Item, said: Any) -> Answered:
+        """Keep an answer: a label, a truth value, or the fields of an answer by name. Raises UserError for what is no
+        answer of the step."""
+        return self.keep(item, read_said(self.step, said))
+
+    def cannot_tell(self, item: Item) -> Answered:
+        return self.keep(item, None)
+
+    def keep(self, item: Item, answer: Answer | None) -> Answered:
+        label = self.label(item.row, answer, place=item.place)
+        add_labels(self.path, [label])
+        self.refresh()
+        model = self.step.answers[item.row]
+        return Answered(label, model, None if answer is None else answer == model)
+
+    def label(self, row: int, answer: Answer | None, **more: Any) -> Label:
+        number, stratum = self.rank.get(row, (0, ""))
+        size = len(self.draw.strata.get(stratum, ()))
+        drawn = {
+            **self.design.as_json(),
+            "stratum": stratum,
+            "rows": size,
+            "drawn": self.sizes.get(stratum, 0),
+            "probability": round(self.sizes.get(stratum, 0) / size, 9) if size else 0.0,
+        }
+        return Label(
+            self.new_id(),
+            self.step.name,
+            self.step.question,
+            self.step.digests[row],
+            self.step.texts[row],
+            answer,
+            self.clock(),
+            self.blind,
+            self.reviewer,
+            draw=drawn if number else {},
+            model=self.step.answers[row],
+            **more,
+        )
+
+    def undo(self) -> Label | None:
+        """Take this reviewer's last label of the step back; None where there is none."""
+        self.refresh()
+        own = self.own()
+        if not own:
+            return None
+        undo_label(self.path, own[-1], self.clock())
+        self.refresh()
+        return own[-1]
+
+    def corrected(self) -> list[Corrected]:
+        """Every number of the answer that rests on a model step, as reviews have it now."""
+        return corrected(self.run, self.labels)
+
+    def reviews(self) -> list[StepReview]:
+        return reviews_of(self.run, self.labels)
+
+    def plan(self, right: float | None = None, counts: tuple[int, ...] = COUNTS) -> tuple[float, bool, list[Planned]]:
+        """How often the model is taken to be right, whether reviewed rows say so, and the widths to be expected."""
+        pilot = sampled(self.run, self.step, self.labels)
+        known = None
+        if right is None and pilot is not None and len(pilot.rows) >= PILOT:
+            own = next(each for each in self.reviews() if each.step == self.step.name)
+            known = own.agreement.value
+        used = right if right is not None else known if known is not None else ASSUMED
+        return used, right is None and known is not None, plan_rows(self.step, self.draw, used, counts)
+
+    def export(self, form: str, *, every: bool = False) -> str:
+        """The drawn rows in a form, with what was said of them; with `every` all labels of the step."""
+        held = self.labels.of_question(self.step.question)
+        rows: list[Exchanged] = []
+        done = set()
+        for label in held:
+            if every or drawn_by(label, self.design.by, self.design.seed):
+                done.add(label.row)
+                rows.append(exchanged(label))
+        for _, row in self.order:
+            if self.step.digests[row] not in done:
+                done.add(self.step.digests[row])
+                digest, text, model = self.step.digests[row], self.step.texts[row], self.step.answers[row]
+                hidden = None if self.blind else model
+                rows.append(Exchanged(digest, text, None, False, hidden, self.step.question))
+        return written(rows, form, self.step.fields())
+
+    def take_in(self, text: str, form: str) -> tuple[int, list[str]]:
+        """Labels of another tool: how many were kept, and what is wrong with the others."""
+        by_digest = {digest: row for row, digest in reversed([*enumerate(self.step.digests)])}
+        kept, problems = [], []
+        for at, given in taken_in(text, form, self.step.fields()):
+            if given.question and given.question != self.step.question:
+                problems.append(f"{at}: it answers another question than `{self.step.name}` asks")
+                continue
+            row = by_digest.get(given.row) if given.row else by_digest.get(row_digest(given.text))
+            if row is None:
+                problems.append(f"{at}: no row of `{self.step.name}` shows this")
+                continue
+            try:
+                answer = None if given.answer is None else read_said(self.step, given.answer)
+            except UserError as problem:
+                problems.append(f"{at}: {problem.message}")
+                continue
+            label = self.label(row, answer, reason="" if row in self.rank else "brought in")
+            label = replace(label, reviewer=given.reviewer or self.reviewer, when=given.when or label.when)
+            kept.append(replace(label, blind=self.blind))
+        if kept:
+            add_labels(self.path, kept)
+            self.refresh()
+        return len(kept), problems
+
+
+def exchanged(label: Label) -> Exchanged:
+    return Exchanged(label.row, label.text, label.answer, True, label.model, label.question, label.reviewer, label.when)
+
+
+def read_said(step: ReviewedStep, said: Any) -> Answer:
+    """What a person said as the step's answer: `yes` and `no` for truth values, a label in any case. Raises
+    UserError."""
+    fields = step.result.fields
+    given = dict(said) if isinstance(said, Mapping) else {fields[0].name: said}
+    if unknown := next((name for name in given if name not in step.fields()), None):
+        raise UserError(
+            f"the answer has no field `{unknown}`", *did_you_mean(str(unknown), step.fields(), what="fields")[:1]
+        )
+    for field in fields:
+        value = given.get(field.name)
+        if field.type == BOOL and isinstance(value, str):
+            spelled = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
+            given[field.name] = spelled.get(value.strip().casefold(), value)
+    if step.labels is not None and isinstance(value := given.get(fields[0].name), str):
+        alike = [label for label in step.labels if isinstance(label, str) and label.casefold() == value.casefold()]
+        given[fields[0].name] = value if value in step.labels else alike[0] if len(alike) == 1 else value
+    try:
+        return read_answer(json_text(given), step.result)
+    except NotOfType as problem:
+        hint = ", ".join(map(str, step.labels)) if step.labels else ", ".join(f"{f.name}: {f.type}" for f in fields)
+        raise UserError(f"this is no answer of `{step.name}`: {problem}", f"answers: {hint}") from None
+
+
+def open_session(
+    trace: str | os.PathLike[str],
+    step: str = "",
+    *,
+    contexts: Mapping[str, str | Context] | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    by: str = "simple",
+    seed: int = 0,
+    rows: int = ROWS,
+    reviewer: str = "",
+    blind: bool = True,
+    overlap: int = OVERLAP,
+    clock: Callable[[], str] = now,
+    new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+) -> Session:
+    """A session over a sealed trace. `step` is needed where several steps ask a model about rows; `labels` is the file
+    of labels, beside the trace where it is not named."""
+    with ExitStack() as opened:
+        held = opened.enter_context(open_trace(trace))
+        run = opened.enter_context(open_run(held, contexts or {}))
+        path = Path(labels) if labels is not None else labels_beside(Path(trace))
+        session = Session(run, run.step(step), path, Design(by, seed), rows, reviewer, blind, overlap, clock, new_id)
+        session.closing = opened.pop_all()
+        return session
+
+
+def read_reviews(
+    trace: str | os.PathLike[str],
+    labels: str | os.PathLike[str],
+    contexts: Mapping[str, str | Context] | None = None,
+) -> tuple[list[Corrected], list[StepReview]]:
+    """Every number of a trace that rests on a model, corrected by a file of labels, and how well its steps hold."""
+    known: Labels = read_labels(Path(labels))
+    with open_trace(trace) as held, open_run(held, contexts or {}) as run:
+        return corrected(run, known), reviews_of(run, known)
+
+
+__all__ = ["Answered", "Item", "Progress", "Session", "form_of", "open_session", "read_reviews", "read_said"]

@@ -1,0 +1,1 @@
+"""Reviews: estimates, draws, labels, sessions."""

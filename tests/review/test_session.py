@@ -1,0 +1,232 @@
+"""Reviewing a recorded run: rows are shown, labels kept, and the answer's numbers get intervals that hold."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_dsl import api
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.review.corrected import Corrected, told
+from rlm_dsl.review.estimates.estimate import Estimate
+from rlm_dsl.review.labels.file import read_labels
+from rlm_dsl.review.session import Session, open_session, read_reviews
+from rlm_dsl.testing import serve
+from tests.support.runs import BILLING, csv, gold, recorded
+
+Say = Callable[[str], Any]
+
+
+def session(trace: Path, **more: Any) -> Session:
+    numbers = count(1)
+    fixed = {
+        "clock": lambda: "2026-11-29T10:00:00+00:00",
+        "new_id": lambda: f"{more.get('reviewer', '')}{next(numbers)}",
+    }
+    return open_session(trace, **{**fixed, **more})
+
+
+def review(held: Session, say: Say) -> int:
+    """Answer every row that is left; how many."""
+    answered = 0
+    while (item := held.next()) is not None:
+        said = say(item.text)
+        held.cannot_tell(item) if said is None else held.answer(item, said)
+        answered += 1
+    return answered
+
+
+def right(text: str) -> str:
+    return "billing" if text.startswith(BILLING) else "other"
+
+
+def by_name(numbers: list[Corrected]) -> dict[str, Estimate]:
+    return {".".join((*n.part, *map(str, n.group.values()))): n.estimate for n in numbers}
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recorded(tmp_path_factory.mktemp("reviewed"), 120)
+
+
+def test_a_row_is_shown_with_what_stands_around_it_and_blind(trace: Path, tmp_path: Path) -> None:
+    with session(trace, labels=tmp_path / "l") as held:
+        item = held.next()
+        assert item is not None and item.model is None and item.labels == ("billing", "other")
+        assert set(item.columns) == {"id", "user"} and item.place.startswith("tickets:")
+        number = item.columns["id"]
+        beside = [n for n in (number - 2, number - 1) if n % 3][-1:] if number > 1 else []
+        assert item.text.endswith(f"({number})") and all(item.before.endswith(f"({n})") for n in beside)
+        kept = held.answer(item, "BILLING" if right(item.text) == "billing" else "other")
+        assert kept.same is True and kept.label.blind and kept.label.draw["probability"] == pytest.approx(60 / 80)
+        assert held.progress.as_json() == {"done": 1, "rows": 60, "left": 59}
+        with pytest.raises(UserError, match="no answer of `topics`"):
+            held.answer(item, "nonsense")
+    with session(trace, labels=tmp_path / "l", blind=False) as seen:
+        item = seen.next()
+        assert item is not None and item.model == {"label": right(item.text)} and item.number == 2
+
+
+def test_leaving_undoing_and_coming_back(trace: Path, tmp_path: Path) -> None:
+    with session(trace, labels=tmp_path / "l") as held:
+        first = held.next()
+        assert first is not None
+        held.answer(first, "other")
+        assert held.undo() is not None and held.next() == first and held.undo() is None
+        held.answer(first, "billing")
+    with session(trace, labels=tmp_path / "l", rows=20, new_id=lambda: "x") as again:
+        assert again.progress.done == 1 and again.next() != first
+    with pytest.raises(UserError, match="no model step `topic`"):
+        session(trace, step="topic")
+    with pytest.raises(UserError, match="cannot be drawn by"):
+        session(trace, by="usr")
+
+
+@pytest.mark.parametrize("by", ["simple", "answer", "user", "doubt"])
+def test_every_number_of_the_answer_gets_an_interval(trace: Path, tmp_path: Path, by: str) -> None:
+    with session(trace, labels=tmp_path / "l", by=by, rows=40) as held:
+        assert "no drawn row is reviewed" in held.corrected()[0].told()
+        assert review(held, right) == 40
+        found = by_name(held.corrected())
+        assert set(found) == {"total", "per_user.u1", "per_user.u2"}
+        for estimate in found.values():
+            assert estimate.low is not None and estimate.high is not None and estimate.model is not None
+            assert estimate.low <= estimate.model <= estimate.high and estimate.width > 0
+        (step,) = held.reviews()
+        assert step.agreement.value == 1 and 0 < step.agreement.width < 0.3
+        assert step.precision["billing"].value == 1 and (step.recall["billing"].low or 0) > 0.3
+    with session(trace, labels=tmp_path / "l", by=by, rows=80, new_id=lambda: str(random.random())) as more:
+        assert review(more, right) == 40
+        assert told(more.corrected()[0].estimate) == "20 by the model; 20 (20 to 20, 95 %) by 80 reviewed rows"
+
+
+def test_what_the_model_got_wrong_is_set_right(trace: Path, tmp_path: Path) -> None:
+    def stricter(text: str) -> str:
+        return "billing" if right(text) == "billing" and int(text[text.index("(") + 1 : -1]) % 8 == 0 else "other"
+
+    with session(trace, labels=tmp_path / "l", rows=80) as held:
+        review(held, stricter)
+        assert by_name(held.corrected())["total"].value == 10
+        assert held.reviews()[0].precision["billing"].value == 0.5
+
+
+def test_two_reviewers_see_the_same_rows_first_and_then_others(trace: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "l"
+    with session(trace, labels=labels, reviewer="a", rows=30, overlap=10) as held:
+        assert review(held, right) == 30
+    with session(trace, labels=labels, reviewer="b", rows=50, overlap=10) as other:
+        assert review(other, lambda text: "other" if text.endswith("8)") else right(text)) == 30
+        (step,) = other.reviews()
+        assert step.together == 10 and step.kappa is not None and step.alpha is not None and step.reviewed == 50
+        assert any("reviewers differ" in note for note in step.notes) or step.kappa == 1
+
+
+def test_reviews_hold_in_next_months_run_of_a_changed_program(trace: Path, tmp_path: Path) -> None:
+    """Rows that stayed keep their labels; a row that left is told of; the question is known by what it asks."""
+    labels = tmp_path / "l"
+    with session(trace, labels=labels, rows=80) as held:
+        review(held, right)
+    (tmp_path / "next.csv").write_text("".join(csv(120).splitlines(True)[:70]))
+    program = (
+        'asked = tickets | where(user != "u0" and id > 6) '
+        '| classify(on=body, labels=["billing", "other"], into=kind)\n'
+        'answer asked | where(kind == "billing") | count()\n'
+    )
+    with serve(gold=gold(120)) as server:
+        to = tmp_path / "next.trace"
+        api.run(program, {"tickets": str(tmp_path / "next.csv")}, model="m", base_url=server.base_url, trace=to)
+    numbers, steps = read_reviews(to, labels)
+    assert numbers[0].estimate.low == numbers[0].estimate.high == numbers[0].estimate.model
+    assert numbers[0].part == () and "no longer in the run" in " ".join(steps[0].notes)
+
+
+def test_labels_that_were_not_drawn_lengthen_no_sample(trace: Path, tmp_path: Path) -> None:
+    with session(trace, labels=tmp_path / "l", rows=10) as held:
+        item = held.item(held.draw.strata[""][30])
+        held.answer(item, "billing")
+        assert held.next() is not None and "no drawn row is reviewed" in held.corrected()[0].told()
+        assert read_labels(tmp_path / "l").held[0].draw == {}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "label-studio", "argilla"])
+def test_labels_of_another_tool(trace: Path, tmp_path: Path, form: str) -> None:
+    with session(trace, labels=tmp_path / "l", rows=30) as held:
+        review(held, right)
+        out = held.export(form)
+    with session(trace, labels=tmp_path / "other", rows=30) as other:
+        kept, problems = other.take_in(out, form)
+        assert (kept, problems) == (30, []) and other.next() is None
+        assert other.corrected()[0].estimate.reviewed == 30
+    with session(trace, labels=tmp_path / "bad") as bad:
+        kept, problems = bad.take_in("text,label\nno such row,billing\n", "csv")
+        assert kept == 0 and problems == ["line 2: no row of `topics` shows this"]
+
+
+def test_a_plan_tells_widths_that_shrink(trace: Path, tmp_path: Path) -> None:
+    with session(trace, labels=tmp_path / "l") as held:
+        used, known, planned = held.plan()
+        assert (used, known) == (0.9, False) and [each.rows for each in planned] == [20, 40, 60, 80]
+        widths = [each.agreement for each in planned]
+        assert widths == sorted(widths, reverse=True) and widths[-1] == 0
+        assert planned[-1].widths[0].model == 60
+        review(held, right)
+        assert held.plan()[:2] == (1.0, True)
+
+
+PROGRAMS = {
+    "share": ("answer count(kept) / count(tickets)", ""),
+    "mean": ("answer kept | avg(id)", ""),
+    "sum": ("answer kept | sum(id)", ""),
+    "count_if": ("answer kept | count_if(id > 20)", ""),
+    "times": ("answer count(kept) * 2", ""),
+    "take": ("answer kept | take(5) | count()", "looks at several rows together"),
+    "median": ("answer kept | median(id)", "is no sum over rows"),
+    "listed": ("answer kept", "listed, not counted"),
+    "first": ("answer kept | first(id)", "is no sum over rows"),
+    "compared": ("answer kept | where(id > avg(kept, id)) | count()", "compares with what rests on a model step"),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_can_be_followed_is_and_what_cannot_says_why(tmp_path: Path, name: str) -> None:
+    last, why = PROGRAMS[name]
+    (tmp_path / "t.csv").write_text(csv(40))
+    program = f'kept = tickets | keep("It is about money.", on=body)\n{last}\n'
+    answers = [{"text": each["text"], "holds": each["label"] == "billing"} for each in gold(40)]
+    with serve(gold=answers) as server:
+        to = tmp_path / "r.trace"
+        run = api.run(program, {"tickets": str(tmp_path / "t.csv")}, model="m", base_url=server.base_url, trace=to)
+    with session(to, labels=tmp_path / "l", rows=40) as held:
+        review(held, lambda text: "yes" if right(text) == "billing" else "no")
+        (number,) = held.corrected()
+        if why:
+            assert not number.estimate.known and why in number.told()
+        else:
+            assert number.estimate.model == pytest.approx(run.value)
+            assert (number.estimate.low, number.estimate.high) == pytest.approx((run.value, run.value))
+
+
+def test_a_chain_counts_what_was_reviewed_of_both_steps(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(csv(40))
+    program = (
+        'kept = tickets | keep("It is about money.", on=body)\n'
+        'kinds = kept | classify(on=body, labels=["billing", "other"], into=kind)\n'
+        'answer kinds | where(kind == "billing") | count()\n'
+    )
+    answers = [{**each, "holds": int(each["text"].split("(")[1][:-1]) % 2 == 0} for each in gold(40)]
+    with serve(gold=answers) as server:
+        to = tmp_path / "r.trace"
+        api.run(program, {"tickets": str(tmp_path / "t.csv")}, model="m", base_url=server.base_url, trace=to)
+    with session(to, step="kept", labels=tmp_path / "l", rows=40) as held:
+        review(held, lambda text: int(text.split("(")[1][:-1]) % 2 == 0)
+        half = by_name(held.corrected())[""]
+        assert half.low == 0 and any("not reviewed for kinds" in note for note in half.notes)
+    with session(to, step="kinds", labels=tmp_path / "l", rows=40, new_id=lambda: str(random.random())) as held:
+        review(held, right)
+        full = by_name(held.corrected())[""]
+        assert (full.low, full.value, full.high) == (10, 10, 10)
