@@ -58,8 +58,8 @@ def command(
 
     Example: rlm-dsl review runs/tickets.trace topics --rows 60
     """
-    from rlm_dsl.cli.reviewing.text import plan_text, summary_text
     from rlm_dsl.cli.reviewing.terminal import review_rows, write_export
+    from rlm_dsl.cli.reviewing.text import plan_text, summary_text
     from rlm_dsl.review.labels.exchange import form_of
     from rlm_dsl.review.session import ROWS, open_session
 
