@@ -3,8 +3,8 @@
     RLM_DSL_REAL_DATA=FOLDER python benchmarks/review.py [--reviews 1000] [--write-docs]
 
 Worlds: the labels of clinc150, banking77 and snips, where they are there, and made-up ones; models of a known error, of
-which the mistakes are spread evenly, fall into one class, or grow from the first row to the last; people who know the right
-answer. Each world is made once, and reviewed `--reviews` times by draws of other seeds; a number's interval holds where
+which the mistakes are spread evenly, fall into one class, or grow from the first row to the last; people who know the
+right answer. Each world is made once, and reviewed `--reviews` times by draws of other seeds; an interval holds where
 the true number is in it. Beside the width stands that of the exact interval from the reviewed rows alone.
 """
 

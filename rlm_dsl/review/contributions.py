@@ -95,8 +95,9 @@ class Measured:
         def hold(stage: ModelStage) -> None:
             step = self.step_of(stage)
             alike = sql(
-                "SELECT {k}, {v} AS {f} FROM ({rows})",
+                "SELECT {k}, {v} AS {f}{more} FROM ({rows})",
                 k=name(KEY),
+                more=joined("", (sql(", CAST(NULL AS DOUBLE) AS {n}", n=name(each.name)) for each in step.more)),
                 v=bound(given[step.name], "answer"),
                 f=name(step.fields()[0]),
                 rows=stage.rows,
@@ -145,9 +146,9 @@ class Measured:
             if (text := shown_text(stage.shown, values)) is not None:
                 rows.append((key, self.run.redact.redact(text)))
         given = answers(step, stage, rows)
-        columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in step.result.fields}}
-        empty = dict.fromkeys(step.fields())
-        held = [{KEY: key, **(empty if answer is None else answer)} for key, answer in given.items()]
+        columns: dict[str, Type] = {KEY: INT, **{f.name: f.type for f in (*step.result.fields, *step.more)}}
+        empty = dict.fromkeys((*step.fields(), *(each.name for each in step.more)))
+        held = [{KEY: key, **empty, **(answer or {})} for key, answer in given.items()]
         warehouse.add(stage.name, arrow_rows(held, columns), columns)
 
     def read(self, table: str) -> Added:

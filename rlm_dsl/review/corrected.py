@@ -23,7 +23,16 @@ from rlm_dsl.review.estimates.ratio import estimate_precision, estimate_ratio, e
 from rlm_dsl.review.estimates.stratum import Numbers, Stratum
 from rlm_dsl.review.estimates.total import estimate_total
 from rlm_dsl.review.labels.file import Labels
-from rlm_dsl.review.numbers import Followed, NotFollowed, Number, Sum, numbers_of, path_to
+from rlm_dsl.review.numbers import (
+    PROBABLE_TOLD,
+    Followed,
+    NotFollowed,
+    Number,
+    Sum,
+    numbers_of,
+    path_to,
+    reads_probability,
+)
 from rlm_dsl.review.opened import Answer, OpenedRun, ReviewedStep
 from rlm_dsl.review.sampled import Sampled, answer_name, sampled
 
@@ -192,6 +201,11 @@ class Work:
             lower_steps = self.steps
         if not self.steps:
             raise NotFollowed("its upper number rests on no model step")
+        values = [
+            each.value for each in (followed.upper, followed.lower) if each is not None and each.value is not None
+        ]
+        if reads_probability([*values, *(node for _, node in followed.keys)], list(steps)):
+            raise NotFollowed(PROBABLE_TOLD)
         self.first = self.steps[0]
         if not all(step.complete for step in self.steps):
             raise NotFollowed("the model was not asked about every row")

@@ -15,12 +15,15 @@ from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import (
     Aggregate,
     Apply,
+    Column,
     Literal,
     Node,
     Param,
     RecordValue,
+    Reference,
     Step,
     argument_nodes,
+    children,
     resolved,
     steps_of,
 )
@@ -230,6 +233,8 @@ def path_to(table: Node) -> tuple[tuple[Step, ...], Node]:
         raise NotFollowed(f"`{inner.operator}` compares with what rests on a model step too")
     if is_asked(inner):
         return asked_path(inner)
+    if reads_probability(inner.arguments, asked_below(inner)):
+        raise NotFollowed(PROBABLE_TOLD)
     if not is_by_row(inner):
         raise NotFollowed(f"`{inner.operator}` looks at several rows together after a model step")
     if any(asked_below(other) for other in inner.inputs[1:]):
@@ -238,6 +243,22 @@ def path_to(table: Node) -> tuple[tuple[Step, ...], Node]:
     if inner.operator == "sort":
         return steps, below
     return steps, replace_input(inner, below)
+
+
+PROBABLE_TOLD = "it looks at how probable the model holds a label, which people do not say"
+
+
+def reads_probability(arguments: Any, asked: list[Step]) -> bool:
+    """Whether arguments look at a column that says how probable a label is."""
+    told = {step.arguments.get("probability") for step in asked} - {None, ""}
+    stack = list(argument_nodes(arguments))
+    while stack and told:
+        node = stack.pop()
+        if isinstance(node, Column) and node.name in told:
+            return True
+        if not isinstance(node, Step | Reference):
+            stack.extend(children(node))
+    return False
 
 
 def asked_path(step: Step) -> tuple[tuple[Step, ...], Node]:

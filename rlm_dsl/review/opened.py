@@ -32,7 +32,7 @@ from rlm_dsl.engine.warehouse.origins import row_places
 from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import bound, name, names, sql
-from rlm_dsl.language.types import BOOL, Enum, Record
+from rlm_dsl.language.types import BOOL, Enum, Field, Record
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.stages import ModelStage, Plan
@@ -43,8 +43,8 @@ from rlm_dsl.trace.secrets import Redaction
 
 Answer = Mapping[str, Any]
 
-NOT_ASKED = frozenset(("using", "on_error", "pack", "examples", "proxy", "on", "into", "top", "how", "depth", "by"))
-"""Arguments of a model step that are no part of its question: whom it asks, what it shows, what becomes of it."""
+ASKED = ("labels", "guide", "criterion", "instruction", "question", "returns")
+"""Arguments of a model step that are its question: not whom it asks, in which way, what it shows, what becomes of it."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class ReviewedStep:
     complete: bool = True
     """Whether every row was asked about."""
     explores: bool = False
+    more: tuple[Field, ...] = ()
+    """What its table of answers has beside the answer, such as how probable a label is."""
 
     @property
     def labels(self) -> list[str | bool] | None:
@@ -104,10 +106,11 @@ class _Runner(Runner):
         outcomes = self.rounds[stage.step.identity].outcomes
         shown = shown_rows(stage, self.warehouse.rows(stage.rows))
         rows = [(row.key, row.texts[0]) for row in shown if row.texts]
-        answers: dict[int, Answer | None] = {
-            key: outcome.value if outcome is not None and outcome.status == "ok" else None
-            for key, outcome in outcomes.items()
-        }
+        fields = [field.name for field in round_.result.fields]
+        answers: dict[int, Answer | None] = {}
+        for key, outcome in outcomes.items():
+            value = outcome.value if outcome is not None and outcome.status == "ok" else None
+            answers[key] = None if value is None else {name: value[name] for name in fields}
         self.kept[stage.step.identity] = _Kept(round_, rows, answers, all(key in answers for key, _ in rows))
 
 
@@ -183,7 +186,7 @@ def row_digest(text: str) -> str:
 
 def question_digest(operator: str, values: Mapping[str, Any], result: Record) -> str:
     """The digest of what a step asks: the same in next month's run, and in a program that changed elsewhere."""
-    asked = {key: value for key, value in values.items() if key not in NOT_ASKED}
+    asked = {key: values[key] for key in ASKED if key in values}
     told = {key: json.dumps(json_ready(value), ensure_ascii=False, default=str) for key, value in asked.items()}
     return identity("review-question-v1", without_floats([operator, told, str(result)]))
 
@@ -237,6 +240,7 @@ def reviewed_step(stage: ModelStage, kept: _Kept) -> ReviewedStep:
         if text not in known:
             known[text] = row_digest(text)
     result = kept.round.result
+    result_names = {field.name for field in result.fields}
     return ReviewedStep(
         stage.step_name,
         stage.step.operator,
@@ -250,6 +254,7 @@ def reviewed_step(stage: ModelStage, kept: _Kept) -> ReviewedStep:
         stage,
         kept.complete,
         model_step(stage).explores,
+        tuple(field for field in kept.round.columns if field.name not in result_names),
     )
 
 

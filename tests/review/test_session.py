@@ -211,6 +211,22 @@ def test_what_can_be_followed_is_and_what_cannot_says_why(tmp_path: Path, name: 
             assert (number.estimate.low, number.estimate.high) == pytest.approx((run.value, run.value))
 
 
+@pytest.mark.parametrize(("kept", "why"), [("true", ""), ("p > 0.1", "how probable the model holds a label")])
+def test_labels_by_probability(tmp_path: Path, kept: str, why: str) -> None:
+    (tmp_path / "t.csv").write_text(csv(40))
+    program = (
+        'kinds = tickets | classify(on=body, labels=["billing", "other"], into=kind, probability=p)\n'
+        f'answer kinds | where(kind == "billing" and {kept}) | count()\n'
+    )
+    with serve(gold=gold(40)) as server:
+        to = tmp_path / "r.trace"
+        api.run(program, {"tickets": str(tmp_path / "t.csv")}, model="m", base_url=server.base_url, trace=to)
+    with session(to, labels=tmp_path / "l", rows=40) as held:
+        review(held, right)
+        (number,) = held.corrected()
+        assert why in number.told() if why else (number.estimate.low, number.estimate.high) == (10, 10)
+
+
 def test_a_chain_counts_what_was_reviewed_of_both_steps(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(csv(40))
     program = (
