@@ -29,6 +29,7 @@ from rlm_dsl.language.edit.call_sites import calls_in
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.syntax.tree import Number
 from rlm_dsl.models.request import ModelSettings
+from rlm_dsl.models.server.address import WEIGHTS
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.replay.sources import recorded_place
 from rlm_dsl.trace.reader import Trace
@@ -76,14 +77,16 @@ def of_run(
 
 
 def of_models(models: Mapping[str, ModelSettings], served: Iterable[str] = ()) -> Iterator[Finding]:
-    """Names that may stand for another model tomorrow, and answers that are drawn."""
+    """Names that may stand for another model tomorrow, and answers that are drawn. Weights of the user's own are named
+    by their digest, and their server takes the likeliest token unless it is told otherwise."""
     dated = sorted(name for name in served if DATED.search(name))
     for alias, model in models.items():
-        if not DATED.search(model.model):
+        own = WEIGHTS.fullmatch(model.base_url) is not None
+        if not own and not DATED.search(model.model):
             instead = f"name what it stood for: {dated[0]}" if dated else "name a dated one, or pin its revision"
             yield Finding("moving-model", f"{alias}: the name {model.model} may stand for another model later", instead)
         parameters = model.parameters
-        if parameters.get("temperature") != 0 and "seed" not in parameters:
+        if parameters.get("temperature", 0 if own else None) != 0 and "seed" not in parameters:
             message = f"{alias}: answers are drawn: temperature is not 0, and there is no seed"
             yield Finding("sampling", message, "set --parameter temperature=0, or --parameter seed=1")
 

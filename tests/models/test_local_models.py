@@ -143,6 +143,15 @@ def test_a_local_model_stands_in_settings_by_its_digest_and_its_window_holds(tmp
             with_local_models(Settings(models={"sub": wrong}))
 
 
+def test_a_file_larger_than_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    pytest.importorskip("psutil")
+    path = gguf(tmp_path)
+    with path.open("r+b") as file:
+        file.truncate(2**42)
+    with pytest.raises(UserError, match=r"small.gguf takes 4398.3 GB of memory, and [\d.]+ GB are free here"):
+        with_local_models(Settings(models={"sub": f"local:{path}"}))
+
+
 def test_a_server_that_does_not_come_up_is_told_in_words_and_runs_nothing_of_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -265,6 +265,16 @@ def test_answers_that_are_drawn_are_found(parameters: dict[str, Any], drawn: boo
     assert codes(list(found)) == (["sampling"] if drawn else [])
 
 
+@pytest.mark.parametrize(
+    ("parameters", "drawn"), [({}, False), ({"temperature": 1}, True), ({"temperature": 0}, False)]
+)
+def test_weights_of_ones_own_are_named_by_their_digest_and_drawn_only_if_that_is_said(
+    parameters: dict[str, Any], drawn: bool
+) -> None:
+    found = doctor.of_models({"sub": ModelSettings("Small 1", f"local:{'0' * 32}", parameters=parameters)})
+    assert codes(list(found)) == (["sampling"] if drawn else [])
+
+
 def test_network_file_systems_are_found(tmp_path: Path) -> None:
     table = tmp_path / "mounts"
     table.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {tmp_path.resolve()}/far nfs4 rw 0 0\n")

@@ -38,11 +38,11 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
         found = doctor(target)
     else:
         program = parse(program_source(target))
-        chosen = settings(given)
+        chosen = within_limits(settings(given), Keys(os.environ))
         places = {"the answer store": Path(chosen.store) if chosen.store else default_path()}
         paths = {name: given.path for name, given in named_paths(contexts).items()}
         found = of_run(chosen.by_alias(), paths, places | ({"the trace": Path(trace)} if trace else {}), os.environ)
-        found += [*of_slots(within_limits(chosen, Keys(os.environ))), *of_packs(program, chosen.rows_together)]
+        found += [*of_slots(chosen), *of_packs(program, chosen.rows_together)]
     if as_json:
         write(json.dumps([finding.as_json() for finding in found], ensure_ascii=False, indent=1))
     else:

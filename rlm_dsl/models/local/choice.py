@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.models.local.room import WINDOW, Serving, planned, this_machine
+from rlm_dsl.models.local.room import WINDOW, Serving, check_size, planned, this_machine
 from rlm_dsl.models.local.weights import EXAMPLE, Weights, read_weights
 from rlm_dsl.models.settings import OUTPUT, ModelChoice, Settings
 
@@ -54,6 +54,9 @@ def serving_of(model: str, settings: Settings) -> Serving:
     path = model.removeprefix(PREFIX)
     if not path:
         raise UserError("local: names no file", EXAMPLE, code="local")
-    weights = read_weights(Path(path).expanduser())
+    found, machine = Path(path).expanduser(), this_machine()
+    if found.is_file():
+        check_size(found.name, found.stat().st_size, machine)  # before gigabytes are read for their digest
+    weights = read_weights(found)
     own = settings.server(weights.url)
-    return planned(weights, this_machine(), own.concurrency or settings.concurrency, settings.threads)
+    return planned(weights, machine, own.concurrency or settings.concurrency, settings.threads)

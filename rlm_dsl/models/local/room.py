@@ -66,13 +66,24 @@ def planned(weights: Weights, machine: Machine, slots: int | None = None, thread
         elif wanted > 1 and slots is None:
             wanted -= 1
         else:
-            needed = weights.size + BESIDE + window * wanted * weights.token_bytes
-            raise UserError(
-                f"{weights.name} takes {gigabytes(needed)} of memory, and {gigabytes(machine.free)} are free here",
-                "name a smaller model, or one of fewer bits" + (", or fewer --concurrency" if wanted > 1 else ""),
-                code="local",
+            raise too_large(
+                weights.name, weights.size + BESIDE + window * wanted * weights.token_bytes, machine, wanted
             )
     return Serving(weights, wanted, threads or max(1, machine.processors - 1), window)
+
+
+def check_size(name: str, size: int, machine: Machine) -> None:
+    """Raise UserError for a file that alone is more than memory has room for."""
+    if size + BESIDE > machine.free * (1 - SPARED):
+        raise too_large(name, size + BESIDE, machine, 1)
+
+
+def too_large(name: str, needed: int, machine: Machine, slots: int) -> UserError:
+    return UserError(
+        f"{name} takes {gigabytes(needed)} of memory, and {gigabytes(machine.free)} are free here",
+        "name a smaller model, or one of fewer bits" + (", or fewer --concurrency" if slots > 1 else ""),
+        code="local",
+    )
 
 
 def gigabytes(count: int) -> str:
