@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import rlm_dsl
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.engine.calls.by_probability import decided, leaning
 from rlm_dsl.language.operators.core.scoring import UNLABELLED, Scoring
 from rlm_dsl.models.server.scores import scores_of
@@ -110,6 +110,32 @@ def test_rows_are_kept_from_a_probability_on(context: Path) -> None:
     assert most == [row for row in half if row["p"] >= 0.9] != half
     assert len(few) > len(half)
     assert rlm_dsl.verify(context.parent / "d").ok
+
+
+def test_scores_have_a_probability_and_a_mean(context: Path) -> None:
+    gold = [{"text": text, "score": str(number % 5 + 1)} for number, text in enumerate(TEXTS)]
+    asked = 'ask("How good?", on=text, returns={score: enum["1", "2", "3", "4", "5"]}, probability=p, expected=m)'
+    program = f"answer t | {asked}"
+    with serve(gold=gold) as endpoint:
+        found = run(context, endpoint.base_url, trace="e", program=program).value
+    for row, right in zip(found, gold, strict=True):
+        rest = (15 - int(right["score"])) * (1 - row["p"]) / 4
+        assert row["score"] == right["score"]
+        assert abs(row["m"] - (int(right["score"]) * row["p"] + rest)) < 0.002
+    assert rlm_dsl.verify(context.parent / "e").ok
+    with serve(gold=gold, no_logprobs=True) as endpoint:
+        found = run(context, endpoint.base_url, program=program).value
+    assert [(row["score"], row["p"], row["m"]) for row in found] == [(right["score"], None, None) for right in gold]
+    for wrong in (
+        "{score: int}, probability=p",
+        '{score: enum["1", "x"]}, probability=p, expected=m',
+        "{b: bool}, expected=m",
+    ):
+        with (
+            serve(gold=gold) as endpoint,
+            pytest.raises(ProgramError, match=r"closed set|not all answers|none is asked"),
+        ):
+            run(context, endpoint.base_url, program=f'answer t | ask("How good?", on=text, returns={wrong})')
 
 
 def test_a_probability_is_a_column_like_others(context: Path) -> None:
@@ -214,9 +240,9 @@ def logs(**odds: float) -> dict[Any, Decimal]:
 
 
 def test_orders_are_averaged_and_leanings_divided_out() -> None:
-    assert decided([logs(a=0.6, b=0.4)], {}, Scoring()) == ("a", 0.6)
-    assert decided([logs(a=0.5, b=0.5)], {}, Scoring()) == ("a", 0.5)
+    assert decided([logs(a=0.6, b=0.4)], {}, Scoring()) == ("a", 0.6, None)
+    assert decided([logs(a=0.5, b=0.5)], {}, Scoring()) == ("a", 0.5, None)
     assert decided([logs(a=0.9, b=0.1), logs(a=0.1, b=0.9)], {}, Scoring(2))[1] == 0.5
     prior = leaning([logs(a=0.9, b=0.1), logs(a=0.7, b=0.3)])
-    assert decided([logs(a=0.6, b=0.4)], prior, Scoring()) == ("b", round(0.4 / 0.2 / (0.6 / 0.8 + 0.4 / 0.2), 4))
-    assert decided([logs(a=0.6, b=0.4)], {}, Scoring(weights={"b": Decimal(3)})) == ("b", round(1.2 / 1.8, 4))
+    assert decided([logs(a=0.6, b=0.4)], prior, Scoring()) == ("b", round(0.4 / 0.2 / (0.6 / 0.8 + 0.4 / 0.2), 4), None)
+    assert decided([logs(a=0.6, b=0.4)], {}, Scoring(weights={"b": Decimal(3)})) == ("b", round(1.2 / 1.8, 4), None)

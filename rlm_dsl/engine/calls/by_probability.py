@@ -17,7 +17,7 @@ from rlm_dsl.engine.calls.failed_rows import Failing
 from rlm_dsl.engine.calls.round import Round, reading, texts_of
 from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.progress import Progress
-from rlm_dsl.language.operators.core.model_step import PROBABLE
+from rlm_dsl.language.operators.core.model_step import EXPECTED, PROBABLE
 from rlm_dsl.language.operators.core.scoring import UNLABELLED, Scoring
 from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.protocol import Model
@@ -100,11 +100,11 @@ def put_together(
     told = told_scores(rounds, outcomes)
     field = rounds[0].result.fields[0].name
     if len(told) == len(outcomes):
-        value, probability = decided(told, prior, scoring_of(rounds))
-        return Outcome("ok", {field: value, PROBABLE: probability}, raw)
+        value, probability, mean = decided(told, prior, scoring_of(rounds))
+        return Outcome("ok", {field: value, PROBABLE: probability, EXPECTED: mean}, raw)
     first = next((outcome for outcome in outcomes if outcome.value is not None), None)
     if first is not None and first.value is not None:
-        return replace(first, value={**first.value, PROBABLE: None}, raw=raw)
+        return replace(first, value={**first.value, PROBABLE: None, EXPECTED: None}, raw=raw)
     return replace(next(outcome for outcome in outcomes if outcome.status != "ok"), raw=raw)
 
 
@@ -116,15 +116,16 @@ def leaning(told: Sequence[Scores]) -> Scores:
     return {value: EXACT.ln(EXACT.divide(sums, Decimal(len(told)))) for value, sums in total.items()}
 
 
-def decided(told: Sequence[Scores], prior: Scores, scoring: Scoring) -> tuple[Any, float]:
+def decided(told: Sequence[Scores], prior: Scores, scoring: Scoring) -> tuple[Any, float, float | None]:
     """The most probable value, the first of those that are alike, and its probability to four places: the orders'
-    mean, less the leaning, by the weights."""
+    mean, less the leaning, by the weights. Of numbers their mean too, where it is asked for."""
     shares = shares_of(told, prior, scoring.weights)
     if set(shares) == {True, False}:
         holds = shares[True] >= (HALF if scoring.at_least is None else scoring.at_least)
-        return holds, float(shares[True].quantize(PLACES))
+        return holds, float(shares[True].quantize(PLACES)), None
     best = max(shares, key=lambda value: shares[value])
-    return best, float(shares[best].quantize(PLACES))
+    mean = sum((Decimal(value) * share for value, share in shares.items()), Decimal(0)) if scoring.expected else None
+    return best, float(shares[best].quantize(PLACES)), None if mean is None else float(mean.quantize(PLACES))
 
 
 def shares_of(told: Sequence[Scores], prior: Scores, weights: Mapping[str, Decimal]) -> dict[Any, Decimal]:

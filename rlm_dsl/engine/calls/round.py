@@ -19,7 +19,7 @@ from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.language.answer_schema import NotOfType, check_quotes, holds_quotes, json_schema, read_answer
-from rlm_dsl.language.operators.core.model_step import PROBABLE, ModelStep
+from rlm_dsl.language.operators.core.model_step import EXPECTED, PROBABLE, ModelStep
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.scoring import Scoring
 from rlm_dsl.language.types import FLOAT, Field, Record
@@ -74,7 +74,7 @@ class Round:
     @property
     def columns(self) -> tuple[Field, ...]:
         """Those of the table of answers."""
-        more = (Field(PROBABLE, FLOAT),) if self.scoring is not None else ()
+        more = (Field(PROBABLE, FLOAT), Field(EXPECTED, FLOAT)) if self.scoring is not None else ()
         return (*self.result.fields, *more)
 
     @property

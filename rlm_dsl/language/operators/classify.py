@@ -12,7 +12,6 @@ from rlm_dsl.language.operators.core.model_step import (
     COMMON,
     EXAMPLES,
     PACK,
-    PROBABLE,
     PROXY,
     ROW_IS_DATA,
     ModelStep,
@@ -20,6 +19,7 @@ from rlm_dsl.language.operators.core.model_step import (
     beside,
     new_columns,
     probable_columns,
+    probable_names,
 )
 from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
@@ -92,9 +92,7 @@ def answer_type(values: Mapping[str, Any]) -> Record:
 
 
 def combine(lowering: Lowering, answers: Sql) -> Sql:
-    probable = lowering.step.arguments.get("probability")
-    more = ((PROBABLE, probable),) if probable else ()
-    return beside(lowering, answers, (("label", lowering["into"]), *more))
+    return beside(lowering, answers, (("label", lowering["into"]), *probable_names(lowering.step.arguments)))
 
 
 classify = Operator(

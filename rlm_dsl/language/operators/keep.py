@@ -11,13 +11,13 @@ from rlm_dsl.language.operators.core.model_step import (
     COMMON,
     EXAMPLES,
     PACK,
-    PROBABLE,
     PROXY,
     ROW_IS_DATA,
     ModelStep,
     alone_where_scored,
     beside,
     probable_columns,
+    probable_names,
 )
 from rlm_dsl.language.operators.core.nullability import known_present, needed
 from rlm_dsl.language.operators.core.operator import Example, Operator
@@ -59,9 +59,9 @@ def answer_type(values: Mapping[str, Any]) -> Record:
 
 
 def combine(lowering: Lowering, answers: Sql) -> Sql:
-    if probable := lowering.step.arguments.get("probability"):
+    if probable := probable_names(lowering.step.arguments):
         kept = sql("(SELECT * FROM {a} WHERE holds)", a=answers)
-        return beside(lowering, kept, ((PROBABLE, probable),))
+        return beside(lowering, kept, probable)
     return sql(
         "SELECT t.* FROM {t} AS t SEMI JOIN (SELECT {key} FROM {a} WHERE holds) AS a ON t.{ord} = a.{key}",
         t=lowering.t.sql,

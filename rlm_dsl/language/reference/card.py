@@ -45,7 +45,19 @@ answer calls | take(20)"""
 
 
 Size = Literal["small", "medium", "full"]
-COMMON = ("using", "on_error", "examples", "proxy", "pack", "probability", "orders", "calibrate", "weights", "at_least")
+COMMON = (
+    "using",
+    "on_error",
+    "examples",
+    "proxy",
+    "pack",
+    "probability",
+    "orders",
+    "calibrate",
+    "weights",
+    "at_least",
+    "expected",
+)
 """Arguments that operators which ask a model have in common: told once, or not at all where optimizers write them."""
 
 

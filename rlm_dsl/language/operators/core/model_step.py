@@ -76,8 +76,8 @@ def new_columns(arguments: Arguments, result: Record) -> tuple[Field, ...]:
     return tuple(Field(f.name, null_if(absent, f.type)) for f in result.fields)
 
 
-PROBABLE = "probability"
-"""The answers' column of their probabilities."""
+PROBABLE, EXPECTED = "#probability", "#expected"
+"""The answers' columns of their probabilities, and of the means of numbers by them."""
 
 
 def alone_where_scored(arguments: Arguments) -> None:
@@ -89,9 +89,14 @@ def alone_where_scored(arguments: Arguments) -> None:
 
 
 def probable_columns(arguments: Arguments) -> tuple[Field, ...]:
-    """The column of probabilities, where one is asked for: null where the server tells none."""
-    name_ = arguments.values.get("probability")
-    return (Field(name_, null_if(True, FLOAT)),) if name_ else ()
+    """The columns of probabilities that are asked for: null where the server tells none."""
+    return tuple(Field(name, null_if(True, FLOAT)) for _, name in probable_names(arguments.values))
+
+
+def probable_names(arguments: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The columns of probabilities that a step asks for: the answers' own, and as they are to be called."""
+    named = ((PROBABLE, arguments.get("probability")), (EXPECTED, arguments.get("expected")))
+    return tuple((column, name) for column, name in named if name)
 
 
 def beside(lowering: Lowering, answers: Sql, columns: tuple[tuple[str, str], ...]) -> Sql:

@@ -28,6 +28,8 @@ ORDERS = Parameter("orders", Constant(INT), 1, shown="orders=2", optional=True)
 CALIBRATE = Parameter("calibrate", Choice(("none", CONTENT_FREE)), "none", optional=True)
 WEIGHTS = Parameter("weights", Numbers(), None, shown="weights={a: 1.5}", optional=True)
 """What each label's probability is multiplied by, as labelled texts say; 1 for those not named."""
+EXPECTED = Parameter("expected", NewName(), "", shown="expected=m", optional=True)
+"""The column of the mean of the answers' numbers by their probabilities."""
 AT_LEAST = Parameter("at_least", Constant(FLOAT), None, shown="at_least=0.3", optional=True)
 """From which probability on a row is kept; a half without it."""
 
@@ -35,12 +37,14 @@ AT_LEAST = Parameter("at_least", Constant(FLOAT), None, shown="at_least=0.3", op
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """How answers are read from probabilities: over so many `orders` of the labels, against what is said of texts
-    without content where `content_free`, by `weights`, and for yes or no from `at_least` on."""
+    without content where `content_free`, by `weights`, and for yes or no from `at_least` on; the mean of
+    numbers too where one is `expected`."""
 
     orders: int = 1
     content_free: bool = False
     weights: Mapping[str, Decimal] = field(default_factory=dict)
     at_least: Decimal | None = None
+    expected: bool = False
 
     @staticmethod
     def of(values: Mapping[str, Any]) -> Scoring | None:
@@ -54,6 +58,7 @@ class Scoring:
             values.get("calibrate") == CONTENT_FREE,
             weights,
             None if least is None else Decimal(str(least)),
+            bool(values.get("expected")),
         )
 
     def order(self, labels: list[str], number: int) -> list[str]:
