@@ -25,8 +25,9 @@ from rlm_dsl.explore.earlier import Earlier
 from rlm_dsl.explore.loop import Told
 from rlm_dsl.explore.sub_run import explore_text
 from rlm_dsl.models.known_answers import KnownAnswers
+from rlm_dsl.models.local.choice import with_local_models
 from rlm_dsl.models.request import ModelSettings
-from rlm_dsl.models.server.address import is_this_machine, server_address
+from rlm_dsl.models.server.address import WEIGHTS, is_this_machine, server_address
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Settings
 from rlm_dsl.models.stack import Approve, approve_all
@@ -147,6 +148,8 @@ def settings_again(
     that `settings` does not name are asked nothing, but for those of this machine."""
     models = {alias: ModelSettings.from_json(value) for alias, value in header["models"].items()}
     recorded = {model.base_url for model in models.values()}
+    if any(WEIGHTS.fullmatch(url) for url in recorded):
+        settings = with_local_models(settings)  # where the weights lie is how their server is reached
     return replace(
         settings,
         unsaid=frozenset(url for url in recorded if not is_this_machine(url) and canonical(url) not in settings.said()),

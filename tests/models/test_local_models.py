@@ -19,6 +19,7 @@ import rlm_dsl
 from rlm_dsl import traces
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.processes import is_running
+from rlm_dsl.explore.resume import settings_again
 from rlm_dsl.models.local.choice import with_local_models
 from rlm_dsl.models.local.process import SERVERS, LocalServer
 from rlm_dsl.models.local.room import BESIDE, LEAST, Machine, Serving, planned
@@ -141,6 +142,19 @@ def test_a_local_model_stands_in_settings_by_its_digest_and_its_window_holds(tmp
     for wrong in ("local:", f"local:{tmp_path}", f"local:{tmp_path / 'none.gguf'}"):
         with pytest.raises(UserError, match=r"names no file|there is no file"):
             with_local_models(Settings(models={"sub": wrong}))
+
+
+def test_a_run_that_goes_on_finds_its_weights_where_settings_name_them(tmp_path: Path) -> None:
+    pytest.importorskip("psutil")
+    path = gguf(tmp_path)
+    named = Settings(models={"root": "gpt-5", "sub": f"local:{path}"})
+    models = {alias: model.as_json() for alias, model in with_local_models(named).by_alias().items()}
+    header = {"models": models, "window": 3_072, "max_failed": 0.2, "budget": {"calls": 9, "tokens": 900}}
+    for settings in (named, Settings(models={"small": f"local:{path}"})):
+        again = settings_again(header, settings, None, None)
+        assert again.by_alias() == with_local_models(named).by_alias()
+        assert list(again.local) == [read_weights(path).url]
+    assert not settings_again(header, Settings(), None, None).local
 
 
 def test_a_file_larger_than_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def local_server(settings: Settings, url: str) -> tuple[str, str]:
     """The address and the key of a server of the run's own, started if it does not run. Raises UserError."""
     serving = settings.local.get(url)
     if serving is None:
-        hint = "name them where they lie: --model local:PATH.gguf"
+        hint = "say where they lie: --model local:PATH.gguf, or for resume under `models` in rlm-dsl.yaml"
         raise UserError(f"the weights of {url.removeprefix('local:')[:12]}… are not at hand", hint, code="local")
     server = SERVERS.at(serving)
     return server.address, server.key
