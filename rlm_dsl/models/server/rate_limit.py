@@ -100,7 +100,7 @@ class Pace:
         may go at first; one that left before as many went as now says nothing new."""
         if self.quickest is None:
             self.quickest = took
-            self.width = max(1.0, min(self.width, timeout // max(took, 0.001)))
+            self.width = max(1.0, min(self.width, IN_TIME * timeout // max(took, 0.001)))
             return False
         self.quickest = min(took, self.quickest)
         if left < self.widened_at:
