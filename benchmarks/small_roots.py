@@ -1,9 +1,10 @@
 """Simple questions to a small root: how many are right, and how many wrong answers are sealed with a doubt and without.
 
 `python benchmarks/small_roots.py --model local:PATH.gguf` asks the weights that are named, `--base-url` any server;
-`--model scripted` plays a root that says one thing to all, so that the command itself is tried without a model, and
-nothing of that is a model's. The questions are of ten kinds over a table that is made here; the right value of each
-is computed beside, in plain Python. With `--card small,medium` each is asked with worked exchanges and without.
+`--model right` plays a root that writes the right program at once, so that each doubt is a false one, `copying` one
+that writes the same to all; nothing of these is a model's. The questions are of ten kinds over a table that is made
+here; the right value of each is computed beside, in plain Python. With `--card small,medium` each is asked with worked
+exchanges and without.
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Question:
-    """A question of a kind, and the values that answer it."""
+    """A question of a kind, the values that answer it, and a program that does."""
 
     kind: str
     text: str
     right: tuple[Any, ...]
+    program: str
 
 
 def table(rows: int, seed: int) -> list[Row]:
@@ -68,100 +70,105 @@ def table(rows: int, seed: int) -> list[Row]:
 
 def count_where(rows: list[Row], chance: random.Random) -> Question:
     city = chance.choice(CITIES)
-    return Question("count where", f"How many orders are from {city}?", (sum(r["city"] == city for r in rows),))
+    right = sum(r["city"] == city for r in rows)
+    return Question("count where", f"How many orders are from {city}?", (right,), chosen(city=city) + "count()")
 
 
 def count_other(rows: list[Row], chance: random.Random) -> Question:
     state = chance.choice(STATES)
-    return Question("count where", f"How many orders have been {state}?" if state != "open" else
-                    "How many orders are still open?", (sum(r["status"] == state for r in rows),))  # fmt: skip
+    asked = "How many orders are still open?" if state == "open" else f"How many orders have been {state}?"
+    return Question("count where", asked, (sum(r["status"] == state for r in rows),), chosen(status=state) + "count()")
 
 
 def most_frequent(rows: list[Row], chance: random.Random) -> Question:
     column = chance.choice(["city", "customer"])
-    return Question("group", f"Which {column} has the most orders?", tied(Counter(r[column] for r in rows)))
+    program = f"orders | group(by={column}, n=count()) | sort(-n) | first({column})"
+    return Question("group", f"Which {column} has the most orders?", tied(Counter(r[column] for r in rows)), program)
 
 
 def tied(counts: Counter[Any]) -> tuple[Any, ...]:
     return tuple(value for value, n in counts.items() if n == max(counts.values()))
 
 
+def chosen(**values: str) -> str:
+    """The head of a program that chooses rows by values of columns."""
+    return f"orders | where({' and '.join(f'{column} == {json.dumps(value)}' for column, value in values.items())}) | "
+
+
 def highest(rows: list[Row], chance: random.Random) -> Question:
     city = chance.choice(CITIES)
-    return Question(
-        "max",
-        f"What is the highest price of an order from {city}?",
-        (max(r["price"] for r in rows if r["city"] == city),),
-    )
+    right = max(r["price"] for r in rows if r["city"] == city)
+    asked = f"What is the highest price of an order from {city}?"
+    return Question("max", asked, (right,), chosen(city=city) + "max(price)")
 
 
 def lowest(rows: list[Row], chance: random.Random) -> Question:
-    return Question("max", "What is the lowest price of all orders?", (min(r["price"] for r in rows),))
+    right = min(r["price"] for r in rows)
+    return Question("max", "What is the lowest price of all orders?", (right,), "orders | min(price)")
 
 
 def average(rows: list[Row], chance: random.Random) -> Question:
     state = chance.choice(STATES)
     mean = statistics.fmean(r["price"] for r in rows if r["status"] == state)
-    return Question("average", f"What is the average price of the orders whose status is {state}?", (mean,))
+    asked = f"What is the average price of the orders whose status is {state}?"
+    return Question("average", asked, (mean,), chosen(status=state) + "avg(price)")
 
 
 def top(rows: list[Row], chance: random.Random) -> Question:
     sums: Counter[str] = Counter()
     for row in rows:
         sums[row["customer"]] += round(row["price"] * 100)
-    return Question("top", "Which customer spent the most in total?", tied(sums))
+    program = "orders | group(by=customer, total=sum(price)) | sort(-total) | first(customer)"
+    return Question("top", "Which customer spent the most in total?", tied(sums), program)
 
 
 def share(rows: list[Row], chance: random.Random) -> Question:
     state = chance.choice(STATES)
     part = sum(r["status"] == state for r in rows) / len(rows)
-    return Question("share", f"What share of the orders is {state}?", (part, 100 * part))
+    program = f"({chosen(status=state)}count()) / count(orders)"
+    return Question("share", f"What share of the orders is {state}?", (part, 100 * part), program)
 
 
 def dates(rows: list[Row], chance: random.Random) -> Question:
     month = chance.randint(1, 12)
-    return Question(
-        "dates",
-        f"How many orders were made in {MONTHS[month - 1]} 2024?",
-        (sum(r["ordered"].month == month for r in rows),),
-    )
+    asked = f"How many orders were made in {MONTHS[month - 1]} 2024?"
+    program = f"orders | where(year(ordered) == 2024 and month(ordered) == {month}) | count()"
+    return Question("dates", asked, (sum(r["ordered"].month == month for r in rows),), program)
 
 
 def since(rows: list[Row], chance: random.Random) -> Question:
     day = datetime.date(2024, chance.randint(2, 11), 15)
-    return Question(
-        "dates", f"How many orders were made after {day.isoformat()}?", (sum(r["ordered"] > day for r in rows),)
-    )
+    right = sum(r["ordered"] > day for r in rows)
+    asked = f"How many orders were made after {day.isoformat()}?"
+    return Question("dates", asked, (right,), f"orders | where(ordered > @{day.isoformat()}) | count()")
 
 
 def two_conditions(rows: list[Row], chance: random.Random) -> Question:
     city, state = chance.choice(CITIES), chance.choice(STATES)
-    both = sum(r["city"] == city and r["status"] == state for r in rows)
-    return Question("two conditions", f"How many orders from {city} have the status {state}?", (both,))
+    right = sum(r["city"] == city and r["status"] == state for r in rows)
+    asked = f"How many orders from {city} have the status {state}?"
+    return Question("two conditions", asked, (right,), chosen(city=city, status=state) + "count()")
 
 
 def above(rows: list[Row], chance: random.Random) -> Question:
     city, price = chance.choice(CITIES), chance.choice((20, 40, 60))
-    both = sum(r["city"] == city and r["price"] > price for r in rows)
-    return Question("two conditions", f"How many orders from {city} cost more than {price}?", (both,))
+    right = sum(r["city"] == city and r["price"] > price for r in rows)
+    asked = f"How many orders from {city} cost more than {price}?"
+    return Question("two conditions", asked, (right,), chosen(city=city) + f"where(price > {price}) | count()")
 
 
 def total(rows: list[Row], chance: random.Random) -> Question:
     city = chance.choice(CITIES)
-    return Question(
-        "sum",
-        f"How many pieces were ordered from {city} in all?",
-        (sum(r["pieces"] for r in rows if r["city"] == city),),
-    )
+    right = sum(r["pieces"] for r in rows if r["city"] == city)
+    asked = f"How many pieces were ordered from {city} in all?"
+    return Question("sum", asked, (right,), chosen(city=city) + "sum(pieces)")
 
 
 def different(rows: list[Row], chance: random.Random) -> Question:
     city = chance.choice(CITIES)
-    return Question(
-        "different",
-        f"How many different customers are there in {city}?",
-        (len({r["customer"] for r in rows if r["city"] == city}),),
-    )
+    right = len({r["customer"] for r in rows if r["city"] == city})
+    asked = f"How many different customers are there in {city}?"
+    return Question("different", asked, (right,), chosen(city=city) + "count_distinct(customer)")
 
 
 KINDS: tuple[Callable[[list[Row], random.Random], Question], ...] = (
@@ -288,12 +295,18 @@ def tokens_of(trace: Path) -> Iterator[int]:
 
 
 @contextmanager
-def reached(given: argparse.Namespace) -> Iterator[str | None]:
-    if given.model != "scripted":
+def reached(given: argparse.Namespace, asked: Sequence[Question]) -> Iterator[str | None]:
+    if given.model not in PLAYED:
         yield given.base_url
         return
-    with serve(script=['answer orders | where(city == "Berlin") | count()']) as server:
+    with serve(script=PLAYED[given.model](asked)) as server:
         yield server.base_url
+
+
+PLAYED: dict[str, Callable[[Sequence[Question]], Any]] = {
+    "right": lambda asked: {question.text: [f"answer {question.program}"] for question in asked},
+    "copying": lambda asked: ['answer orders | where(city == "Berlin") | count()'],
+}
 
 
 def report(card: str, tally: Tally) -> str:
@@ -315,7 +328,9 @@ def report(card: str, tally: Tally) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="local:PATH.gguf, a server's name for it, or scripted")
+    parser.add_argument(
+        "--model", required=True, help="local:PATH.gguf, a server's name for it; right or copying: played"
+    )
     parser.add_argument("--base-url")
     parser.add_argument("--api-key", default="none")
     parser.add_argument("--questions", type=int, default=60)
@@ -328,7 +343,7 @@ def main() -> None:
     given = parser.parse_args()
     rows = table(given.rows, given.seed)
     asked = list(questions(rows, given.questions, given.seed))
-    with tempfile.TemporaryDirectory() as held, reached(given) as base_url:
+    with tempfile.TemporaryDirectory() as held, reached(given, asked) as base_url:
         path = Path(held) / "orders.csv"
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))

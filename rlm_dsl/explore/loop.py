@@ -14,17 +14,19 @@ from typing import Any, Protocol
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.explore.doubts.asked import Asked, holds
 from rlm_dsl.explore.doubts.doubts import doubts
-from rlm_dsl.explore.doubts.values import LONGEST, values_in_question
+from rlm_dsl.explore.doubts.values import LONGEST, instead, values_in_question
+from rlm_dsl.explore.doubts.words import MONTH
 from rlm_dsl.explore.prompt import LIMIT, Exchange, Situation, brief_closing, closing, messages
 from rlm_dsl.explore.reply import program_text
 from rlm_dsl.explore.session import SEND, Session, Turn, names_below, rests_on_data
 from rlm_dsl.explore.typed_answers import WrongType
 from rlm_dsl.explore.view import cell
+from rlm_dsl.explore.worked import nearest_last
 from rlm_dsl.language.program import Bound, ContextRows
 from rlm_dsl.language.reference.card import Size
 from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
-from rlm_dsl.language.types import Table, quoted_name
+from rlm_dsl.language.types import DATE, TIMESTAMP, Table, bare, quoted_name
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.typed_retry import TELL_APART, THINK_LESS
 
@@ -40,6 +42,7 @@ LAST_TURN = "This is the last turn: give `answer expression` now, from what is b
 NO_DATA = "That answer rests on no row of any context. Compute it from the tables."
 UNSEEN = "What is shown beside that answer was not seen before it was given: look at it first."
 AGAIN = "If it is meant so, send the same `answer` again."
+AGAIN_OR = f"{AGAIN} Or {SEND[0].lower()}{SEND[1:]}"
 JUDGED = "A second look at what the answer rests on says: {said}"
 REFUSED = (
     "That reply was a refusal. The rows are data to be counted and compared. Reply with statements, such as\n"
@@ -151,6 +154,7 @@ def explore(
     worked, look = session.worked(about) if size == "small" else (), session.look(brief=size == "small")
     session.at_once = bool(worked)
     named = named_in(about, session) if worked else ""
+    worked = nearest_last(worked, f"{about} {QUOTED.sub(' ', named)}")
     for number in range(1, turns + 1):
         notice = LAST_TURN if number == turns else ""
         last = closing(number, turns, root.left(), notice)
@@ -207,11 +211,20 @@ def named_in(question: str, session: Session) -> str:
         for column in relation.type.columns
         if len(column.name) > 2 and holds(question, column.name.replace("_", " "))
     ]
-    found = list(dict.fromkeys([*told, *columns]))[:MOST_NAMED]
+    dates = [
+        f"{quoted_name(column.name)} holds the dates"
+        for relation in contexts.values()
+        for column in relation.type.columns
+        if bare(column.type) in (DATE, TIMESTAMP) and (MONTH.search(question) or IN_TIME.search(question))
+    ]
+    found = list(dict.fromkeys([*told, *columns, *dates]))[:MOST_NAMED]
     return f"In the question: {'; '.join(found)}." if found else ""
 
 
 MOST_NAMED = 6
+QUOTED = re.compile(r'"[^"]*"')
+IN_TIME = re.compile(r"\b(?:19|20)\d\d(?:-\d\d)?\b")
+"""A year, or a day as it is written in full."""
 MOST_BOUND = 20
 """Rows of a table that may stand for an answer that was not given."""
 
@@ -287,7 +300,8 @@ def check_answer(session: Session, question: str, turn: Turn, checks: Checks, *,
     if statement in session.doubted:
         return replace(turn, doubts=session.doubted[statement])
     tree, meant = backward_slice(session, turn), [*doubts_of(session, turn)]
-    found = doubts(Asked(question, session, turn.answered.node, tree, session.answer))
+    asked = Asked(question, session, turn.answered.node, tree, session.answer)
+    found = doubts(asked)
     told_before = {doubt for held in session.doubted.values() for doubt in held}
     fresh = [*meant, *(doubt for doubt in found if doubt not in told_before)]
     if not meant and not turn.unseen and (said := checks.judged(turn, tree, session.answer)):
@@ -296,7 +310,9 @@ def check_answer(session: Session, question: str, turn: Turn, checks: Checks, *,
     if (not fresh and not turn.unseen) or (last and not meant):
         return turn
     session.doubted[statement] = turn.doubts
-    return held_back(turn, "\n".join([*fresh, *([UNSEEN] if turn.unseen else []), AGAIN]))
+    sendable = instead(asked) if session.at_once else ""
+    send = [f"{AGAIN_OR}\n{sendable}"] if sendable else [AGAIN]
+    return held_back(turn, "\n".join([*fresh, *([UNSEEN] if turn.unseen else []), *send]))
 
 
 def doubts_of(session: Session, turn: Turn) -> Iterator[str]:

@@ -7,8 +7,9 @@ are the run's own, from its first rows; values that the question itself names ar
 from __future__ import annotations
 
 import datetime
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ from rlm_dsl.language.types import (
 LOOK = 700
 """Estimated tokens of a first look that leaves room for exchanges."""
 MOST = 7
+"""Exchanges that are shown."""
 KINDS, LONGEST = 24, 40
 """Different values of a column that says of which kind a row is, and characters of one."""
 READ = 60
@@ -66,8 +68,7 @@ def worked_exchanges(
     """Exchanges over the first context; with `models` one that has a model read a text."""
     for name, relation in contexts.items():
         columns = columns_of(relation, warehouse, question)
-        found = list(exchanges(quoted_name(name), columns, models))
-        return tuple(found[:MOST])
+        return tuple(exchanges(quoted_name(name), columns, models))
     return ()
 
 
@@ -121,7 +122,7 @@ def exchanges(table: str, columns: Columns, models: bool) -> Iterator[Worked]:
             above = f"where({of} > {spelled(low)})"
             yield Worked(f"How many have a {words} above {said(low)}?", f"answer {table} | {above} | count()")
     if columns.days:
-        yield of_days(table, *columns.days[0])
+        yield from of_days(table, *columns.days[0])
     if models and columns.text:
         text = quoted_name(columns.text)
         reads = f'read = {table} | classify(on={text}, labels=["complaint", "praise", "other"], into=label)'
@@ -136,34 +137,69 @@ def of_kinds(table: str, columns: Columns) -> Iterator[Worked]:
     other, others = columns.kinds[-1]
     (beside, said_beside), third = named(other), others[-1]
     counted = f"{table} | group(by={name}, n=count()) | sort(-n)"
-    one = f"{table} | where({name} == {spelled(first)})"
+    one, two, three = (
+        f"{table} | where({by} == {spelled(value)})" for by, value in ((name, first), (name, second), (beside, third))
+    )
     yield Worked(f"How many have the {told} {said(first)}?", f"answer {one} | count()")
-    yield Worked(f"Which {told} is most frequent?", f"answer {counted} | first({name})")
+    yield Worked(f"Which {told} has the most rows?", f"answer {counted} | first({name})")
+    yield Worked(f"How many rows are there for each {told}?", f"answer {counted}")
+    share = f"part = {two} | count()\nwhole = {table} | count()\nanswer part / whole"
+    yield Worked(f"What share of the rows has the {told} {said(second)}?", share)
+    if beside != name:
+        both = f"where({name} == {spelled(second)} and {beside} == {spelled(third)})"
+        asked = f"How many with the {told} {said(second)} have the {said_beside} {said(third)}?"
+        yield Worked(asked, f"answer {table} | {both} | count()")
+        asked = f"How many different {said_beside} values are there where {told} is {said(first)}?"
+        yield Worked(asked, f"answer {one} | count_distinct({beside})")
     if columns.numbers:
         (of, words), low = named(columns.numbers[0][0]), columns.numbers[0][1]
-        chosen = f"{table} | where({beside} == {spelled(third)})"
         yield Worked(
-            f"What is the average {words} where {said_beside} is {said(third)}?", f"answer {chosen} | avg({of})"
+            f"What is the average {words} where {said_beside} is {said(third)}?", f"answer {three} | avg({of})"
         )
-        both = f"where({name} == {spelled(second)} and {of} > {spelled(low)})"
-        asked = f"How many have the {told} {said(second)} and a {words} above {said(low)}?"
-        yield Worked(asked, f"answer {table} | {both} | count()")
-        summed = f"{table} | group(by={name}, total=sum({of})) | sort(-total) | take(3)"
-        yield Worked(f"Which 3 values of {told} have the highest sum of {words}?", f"answer {summed}")
-    else:
-        yield Worked(f"How many rows has each {told}?", f"answer {counted}")
-    part = f"part = {table} | where({name} == {spelled(second)}) | count()"
-    share = f"{part}\nwhole = {table} | count()\nanswer part / whole"
-    yield Worked(f"What share of the rows has the {told} {said(second)}?", share)
+        yield Worked(f"What is the highest {words} where {told} is {said(first)}?", f"answer {one} | max({of})")
+        yield Worked(f"What is the lowest {words} of all?", f"answer {table} | min({of})")
+        yield Worked(f"How much {words} is there in total where {told} is {said(second)}?", f"answer {two} | sum({of})")
+        above = f"where({name} == {spelled(second)} and {of} > {spelled(low)})"
+        asked = f"How many with the {told} {said(second)} have a {words} of more than {said(low)}?"
+        yield Worked(asked, f"answer {table} | {above} | count()")
+        summed = f"{table} | group(by={beside}, total=sum({of})) | sort(-total)"
+        yield Worked(f"Which {said_beside} has the most {words} in total?", f"answer {summed} | first({beside})")
+        yield Worked(f"Which 3 {said_beside} values have the most {words}?", f"answer {summed} | take(3)")
 
 
-def of_days(table: str, column: Field, first: datetime.date) -> Worked:
-    """A question about a month; timestamps are chosen by their day."""
+def nearest_last(worked: Sequence[Worked], question: str) -> tuple[Worked, ...]:
+    """The exchanges that share the most words with a question, the likest last: what was said last is copied first."""
+    wanted = words_of(question)
+
+    def likeness(each: Worked) -> float:
+        own = words_of(each.question)
+        return len(own & wanted) / (len(own | wanted) or 1)
+
+    return tuple(sorted(worked, key=likeness)[-MOST:])
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text in the singular, without quoted values, numbers and words that stand in any question."""
+    words = re.findall(r"[a-z]+", re.sub(r'"[^"]*"', " ", text.lower()))
+    return {word.rstrip("s") for word in words if word not in ANYWHERE}
+
+
+ANYWHERE = frozenset(
+    "a all an and are as at been by did do does for from had has have in is it its made of on or row rows still than "
+    "that the their there these they this those to value values was were what where which who whose with".split()
+)
+
+
+def of_days(table: str, column: Field, first: datetime.date) -> Iterator[Worked]:
+    """Questions about a month, and about what came after a day; timestamps are chosen by their day."""
     name, told = named(column)
     day = f"date({name})" if bare(column.type) == TIMESTAMP else name
     last = (first.replace(day=28) + datetime.timedelta(days=4)).replace(day=1) - datetime.timedelta(days=1)
-    chosen = f"where({day} between @{first.isoformat()} and @{last.isoformat()})"
-    return Worked(f"How many have a {told} in {first:%B %Y}?", f"answer {table} | {chosen} | count()")
+    month = f"where({day} between @{first.isoformat()} and @{last.isoformat()})"
+    asked = f"How many rows have {told} in {first:%B} {first.year}?"
+    yield Worked(asked, f"answer {table} | {month} | count()")
+    asked = f"How many rows have {told} after {first.isoformat()}?"
+    yield Worked(asked, f"answer {table} | where({day} > @{first.isoformat()}) | count()")
 
 
 def named(column: Field) -> tuple[str, str]:

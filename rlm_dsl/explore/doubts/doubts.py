@@ -21,6 +21,7 @@ KINDS: tuple[Callable[[Asked], Iterator[str]], ...] = (
     rows.any_rows,
     rows.counted_rows,
     words.computations,
+    words.one_of_them,
     words.columns,
     words.numbers,
     words.times,

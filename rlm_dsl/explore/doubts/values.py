@@ -9,15 +9,19 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.explore.doubts.asked import Asked, holds
+from rlm_dsl.common.source import Source
+from rlm_dsl.explore.doubts.asked import Asked, digits, holds
 from rlm_dsl.explore.view import cell
 from rlm_dsl.language import sql as s
+from rlm_dsl.language.check import check
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.syntax import tree as t
-from rlm_dsl.language.syntax.show import show_expression
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.language.syntax.show import show, show_expression
 from rlm_dsl.language.types import Enum, bare, is_text, quoted_name
 from rlm_dsl.plan.build import physical_name
 
@@ -105,7 +109,10 @@ def is_named(asked: Asked, value: str) -> bool:
 
 
 def covered(asked: Asked, value: str) -> bool:
-    """Whether the program or the answer holds a value: as it is, or in a pattern or in words for a model."""
+    """Whether program or answer hold a value: as it is, in a pattern or in words for a model, or by its numbers,
+    as a date has that is spelled otherwise."""
+    if (runs := set(digits(value))) and runs <= asked.numbers:
+        return True
     wanted = value.strip().lower()
     held = [*asked.texts, *(leaf for leaf in asked.leaves if isinstance(leaf, str))]
     entries = [part.name for part in asked.parts if isinstance(part, t.Entry)]
@@ -140,22 +147,26 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 def nothing_chosen(asked: Asked) -> Iterator[str]:
-    """Of an answer that is nothing, what it compares with and no row has; where all of it stands in the question as it
-    is, and nothing like it in the data, nothing is the answer."""
-    if not asked.leaves or any(leaf not in (0, None, "", False) for leaf in asked.leaves):
-        return
+    """What the program compares with and no row has, where another value is the same but for its case; of an answer
+    that is nothing, also where others are like it, or it does not stand in the question. Else nothing is the answer."""
+    nothing = all(map(is_nothing, asked.leaves))
     for relation in relations(asked):
         for column in relation.type.columns:
             if not (is_text(column.type) or isinstance(bare(column.type), Enum)):
                 continue
             for literal in chosen(asked, column.name):
-                if values := instead_of(asked, relation, column.name, literal):
+                if values := instead_of(asked, relation, column.name, literal, nothing=nothing):
                     yield NO_SUCH.format(
                         column=quoted_name(column.name), literal=listed([literal]), values=listed(values)
                     )
 
 
-def instead_of(asked: Asked, relation: Relation, column: str, literal: str) -> list[str]:
+def is_nothing(leaf: Any) -> bool:
+    """Whether a value is none at all; exact numbers are told as texts."""
+    return leaf in (None, "", False) or re.fullmatch(r"-?0+(?:\.0*)?", str(leaf)) is not None
+
+
+def instead_of(asked: Asked, relation: Relation, column: str, literal: str, *, nothing: bool) -> list[str]:
     """Values that may be meant by one that no row has; none where rows have it, or where nothing is like what the
     question itself names."""
     query = s.sql(
@@ -169,6 +180,62 @@ def instead_of(asked: Asked, relation: Relation, column: str, literal: str) -> l
         return []
     if any(literal in value for value in values):
         return []
+    same = [v for v in values if v.strip().lower() == literal.strip().lower()]
+    if same or not nothing:
+        return same
     near = [v for v in values if literal.strip().lower() in v.lower() or v.strip().lower() in literal.lower()]
     near = near or difflib.get_close_matches(literal, [v for v in values if len(v) <= LONGEST], SHOWN, 0.75)
     return (near or ([] if holds(asked.question, literal) else values))[:SHOWN]
+
+
+def instead(asked: Asked) -> str:
+    """The answer's statement with the value that the question names: in place of another, or to choose the first rows
+    by; "" where more than one value could be meant, or it is not chosen in this statement."""
+    answer = asked.tree.statements[-1] if asked.tree.statements else None
+    found = [
+        (column, values[0])
+        for relation in asked.session.runner.warehouse.contexts.values()
+        for column, values in values_in_question(asked, relation)
+        if len(values) == 1 and not covered(asked, values[0])
+    ]
+    if not isinstance(answer, t.Answer) or not found:
+        return ""
+    for column, value in found:
+        others = [other for other in chosen(asked, column) if not holds(asked.question, other)]
+        if len(set(others)) > 1:
+            return ""
+        answer = with_value(answer, others[0], value) if others else narrowed(answer, asked, column, value)
+        if answer is None:
+            return ""
+    text = show(t.Tree((answer,))).strip("\n")
+    return text if not check(parse(Source("instead", text)), asked.session.environment).problems else ""
+
+
+def with_value(answer: t.Answer, old: str, new: str) -> t.Answer | None:
+    """The statement with one text in place of another."""
+    changed = replaced(answer, old, new)
+    return changed if changed != answer and isinstance(changed, t.Answer) else None
+
+
+def replaced(node: Any, old: str, new: str) -> Any:
+    if isinstance(node, tuple):
+        return tuple(replaced(item, old, new) for item in node)
+    if isinstance(node, t.Text):
+        return replace(node, value=new) if node.value == old else node
+    if is_dataclass(node) and not isinstance(node, type):
+        held = {each.name: replaced(getattr(node, each.name), old, new) for each in fields(node)}
+        return replace(node, **held) if any(held[name] is not getattr(node, name) for name in held) else node
+    return node
+
+
+def narrowed(answer: t.Answer, asked: Asked, column: str, value: str) -> t.Answer | None:
+    """The statement with its table's rows chosen first, where it is one pipe over a context that has the column."""
+    pipe = answer.value
+    if not isinstance(pipe, t.Pipe) or not isinstance(pipe.head, t.Name):
+        return None
+    table = asked.session.environment.contexts.get(pipe.head.name)
+    if table is None or table.column(column) is None:
+        return None
+    condition = t.Binary("==", t.Name(column), t.Text(value))
+    calls = (t.Call("where", (t.Argument(None, condition),)), *pipe.calls)
+    return replace(answer, value=replace(pipe, calls=calls))

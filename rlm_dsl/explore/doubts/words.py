@@ -20,7 +20,7 @@ ORDERED = frozenset(
     "sort max min mode first last quantile median greatest least search values list describe number".split()
 )
 NEEDED: tuple[tuple[str, str, frozenset[str]], ...] = (
-    ("average", r"\b(?:average|mean|avg)\b", frozenset({"avg", "median", "sum", "/", "describe", "mode"})),
+    ("average", r"\b(?:average|mean|avg)\b", frozenset({"avg", "median", "/", "describe", "mode"})),
     ("median", r"\bmedian\b", frozenset({"median", "quantile", "describe"})),
     ("share", r"\b(?:percent(?:age)?|share|fraction|proportion|ratio)\b|%", frozenset({"/", "avg", "%"})),
     ("different", r"\b(?:distinct|different|unique)\b",
@@ -48,6 +48,13 @@ INSTEAD = {
     "different": "count_distinct(column), distinct(column)",
     "the most or least": "sort(-column), max(column), mode(column)",
 }
+ONE = re.compile(
+    r"^\W*(?:which|what|who)(?: (?:one |single )?[\w-]+){0,2}? "
+    r"(?:has|is|was|had|does|did|spent|made|got|paid|sent|gave)\b",
+    re.IGNORECASE,
+)
+SEVERAL = re.compile(r"\b(?:each|every|per|by|all|list|top|and|different|\w+ \d+|between|compare|those|these)\b", re.I)
+SINGULAR = "The question asks for one, and the answer has {rows} rows."
 NO_NUMBER = "The question asks how many, and the answer holds no number."
 NUMBERS = "The question names {numbers}, and nothing in the program does."
 TIME = "The question names {month}, and the program looks at no date."
@@ -67,6 +74,13 @@ def computations(asked: Asked) -> Iterator[str]:
             yield LACKS.format(what=what, instead=INSTEAD[what])
     if HOW_MANY.search(asked.question) and asked.leaves and not any(map(has_number, asked.leaves)):
         yield NO_NUMBER
+
+
+def one_of_them(asked: Asked) -> Iterator[str]:
+    """Several rows where one is asked for."""
+    rows = asked.value if isinstance(asked.value, list) else []
+    if len(rows) > 1 and ONE.search(asked.question) and not SEVERAL.search(asked.question):
+        yield SINGULAR.format(rows=len(rows))
 
 
 def in_a_column(asked: Asked, words: str) -> bool:
