@@ -57,7 +57,8 @@ VIEWS: Mapping[str, str] = {
     "turns": """
         SELECT CAST("json" ->> '$.turn' AS BIGINT) AS turn, "json" ->> '$.sub_run' AS sub_run,
                "json" ->> '$.program' AS program, "json" ->> '$.observation' AS observation,
-               CAST("json" ->> '$.errors' AS BIGINT) AS errors, "json" ->> '$.reply' AS reply
+               CAST("json" ->> '$.errors' AS BIGINT) AS errors, "json" ->> '$.reply' AS reply,
+               "json" ->> '$.doubts' AS doubts
         FROM "#events"
         WHERE type = 'turn.end' AND seq > (SELECT coalesce(max(seq), 0) FROM "#events" WHERE type = 'run.resume')
         ORDER BY seq""",
