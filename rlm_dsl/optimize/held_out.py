@@ -52,7 +52,8 @@ def held_out_test(search: Search, base: Candidate, result: Candidate) -> HeldOut
     examples, cost = search.splits.test, search.cost
     base_trial, before = search.evaluate(base, examples)
     result_trial, after = search.evaluate(result, examples) if result is not base else (base_trial, before)
-    gain = paired_gain(before, after, graded=search.graded)
+    unchanged = Interval(0.0, 0.0, 0.0)
+    gain = unchanged if result is base else paired_gain(before, after, graded=search.graded)
     costs = cost.of_thousand(base_trial, len(examples)), cost.of_thousand(result_trial, len(examples))
     if result is base:
         verdict = "nothing better was found"
