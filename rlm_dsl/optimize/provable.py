@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import binom
 
 from rlm_dsl.optimize.examples import PARTS
-from rlm_dsl.optimize.statistics import ALPHA, gain_above, most_errors, proves
+from rlm_dsl.optimize.statistics import ALPHA, gain_above, most_errors
 
 WORSE = 0.05
 """A cheaper program counts as proved where its score is not worse by more than this, with a certainty of 95 %."""
@@ -39,6 +39,7 @@ class Provable:
     gain: float | None
     cheaper: bool
     labels: dict[float, int]
+    graded: bool = False
 
     @property
     def enough(self) -> bool:
@@ -53,20 +54,19 @@ class Provable:
         """In words: of the examples there are, and of those that it would take."""
         likely = "" if self.gain is None else f", and one of {self.gain:+.2f} is likely to be"
         takes = ", ".join(f"{gain:+.2f} about {count:,}" for gain, count in self.labels.items())
-        equal = all_labels(least_equal())
+        equal = all_labels(least_equal(self.graded))
         fit = "" if self.cheaper else f"; that a cheaper program is not worse cannot, which takes {equal:,} at least"
         return [
             f"{self.test} examples for the score: no gain below {self.at_least:+.2f} can be proved{likely}{fit}",
-            f"labels that a gain takes: {takes}",
+            f"labels that a gain takes: {takes}" + (", and more as scores are graded" if self.graded else ""),
         ]
 
 
 def provable(test: int, *, graded: bool = False) -> Provable:
     """What so many examples for the score can prove."""
     labels = {gain: all_labels(examples_for(gain)) for gain in ASKED_FOR}
-    return Provable(
-        test, min(1.0, rows_to_prove(test, graded) / test), likely_gain(test), test >= least_equal(), labels
-    )
+    at_least, likely = min(1.0, rows_to_prove(test, graded) / test), None if graded else likely_gain(test)
+    return Provable(test, at_least, likely, test >= least_equal(graded), labels, graded)
 
 
 def require_provable(found: Provable, confirm: Callable[[str], None]) -> None:
@@ -136,6 +136,6 @@ def examples_for(gain: float) -> int:
 
 
 @cache
-def least_equal() -> int:
+def least_equal(graded: bool = False) -> int:
     """How many examples prove a program not worse of which every answer is the same."""
-    return next(test for test in range(1, 1_000) if proves(test, 0, 0, -WORSE))
+    return next(n for n in range(1, 1_000) if gain_above([0.0] * n, [0.0] * n, -WORSE, graded=graded))

@@ -230,7 +230,7 @@ class Search:
                 counts = f"{len(learnt_from)} and {len(certified_on)} answers"
                 self.note(f"{name}: no cascade can be certified for {target} from {counts}")
                 continue
-            self.note(f"{name}: its proxy {certificate_words(proxy.certificate)}")
+            self.note(f"{name}: its proxy {': '.join(certificate_words(proxy.certificate))}")
             found = best.with_arguments(step, f"{best.origin}, {name} in a cascade", proxy=proxy.digest)
             self.try_out(replace(found, proxies={**found.proxies, proxy.digest: proxy.as_json()}))
 

@@ -281,19 +281,20 @@ def tuning_line(source: Source, tuned: Tuned) -> str:
 
 def proxy_lines(proxies: Mapping[str, Any]) -> list[str]:
     """Of each proxy, what it was certified by."""
-    return [f"its proxy {certificate_words(value['certificate'])}" for _, value in sorted(proxies.items())]
+    return [f"its proxy {': '.join(certificate_words(value['certificate']))}" for _, value in sorted(proxies.items())]
 
 
-def certificate_words(certificate: Mapping[str, Any]) -> str:
+def certificate_words(certificate: Any) -> tuple[str, ...]:
     """What a proxy was certified by: of all rows, and of those that it decides, as far as its certificate says it."""
-    if not {"decided", "rows", "wrong", "target"} <= certificate.keys():
-        return "has a certificate of another form"
+    if not isinstance(certificate, Mapping) or not {"decided", "rows", "wrong", "target"} <= certificate.keys():
+        return ("has a certificate of another form",)
     decided, rows, wrong = (certificate[name] for name in ("decided", "rows", "wrong"))
     bounds = {"most_wrong": "of all rows", "most_wrong_of_decided": "of those that it decides"}
     most = [f"{share(certificate[name])} {of}" for name, of in bounds.items() if name in certificate]
+    aim = f"{certificate['target']}, delta {certificate.get('delta', '?')}"
     return (
-        f"decided {decided} of {rows} rows when it was certified, {wrong} of these {decided} unlike the model: at most "
-        f"{' and '.join(most) or 'as its target says'} ({certificate['target']}, delta {certificate.get('delta', '?')})"
+        f"decided {decided} of {rows} rows when certified, {wrong} of these {decided} unlike the model",
+        f"at most {' and '.join(most)} ({aim})" if most else f"within {aim}",
     )
 
 

@@ -177,11 +177,13 @@ def test_a_certificate_tells_of_the_rows_that_the_proxy_decides() -> None:
     held = found.certificate
     assert (held["decided"], held["wrong"], held["rows"]) == (15, 5, 200)
     assert float(held["most_wrong"]) < 0.06 and float(held["most_wrong_of_decided"]) > most_errors(5, 15, 0.05) > 0.55
-    words = certificate_words(held)
+    words = ": ".join(certificate_words(held))
     assert "15 of 200 rows" in words and "5 of these 15" in words and "of those that it decides" in words
     before = {name: value for name, value in held.items() if name != "most_wrong_of_decided"}
-    assert "5 of these 15" in certificate_words(before) and "of those that it decides" not in certificate_words(before)
-    assert proxy_lines({"d": {"certificate": {}}}) == ["its proxy has a certificate of another form"]
+    words = ": ".join(certificate_words(before))
+    assert "5 of these 15" in words and "of all rows" in words and "of those that it decides" not in words
+    for other in ({}, None, [1]):
+        assert proxy_lines({"d": {"certificate": other}}) == ["its proxy has a certificate of another form"]
 
 
 def test_the_page_of_an_optimization_tells_why_and_those_from_before_are_read() -> None:
@@ -192,9 +194,17 @@ def test_the_page_of_an_optimization_tells_why_and_those_from_before_are_read() 
     tried = {"name": "as it is", "score": 0.5, "cost": 12.5, "calls": 1000.0, "seconds": None, "front": True}
     gain = {"mean": 0.0, "low": 0.0, "high": 0.0}
     before = {
-        **{"program": "p.rlm", "picked": "as it is", "verdict": "unproved", "metric": "exact", "diff": "", "notes": []},
-        **{"points": [tried], "test": {"examples": 9, "before": 0.5, "after": 0.5, "gain": gain}, "bound": {"test": 9}},
-        **{"cost": {"unit": "tokens for 1,000", "before": 12.5, "after": 12.5}, "spent": {"calls": 3}},
+        "program": "p.rlm",
+        "picked": "as it is",
+        "verdict": "unproved",
+        "metric": "exact",
+        "diff": "",
+        "notes": [],
+        "points": [tried],
+        "test": {"examples": 9, "before": 0.5, "after": 0.5, "gain": gain},
+        "bound": {"test": 9},
+        "cost": {"unit": "tokens for 1,000", "before": 12.5, "after": 12.5},
+        "spent": {"calls": 3},
     }
     assert "Picked" not in optimization_page(before)
     assert "Picked: nothing scores &lt;higher&gt;." in optimization_page({**before, "why": "nothing scores <higher>"})

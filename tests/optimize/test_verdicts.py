@@ -98,5 +98,7 @@ def test_what_can_be_proved_is_what_the_test_would_prove() -> None:
     assert [gain_above([0.0] * 17, [1.0] * k + [0.0] * (17 - k), 0.0) for k in (rows - 1, rows)] == [False, True]
     assert not found.cheaper and not found.enough and "+0.35" in found.lines()[0]
     assert provable(120).cheaper and provable(120).enough
+    graded = provable(120, graded=True)
+    assert graded.at_least > provable(120).at_least and "more as scores are graded" in graded.lines()[1]
     assert power(examples_for(0.1), 0.1) >= 0.8 > power(examples_for(0.1) // 2, 0.1)
     assert found.labels[0.05] > found.labels[0.1] > 400

@@ -56,7 +56,8 @@ def tuning_words(tuned: Mapping[str, Any]) -> str:
 def certificate_lines(certificates: Any) -> list[str]:
     """Of each proxy, what it was certified by."""
     held = certificates if isinstance(certificates, Mapping) else {}
-    return [f"its proxy {certificate_words(each)}" for each in held.values() if isinstance(each, Mapping)]
+    told = [certificate_words(each) for each in held.values()]
+    return [line for first, *more in told for line in (f"its proxy {first}", *(f"  {each}" for each in more))]
 
 
 def program_changes(before: str, after: str) -> str:
