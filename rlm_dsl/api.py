@@ -109,22 +109,24 @@ def ask(
     n: int = 1,
     verify_answer: bool = False,
     prompt_tokens: int = LIMIT,
+    constrain: bool = False,
     continue_from: str | os.PathLike[str] | Result | None = None,
     **more: Any,
 ) -> Result:
     """Explore until the question is answered. `budget` holds calls, tokens, usd, seconds; `returns` spells the type
     that the answer must have; with `mode` direct a model is shown the whole context, with auto where it is short;
     `depth` 0 asks no model about rows, 1 does, more allows sub-runs; `n` explorations agree on an answer; with
-    `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt; `continue_from`, a result
-    or a trace, goes on with what it bound, its data and its models, and asks nothing again that it asked. `more` are
-    fields of Settings (turns, card, concurrency, threads, memory, keep, parameters, servers, store, price,
-    timeout_seconds, window, max_failed, pack).
+    `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt; with `constrain` the
+    root's replies are kept to a grammar where the server can; `continue_from`, a result or a trace, goes on with what
+    it bound, its data and its models, and asks nothing again that it asked. `more` are fields of Settings (turns,
+    card, concurrency, threads, memory, keep, parameters, servers, store, price, timeout_seconds, window, max_failed,
+    pack).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
     """
     if mode not in MODES:
         raise UserError(f"there is no mode {mode!r}", f"modes: {', '.join(MODES)}")
-    options = ExploreOptions(returns, depth, verify_answer, n, prompt_tokens)
+    options = ExploreOptions(returns, depth, verify_answer, n, prompt_tokens, constrain)
     if continue_from is not None:
         return follow_up(
             Trace.open(trace_of(continue_from)),

@@ -27,6 +27,7 @@ from rlm_dsl.engine.run import RunLog, header_of, record_run, redaction_of, run_
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.card_choice import MEDIUM, card_of, chosen_card, prompt_limit
+from rlm_dsl.explore.constrained.constraint import Constraint
 from rlm_dsl.explore.earlier import Earlier, begin
 from rlm_dsl.explore.judge import Judge
 from rlm_dsl.explore.loop import NO_CHECKS, Checks, Exploration, NoAnswer, Told, explore
@@ -59,13 +60,15 @@ def needed_contexts(given: Sequence[Mapping[str, Any]], named: Set[str]) -> dict
 class ExploreOptions:
     """How a question is to be explored. `returns` spells the type that the answer must have; `depth` is 0 for no model
     steps, 1 for model steps, and with each more sub-runs may go one deeper; with `judged` a model looks at the evidence
-    before an answer is taken; `times` is how often it is explored; `limit` bounds the estimated tokens of a prompt."""
+    before an answer is taken; `times` is how often it is explored; `limit` bounds the estimated tokens of a prompt;
+    with `constrain` replies are kept to a grammar where the server can."""
 
     returns: str = ""
     depth: int | None = None
     judged: bool = False
     times: int = 1
     limit: int = LIMIT
+    constrain: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """What is not as it usually is, for a trace's header."""
@@ -180,6 +183,8 @@ def explore_once(
             lambda value: "" if returns is None else misfit(value, returns),
             NO_CHECKS.judged if judge is None else judge,
         )
+        redact = log.redaction.redact
+        constraint = Constraint(question, redact, calls.models.takes_grammars) if options.constrain else None
         return explore(
             question,
             session,
@@ -188,8 +193,9 @@ def explore_once(
             tell=tell,
             shown=shown,
             limit=options.limit,
-            redact=log.redaction.redact,
+            redact=redact,
             checks=checks,
+            constraint=constraint,
             before="" if earlier is None else begin(session, earlier),
             about=about,
             size=card_of(settings),

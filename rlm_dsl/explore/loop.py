@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.explore.constrained.constraint import Constraint
 from rlm_dsl.explore.doubts.asked import Asked, holds
 from rlm_dsl.explore.doubts.doubts import doubts
 from rlm_dsl.explore.doubts.values import LONGEST, instead, values_in_question
@@ -28,6 +29,7 @@ from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.types import DATE, TIMESTAMP, Table, bare, quoted_name
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
+from rlm_dsl.models.server.reply_forms import is_kept
 from rlm_dsl.models.typed_retry import TELL_APART, THINK_LESS
 
 NOTHING = (
@@ -81,6 +83,8 @@ class Told:
     observation: str
     errors: int
     prompt_tokens: int
+    note: str = ""
+    """What is to be said beside, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +147,12 @@ def explore(
     before: str = "",
     about: str = "",
     size: Size = "medium",
+    constraint: Constraint | None = None,
 ) -> Exploration:
     """Ask the root model turn by turn, so many times at most. `shown` is told of each turn as it ends; `before` is what
     is said of a question that this one goes on from; `about` is the question itself, where `question` says more; `size`
-    is how much of the language is told: a small root is shown worked exchanges, and how to mend a problem at once."""
+    is how much of the language is told: a small root is shown worked exchanges, and how to mend a problem at once; with
+    a `constraint`, replies are kept to a grammar."""
     about = about or question
     told: list[Told] = []
     exchanges: list[Exchange] = []
@@ -163,12 +169,15 @@ def explore(
             question, look, session.environment.contexts, exchanges, last, before, main_text, size, worked
         )
         prompt = tuple(Message(m.role, redact(m.content)) for m in messages(situation, limit))
-        request = Request(root.settings, prompt, purpose="root")
+        grammar = "" if constraint is None else constraint.grammar(session)
+        request = Request(root.settings, prompt, purpose="root", grammar=grammar)
         tell("turn.start", {"turn": number, "prompt_tokens_estimate": request.prompt_tokens})
         answer = root.ask(request)
         reply = answer.text or (answer.refusal or "")
-        turn = check_answer(session, about, taken(session, answer, number), checks, last=number == turns)
-        told.append(Told(number, reply, program_text(reply), turn.observation, turn.errors, request.prompt_tokens))
+        program = program_in(reply, constraint)
+        turn = check_answer(session, about, taken(session, answer, number, program), checks, last=number == turns)
+        note = "" if constraint is None else constraint.note(request)
+        told.append(Told(number, reply, program, turn.observation, turn.errors, request.prompt_tokens, note))
         tell(
             "turn.end",
             {
@@ -179,6 +188,7 @@ def explore(
                 "errors": turn.errors,
                 **({"accepted": turn.accepted} if turn.errors and turn.accepted else {}),
                 **({"doubts": list(turn.doubts)} if turn.doubts else {}),
+                **({"note": note} if note else {}),
             },
         )
         shown(told[-1])
@@ -252,9 +262,13 @@ def in_a_line(turn: Turn, program: str) -> str:
     return f"{wrote} -> {' '.join(first.split())[:120]}{problem}"
 
 
-def taken(session: Session, answer: Answer, number: int) -> Turn:
+def program_in(reply: str, constraint: Constraint | None) -> str:
+    """The program text of a reply: all of it, where it was kept to a grammar."""
+    return reply.strip("\n") if constraint is not None and is_kept(reply) else program_text(reply)
+
+
+def taken(session: Session, answer: Answer, number: int, program: str) -> Turn:
     """What a reply comes to: its statements run, or one line on what was wrong with it."""
-    program = program_text(answer.text)
     if not program.strip():
         return Turn(nothing_in(answer).format(table=an_own_name(session)), "", 1)
     key = program.strip()

@@ -57,6 +57,7 @@ def request_text(request: Request) -> str:
         '"api": "chat.completions"',
         f'"base_url": {quoted(settings.base_url)}',
         *((f'"explore": {request.explore}',) if request.explore else ()),
+        *((f'"grammar": {quoted(request.grammar)}',) if request.grammar else ()),
         f'"messages": [{messages}]',
         f'"model": {quoted(settings.model)}',
         f'"parameters": {json_text(settings.parameters)}',
@@ -88,7 +89,8 @@ def request_from(value: Mapping[str, Any], purpose: str) -> Request:
     messages = tuple(Message(message["role"], message["content"]) for message in value["messages"])
     settings, explore = ModelSettings.from_json(value), value.get("explore", 0)
     program, rows = value.get("program", ""), tuple(value.get("rows", ()))
-    return Request(settings, messages, value["schema"], value["sample"], purpose, explore, program, rows)
+    more = value["schema"], value["sample"], purpose, explore, program, rows, value.get("grammar", "")
+    return Request(settings, messages, *more)
 
 
 @dataclass(slots=True)

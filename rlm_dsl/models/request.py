@@ -71,7 +71,8 @@ class Request:
 
     `purpose` says where it comes from (a step's name, "root"); it is for logs alone. With `explore` more than 0 the
     last message is no text to read but a corpus to explore, in sub-runs that may go so deep; a `program` is tried on
-    it first. A pack asks for several rows at once: `rows` are the keys of the requests that it answers, in order.
+    it first. A pack asks for several rows at once: `rows` are the keys of the requests that it answers, in order. An
+    answer in the language may be kept to a `grammar`, where the server can.
     """
 
     settings: ModelSettings
@@ -82,6 +83,7 @@ class Request:
     explore: int = 0
     program: str = ""
     rows: tuple[str, ...] = ()
+    grammar: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -102,6 +104,8 @@ class Request:
             texts["explore"] = str(self.explore)
         if self.program:
             texts["program"] = quoted(self.program)
+        if self.grammar:
+            texts["grammar"] = quoted(self.grammar)
         return tagged("call-v1", members(texts).encode("utf-8", "surrogatepass"))
 
     @cached_property
@@ -122,6 +126,7 @@ class Request:
             **({"explore": self.explore} if self.explore else {}),
             **({"program": self.program} if self.program else {}),
             **({"rows": list(self.rows)} if self.rows else {}),
+            **({"grammar": self.grammar} if self.grammar else {}),
         }
 
     def again(self, answer: str, problem: str) -> Request:

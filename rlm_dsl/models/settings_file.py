@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from yaml import Node
 
 NAME = "rlm-dsl.yaml"
+SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -49,6 +50,7 @@ class FileSettings:
     store: str | None = None
     heads: str | None = None
     keep: str | None = None
+    constrain: bool = False
     contexts: Mapping[str, Given] = field(default_factory=dict)
 
 
@@ -118,6 +120,7 @@ class _Reader(YamlReader):
                 "store": self.text,
                 "heads": self.text,
                 "keep": self.text,
+                "constrain": self.switch,
                 "contexts": lambda node: self.each(node, lambda one: given_of_node(self, one, path=False)),
             },
         )
@@ -213,6 +216,12 @@ class _Reader(YamlReader):
         names = ("calls", "tokens", "usd", "seconds")
         held = self.record(node, {name: self.count if name in names[:2] else self.amount for name in names})
         return Limits(**{name: amount for name, amount in held.items() if amount is not None})
+
+    def switch(self, node: Node) -> bool:
+        text = self.text(node)
+        if text not in SWITCHES:
+            self.report(node, f"neither on nor off: `{text}`", "write on or off")
+        return SWITCHES.get(text, False)
 
     def price(self, node: Node) -> Price:
         return self.tried(node, lambda: Price.read(self.text(node)), Price(0, 0))

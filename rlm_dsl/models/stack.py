@@ -126,6 +126,10 @@ class LiveStack:
         left = told - made  # it has not asked with none left: more it was only allowed later
         return f"Model calls left: {max(0, left if left > 0 else left + self.limits.calls - told):,}."
 
+    def takes_grammars(self, request: Request) -> bool:
+        """Whether replies are kept to grammars at a request's server, as far as is known."""
+        return self.servers.takes_grammars(request)
+
     def afford(self, step: str, requests: Iterable[Request], pack: Pack | None = None) -> None:
         """Raise BudgetExceeded if what is new among the requests cannot be paid for: before any of them leaves. Where
         rows may go together, those that do are asked here, and answers are then in the store as far as packs hold;

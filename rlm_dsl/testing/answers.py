@@ -7,9 +7,11 @@ Law: the answer is a function of the request and of `Answering`; asking again ch
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rlm_dsl.explore.reply import program_text
 from rlm_dsl.testing.gold import Fallback, Gold, gold_reply, is_wrong
 from rlm_dsl.testing.learner import learned_reply, proposal
 from rlm_dsl.testing.packs import STEADY, Lapses, several
@@ -20,6 +22,8 @@ from rlm_dsl.testing.wire import Json, Problem, Reply, estimated_tokens, text_of
 __all__ = ["Answering", "answer", "is_wrong", "result_schema", "row_shown", "within_limit"]
 
 
+OF_REPLY = re.compile(r"^statement(?::| ::=) ", re.MULTILINE)
+"""A rule that a reply's grammar has, and no result's."""
 SYSTEM = ("system", "developer")
 """Roles of those who instruct."""
 
@@ -94,9 +98,9 @@ def result_schema(body: Json) -> Schema | None:
 
 
 def grammar_in(body: Json) -> str | None:
-    """A grammar as llama.cpp takes it, or vLLM."""
+    """A result's grammar as llama.cpp takes it, or vLLM; that of a reply in the language is none of a result."""
     given = body.get("grammar", (body.get("structured_outputs") or {}).get("grammar"))
-    return given if isinstance(given, str) else None
+    return given if isinstance(given, str) and not OF_REPLY.search(given) else None
 
 
 def schema_of_grammar(text: str) -> Schema:
@@ -131,8 +135,29 @@ def by_tool(body: Json) -> bool:
     return bool(isinstance(tools, list) and tools and isinstance(choice, Mapping) and "function" in choice)
 
 
+def custom_tool(body: Json) -> str:
+    """The name of the custom tool whose input the answer is to be; "" where none is chosen."""
+    choice = body.get("tool_choice")
+    held = choice.get("custom") if isinstance(choice, Mapping) else None
+    return str(held.get("name", "")) if isinstance(held, Mapping) else ""
+
+
+def by_grammar(body: Json, taken: Collection[str]) -> bool:
+    """Whether a reply is kept to a grammar, by the fields of a request and those that a server takes."""
+    return any(name in body for name in taken) or ("custom" in taken and bool(custom_tool(body)))
+
+
+def kept_to_grammar(reply: Reply) -> Reply:
+    """A reply as a grammar leaves it: its statements, without what is around them."""
+    return replace(reply, content=program_text(reply.content or "")) if reply.content else reply
+
+
 def as_tool_call(reply: Reply, body: Json) -> Reply:
-    """The reply as a call of the chosen tool, its content the arguments."""
+    """The reply as a call of the chosen tool, its content the arguments, or the input of a custom one."""
+    if (name := custom_tool(body)) and reply.content is not None:
+        call = {"id": "call_1", "type": "custom", "custom": {"name": name, "input": reply.content}}
+        finish = "tool_calls" if reply.finish == "stop" else reply.finish
+        return replace(reply, content=None, finish=finish, tool_calls=(call,))
     if not by_tool(body) or reply.content is None:
         return reply
     function = {"name": body["tool_choice"]["function"]["name"], "arguments": reply.content}

@@ -24,7 +24,8 @@ def payload_of(problem: Problem, value: object) -> Payload:
 
 def form_of(body: Json) -> str:
     """How a request asks for a result's type: json_schema, json_object, text, tool, or "" where it does not."""
-    if isinstance(body.get("tool_choice"), Mapping):
+    choice = body.get("tool_choice")
+    if isinstance(choice, Mapping) and "function" in choice:
         return "tool"
     form = body.get("response_format")
     return str(form.get("type", "")) if isinstance(form, Mapping) else ""

@@ -12,7 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rlm_dsl.testing.answers import answer, as_tool_call, result_schema, schema_told, within_limit
+from rlm_dsl.testing.answers import (
+    answer,
+    as_tool_call,
+    by_grammar,
+    custom_tool,
+    kept_to_grammar,
+    result_schema,
+    schema_told,
+    within_limit,
+)
 from rlm_dsl.testing.faults import Fault, Faults, applied, fault_met, latency_of, spoiled
 from rlm_dsl.testing.persona import Persona
 from rlm_dsl.testing.settings import Settings
@@ -86,6 +95,7 @@ def answered(body: Json, fault: Fault | None, number: int, settings: Settings) -
     if not persona.heeds(body) and schema_told(body) is None and schema is not None:
         said = strayed(said)
     spoken = persona.said(thought(within_limit(spoiled(said, fault, schema), body), settings.faults.think), body)
+    spoken = kept_to_grammar(spoken) if by_grammar(body, persona.grammars) else spoken
     reply = as_tool_call(spoken, body) if persona.heeds(body) else spoken
     return Outcome(replace(reply, delay=delay), fault, usage_of(body["messages"], reply))
 
@@ -140,6 +150,8 @@ def body_problems(body: object, settings: Settings) -> Iterator[Problem]:
         yield Problem(404, f"The model {body['model']!r} does not exist.", "model_not_found", "model")
     yield from ability_problems(body, settings.faults, settings.persona)
     yield from settings.persona.refusals(body)
+    if custom_tool(body) and "custom" not in settings.persona.grammars:
+        yield settings.persona.unsupported("tools", " of type 'custom'")
     yield from window_problems(body, settings.faults.context_window, settings.persona)
 
 

@@ -57,6 +57,8 @@ class Persona:
     """What each request must have in its query."""
     key_header: str = ""
     """The header that carries the key, where it is not `Authorization`."""
+    grammars: frozenset[str] = frozenset()
+    """The fields by which it takes a grammar of a reply; "custom" for the format of a custom tool."""
     batches: bool = False
     """Whether it has OpenAI's Batch API."""
 

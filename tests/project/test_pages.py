@@ -124,5 +124,5 @@ def test_the_settings_file_in_a_page_is_read(monkeypatch: pytest.MonkeyPatch) ->
     assert set(held.models) == {"root", "sub", "small"} and len(held.servers) == 2
     assert set(yaml.safe_load(shown)) == {
         *("models", "servers", "prices", "parameters", "budget", "confirm_over", "max_failed", "window", "heads"),
-        *("concurrency", "timeout", "store", "keep", "card"),
+        *("concurrency", "timeout", "store", "keep", "card", "constrain"),
     }

@@ -60,6 +60,12 @@ from rlm_dsl.common.diagnostics import UserError
     show_default="small for small models, else medium",
     help="How much of the language the root model is told; small has worked exchanges over the tables.",
 )
+@click.option(
+    "--constrain",
+    type=click.Choice(["on", "off"]),
+    show_default="off",
+    help="Keep the root's replies to a grammar, where the server can: mends their form, not their sense.",
+)
 @click.option("--turns", type=click.IntRange(1), default=20, show_default=True, help="Turns of the root model.")
 @click.option("--trace", metavar="FOLDER", help="Where the trace goes; else runs/TIME.trace.")
 @click.option("--no-trace", is_flag=True, help="Leave no trace.")
@@ -96,11 +102,14 @@ def command(
     from rlm_dsl.explore.modes import answer_by_mode
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.models.settings import named_models
+    from rlm_dsl.models.settings_file import found_settings
     from rlm_dsl.trace.reader import open_trace
 
     folder = None if no_trace or dry_run else Path(trace) if trace else new_trace()
     chosen = settings(given, turns=turns)
-    wishes = ExploreOptions(given["returns"], given["depth"], given["judged"], given["times"], given["prompt_tokens"])
+    constrain = given["constrain"] == "on" if given["constrain"] else found_settings(given["file"]).constrain
+    asked_for = given["returns"], given["depth"], given["judged"], given["times"], given["prompt_tokens"]
+    wishes = ExploreOptions(*asked_for, constrain=constrain)
     common: dict[str, Any] = {
         "keys": Keys(os.environ),
         "progress": Bar(),

@@ -17,4 +17,6 @@ if TYPE_CHECKING:
 def turn_text(told: Told) -> str:
     """One turn as it happens: what the root model wrote and what came of it."""
     program = told.program or "(no statement in the reply)"
-    return safe(f"turn {told.number}\n{indent(program, '  > ')}\n{indent(cut(told.observation, 2_000), '    ')}\n")
+    note = f"note: {told.note}\n" if told.note else ""
+    observation = indent(cut(told.observation, 2_000), "    ")
+    return safe(f"{note}turn {told.number}\n{indent(program, '  > ')}\n{observation}\n")

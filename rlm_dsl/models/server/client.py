@@ -21,6 +21,7 @@ from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.completion import LENGTH, NoCompletion, completion_of
 from rlm_dsl.models.server.dialects import USUAL, Dialect, Dialects, body_of
 from rlm_dsl.models.server.errors import ServerError, clip, parse_body, plain_text, read_error
+from rlm_dsl.models.server.reply_forms import PLAIN
 from rlm_dsl.models.server.scores import taken_scores, whole_answer
 from rlm_dsl.models.settings import DEFAULT_URL, KEY
 
@@ -39,6 +40,9 @@ MOST_TOLD = 1_000_000
 """Bytes that are read of what a server tells of itself."""
 REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
 """Statuses by which a server may say that it does not take a form of asking."""
+TRIPS = frozenset({"broken", "too_long", "model"})
+"""What a grammar may be refused as, beside refusals in so many words: some servers answer 500 to what they do not know,
+some count it among what they are shown, and some say that the model does not take it."""
 TOO_LONG = (
     "cut it first: partition(by=\"tokens\", size=2000), or say how much the model takes: `window:` in rlm-dsl.yaml"
 )  # fmt: skip
@@ -179,6 +183,8 @@ class Endpoint:
             error = self.error_of(failure, request)
             if error is None:
                 raise self.attempt(failure) from None
+            if self.trips_on_grammar(error, request, dialect):
+                return error
             if error.kind(self.is_proven(request, dialect)) in ("busy", "broken"):
                 raise self.refusal(error, request, failure) from None
             return error
@@ -209,7 +215,12 @@ class Endpoint:
 
     def may_be_the_dialect(self, error: ServerError, request: Request) -> bool:
         """Whether a refusal may be about how the request is written, and not about its key, model or row."""
-        return error.kind() == "refused" and error.status in REFUSALS
+        kind = error.kind()
+        return (kind == "refused" and error.status in REFUSALS) or (bool(request.grammar) and kind in TRIPS)
+
+    def trips_on_grammar(self, error: ServerError, request: Request, dialect: Dialect) -> bool:
+        """Whether a server may have failed on the grammar that it was given, and does without."""
+        return bool(request.grammar) and dialect.reply != PLAIN and error.kind() in TRIPS
 
     def read(self, text: str, request: Request, body: Mapping[str, Any]) -> Answer | ServerError:
         """What a reply of status 200 says, without secrets. Raises Attempt for what is no completion."""

@@ -148,8 +148,8 @@ def content_of(message: Mapping[str, Any]) -> str:
 
 
 def arguments_of(call: Mapping[str, Any]) -> str:
-    """A call's arguments as JSON: of OpenAI's form, of its older one, of Anthropic's."""
-    inside = call.get("function") if isinstance(call.get("function"), Mapping) else call
+    """A call's arguments as JSON: of OpenAI's form, of its older one, of Anthropic's; or a custom call's text."""
+    inside = next((call[name] for name in ("function", "custom") if isinstance(call.get(name), Mapping)), call)
     assert isinstance(inside, Mapping)
     for name in ("arguments", "input", "parameters"):
         given = inside.get(name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from rlm_dsl.models.request import Request, canonical_text
 from rlm_dsl.models.server.answer_room import answer_room
 from rlm_dsl.models.server.errors import ServerError
 from rlm_dsl.models.server.gbnf import grammar, grammar_of_rest, llguidance
+from rlm_dsl.models.server.reply_forms import PLAIN, REPLY_FORMS, TOLD, after, constrained, is_kept, remaining
 from rlm_dsl.models.server.scores import ASKED, begun, closed_values
 
 FORMS = ("guided", "llguidance", "grammar", "schema", "tool", "json", "words")
@@ -58,7 +59,7 @@ class Dialect:
     form and passes it over; `old_limit` is the older name of the output's limit; with `folded` the system's words stand
     in the user's message; `without` names parameters that the server refuses; with `plain` texts' patterns are left out
     of schemas; with `room` answers may be as long as the user allows, since the model says more than its answer; with
-    `unbegun` no answer is begun for the model."""
+    `unbegun` no answer is begun for the model; `reply` is how a reply is kept to a grammar."""
 
     form: str = "schema"
     words: bool = False
@@ -68,10 +69,12 @@ class Dialect:
     plain: bool = False
     room: bool = False
     unbegun: bool = False
+    reply: str = REPLY_FORMS[0]
 
     def written(self) -> str:
         """As the store keeps it; a plain form is written as it was before there was more."""
         more = [name for name in FLAGS if getattr(self, name)]
+        more += [f"reply {self.reply}"] if self.reply != REPLY_FORMS[0] else []
         return ";".join([self.form, *more, *(f"-{name}" for name in sorted(self.without))])
 
     @staticmethod
@@ -79,7 +82,9 @@ class Dialect:
         form, *more = text.split(";")
         without = frozenset(name[1:] for name in more if name.startswith("-"))
         known = form if form in FORMS else "schema"
-        return Dialect(known, old_limit=old_limit, without=without, **{name: name in more for name in FLAGS})
+        reply = next((each for each in REPLY_FORMS if f"reply {each}" in more), REPLY_FORMS[0])
+        flags = {name: name in more for name in FLAGS}
+        return Dialect(known, old_limit=old_limit, without=without, reply=reply, **flags)
 
     def told(self) -> str:
         """For people: what is not as usual."""
@@ -101,6 +106,7 @@ class Dialect:
             "without patterns" if self.plain else "",
             "with room for more than the answer" if self.room else "",
             "no answer begun" if self.unbegun else "",
+            f"replies kept to their grammar by {TOLD[self.reply]}" if self.reply != REPLY_FORMS[0] else "",
         ]
         return ", ".join(filter(None, said))
 
@@ -130,7 +136,12 @@ def body_of(request: Request, dialect: Dialect, most: int | None = None) -> dict
         assert schema is not None
         messages.append({"role": "assistant", "content": beginning})
         asked = {"grammar": grammar_of_rest(schema, beginning, (closed_values(schema) or ("", ()))[1])}
-    return {"model": request.settings.model, "messages": messages, **kept, **asked}
+    return {"model": request.settings.model, "messages": messages, **kept, **asked, **kept_to(request, dialect)}
+
+
+def kept_to(request: Request, dialect: Dialect) -> dict[str, Any]:
+    """The parameters that keep a reply to the request's grammar, if it has one."""
+    return constrained(request.grammar, dialect.reply) if request.grammar else {}
 
 
 def patterned(schema: Mapping[str, Any]) -> bool:
@@ -238,6 +249,10 @@ class Dialects:
     """Models that gave any answer."""
     in_vain: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Models and schemas, with how many requests were refused in every dialect."""
+    keeping: set[tuple[str, str]] = field(default_factory=set)
+    """Models and the forms by which their replies were kept to a grammar."""
+    passed_over: set[str] = field(default_factory=set)
+    """Forms that the server took, and no reply was kept to."""
     cut: set[str] = field(default_factory=set)
     """Keys of requests whose answers had no end within what their types take."""
 
@@ -275,10 +290,25 @@ class Dialects:
             return
         if not fits and key not in self.proven and not dialect.words and dialect.form != "words":
             dialect = replace(dialect, words=True)
+        if request.grammar and whole:
+            dialect = self.as_kept(model, dialect, text)
         usual = self.of(request)
         later = FORMS.index(dialect.form) > FORMS.index(usual.form)
         if dialect != usual and not (later and (not fits or (model, usual, schema) in self.proven)):
             self.learn(request, dialect)
+
+    def as_kept(self, model: str, dialect: Dialect, text: str) -> Dialect:
+        """The dialect for the next reply: a form by which none was kept to its grammar gives way to another."""
+        if is_kept(text):
+            self.keeping.add((model, dialect.reply))
+        if (model, dialect.reply) in self.keeping:
+            return dialect
+        self.passed_over.add(dialect.reply)
+        return replace(dialect, reply=after(dialect.reply, self.passed_over))
+
+    def takes_grammars(self, request: Request) -> bool:
+        """Whether replies are kept to grammars, as far as is known."""
+        return self.of(request).reply != PLAIN
 
     def learn(self, request: Request, dialect: Dialect) -> None:
         """For the model, or where only the form differs and the schema is large, for that schema."""
@@ -301,11 +331,11 @@ class Dialects:
 
     def search(self, request: Request, first: Dialect, error: ServerError) -> Search:
         """The dialects worth trying after a refusal: none where the same was answered before."""
-        found = Search(request, {first})
+        found = Search(request, {first}, passed_over=frozenset(self.passed_over))
         if (now := self.of(request)) != first:
             found.ahead.append(now)  # which others found out meanwhile
         if request.schema is None or not self.is_proven(request, first):
-            found.ahead += candidates(request, first, error)
+            found.ahead += candidates(request, first, error, found.passed_over)
         return found
 
 
@@ -316,10 +346,11 @@ class Search:
     request: Request
     seen: set[Dialect]
     ahead: list[Dialect] = field(default_factory=list)
+    passed_over: frozenset[str] = frozenset()
 
     def refused(self, dialect: Dialect, error: ServerError) -> None:
         """What a refusal points to is tried before what was thought of earlier."""
-        self.ahead = [*candidates(self.request, dialect, error), *self.ahead]
+        self.ahead = [*candidates(self.request, dialect, error, self.passed_over), *self.ahead]
 
     def next(self) -> Dialect | None:
         while self.ahead:
@@ -330,7 +361,9 @@ class Search:
         return None
 
 
-def candidates(request: Request, first: Dialect, error: ServerError) -> Iterator[Dialect]:
+def candidates(
+    request: Request, first: Dialect, error: ServerError, passed_over: Set[str] = frozenset()
+) -> Iterator[Dialect]:
     """Other ways to ask: with a parameter renamed or left out, with the system's words folded in, in the next forms,
     and those together."""
     base = first
@@ -346,6 +379,8 @@ def candidates(request: Request, first: Dialect, error: ServerError) -> Iterator
         yield base
     if base.form in LLAMACPP and not base.unbegun and begun(request):
         yield replace(base, unbegun=True)
+    if request.grammar:
+        yield from (replace(base, reply=form) for form in remaining(base.reply, passed_over))
     if request.schema is None:
         if not base.folded and request.messages[0].role == "system":
             yield replace(base, folded=True)

@@ -22,9 +22,10 @@ from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.address import WEIGHTS, is_local
 from rlm_dsl.models.server.client import Endpoint
-from rlm_dsl.models.server.dialects import USUAL, Dialect
+from rlm_dsl.models.server.dialects import LLAMACPP, USUAL, Dialect
 from rlm_dsl.models.server.one_ahead import OneAhead, Standing
 from rlm_dsl.models.server.rate_limit import Pace, Paced
+from rlm_dsl.models.server.reply_forms import LLGUIDANCE
 from rlm_dsl.models.settings import KEY, Server, Settings
 from rlm_dsl.models.settings_file import VARIABLE, fill_variables
 from rlm_dsl.trace.secrets import TELLING
@@ -94,7 +95,7 @@ class Servers:
                 url,
                 self.redact,
                 known=self.store.dialects(url),
-                usual=Dialect(settings.grammars[url]) if url in settings.grammars else USUAL,
+                usual=usual_at(settings.grammars.get(url)),
                 learnt=lambda model, dialect: self.learn(url, model, dialect),
                 heard=pace.heard,
             )
@@ -102,6 +103,11 @@ class Servers:
             budgeted = Budgeted(Standing(announced), self.spending, settings.price_of, endpoint.dialects.room)
             self.opened[url] = endpoint, OneAhead(Paced(budgeted, pace), endpoint.dialects.given_up)
         return self.opened[url]
+
+    def takes_grammars(self, request: Request) -> bool:
+        """As far as a server was asked anything in this run."""
+        held = self.opened.get(request.settings.base_url)
+        return held is None or held[0].dialects.takes_grammars(request)
 
     def learn(self, url: str, model: str, dialect: Dialect) -> None:
         """Remember how a model is asked, and say so."""
@@ -111,6 +117,13 @@ class Servers:
     async def close(self) -> None:
         for endpoint, _ in self.opened.values():
             await endpoint.close()
+
+
+def usual_at(form: str | None) -> Dialect:
+    """How models are asked at a server that is known to take grammars of a form; None for any other."""
+    if form is None:
+        return USUAL
+    return Dialect(form, reply=LLGUIDANCE) if form in LLAMACPP else Dialect(form)
 
 
 def endpoint_of(settings: Settings, keys: Keys, url: str, redact: Callable[[str], str] = str, **more: Any) -> Endpoint:

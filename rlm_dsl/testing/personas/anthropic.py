@@ -49,4 +49,5 @@ ANTHROPIC = replace(
     too_long=too_long,
     troubles={3: Problem(529, "Overloaded", "overloaded_error")},
     batches=False,
+    grammars=frozenset(),
 )

@@ -51,4 +51,5 @@ AZURE = replace(
     query={"api-version": "2024-06-01"},
     key_header="api-key",
     batches=False,
+    grammars=frozenset(),
 )

@@ -41,4 +41,5 @@ COHERE = replace(
     too_long=too_long,
     path="/compatibility/v1",
     batches=False,
+    grammars=frozenset(),
 )

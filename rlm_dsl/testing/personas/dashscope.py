@@ -52,4 +52,5 @@ DASHSCOPE = replace(
     error=error,
     completion=completion,
     path="/compatible-mode/v1",
+    grammars=frozenset(),
 )

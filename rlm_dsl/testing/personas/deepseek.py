@@ -52,4 +52,5 @@ DEEPSEEK = replace(
     error=error,
     completion=completion,
     batches=False,
+    grammars=frozenset(),
 )

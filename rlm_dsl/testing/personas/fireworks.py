@@ -35,4 +35,5 @@ FIREWORKS = replace(
     error=error,
     path="/inference/v1",
     batches=False,
+    grammars=frozenset(),
 )

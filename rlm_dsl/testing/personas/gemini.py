@@ -63,4 +63,5 @@ GEMINI = replace(
     path="/v1beta/openai",
     troubles={2: Problem(503, "The model is overloaded. Please try again later.")},
     batches=False,
+    grammars=frozenset(),
 )

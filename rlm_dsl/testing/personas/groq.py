@@ -50,4 +50,5 @@ GROQ = replace(
     completion=completion,
     path="/openai/v1",
     troubles={9: TOOL_FAILED},
+    grammars=frozenset(),
 )

@@ -50,4 +50,5 @@ LITELLM = replace(
     ),
     error=error,
     completion=completion,
+    grammars=frozenset(),
 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from rlm_dsl.testing.answers import custom_tool
 from rlm_dsl.testing.habits import alternating, payload_of, refusing, schema_given, spaced
 from rlm_dsl.testing.personas.openai import OPENAI
 from rlm_dsl.testing.wire import Json, Payload, Problem, Reply
@@ -27,6 +28,11 @@ def no_grammar(body: Json) -> Problem | None:
     if str(body.get("grammar", "")).startswith("%llguidance"):
         return Problem(400, told, "invalid_request_error")
     return Problem(400, told, "invalid_request_error") if schema_given(body) else None
+
+
+def no_custom_tool(body: Json) -> Problem | None:
+    told = 'Failed to parse tools: Unsupported tool type: {"type":"custom"}'
+    return Problem(500, told, "server_error") if custom_tool(body) else None
 
 
 def said(reply: Reply, body: Json) -> Reply:
@@ -51,7 +57,7 @@ def too_long(window: int, asked: int) -> Problem:
 LLAMACPP = replace(
     OPENAI,
     name="llamacpp",
-    refusals=refusing(no_grammar, alternating(TEMPLATE)),
+    refusals=refusing(no_custom_tool, no_grammar, alternating(TEMPLATE)),
     said=said,
     error=error,
     completion=completion,
@@ -63,4 +69,5 @@ LLAMACPP = replace(
     },
     listed=lambda told: {**told, "meta": {"n_ctx_train": 32_768}},
     batches=False,
+    grammars=frozenset(),
 )

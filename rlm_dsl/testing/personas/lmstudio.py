@@ -49,4 +49,5 @@ LMSTUDIO = replace(
     completion=completion,
     listed=lambda told: {**told, "max_context_length": 32_768},
     batches=False,
+    grammars=frozenset(),
 )

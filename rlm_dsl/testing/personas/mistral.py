@@ -44,4 +44,12 @@ def completion(told: dict[str, Any]) -> dict[str, Any]:
     return message_with(told, content=[thinking, {"type": "text", "text": content}])
 
 
-MISTRAL = replace(OPENAI, name="mistral", refusals=refusing(extra), error=error, completion=completion, batches=False)
+MISTRAL = replace(
+    OPENAI,
+    name="mistral",
+    refusals=refusing(extra),
+    error=error,
+    completion=completion,
+    batches=False,
+    grammars=frozenset(),
+)

@@ -43,4 +43,5 @@ OLLAMA = replace(
     error=error,
     troubles={1: Problem(200, "", LOAD)},
     batches=False,
+    grammars=frozenset(),
 )

@@ -29,4 +29,14 @@ def unchanged(told: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-OPENAI = Persona("openai", refuses_nothing, unsupported, too_long, error_payload, unchanged, unchanged, batches=True)
+OPENAI = Persona(
+    "openai",
+    refuses_nothing,
+    unsupported,
+    too_long,
+    error_payload,
+    unchanged,
+    unchanged,
+    batches=True,
+    grammars=frozenset({"custom"}),
+)

@@ -63,4 +63,5 @@ OPENROUTER = replace(
     },
     path="/api/v1",
     batches=False,
+    grammars=frozenset(),
 )

@@ -42,4 +42,5 @@ SGLANG = replace(
     completion=completion,
     listed=lambda told: {**told, "max_model_len": WINDOW},
     batches=False,
+    grammars=frozenset({"ebnf"}),
 )

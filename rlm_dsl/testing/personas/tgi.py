@@ -57,4 +57,5 @@ TGI = replace(
     too_long=too_long,
     tells={"/info": {"model_id": "m", "max_input_tokens": 8_191, "max_total_tokens": 8_192}},
     batches=False,
+    grammars=frozenset(),
 )

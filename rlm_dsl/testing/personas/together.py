@@ -41,4 +41,5 @@ TOGETHER = replace(
     error=error,
     completion=completion,
     batches=False,
+    grammars=frozenset(),
 )

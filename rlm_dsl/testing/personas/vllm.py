@@ -54,4 +54,5 @@ VLLM = replace(
     too_long=too_long,
     listed=lambda told: {**told, "owned_by": "vllm", "max_model_len": WINDOW},
     batches=False,
+    grammars=frozenset({"structured_outputs"}),
 )

@@ -21,4 +21,5 @@ VLLM_GEMMA = replace(
         without_system(Problem(400, "System role not supported")),
         alternating(Problem(400, "Conversation roles must alternate user/assistant/user/assistant/...")),
     ),
+    grammars=frozenset({"guided_grammar"}),
 )

@@ -37,4 +37,12 @@ def completion(told: dict[str, Any]) -> dict[str, Any]:
     return message_with(told, reasoning_content=THOUGHT)
 
 
-XAI = replace(OPENAI, name="xai", refusals=refusing(argument), error=error, completion=completion, batches=False)
+XAI = replace(
+    OPENAI,
+    name="xai",
+    refusals=refusing(argument),
+    error=error,
+    completion=completion,
+    batches=False,
+    grammars=frozenset(),
+)

@@ -1,0 +1,1 @@
+"""Replies of a root that are kept to a grammar."""
