@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("--write-docs", action="store_true")
     asked = parser.parse_args()
     lines, least = table(asked.reviews, asked.sums, os.environ.get("RLM_DSL_REAL_DATA", ""))
-    lines += ["", f"The least coverage is {100 * least:.1f} %."]
+    lines += ["", f"{asked.reviews:,} reviews of each; the least coverage is {100 * least:.1f} %."]
     print(lines[-1])
     if asked.write_docs:
         text = DOCS.read_text(encoding="utf-8")

@@ -59,7 +59,7 @@ def estimate_total(strata: Sequence[Stratum], level: float = LEVEL) -> Estimate:
             assert filled is not None
             low, high = min(low, filled[0][1]), max(high, filled[0][2])
     if whole and all(map(is_whole, strata)):
-        low, high = ceil(low - TIE), floor(high + TIE)
+        low, high = floor(low + TIE), ceil(high - TIE)
         value = min(max(value, low), high)
     notes = (f"{untold} could not be told: they count as either",) if untold else ()
     return Estimate(model, value, low, high, reviewed, rows, level, method, notes, whole=whole)
@@ -151,7 +151,7 @@ def errors(cells: Sequence[Errors], alike: bool, level: float, own: float = 1.0)
     left = np.sqrt(1 - 1 / weights)
     errors_all = float((weights * wrong_of).sum())
     squares = float(((weights * left) ** 2 * wrong_of).sum())
-    largest = float((weights * left).max())
+    largest = max(1.0, float((weights * left).max())) if left.any() else 0.0
     low, high = finite_gamma(errors_all, squares, largest, largest**2, level)
     most = errors_all + sum(size - drawn for size, drawn, _ in seen)
     return errors_all, max(low, float(wrong_of.sum())), min(high, most)
@@ -183,7 +183,8 @@ def weighted(strata: Sequence[Stratum], level: float) -> Part | None:
             squares += (weight * left) ** 2 * float((off**2).sum())
             if bound.any():
                 usual = usual_event(bound[bound > 0])
-                first, second = max(first, weight * left * usual[0]), max(second, (weight * left) ** 2 * usual[1])
+                unseen = max(1.0, weight * left) if left else 0.0  # one row at the least
+                first, second = max(first, unseen * usual[0]), max(second, unseen**2 * usual[1])
         limits = finite_gamma(total, squares, first, second, level)
         parts.append((total, *limits) if sign > 0 else less((total, *limits)))
     value, low, high = added(parts)
@@ -195,10 +196,10 @@ def weighted(strata: Sequence[Stratum], level: float) -> Part | None:
 
 
 def usual_event(bound: Numbers) -> tuple[float, float]:
-    """What one error that was not seen would add, and its square: between that of any row, each alike, and that of one
-    that is met the more often the more it adds."""
+    """What one error that was not seen would add, and its square: of a row that is met the more often the more it adds,
+    so that a few rows that add much are reckoned with."""
     first, second, third = (float((bound**power).mean()) for power in (1, 2, 3))
-    return (first + second / first) / 2, (second + third / first) / 2
+    return second / first, third / first
 
 
 def by_direction(stratum: Stratum) -> list[Stratum]:
