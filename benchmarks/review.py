@@ -193,12 +193,16 @@ def line(world: World, by: str, count: int, found: dict[str, Tally]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def table(reviews: int, sums: int, folder: str, counts: Sequence[int] = (60, 200)) -> tuple[list[str], float]:
+def table(
+    reviews: int, sums: int, folder: str, only: Sequence[str] = (), counts: Sequence[int] = (60, 200)
+) -> tuple[list[str], float]:
     """The lines of the page, and the least coverage of any number that was estimated a hundred times at least."""
     head = ("world", "rows", "right", "drawn", *(name for name, _ in KINDS), "width", "of alone")
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     least = 1.0
     for world in worlds(folder):
+        if only and not any(name in world.name for name in only):
+            continue
         for by, count in (("simple", counts[0]), ("simple", counts[1]), ("answer", counts[1])):
             found = reviewed(world, by, count, reviews, sums)
             least = min([least, *(tally.coverage for tally in found.values() if tally.known >= 100)])
@@ -211,9 +215,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--reviews", type=int, default=1000)
     parser.add_argument("--sums", type=int, default=400)
+    parser.add_argument("--only", action="append", default=[], help="worlds by a part of their names")
     parser.add_argument("--write-docs", action="store_true")
     asked = parser.parse_args()
-    lines, least = table(asked.reviews, asked.sums, os.environ.get("RLM_DSL_REAL_DATA", ""))
+    lines, least = table(asked.reviews, asked.sums, os.environ.get("RLM_DSL_REAL_DATA", ""), asked.only)
     lines += ["", f"{asked.reviews:,} reviews of each; the least coverage is {100 * least:.1f} %."]
     print(lines[-1])
     if asked.write_docs:
