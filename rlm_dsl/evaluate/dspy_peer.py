@@ -13,7 +13,7 @@ import dspy
 
 from rlm_dsl.explore.typed_question import peer_failure
 from rlm_dsl.models.recording import Usage
-from rlm_dsl.models.server.servers import Keys
+from rlm_dsl.models.server.servers import Keys, reached
 from rlm_dsl.models.settings import Settings
 
 
@@ -45,8 +45,8 @@ def language_model(settings: Settings, alias: str, keys: Keys) -> Any:
     parameters = {**settings.parameters, **chosen.parameters}
     if "max_completion_tokens" in parameters:
         parameters["max_tokens"] = parameters.pop("max_completion_tokens")
-    key = keys.of(settings.server(url)) or "none"
-    return dspy.LM(f"openai/{chosen.model}", api_base=url, api_key=key, cache=False, **parameters)
+    address, key = reached(settings, url, keys)
+    return dspy.LM(f"openai/{chosen.model}", api_base=address, api_key=key, cache=False, **parameters)
 
 
 def usage(model: str, root: bool, lm: Any) -> Usage:

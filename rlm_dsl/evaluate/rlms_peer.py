@@ -10,7 +10,7 @@ from typing import Any
 
 from rlm_dsl.explore.typed_question import peer_failure
 from rlm_dsl.models.recording import Usage
-from rlm_dsl.models.server.servers import Keys
+from rlm_dsl.models.server.servers import Keys, reached
 from rlm_dsl.models.settings import Settings
 
 
@@ -42,10 +42,11 @@ def answer(
 
 def server(settings: Settings, alias: str, keys: Keys) -> dict[str, Any]:
     chosen = settings.by_alias()[alias]
+    address, key = reached(settings, chosen.base_url, keys)
     return {
         "model_name": chosen.model,
-        "base_url": chosen.base_url,
-        "api_key": keys.of(settings.server(chosen.base_url)) or "none",
+        "base_url": address,
+        "api_key": key,
         "sampling_args": dict(chosen.parameters),
     }
 

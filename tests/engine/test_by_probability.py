@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ import rlm_dsl
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.engine.calls.by_probability import decided, leaning
 from rlm_dsl.language.operators.core.scoring import UNLABELLED, Scoring
-from rlm_dsl.models.server.scores import scores_of
+from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
+from rlm_dsl.models.server.dialects import Dialect, body_of, candidates
+from rlm_dsl.models.server.errors import ServerError
+from rlm_dsl.models.server.scores import begun, scores_of, whole_answer
 from rlm_dsl.testing import serve
 from tests.support.commands import command
 
@@ -90,6 +94,28 @@ def test_a_server_without_probabilities_is_asked_as_ever(context: Path, more: st
         found = run(context, endpoint.base_url, more, trace="c")
     assert [(row["kind"], row["p"]) for row in found.value] == [(row["label"], None) for row in GOLD]
     assert rlm_dsl.verify(context.parent / "c").ok
+
+
+def test_an_answer_is_begun_for_servers_of_llama_cpp_and_not_where_one_refuses_that(context: Path) -> None:
+    with serve(gold=GOLD, persona="llamacpp") as endpoint:
+        found = run(context, endpoint.base_url, trace="f")
+        bodies = [request.body for request in endpoint.requests if "messages" in request.body]
+    assert [row["kind"] for row in found.value] == [row["label"] for row in GOLD]
+    assert {(b["messages"][-1]["role"], b["messages"][-1]["content"]) for b in bodies} == {("assistant", '{"label":"')}
+    rest = bodies[0]["grammar"].splitlines()[-1]
+    assert all(f'"{label}\\"}}"' in rest for label in LABELS), rest
+    assert rlm_dsl.verify(context.parent / "f").ok
+    schema = {"type": "object", "properties": {"label": {"enum": LABELS}}}
+    settings = ModelSettings("m", "http://x/v1", parameters={"logprobs": True})
+    request = Request(settings, (Message("user", "text"),), schema)
+    assert next(iter(candidates(request, Dialect("grammar"), ServerError(400, "no")))) == Dialect(
+        "grammar", unbegun=True
+    )
+    assert "assistant" not in str(body_of(request, Dialect("grammar", unbegun=True))["messages"])
+    assert begun(replace(request, schema={"properties": {"holds": {"type": "boolean"}}})) == '{"holds":'
+    assert begun(replace(request, schema={"properties": {"label": {"enum": ["one"]}}})) == ""
+    assert whole_answer(Answer("refund"), (), request).text == '{"label":"refund'
+    assert whole_answer(Answer('{"label":"other"}'), (), request).text == '{"label":"other"}'
 
 
 def test_weights_make_another_label_the_most_probable(context: Path) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +20,12 @@ from rlm_dsl.evaluate.evaluate import Evaluation, evaluate
 from rlm_dsl.evaluate.report import interval, summaries, table
 from rlm_dsl.evaluate.scoring import METRICS
 from rlm_dsl.evaluate.tasks import Data, Defaults, read_tasks
+from rlm_dsl.models.local.process import SERVERS
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
 from rlm_dsl.testing import serve
 from rlm_dsl.testing.gold import with_error
+from tests.models.test_local_models import gguf
 from tests.support.commands import Ran, command
 from tests.support.examples import OOLONG_SQL, json_lines
 from tests.support.processes import command_started
@@ -386,3 +389,30 @@ def test_data_is_named_once_for_all_tasks(tmp_path: Path) -> None:
             [task], ["rlm-dsl"], settings(server.base_url, tmp_path / "s"), Limits(9, 99_999), tmp_path, NO_KEYS
         )
         assert evaluate(given)[0].score == 1.0
+
+
+@pytest.mark.parametrize("contender", ["plain", "dspy"])
+def test_a_peer_asks_weights_of_ones_own_by_the_server_that_is_started_for_them(
+    contender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is played here: what is shown is that each contender reaches it with its key."""
+    pytest.importorskip("dspy")
+    (tmp_path / "tasks.jsonl").write_text('{"question": "How many?", "text": "one", "answer": 1}\n')
+    with serve(gold=lambda text, schema: {"answer": "1"}, script=["```text\nnone\n```"], key="own") as endpoint:
+        reached = SimpleNamespace(address=endpoint.base_url, key="own")
+        monkeypatch.setattr(SERVERS, "at", lambda serving: reached)
+        model = f"local:{gguf(tmp_path)}"
+        asked = (
+            "--model",
+            model,
+            "--with",
+            contender,
+            "--local-python",
+            "--turns",
+            "1",
+            "--each",
+            "calls=5,tokens=50000",
+        )
+        ran = command(tmp_path, "eval", "tasks.jsonl", *asked, "--budget", "calls=5,tokens=50000")
+    assert endpoint.calls > 0 and "outage" not in ran.out + ran.err, ran.out + ran.err
+    assert {request.body["model"] for request in endpoint.requests} == {"Small 1"}

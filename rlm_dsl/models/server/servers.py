@@ -170,3 +170,10 @@ def check_servers(settings: Settings, environment: Mapping[str, str]) -> None:
                 fill_variables(value, environment)
             if server.key != KEY and server.key and server.key not in environment:
                 raise UserError(f"the environment has no {server.key}", f"{server.url} takes its key from there")
+
+
+def reached(settings: Settings, url: str, keys: Keys) -> tuple[str, str]:
+    """Where another client reaches a server, and with which key: a server of local weights is started for it."""
+    if WEIGHTS.fullmatch(url):
+        return local_server(settings, url)
+    return url, keys.of(settings.server(url)) or "none"
