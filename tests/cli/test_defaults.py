@@ -10,7 +10,7 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pytest
 
 from rlm_dsl.cli.commands import group
 from rlm_dsl.cli.shell import run as shell_run
+from rlm_dsl.explore.card_choice import chosen_card
 from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.server.servers import USUAL_CONCURRENCY
 from rlm_dsl.models.settings import DEFAULT_URL, Settings, pack_size
@@ -157,6 +158,7 @@ IN_FORCE: dict[str, Callable[[Settings], str]] = {
     "window": lambda settings: str(settings.window),
     "pack": lambda settings: "auto" if settings.rows_together == pack_size(None) else str(settings.rows_together),
     "depth": lambda settings: str(1 + DEEPEST),
+    "card": lambda settings: f"small for small models, else {chosen_card(replace(settings, card=''), None)}",
 }
 AS_RECORDED = {"budget": RECORDED, "max_failed": RECORDED_FAILED}
 

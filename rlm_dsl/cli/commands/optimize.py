@@ -52,7 +52,7 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option(
     "--small",
     metavar="ALIAS",
-    help="The smaller model that decides in a cascade, named by --model ALIAS=NAME; else one made of answers.",
+    help="The smaller model that decides in a cascade, named by --model ALIAS=NAME.",
 )
 @click.option("--delta", default=0.05, show_default=True, help="How probable it may be that a target does not hold.")
 @click.option(

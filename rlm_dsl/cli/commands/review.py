@@ -17,10 +17,16 @@ from rlm_dsl.cli.output import note, safe, write
 @click.argument("step", required=False)
 @CONTEXT
 @click.option("--rows", type=click.IntRange(1), help="Rows to be drawn in all. [default: 60]")
-@click.option("--by", default="simple", metavar="answer|COLUMN|doubt", help="Draw rows of each answer, value or doubt.")
+@click.option(
+    "--by",
+    default="simple",
+    show_default=True,
+    metavar="answer|COLUMN|doubt",
+    help="Draw rows of each answer, value or doubt.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws other rows.")
-@click.option("--labels", type=click.Path(), help="Where labels are kept; else beside TRACE, NAME.labels.jsonl.")
-@click.option("--reviewer", default="", help="A name for these labels; else they name nobody.")
+@click.option("--labels", type=click.Path(), help="Where labels are kept, if not beside TRACE.")
+@click.option("--reviewer", default="", help="A name for these labels, which name nobody without.")
 @click.option("--overlap", type=click.IntRange(0), default=20, show_default=True, help="First rows that all see.")
 @click.option("--open", "seen", is_flag=True, help="Show the model's answer before; labels say so.")
 @click.option("--plan", is_flag=True, help="Say how many rows give which width, and end.")

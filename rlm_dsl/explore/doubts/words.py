@@ -134,9 +134,12 @@ def columns(asked: Asked) -> Iterator[str]:
             words = column.name.replace("_", " ").strip()
             told = re.search(rf"\b{re.escape(words)}s?\b", asked.question, re.IGNORECASE) if len(words) > 2 else None
             plain = words.lower() not in SAID and words.lower().rstrip("s") != name.lower().rstrip("s")
-            if told and plain and is_numeric(column.type) and column.name not in asked.names:
+            counted = told and COUNTED.search(asked.question[: told.start()])
+            if told and plain and not counted and is_numeric(column.type) and column.name not in asked.names:
                 yield UNUSED.format(column=column.name)
 
 
-SAID = frozenset("number count total sum amount rank row year month day week hour minute id the value".split())
+COUNTED = re.compile(r"\b(?:how many|number of|count of|count)(?: \w+){0,2} ?$", re.IGNORECASE)
+"""What stands before the name of what is counted: rows are often called by a column of theirs, as lines are."""
+SAID = frozenset("number count total sum amount rank row line year month day week hour minute id the value".split())
 """Names of columns that are words of questions about anything."""
