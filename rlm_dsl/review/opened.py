@@ -44,7 +44,7 @@ from rlm_dsl.trace.secrets import Redaction
 Answer = Mapping[str, Any]
 
 ASKED = ("labels", "guide", "criterion", "instruction", "question", "returns")
-"""Arguments of a model step that are its question: not whom it asks, how, what it shows, what becomes of it."""
+"""Arguments that are a model step's question: not whom it asks, in which way, what it shows, what becomes of it."""
 
 
 @dataclass(frozen=True)
