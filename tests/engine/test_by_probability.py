@@ -272,3 +272,30 @@ def test_orders_are_averaged_and_leanings_divided_out() -> None:
     prior = leaning([logs(a=0.9, b=0.1), logs(a=0.7, b=0.3)])
     assert decided([logs(a=0.6, b=0.4)], prior, Scoring()) == ("b", round(0.4 / 0.2 / (0.6 / 0.8 + 0.4 / 0.2), 4), None)
     assert decided([logs(a=0.6, b=0.4)], {}, Scoring(weights={"b": Decimal(3)})) == ("b", round(1.2 / 1.8, 4), None)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 20])
+@pytest.mark.parametrize("orders", [1, 2, 4, 8])
+def test_orders_hold_all_labels_begin_with_their_own_and_differ(count: int, orders: int) -> None:
+    labels = [f"l{number}" for number in range(count)]
+    found = [Scoring(orders).order(labels, number) for number in range(orders)]
+    assert found[0] == labels and all(sorted(order) == sorted(labels) for order in found)
+    assert orders == 1 or found[1] == labels[::-1]
+    assert len({tuple(order) for order in found}) >= min(orders, count)
+    if count >= orders:
+        assert len({order[0] for order in found[::2]}) == len(found[::2])
+
+
+def test_what_is_asked_at_most_is_told_before_and_failing_rows_end_the_step(context: Path) -> None:
+    program = context.parent / "p.rlm"
+    program.write_text(PROGRAM.replace("{more}", ', orders=2, calibrate="content-free"') + "\n")
+    told = command(context.parent, "explain", str(program), "--context", f"t={context}").out
+    assert f"at most {2 * 2 * (24 + len(UNLABELLED))} calls for 24 rows" in told
+    program.write_text(PROGRAM.replace("{more}", "") + "\n")
+    assert (
+        "at most 48 calls for 24 rows"
+        in command(context.parent, "explain", str(program), "--context", f"t={context}").out
+    )
+    with serve(gold=GOLD[:4]) as endpoint, pytest.raises(UserError) as raised:
+        run(context, endpoint.base_url, program=PROGRAM.replace("classify(", 'classify(on_error="null", '))
+    assert raised.value.code == "failing"
