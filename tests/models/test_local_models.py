@@ -209,9 +209,9 @@ PROGRAM = 'answer t | classify(on=text, labels=["billing", "technical"], into=to
 ROWS = [{"text": "My card was charged twice."}, {"text": "The app crashes when I open it."}]
 
 
-def ran(folder: Path, model: str, **more: Any) -> Any:
+def ran(folder: Path, model: str, program: str = PROGRAM, **more: Any) -> Any:
     given = {"store": str(folder / "answers.sqlite"), "parameters": {"max_completion_tokens": 30}, **more}
-    return rlm_dsl.run(PROGRAM, {"t": ROWS}, model=model, **given)
+    return rlm_dsl.run(program, {"t": ROWS}, model=model, **given)
 
 
 @REAL
@@ -221,6 +221,9 @@ def test_a_run_on_the_users_own_weights_is_recorded_verified_and_known_wherever_
         assert found.spent.calls == 2 and {row["topic"] for row in found.value} <= {"billing", "technical"}
         assert len(SERVERS.held) == 1 and next(iter(SERVERS.held.values())).running
         key = next(iter(SERVERS.held.values())).key
+        sure = ran(tmp_path, f"local:{smollm()}", program=PROGRAM.replace("into=", "probability=p, into="))
+        assert all(0.5 <= row["p"] < 1 for row in sure.value), "two labels: the one that is given has a half at least"
+        assert sure.spent.completion_tokens / sure.spent.calls <= 6, "the answer is begun, a label is all that is said"
     finally:
         SERVERS.stop()
     assert rlm_dsl.verify(tmp_path / "t", {"t": ROWS}).ok
