@@ -23,6 +23,7 @@ from rlm_dsl.explore.card_choice import chosen_card
 from rlm_dsl.language.operators.recurse import DEEPEST
 from rlm_dsl.models.server.servers import USUAL_CONCURRENCY
 from rlm_dsl.models.settings import DEFAULT_URL, Settings, pack_size
+from rlm_dsl.models.settings_file import FileSettings
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.testing import serve
 from tests.support import runs
@@ -158,6 +159,7 @@ IN_FORCE: dict[str, Callable[[Settings], str]] = {
     "window": lambda settings: str(settings.window),
     "pack": lambda settings: "auto" if settings.rows_together == pack_size(None) else str(settings.rows_together),
     "depth": lambda settings: str(1 + DEEPEST),
+    "constrain": lambda settings: "on" if FileSettings().constrain else "off",
     "card": lambda settings: f"small for small models, else {chosen_card(replace(settings, card=''), None)}",
 }
 AS_RECORDED = {"budget": RECORDED, "max_failed": RECORDED_FAILED}
