@@ -40,7 +40,9 @@ from rlm_dsl.models.prices import Price
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Models, Settings, settings_of
 from rlm_dsl.optimize.tuned import apply_tuned, open_tuned
-from rlm_dsl.replay.verify import verify as verify_trace
+from rlm_dsl.review.of_result import labels_of_program, reviewed_run
+from rlm_dsl.review.telling import with_reviews
+from rlm_dsl.review.verified import verify_reviewed
 from rlm_dsl.trace.divergence import Report, level_named
 from rlm_dsl.trace.heads import whole_head
 from rlm_dsl.trace.reader import Trace
@@ -155,7 +157,7 @@ def ask(
         shown=shown,
         trace=Path(trace) if trace else None,
     )
-    return next(iter(found.values()))
+    return with_reviews(next(iter(found.values())))
 
 
 def trace_of(earlier: str | os.PathLike[str] | Result) -> Path:
@@ -182,28 +184,36 @@ def run(
     name: str = "program",
     tuned: str | os.PathLike[str] | None = None,
     price: Price | None = None,
+    labels: str | os.PathLike[str] | None = None,
     **more: Any,
 ) -> Result:
     """Run a program's text. With `answers`, a trace, no model is asked: its recorded answers are used. `tuned` is a
-    file that optimizing made for the program.
+    file that optimizing made for the program; `labels` are reviewed rows, by which `result.estimates` have the answer's
+    numbers with their intervals.
 
     Raises ProgramError with every problem of the program, UserError for anything else.
     """
     settings = settings_of(model, base_url, budget, price=price, **more)
     held = open_tuned(Path(tuned)) if tuned else None
     source, settings, extra = apply_tuned(Source(name, program), held, settings)
-    return run_program(
-        source,
-        open_contexts(contexts, declared_types(source), more.get("memory"), more.get("keep")),
-        params or {},
-        settings,
-        keys=Keys(os.environ, api_key),
-        progress=progress or NoProgress(),
-        trace=Path(trace) if trace else None,
-        answers=Trace.open(Path(answers)) if answers else None,
-        explorer=explore_text,
-        extra=extra,
-    )
+    data = open_contexts(contexts, declared_types(source), more.get("memory"), more.get("keep"))
+    reviews = labels_of_program(Path("-"), Path(labels) if labels else None)
+
+    def run_to(place: Path | None, settings: Settings) -> Result:
+        return run_program(
+            source,
+            data,
+            params or {},
+            settings,
+            keys=Keys(os.environ, api_key),
+            progress=progress or NoProgress(),
+            trace=place,
+            answers=Trace.open(Path(answers)) if answers else None,
+            explorer=explore_text,
+            extra=extra,
+        )
+
+    return reviewed_run(run_to, Path(trace) if trace else None, settings, reviews, data)
 
 
 def resume(
@@ -308,4 +318,4 @@ def verify(
     if head is not None and not heads:
         raise UserError("no head is given", "give the one that was kept; without any, leave `head` out")
     opened = Trace.open(Path(trace), unfinished=True, changed=True)
-    return verify_trace(opened, given, os.environ, public_key, level_named(level), heads)
+    return verify_reviewed(opened, given, os.environ, public_key, level_named(level), heads)

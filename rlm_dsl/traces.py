@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from rlm_dsl.replay.cite import Citation
 from rlm_dsl.replay.cite import cite as cite_answer
 from rlm_dsl.replay.doctor import Finding, of_trace
 from rlm_dsl.replay.tables import query
+from rlm_dsl.review.reviewed import Reviewed
+from rlm_dsl.review.telling import told_reviews
 from rlm_dsl.trace import proof, signing
 from rlm_dsl.trace.archive import pack as pack_folder
 from rlm_dsl.trace.archive import unpack as unpack_zip
@@ -34,10 +37,22 @@ from rlm_dsl.trace.story import Story, story
 Given = str | os.PathLike[str]
 
 
-def show(trace: Given) -> Story:
-    """A run's story, of an unfinished one too."""
+def show(trace: Given, *, labels: Given | None = None, contexts: Contexts | None = None) -> Story:
+    """A run's story, of an unfinished one too. `labels` are reviewed rows, by which its numbers get intervals; without,
+    those that are sealed with it or lie beside it; `contexts` says where its data lies that was moved."""
     with open_trace(trace, unfinished=True, changed=True) as held:
-        return story(held)
+        told = story(held)
+        if not told.finished or told.changed:
+            return told
+        file = None if labels is None else Path(labels)
+        return replace(told, reviewed=told_reviews(held, file, given_contexts(contexts or {})))
+
+
+def reviews(trace: Given, *, labels: Given | None = None, contexts: Contexts | None = None) -> Reviewed:
+    """What reviewed rows say of a trace's numbers, and how well its steps hold (docs/reviewing.md): by `labels`, a
+    file, else by those that are sealed with it or lie beside it."""
+    with open_trace(trace, unfinished=True) as held:
+        return told_reviews(held, None if labels is None else Path(labels), given_contexts(contexts or {}))
 
 
 def pack(trace: Given, to: Given | None = None) -> Path:

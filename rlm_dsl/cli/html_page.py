@@ -28,7 +28,14 @@ class Page:
     unchecked: str = ""
 
 
-def page_of(path: Path, contexts: Mapping[str, Any], environment: Mapping[str, str], *, verified: bool = True) -> Page:
+def page_of(
+    path: Path,
+    contexts: Mapping[str, Any],
+    environment: Mapping[str, str],
+    *,
+    verified: bool = True,
+    labels: Path | None = None,
+) -> Page:
     """The page of a trace, or of an optimization's record."""
     from rlm_dsl.report.pages import optimization_page, run_page
     from rlm_dsl.report.run_view import run_view
@@ -41,7 +48,7 @@ def page_of(path: Path, contexts: Mapping[str, Any], environment: Mapping[str, s
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}/report.json is no report of an optimization", "see: rlm-dsl optimize") from None
     with open_trace(path, changed=verified) as trace:
-        view = run_view(trace, contexts, environment, verified=verified)
+        view = run_view(trace, contexts, environment, verified=verified, labels=labels)
         html = run_page(view, command)
     if view.verdict is None:
         return Page(html, unchecked=view.verdict_problem if verified else "")

@@ -30,6 +30,9 @@ CONTEXT = click.option(
     help="Data by name: a file, folder or glob; NAME:FORMAT(OPTION=VALUE, ...)=PATH says how it is read "
     "(load --help lists formats and options).",
 )
+LABELS = click.option(
+    "--labels", type=click.Path(), help="Reviewed rows, by which numbers get intervals; else those that lie beside."
+)
 THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
 LARGEST = 1 << 28
 """Bytes of a key or a proof."""

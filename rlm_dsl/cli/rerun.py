@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import click
 
 from rlm_dsl.cli.options import (
     CONTEXT,
+    LABELS,
     MEMORY,
     RECORDED,
     THREADS,
@@ -39,6 +41,7 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
         CONTEXT,
         click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run."),
         click.option("--trace", "to", metavar="FOLDER", help="Where the new trace goes; else runs/TIME.trace."),
+        LABELS,
         click.option("--json", "as_json", is_flag=True, help="Print answer, trace and reasons as JSON."),
         click.option("--dry-run", is_flag=True, help="Say what would be asked first and why; ask nothing."),
         THREADS,
@@ -65,6 +68,8 @@ def run_again(
     from rlm_dsl.engine.warehouse.memory import memory_bytes
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.models.settings import Limits, read_models
+    from rlm_dsl.review.labels.file import labels_beside
+    from rlm_dsl.review.telling import with_reviews
     from rlm_dsl.trace.reader import open_trace
 
     chosen = settings({**given, "parameters": ()})
@@ -107,6 +112,9 @@ def run_again(
             )
         except DryRun:
             found = None
+    if found is not None and not dry_run:
+        reviews = Path(given["labels"]) if given.get("labels") else labels_beside(Path(trace))
+        found = replace(found, result=with_reviews(found.result, reviews, named_paths(given["contexts"])))
     corrected = {"corrected_rows": list(found.corrected)} if found and found.corrected else {}
     told: dict[str, Any] = {"asked": [each.as_json() for each in asked], **corrected}
     if found is None or dry_run:
@@ -114,6 +122,8 @@ def run_again(
         return
     if given["as_json"]:
         told |= {"answer": found.result.value, "trace": str(found.result.trace), "followed": found.again}
+        if found.result.reviewed is not None and found.result.estimates:
+            told |= {"reviews": found.result.reviewed.as_json()}
         write(json.dumps(told, ensure_ascii=False))
         return
     write(result_text(found.result))

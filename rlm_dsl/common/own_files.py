@@ -16,6 +16,7 @@ from rlm_dsl.common.diagnostics import UserError, printable
 
 PAGE = (b"<!doctype html>", b"rlm-dsl")
 PROOF = (b'"schema": "rlm-proof/',)
+REVIEWED = (b'"schema": "rlm-reviews/',)
 SPANS = (b"rlm-dsl",)
 ANSWERS = (b'{"answer": ', b'"request": ')
 VERDICTS = (b"<testsuites",)

@@ -26,8 +26,8 @@ from rlm_dsl.engine.run_trace import recorded_calls, recorded_settings
 from rlm_dsl.engine.runner import ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.replay.sources import load_context
-from rlm_dsl.replay.verify import verify
 from rlm_dsl.replay.verify_calls import Tolerant
+from rlm_dsl.review.verified import verify_reviewed as verify
 from rlm_dsl.trace.divergence import Report, render_report
 from rlm_dsl.trace.layout import HEADER
 from rlm_dsl.trace.reader import ODD_FORM, Trace

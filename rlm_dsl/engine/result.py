@@ -6,10 +6,10 @@ In: an execution and what it cost. Out: `Result`. Law: its text and its HTML hol
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import printable
@@ -58,6 +58,17 @@ class Spent:
         return f"{counted(self.calls, 'model call')}{known}, {tokens:,} tokens{cached}{cost}"
 
 
+class Reviews(Protocol):
+    """What reviewed rows say of a result's numbers, and how people read it."""
+
+    @property
+    def numbers(self) -> Sequence[Any]: ...
+
+    def lines(self) -> list[str]: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """A run's answer with its program, steps and evidence; `trace` is where it was recorded, if it was."""
@@ -79,6 +90,14 @@ class Result:
     """Of a question that was explored several times: how many came to this answer, and how many there were."""
     context_rows: Mapping[str, int] = field(default_factory=dict)
     """Rows of each context that the program reads."""
+    reviewed: Reviews | None = None
+    """What reviewed rows say of the answer's numbers."""
+
+    @property
+    def estimates(self) -> Sequence[Any]:
+        """Each number that rests on a model, corrected and with its interval, where rows were reviewed:
+        `result.estimates[0].told()`, and its `part`, `column`, `group` and `estimate`."""
+        return () if self.reviewed is None else self.reviewed.numbers
 
     @property
     def program(self) -> str:
@@ -115,6 +134,7 @@ class Result:
         return (
             "<div>"
             + "".join(part_html(part) for part in self.execution.parts)
+            + "".join(f"<div>{escaped(line)}</div>" for line in (self.reviewed.lines() if self.reviewed else ()))
             + f"<details><summary>program, {len(self.steps)} steps, {escaped(self.spent.told())}</summary>"
             + f"<pre>{escaped(self.program)}</pre>{steps}</details></div>"
         )

@@ -21,6 +21,8 @@ from rlm_dsl.compare.diff import Difference
 from rlm_dsl.report.charts import front_chart
 from rlm_dsl.report.run_view import RunView
 from rlm_dsl.report.values import as_text
+from rlm_dsl.review.corrected import StepReview
+from rlm_dsl.review.reviewed import Reviewed, where_of
 
 TEMPLATES = files("rlm_dsl") / "report" / "templates"
 DIFF_ROWS = 500
@@ -59,6 +61,8 @@ def environment() -> Any:
     made.filters["tojson_plain"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
     made.filters["size"] = size
     made.filters["coded"] = coded
+    made.filters["agreement"] = agreement
+    made.filters["unknown"] = unknown_numbers
     made.globals |= {
         "style": Markup(asset("style.css")),
         "script": Markup(asset("script.js")),
@@ -74,6 +78,20 @@ def coded(line: str) -> Any:
 
     parts = printable_lines(line).split("`")
     return Markup("").join(escape(p) if n % 2 == 0 else Markup("<code>%s</code>") % p for n, p in enumerate(parts))
+
+
+def agreement(step: StepReview) -> str:
+    """How often a step's model is right: `91 % (82 to 97)`."""
+    found = step.agreement
+    if found.value is None or found.low is None or found.high is None:
+        return "a share that is not known"
+    return f"{100 * found.value:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
+
+
+def unknown_numbers(reviews: Reviewed) -> list[str]:
+    """The numbers of whose error nothing is known, each with why."""
+    unknown = (each for each in reviews.numbers if not each.estimate.known)
+    return list(dict.fromkeys(f"{where_of(each)}: no error is known: {each.estimate.why}" for each in unknown))
 
 
 def is_number(cell: str) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.replay.cite import Citation, cite_all
-from rlm_dsl.replay.verify import verify
 from rlm_dsl.report.coverage import coverage
 from rlm_dsl.report.evidence_view import EvidenceView, evidence_view, is_cut
 from rlm_dsl.report.failed_rows import failed_rows
@@ -21,6 +21,9 @@ from rlm_dsl.report.graph import Graph, graph
 from rlm_dsl.report.highlight import patterns_in
 from rlm_dsl.report.part_view import PartView, part_view
 from rlm_dsl.report.step_view import StepView, step_views
+from rlm_dsl.review.reviewed import Reviewed
+from rlm_dsl.review.telling import told_reviews
+from rlm_dsl.review.verified import verify_reviewed as verify
 from rlm_dsl.trace.divergence import Report
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.story import Story, story
@@ -48,20 +51,29 @@ class RunView:
     failed_count: int
     left_out: tuple[str, ...] = field(default=())
     tuned: Mapping[str, Any] = field(default_factory=dict)
+    reviewed: Reviewed = field(default_factory=Reviewed)
 
 
 def run_view(
-    trace: Trace, given: Mapping[str, str | Context], environment: Mapping[str, str], *, verified: bool = True
+    trace: Trace,
+    given: Mapping[str, str | Context],
+    environment: Mapping[str, str],
+    *,
+    verified: bool = True,
+    labels: Path | None = None,
 ) -> RunView:
-    """What there is to see of a trace. Sources that are gone leave a page without evidence, and say so."""
+    """What there is to see of a trace. Sources that are gone leave a page without evidence, and say so. `labels` are
+    reviewed rows, where these are not beside the trace."""
     run = story(trace)
+    reviewed = Reviewed() if run.changed else told_reviews(trace, labels, given)
     verdict, problem = (None, "not asked for") if not verified else try_verify(trace, given, environment)
     citations, evidence_problem = try_cite(trace, given)
     patterns = patterns_in(trace.program)
     budget = [MOST_EVIDENCE]
     evidence = tuple(evidence_view(each, patterns, budget) for each in citations)
     left = [f"{each.name}: {each.count - len(each.places):,} more places" for each in evidence if is_cut(each)]
-    parts = tuple(part_view(part, {each.id for each in evidence}) for part in run.answer.get("parts", ()))
+    known = {each.id for each in evidence}
+    parts = tuple(part_view(part, known, reviewed) for part in run.answer.get("parts", ()))
     left += [f"{part.name or 'the answer'}: {part.more:,} more rows" for part in parts if part.more]
     failed, count = failed_rows(trace)
     return RunView(
@@ -78,6 +90,7 @@ def run_view(
         count,
         tuple(left),
         trace.header.get("tuned", {}),
+        reviewed,
     )
 
 

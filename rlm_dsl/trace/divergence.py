@@ -34,6 +34,8 @@ class Code(Enum):
     D13 = "prices changed"
     D14 = "redaction differs"
     D15 = "version unsupported"
+    D16 = "reviewed numbers differ"
+    D17 = "reviews changed"
 
     @property
     def title(self) -> str:
@@ -56,9 +58,15 @@ NEXT = {
     "D13": "rlm-dsl show {trace}",
     "D14": "rlm-dsl doctor {trace}",
     "D15": "install the version of rlm-dsl that wrote it",
+    "D16": "rlm-dsl review {trace} --summary counts the reviews anew, and seals what they say",
+    "D17": "get the reviews again from whoever sealed them, or seal today's: rlm-dsl review {trace} --summary",
 }
 """What to do next about a divergence that says nothing of it itself."""
 LEVELS = ("chain", "files", "context", "program", "plan", "rows", "requests", "answers", "answer")
+
+
+REVIEWS = "reviews"
+"""A level after these, of a trace that has sealed reviews beside it."""
 
 
 def level_named(text: str | None) -> str:
@@ -67,8 +75,10 @@ def level_named(text: str | None) -> str:
         return LEVELS[-1]
     if text.isdigit() and 1 <= int(text) <= len(LEVELS):
         return LEVELS[int(text) - 1]
+    if text in (REVIEWS, str(len(LEVELS) + 1)):
+        return LEVELS[-1]
     if text not in LEVELS:
-        raise UserError(f"there is no level {text!r}", *did_you_mean(text, LEVELS, what="levels"))
+        raise UserError(f"there is no level {text!r}", *did_you_mean(text, [*LEVELS, REVIEWS], what="levels"))
     return text
 
 
@@ -95,7 +105,7 @@ class Divergence:
     next_command: str | None = None
 
     def __post_init__(self) -> None:
-        if self.code not in Code.__members__ or self.level not in LEVELS:
+        if self.code not in Code.__members__ or self.level not in (*LEVELS, REVIEWS):
             raise ValueError(f"there is no divergence {self.code} at level {self.level}")
 
     @property
@@ -233,7 +243,11 @@ def level_line(level: Level) -> str:
 def verdict(report: Report) -> str:
     if report.ok:
         count, last = len(report.levels), report.levels[-1].name
-        far = "" if last == LEVELS[-1] else f"; up to {last}, {len(LEVELS) - count} later ones were not looked at"
+        far = (
+            ""
+            if last in (LEVELS[-1], REVIEWS)
+            else f"; up to {last}, {len(LEVELS) - count} later ones were not looked at"
+        )
         holds = "1 level holds" if count == 1 else f"{count} levels hold"
         return f"verified: {holds}, {report.calls} model calls, {report.seconds:.1f} s{far}"
     if report.first_failed is None:

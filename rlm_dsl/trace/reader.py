@@ -45,6 +45,8 @@ class Trace:
     name: str
     held: Any = field(default=None, compare=False, repr=False)
     looked_at: list[str] = field(default_factory=list, compare=False, repr=False)
+    given: Path | None = field(default=None, compare=False)
+    """Where it lies as a person named it, folder or zip; what belongs to it lies beside."""
 
     @staticmethod
     def open(path: Path, *, unfinished: bool = False, changed: bool = False) -> Trace:
@@ -56,7 +58,11 @@ class Trace:
             raise UserError(f"{path} is unfinished: it has no seal", f"finish it: rlm-dsl resume {path}")
         if not changed and (folder / SEAL).is_file() and (faults := changed_files(folder)):
             raise UserError(f"{path} is not as it was sealed: {faults[0].message}", f"see: rlm-dsl verify {path}")
-        return Trace(folder, path.name, held)
+        return Trace(folder, path.name, held, given=path)
+
+    @property
+    def place(self) -> Path:
+        return self.folder if self.given is None else self.given
 
     @property
     def finished(self) -> bool:

@@ -107,6 +107,8 @@ class Story:
     seal: Mapping[str, Any]
     changed: str = ""
     """What of a finished trace is not as it was sealed."""
+    reviewed: Any = None
+    """What reviewed rows say of its numbers, where that was looked for."""
 
     @property
     def finished(self) -> bool:
@@ -140,6 +142,7 @@ class Story:
             "stopped": self.stopped,
             "seal": dict(self.seal),
             **({"changed": self.changed} if self.changed else {}),
+            **({"reviews": self.reviewed.as_json()} if self.reviewed is not None and self.reviewed.lines() else {}),
         }
 
     def _repr_html_(self) -> str:
@@ -148,6 +151,7 @@ class Story:
             f"<div><b>{escaped('.'.join(part['part']))}</b> {told_value(part)}</div>"
             for part in self.answer.get("parts", ())
         )
+        parts += "".join(f"<div>{escaped(line)}</div>" for line in (self.reviewed.lines() if self.reviewed else ()))
         rows = [(s["step"], s["operator"], s.get("rows"), (s.get("asked") or {}).get("requests")) for s in self.steps]
         steps = html_table(("step", "operator", "rows", "requests"), rows)
         question = self.header.get("question") or self.name

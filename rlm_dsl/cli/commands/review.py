@@ -66,8 +66,10 @@ def command(
     """
     from rlm_dsl.cli.reviewing.terminal import review_rows, write_export
     from rlm_dsl.cli.reviewing.text import plan_text, summary_text
+    from rlm_dsl.review.counting import counted_reviews
     from rlm_dsl.review.labels.exchange import form_of
     from rlm_dsl.review.session import ROWS, open_session
+    from rlm_dsl.review.telling import sealed_now
 
     with open_session(
         trace,
@@ -99,7 +101,10 @@ def command(
             return 1 if problems else 0
         if not summary:
             review_rows(session, sys.stdin)
-        numbers, reviews = session.corrected(), session.reviews()
+        sealed = sealed_now(session.run.trace, counted_reviews(session.run, session.labels))
+        numbers, reviews = sealed.numbers, sealed.steps
+        for line in sealed.notes:
+            note(safe(line))
         if as_json:
             found = {"numbers": [n.as_json() for n in numbers], "steps": [r.as_json() for r in reviews]}
             write(json.dumps(found, ensure_ascii=False))

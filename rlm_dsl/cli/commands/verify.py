@@ -26,6 +26,7 @@ from rlm_dsl.cli.output import safe, write
 @click.option(
     "--heads", "kept", metavar="FILE", help="A file of heads that were kept, as `heads:` in rlm-dsl.yaml writes it."
 )
+@click.option("--labels", type=click.Path(), help="A file of labels that the sealed reviews must be of.")
 @click.option("--level", metavar="N|NAME", help="Stop after this level: chain, files, context, ... or 1, 2, 3, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
@@ -34,6 +35,7 @@ def command(
     public_key: str | None,
     heads: tuple[str, ...],
     kept: str | None,
+    labels: str | None,
     level: str | None,
     as_json: bool,
 ) -> int:
@@ -41,7 +43,7 @@ def command(
 
     Example: rlm-dsl verify traces/tickets.trace
     """
-    from rlm_dsl.replay.verify import verify as verify_trace
+    from rlm_dsl.review.verified import verify_reviewed
     from rlm_dsl.trace.divergence import level_named, render_report
     from rlm_dsl.trace.heads import kept_heads, whole_head
     from rlm_dsl.trace.reader import Trace
@@ -49,8 +51,8 @@ def command(
     paths = paths_alone(contexts)
     key = file_bytes(public_key) if public_key else None
     known = {**(kept_heads(Path(kept)) if kept else {}), **dict.fromkeys(map(whole_head, heads), "")}
-    report = verify_trace(
-        Trace.open(Path(trace), unfinished=True, changed=True), paths, os.environ, key, level_named(level), known
-    )
+    opened = Trace.open(Path(trace), unfinished=True, changed=True)
+    file = Path(labels) if labels else None
+    report = verify_reviewed(opened, paths, os.environ, key, level_named(level), known, file)
     write(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if as_json else safe(render_report(report)))
     return 0 if report.ok else 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, FORCE, paths_alone
+from rlm_dsl.cli.options import CONTEXT, FORCE, LABELS, paths_alone
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.common.own_files import PAGE, require_own
 
@@ -17,13 +17,21 @@ from rlm_dsl.common.own_files import PAGE, require_own
 @click.command("view")
 @click.argument("trace", type=click.Path())
 @CONTEXT
+@LABELS
 @click.option("--out", metavar="FILE", help="The page; else TRACE.html.")
 @click.option("--no-verify", is_flag=True, help="Leave out the check, which reads the sources whole.")
 @click.option("--open", "open_", is_flag=True, help="Open it in a browser.")
 @FORCE
 @click.option("--json", "as_json", is_flag=True, help="Print where the page is and its size as JSON.")
 def command(
-    trace: str, contexts: tuple[str, ...], out: str | None, no_verify: bool, open_: bool, force: bool, as_json: bool
+    trace: str,
+    contexts: tuple[str, ...],
+    labels: str | None,
+    out: str | None,
+    no_verify: bool,
+    open_: bool,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """One HTML page of TRACE (or of the record of an optimization), which opens from disk and loads nothing. The exit
     code is 1 if the run does not verify.
@@ -36,7 +44,8 @@ def command(
     from rlm_dsl.cli.html_page import page_of, put
 
     place = require_own(Path(out) if out else Path(f"{Path(trace).name.removesuffix('.zip')}.html"), PAGE, force)
-    made = page_of(Path(trace), contexts_given(contexts), os.environ, verified=not no_verify)
+    file = Path(labels) if labels else None
+    made = page_of(Path(trace), contexts_given(contexts), os.environ, verified=not no_verify, labels=file)
     path = put(place, made.html)
     write(json.dumps({"page": str(path), "bytes": path.stat().st_size}) if as_json else str(path))
     if open_ and click.launch(str(path)) != 0:

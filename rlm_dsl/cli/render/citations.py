@@ -6,7 +6,8 @@ In: citations. Out: text. Law: a place that is not as it was recorded is marked 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from rlm_dsl.cli.output import indent
 from rlm_dsl.cli.render.evidence import place
@@ -14,6 +15,8 @@ from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.evidence import Span
 from rlm_dsl.explore.view import cut
 from rlm_dsl.replay.cite import Citation, Cited
+from rlm_dsl.review.corrected import Corrected
+from rlm_dsl.review.reviewed import LINES, Reviewed, name_of
 
 SHOWN = 6
 """Places of a part that are shown unless all are asked for."""
@@ -22,16 +25,39 @@ VALUE, TEXT = 200, 400
 MARKS = {True: "✓", False: "✗", None: "-"}
 
 
-def citations_text(citations: Sequence[Citation]) -> str:
-    lines = [line for citation in citations for line in citation_lines(citation)]
+def citations_text(citations: Sequence[Citation], reviews: Reviewed | None = None) -> str:
+    lines = [line for citation in citations for line in citation_lines(citation, reviews)]
     by_hand = dict.fromkeys(told for citation in citations for told in citation.corrected)
-    return "\n".join([*lines, *by_hand, *verdict(citations)])
+    notes = [] if reviews is None else reviews.lines() if not reviews.steps else reviews.notes
+    return "\n".join([*lines, *by_hand, *notes, *verdict(citations)])
 
 
-def citation_lines(citation: Citation) -> Iterator[str]:
-    """A part with its value, then its places, then its quotes'."""
+def numbers_of(citation: Citation, reviews: Reviewed | None) -> list[Corrected]:
+    """What reviews say of the numbers of a part, or of one of its rows."""
+    if reviews is None:
+        return []
+    own = [each for each in reviews.numbers if each.part[: len(citation.path)] == citation.path]
+    if citation.row is None:
+        return own
+    values = citation.value.values() if isinstance(citation.value, dict) else citation.value
+    row = list(map(str, values)) if isinstance(values, Iterable) else []
+    return [each for each in own if each.group and all(str(value) in row for value in each.group.values())]
+
+
+def cited_json(citation: Citation, reviews: Reviewed) -> dict[str, Any]:
+    """A citation for programs, with what reviews say of its numbers."""
+    told = [each.as_json() for each in numbers_of(citation, reviews)]
+    return {**citation.as_json(), **({"reviews": told} if told else {})}
+
+
+def citation_lines(citation: Citation, reviews: Reviewed | None = None) -> Iterator[str]:
+    """A part with its value and what reviews say of it, then its places, then its quotes'."""
     value = cut(json.dumps(citation.value, ensure_ascii=False), VALUE)
     yield f"{citation.name or 'answer'} = {value}"
+    told = [f"  {name_of(each)}: {each.told()}" for each in numbers_of(citation, reviews) if each.estimate.known]
+    yield from told[:LINES]
+    if len(told) > LINES:
+        yield f"  ... {len(told) - LINES:,} more numbers: --json has all"
     yield f"rests on {counted(citation.count, 'place')}"
     for cited in citation.places:
         yield from place_lines(cited)

@@ -33,7 +33,8 @@ def result_text(result: Result) -> str:
     """Question, program, steps with their rows, answer, evidence, cost."""
     execution = result.execution
     parts = [f"question  {result.question}\n"] if result.question else []
-    parts += [*work_lines(result), answer_text(execution.answer_json()["parts"]), evidence_text(result.evidence)]
+    parts += [*work_lines(result), answer_text(execution.answer_json()["parts"]), *reviewed_lines(result)]
+    parts += [evidence_text(result.evidence)]
     parts += packed_lines([record.as_json() for record in result.steps])
     parts += one_answer_lines([record.as_json() for record in result.steps])
     parts += corrections_told(result.program)
@@ -44,6 +45,16 @@ def result_text(result: Result) -> str:
         agree, explored = result.agreement
         parts.append(f"agreement: {agree} of {explored} explorations came to this answer")
     return safe("\n".join([*parts, *cost_lines(result)]))
+
+
+def reviewed_lines(result: Result) -> list[str]:
+    """What reviewed rows say of the answer's numbers; where there are none, that no error is known."""
+    from rlm_dsl.review.resting import resting_parts
+    from rlm_dsl.review.reviewed import Reviewed
+
+    trace = str(result.trace or "")
+    held = result.reviewed or Reviewed(resting=resting_parts(result.execution.plan), trace=trace)
+    return held.lines()
 
 
 def work_lines(result: Result) -> Iterator[str]:

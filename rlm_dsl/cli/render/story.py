@@ -156,6 +156,7 @@ def ending(story: Story) -> Iterator[str]:
     if story.answer:
         yield answer_text(story.answer["parts"])
         yield from corrections_told(story.program)
+        yield from story.reviewed.lines() if story.reviewed is not None else ()
         yield from evidence_lines(story.answer["evidence"])
         yield ""
     yield from packed_lines(story.steps[:STEPS])

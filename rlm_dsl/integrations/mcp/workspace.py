@@ -51,7 +51,7 @@ from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.replay.earlier_run import of_finished
-from rlm_dsl.replay.verify import verify
+from rlm_dsl.review.verified import verify_reviewed as verify
 from rlm_dsl.trace.divergence import render_report
 from rlm_dsl.trace.layout import HEADER
 from rlm_dsl.trace.reader import Trace, open_trace

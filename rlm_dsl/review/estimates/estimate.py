@@ -51,6 +51,7 @@ class Estimate:
             "high": self.high,
             "level": self.level,
             "method": self.method,
+            **({"whole": True} if self.whole else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
         }
 

@@ -1,0 +1,123 @@
+"""Reviews told with a trace: sealed beside it, bound by its head, computed again by `verify`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_dsl import api, traces
+from rlm_dsl.review.sealed import reviews_beside, sealed_digest
+from rlm_dsl.review.session import open_session
+from tests.support.commands import command
+from tests.support.runs import BILLING, PROGRAM, recorded
+
+ROWS = 30
+
+
+def reviewed_run(folder: Path, rows: int = ROWS) -> Path:
+    """A run of 80 classified rows, of which people looked at some and said that the model is wrong in every fifth."""
+    trace = recorded(folder, 120)
+    with open_session(trace, rows=rows) as session:
+        while (item := session.next()) is not None:
+            billing = item.text.startswith(BILLING) != (item.number % 5 == 0)
+            session.answer(item, "billing" if billing else "other")
+    return trace
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sealed")
+    reviewed_run(folder)
+    (folder / "program.rlm").write_text(PROGRAM)
+    return folder
+
+
+def test_numbers_are_told_with_their_intervals_and_the_reviews_are_sealed(folder: Path) -> None:
+    not_yet = command(folder, "show", "run.trace")
+    assert "20 by the model; " in not_yet.out and "not sealed with the trace yet" in not_yet.out
+    sealed = command(folder, "review", "run.trace", "--rows", str(ROWS), "--summary")
+    assert sealed.code == 0 and (folder / "run.reviews.json").is_file() and "digest" in sealed.err
+    shown = command(folder, "show", "run.trace").out
+    total = next(line for line in shown.splitlines() if "total: 20 by the model" in line)
+    assert f"by {ROWS} reviewed rows" in total and "per_user u1 (n): 10 by the model" in shown
+    assert total.strip() in command(folder, "cite", "run.trace", "total").out
+    held = json.loads(command(folder, "show", "run.trace", "--json").out)["reviews"]
+    assert held["numbers"][0]["model"] == 20 and held["numbers"][0]["low"] <= held["numbers"][0]["high"]
+    assert traces.reviews(folder / "run.trace").numbers[0].told() == total.strip().removeprefix("total: ")
+    assert "reviewed" in traces.show(folder / "run.trace")._repr_html_()
+
+
+def test_a_run_tells_what_the_labels_beside_its_program_say(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "program.rlm").write_text(PROGRAM)
+    data = ("--context", f"tickets={folder / 'tickets.csv'}", "--answers", str(folder / "run.trace"))
+    plain = command(tmp_path, "run", "program.rlm", *data)
+    assert plain.out.count("no error is known of total, per_user") == 1
+    (tmp_path / "program.labels.jsonl").write_bytes((folder / "run.labels.jsonl").read_bytes())
+    told = command(tmp_path, "run", "program.rlm", *data)
+    assert f"by {ROWS} reviewed rows" in told.out and "no error is known" not in told.out, told.err
+    assert "trace  " not in told.out and sorted(p.name for p in tmp_path.iterdir()) == [
+        "program.labels.jsonl",
+        "program.rlm",
+    ]
+    kept = command(tmp_path, "run", "program.rlm", *data, "--trace", "new.trace")
+    assert "reviews  new.reviews.json" in kept.out and "10 levels hold" in command(tmp_path, "verify", "new.trace").out
+    whole = command(tmp_path, "run", "program.rlm", *data, "--labels", "program.labels.jsonl", "--json")
+    assert {*json.loads(whole.out)} == {"answer", "reviews"}
+    result = api.run(
+        PROGRAM,
+        {"tickets": str(folder / "tickets.csv")},
+        answers=folder / "run.trace",
+        labels=folder / "run.labels.jsonl",
+    )
+    assert result.estimates[0].told().startswith("20 by the model; ") and "reviewed" in result._repr_html_()
+    missing = command(tmp_path, "run", "program.rlm", *data, "--labels", "none.jsonl")
+    assert missing.code == 2 and "no file of labels" in missing.err
+
+
+def sealed_again(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """The file changed, and its digest made anew, as an owner could."""
+    content = json.loads(path.read_text())
+    change(content)
+    content.pop("digest")
+    path.write_text(json.dumps({**content, "digest": sealed_digest(content)}))
+
+
+def test_verify_computes_again_and_finds_what_was_changed(folder: Path) -> None:
+    trace = folder / "run.trace"
+    command(folder, "review", "run.trace", "--rows", str(ROWS), "--summary")
+    path = reviews_beside(trace)
+    whole = path.read_bytes()
+    report = api.verify(trace)
+    assert report.ok and [level.name for level in report.levels][-1] == "reviews" and len(report.levels) == 10
+    digest = json.loads(whole)["digest"]
+    assert api.verify(trace, head=digest).ok and not api.verify(trace, head="0" * 64).ok
+
+    def codes(change: Callable[[dict[str, Any]], None]) -> set[str]:
+        path.write_bytes(whole)
+        sealed_again(path, change)
+        found = {d.code for d in api.verify(trace).divergences}
+        assert not api.verify(trace, head=digest).ok
+        return found
+
+    def another_answer(content: dict[str, Any]) -> None:
+        label = content["labels"][0]
+        label["answer"] = {"label": "billing" if label["answer"]["label"] == "other" else "other"}
+
+    try:
+        assert codes(lambda c: c["numbers"][0].update(low=c["numbers"][0]["low"] + 1)) == {"D16"}
+        assert "D17" in codes(another_answer)
+        assert "D17" in codes(lambda c: c["labels"][0].update(text="another text"))
+        assert "D17" in codes(lambda c: c["labels"].pop())
+        assert codes(lambda c: c.update(head="0" * 64)) == {"D16"}
+        path.write_bytes(whole.replace(b'"low": ', b'"low":  ', 1))  # the same JSON
+        assert api.verify(trace).ok
+        path.write_bytes(whole.replace(b'"reviewed": 30', b'"reviewed": 31', 1))
+        assert {d.code for d in api.verify(trace).divergences} == {"D17"}
+        shown = command(folder, "show", "run.trace").out
+        assert "is not as it was sealed, and is not shown" in shown
+    finally:
+        path.write_bytes(whole)
