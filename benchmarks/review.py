@@ -14,9 +14,12 @@ import argparse
 import csv
 import json
 import os
+import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ import numpy as np
 from rlm_dsl.review.estimates.estimate import Estimate
 from rlm_dsl.review.estimates.limits import hypergeometric
 from rlm_dsl.review.estimates.ratio import estimate_precision, estimate_ratio, estimate_recall
-from rlm_dsl.review.estimates.stratum import Stratum
+from rlm_dsl.review.estimates.strata import Strata
 from rlm_dsl.review.estimates.total import estimate_total
 
 DOCS = Path(__file__).parent.parent / "docs" / "reviewing.md"
@@ -134,48 +137,55 @@ def reviewed(world: World, by: str, count: int, reviews: int, sums: int, seed: i
     """So many reviews of a world: of the first label by the model, every other measure of it, and the share of right
     answers; amounts are summed and averaged in the first `sums` of them."""
     rng = np.random.default_rng(seed)
-    found = {name: Tally() for name in ("count", "agreement", "precision", "recall", "sum", "mean")}
+    found = {name: Tally() for name in KINDS}
+    rows = len(world.truth)
     strata = strata_of(world.model, by)
     sizes = sizes_of(strata, count)
     label = 0
     is_model, is_true = (world.model == label).astype(float), (world.truth == label).astype(float)
     right = (world.model == world.truth).astype(float)
     both = float((is_model * is_true).sum())
-    rows = len(world.truth)
-    amount = world.amounts
+    one, amount = np.ones(rows), world.amounts
+    whole = Population(strata, is_model, is_true, one)
+    money = Population(strata, is_model * amount, is_true * amount, amount)
+    same = Population(strata, one, right, one)
     for number in range(reviews):
-        drawn = [rng.permutation(len(own))[:size] for own, size in zip(strata, sizes, strict=True)]
-        cells = cut(strata, drawn, is_model, is_true)
+        drawn = np.concatenate([rng.choice(own, size, replace=False) for own, size in zip(strata, sizes, strict=True)])
+        cells = whole.reviewed(drawn)
         alone = None
         if by == "simple":
-            low, high = hypergeometric(int(is_true[drawn[0]].sum()), len(drawn[0]), rows)
+            low, high = hypergeometric(int(is_true[drawn].sum()), len(drawn), rows)
             alone = float(high - low)
         found["count"].add(estimate_total(cells), float(is_true.sum()), alone)
-        agreement = estimate_total(cut(strata, drawn, np.ones(rows), right))
-        found["agreement"].add(agreement, float(right.sum()))
+        found["agreement"].add(estimate_total(same.reviewed(drawn)), float(right.sum()))
         if is_model.any():
             found["precision"].add(estimate_precision(cells), both / float(is_model.sum()))
         found["recall"].add(estimate_recall(cells), both / float(is_true.sum()))
         if number < sums:
-            money = cut(strata, drawn, is_model * amount, is_true * amount, amount)
             true = float((is_true * amount).sum())
-            found["sum"].add(estimate_total(money), true)
+            found["sum"].add(estimate_total(money.reviewed(drawn)), true)
             if number % 4 == 0:
-                found["mean"].add(estimate_ratio(money, cells, together=True), true / float(is_true.sum()))
+                mean = estimate_ratio(money.reviewed(drawn), cells, together=True)
+                found["mean"].add(mean, true / float(is_true.sum()))
     return found
 
 
-def cut(strata: Sequence[Any], drawn: Sequence[Any], model: Any, truth: Any, most: Any = None) -> list[Stratum]:
-    return [
-        Stratum.of(model[own], rows, truth[own][rows], 0.0, 1.0 if most is None else most[own])
-        for own, rows in zip(strata, drawn, strict=True)
-    ]
+class Population:
+    """What each row of a world adds to a number, by the model and by people who know; what the model says of it is put
+    beside each other once, and reviewed often."""
+
+    def __init__(self, strata: Sequence[Any], model: Any, truth: Any, most: Any) -> None:
+        self.truth = truth
+        self.of = np.zeros(len(truth), dtype=np.int64)
+        for number, rows in enumerate(strata):
+            self.of[rows] = number
+        self.strata = Strata(model, np.zeros(len(truth)), most, self.of, len(strata), self.of[:0], truth[:0])
+
+    def reviewed(self, drawn: Any) -> Strata:
+        return replace(self.strata, reviewed=drawn, truth=self.truth[drawn])
 
 
-KINDS: Sequence[tuple[str, Callable[[dict[str, Tally]], str]]] = tuple(
-    (name, lambda found, name=name: f"{100 * found[name].coverage:.1f}" if found[name].known else "-")
-    for name in ("count", "agreement", "precision", "recall", "sum", "mean")
-)
+KINDS = ("count", "agreement", "precision", "recall", "sum", "mean")
 
 
 def line(world: World, by: str, count: int, found: dict[str, Tally]) -> str:
@@ -186,7 +196,7 @@ def line(world: World, by: str, count: int, found: dict[str, Tally]) -> str:
         f"{len(world.truth):,}",
         f"{100 * world.agreement:.0f} %",
         f"{by}, {count}",
-        *(told(found) for _, told in KINDS),
+        *(f"{100 * found[name].coverage:.1f}" if found[name].known else "-" for name in KINDS),
         width,
         "-" if narrower is None else f"{narrower:.2f}",
     ]
@@ -194,21 +204,35 @@ def line(world: World, by: str, count: int, found: dict[str, Tally]) -> str:
 
 
 def table(
-    reviews: int, sums: int, folder: str, only: Sequence[str] = (), counts: Sequence[int] = (60, 200)
+    reviews: int,
+    sums: int,
+    folder: str,
+    only: Sequence[str] = (),
+    counts: Sequence[int] = (60, 200),
+    processes: int = 1,
 ) -> tuple[list[str], float]:
     """The lines of the page, and the least coverage of any number that was estimated a hundred times at least."""
-    head = ("world", "rows", "right", "drawn", *(name for name, _ in KINDS), "width", "of alone")
+    head = ("world", "rows", "right", "drawn", *KINDS, "width", "of alone")
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     least = 1.0
-    for world in worlds(folder):
-        if only and not any(name in world.name for name in only):
-            continue
-        for by, count in (("simple", counts[0]), ("simple", counts[1]), ("answer", counts[1])):
-            found = reviewed(world, by, count, reviews, sums)
-            least = min([least, *(tally.coverage for tally in found.values() if tally.known >= 100)])
-            lines.append(line(world, by, count, found))
-            print(lines[-1], flush=True)
+    jobs = [
+        (world, by, count, reviews, sums)
+        for world in worlds(folder)
+        if not only or any(name in world.name for name in only)
+        for by, count in (("simple", counts[0]), ("simple", counts[1]), ("answer", counts[1]))
+    ]
+    with ProcessPoolExecutor(processes) if processes > 1 else nullcontext() as pool:
+        for told, covered in (pool.map if pool else map)(told_line, jobs):
+            least = min(least, covered)
+            lines.append(told)
+            print(told, flush=True)
     return lines, least
+
+
+def told_line(job: tuple[World, str, int, int, int]) -> tuple[str, float]:
+    world, by, count, reviews, sums = job
+    found = reviewed(world, by, count, reviews, sums)
+    return line(world, by, count, found), min(tally.coverage for tally in found.values() if tally.known >= 100)
 
 
 def main() -> None:
@@ -217,10 +241,14 @@ def main() -> None:
     parser.add_argument("--sums", type=int, default=400)
     parser.add_argument("--only", action="append", default=[], help="worlds by a part of their names")
     parser.add_argument("--write-docs", action="store_true")
+    parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
-    lines, least = table(asked.reviews, asked.sums, os.environ.get("RLM_DSL_REAL_DATA", ""), asked.only)
+    began = time.perf_counter()
+    lines, least = table(
+        asked.reviews, asked.sums, os.environ.get("RLM_DSL_REAL_DATA", ""), asked.only, processes=asked.processes
+    )
     lines += ["", f"{asked.reviews:,} reviews of each; the least coverage is {100 * least:.1f} %."]
-    print(lines[-1])
+    print(lines[-1], f"{time.perf_counter() - began:.0f} s")
     if asked.write_docs:
         text = DOCS.read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)

@@ -13,19 +13,24 @@ import numpy as np
 
 from rlm_dsl.review.estimates.estimate import Estimate, Part, unknown
 from rlm_dsl.review.estimates.limits import LEVEL
+from rlm_dsl.review.estimates.strata import Strata
 from rlm_dsl.review.estimates.stratum import Stratum
-from rlm_dsl.review.estimates.total import errors, errors_of, estimate_total, is_count
+from rlm_dsl.review.estimates.total import errors, estimate_total
 
 HALVINGS = 22
 
 
 def estimate_ratio(
-    upper: Sequence[Stratum], lower: Sequence[Stratum], level: float = LEVEL, together: bool = False
+    upper: Sequence[Stratum] | Strata, lower: Sequence[Stratum] | Strata, level: float = LEVEL, together: bool = False
 ) -> Estimate:
     """The upper total by the lower one. The lower one is positive: a count, or a sum of what is not negative. Where
     they go `together`, as in a mean over kept rows, a row adds to both or to neither."""
-    above, below = (float(sum(s.model.sum() for s in strata)) for strata in (upper, lower))
-    rows, reviewed = sum(s.size for s in upper), sum(s.told for s in upper)
+    return ratio_of(Strata.beside(upper), Strata.beside(lower), level, together)
+
+
+def ratio_of(upper: Strata, lower: Strata, level: float, together: bool) -> Estimate:
+    above, below = (float(strata.model.sum()) for strata in (upper, lower))
+    rows, reviewed = len(upper.model), upper.told
     model = above / below if below else None
     whole = estimate_total(lower, level)
     if not whole.known or whole.value is None or whole.low is None:
@@ -39,56 +44,66 @@ def estimate_ratio(
         return unknown(model, "no reviewed row tells it", reviewed, rows)
 
     def rest(at: float) -> Estimate:
-        return estimate_total([u.less(b, at, together) for u, b in zip(upper, lower, strict=True)], level)
+        return estimate_total(upper.less(lower, at, together), level)
 
     first = rest(value)
     if not first.known:
         return unknown(model, first.why, reviewed, rows)
     least, most = ends(upper, lower)
-    low = edge(lambda at: may_be(rest(at), "low"), value, least)
-    high = edge(lambda at: may_be(rest(at), "high"), value, most)
+    low = edge(lambda at: room(rest(at), "low"), value, least)
+    high = edge(lambda at: room(rest(at), "high"), value, most)
     method = f"{first.method}; the ratio by Fieller's inversion"
     return Estimate(model, value, low, high, reviewed, rows, level, method, first.notes)
 
 
-def may_be(rest: Estimate, side: str) -> bool:
-    """Whether the rest may be nothing, seen from the side that the ratio leaves."""
+def room(rest: Estimate, side: str) -> float:
+    """How far the rest is from being surely something, seen from the side that the ratio leaves: below nothing where
+    the ratio is out of the interval."""
     if rest.low is None or rest.high is None:
-        return True
-    return rest.low <= 0 if side == "low" else rest.high >= 0
+        return np.inf
+    return -rest.low if side == "low" else rest.high
 
 
-def edge(holds: Callable[[float], bool], inside: float, outside: float) -> float:
-    """The last point from the inside outwards that may be: found by halving."""
+def edge(room: Callable[[float], float], inside: float, outside: float) -> float:
+    """The last point from the inside outwards that may be, or just beyond: by false position (Illinois), and by halving
+    where that is slow."""
     if not np.isfinite(outside):
         reach = max(1.0, abs(inside)) * (1 if outside > 0 else -1)
         for _ in range(60):
-            if not holds(inside + reach):
+            if room(inside + reach) < 0:
                 break
             reach *= 2
         outside = inside + reach
-    if holds(outside):
-        return outside
-    for _ in range(HALVINGS):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if holds(middle) else (inside, middle)
+    within, beyond = room(inside), room(outside)
+    if beyond >= 0 or within < 0:
+        return outside if beyond >= 0 else inside
+    near, turn = abs(outside - inside) * 0.5**HALVINGS, 0
+    for _ in range(2 * HALVINGS):
+        width = abs(outside - inside)
+        if width <= near:
+            break
+        part = within / (within - beyond) if np.isfinite(within) and turn >= 0 else 0.5
+        middle = inside + (outside - inside) * min(max(part, 1e-4), 1 - 1e-4)
+        found = room(middle)
+        if found >= 0:
+            inside, within, beyond = middle, found, beyond / 2
+        else:
+            outside, beyond, within = middle, found, within / 2
+        turn = -1 if abs(outside - inside) > width / 2 and turn >= 0 else 0
     return outside
 
 
-def ends(upper: Sequence[Stratum], lower: Sequence[Stratum]) -> tuple[float, float]:
+def ends(upper: Strata, lower: Strata) -> tuple[float, float]:
     """The least and greatest that any row's own ratio may be, between which every ratio of totals lies."""
-    least, most = np.inf, -np.inf
-    for above, below in zip(upper, lower, strict=True):
-        if (below.most <= 0).all():
-            continue
-        if not ((above.least == 0) | (below.most > 0)).all() or not np.isin(below.most, (0, 1)).all():
-            return -np.inf, np.inf
-        held = below.most > 0
-        least, most = min(least, above.least[held].min()), max(most, above.most[held].max())
-    return float(least), float(most)
+    held = lower.most > 0
+    if not held.any():
+        return np.inf, -np.inf
+    if not ((upper.least == 0) | held).all() or not ((lower.most == 0) | (lower.most == 1)).all():
+        return -np.inf, np.inf
+    return float(upper.least[held].min()), float(upper.most[held].max())
 
 
-def ratio(upper: Sequence[Stratum], lower: Sequence[Stratum]) -> float | None:
+def ratio(upper: Strata, lower: Strata) -> float | None:
     """The corrected ratio: of the corrected totals."""
     top, bottom = estimate_total(upper), estimate_total(lower)
     if top.value is None or bottom.value is None or not bottom.value:
@@ -114,65 +129,56 @@ def scaled(estimate: Estimate, by: float) -> Estimate:
     )
 
 
-def estimate_precision(strata: Sequence[Stratum], level: float = LEVEL) -> Estimate:
+def estimate_precision(strata: Sequence[Stratum] | Strata, level: float = LEVEL) -> Estimate:
     """Of the rows that the model takes, the share that people take too."""
-    return kept_well(strata, level, precision_of)
+    return kept_well(Strata.beside(strata), level, precision_of)
 
 
-def estimate_recall(strata: Sequence[Stratum], level: float = LEVEL) -> Estimate:
+def estimate_recall(strata: Sequence[Stratum] | Strata, level: float = LEVEL) -> Estimate:
     """Of the rows that people take, the share that the model takes: what it missed is told by the rows that it left
     out, of which some must have been drawn."""
-    return kept_well(strata, level, recall_of)
+    return kept_well(Strata.beside(strata), level, recall_of)
 
 
 Right = tuple[float, float, float, float]
 """Rows taken rightly with limits, and all that were taken."""
 
 
-def kept_well(
-    strata: Sequence[Stratum], level: float, told: Callable[[Sequence[Stratum], float], Part | None]
-) -> Estimate:
-    rows, reviewed = sum(s.size for s in strata), sum(s.told for s in strata)
-    if not all(map(is_count, strata)):
+def kept_well(strata: Strata, level: float, told: Callable[[Strata, float], Part | None]) -> Estimate:
+    rows, reviewed = len(strata.model), strata.told
+    if not strata.is_count():
         return unknown(None, "rows are not simply taken or left out", reviewed, rows)
     if not reviewed:
         return unknown(None, "no row of its own was reviewed", 0, rows)
-    untold = sum(len(s.reviewed) - s.told for s in strata)
-    known = [stratum.answered() for stratum in strata]
-    value = told(known, level)
+    untold = len(strata.reviewed) - reviewed
+    value = told(strata.answered(), level)
     if value is None:
         return unknown(None, "by the reviewed rows there may be no such row", reviewed, rows)
     found, low, high = value
     if untold:
         for bound in ("least", "most"):
-            other = [stratum.filled(bound) for stratum in strata]
-            more = told(other, level)
+            more = told(strata.filled(bound), level)
             low, high = (0.0, 1.0) if more is None else (min(low, more[1]), max(high, more[2]))
     notes = (f"{untold} could not be told: they count as either",) if untold else ()
     method = "exact limits, their ratio by MOVER"
     return Estimate(None, found, low, high, reviewed, rows, level, method, notes)
 
 
-def right_of(strata: Sequence[Stratum], level: float) -> Right:
-    cells = errors_of(strata, 1.0)
+def right_of(strata: Strata, level: float) -> Right:
+    cells = strata.errors_of(1.0)
     taken = sum(size for size, *_ in cells)
-    value, low, high = errors(cells, alike(strata), level)
+    value, low, high = errors(cells, strata.alike(), level)
     unseen = sum(size for size, drawn, _ in cells if not drawn)
     return taken - value, max(0.0, taken - high - unseen), taken - low, taken
 
 
-def missed_of(strata: Sequence[Stratum], level: float) -> Part:
-    cells = errors_of(strata, 0.0)
-    value, low, high = errors(cells, alike(strata), level)
+def missed_of(strata: Strata, level: float) -> Part:
+    cells = strata.errors_of(0.0)
+    value, low, high = errors(cells, strata.alike(), level)
     return value, low, high + sum(size for size, drawn, _ in cells if not drawn)
 
 
-def alike(strata: Sequence[Stratum]) -> bool:
-    fractions = [len(s.reviewed) / s.size for s in strata if s.size]
-    return not fractions or max(fractions) - min(fractions) < 1e-9
-
-
-def precision_of(strata: Sequence[Stratum], level: float) -> Part | None:
+def precision_of(strata: Strata, level: float) -> Part | None:
     right, low, high, taken = right_of(strata, level)
     return None if not taken else (right / taken, low / taken, high / taken)
 
@@ -181,10 +187,10 @@ FEW = 100
 """Reviewed rows on either side up to which a recall has the limits of both kinds of error at once."""
 
 
-def recall_of(strata: Sequence[Stratum], level: float) -> Part | None:
+def recall_of(strata: Strata, level: float) -> Part | None:
     """Right by right and missed, by the limits of missed to right (MOVER for a ratio; Donner and Zou, 2012); of few
     rows, by the ends of both."""
-    drawn = min(sum(count for _, count, _ in errors_of(strata, side)) for side in (0.0, 1.0))
+    drawn = min(sum(count for _, count, _ in strata.errors_of(side)) for side in (0.0, 1.0))
     right, missed = right_of(strata, level)[:3], missed_of(strata, level)
     if right[0] + missed[0] <= 0 or right[2] <= 0:
         return None
