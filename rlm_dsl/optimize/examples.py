@@ -1,7 +1,7 @@
 """Labelled examples: rows with the right answers of a step, and whole runs with their right answer.
 
 In: JSON Lines. Out: examples, split into train, validation and test. Law: which part an example is in depends on what
-it shows alone, so that a text is in one part however often it stands there, today and next month.
+it shows alone (`review/labels/parts.py`), and on whether it was drawn for learning: such a one is never for the score.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
-from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.optimize.steps import Tunable
+from rlm_dsl.review.labels.parts import PARTS, example_identity, part_of
 
-PARTS = (("train", 40), ("validation", 30), ("test", 30))
-"""Per cent of all examples, by the hash of what each shows."""
 LEAST = {"train": 5, "validation": 8, "test": 8}
 FORMS = (
     'write {"text": ..., "label": ...}, {"row": {column: ...}, "label": ...} or '
@@ -35,12 +33,13 @@ class Labelled:
     answer: Any
     contexts: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    learning: bool = False
+    """Whether it was chosen to be learned from, and so stands for no other row."""
 
     @property
     def identity(self) -> str:
         """Of what it shows: its answer is no part of it."""
-        shown = [self.step, self.text, dict(self.contexts), dict(self.params)]
-        return identity("example-v1", without_floats(shown))
+        return example_identity(self.step, self.text, self.contexts, self.params)
 
 
 def read_examples(path: Path, steps: Mapping[str, Tunable]) -> tuple[Labelled, ...]:
@@ -123,12 +122,7 @@ def split(examples: Sequence[Labelled]) -> Splits:
     """Each example in its part. Raises UserError where a part has too few to tell anything."""
     found: dict[str, list[Labelled]] = {name: [] for name, _ in PARTS}
     for example in examples:
-        at = int(identity("split-v1", example.identity)[:8], 16) % 100
-        for name, share in PARTS:
-            if at < share:
-                found[name].append(example)
-                break
-            at -= share
+        found[part_of(example.identity, example.learning)].append(example)
     counts = ", ".join(f"{len(held)} for {name}" for name, held in found.items())
     if any(len(found[name]) < least for name, least in LEAST.items()):
         raise UserError(f"{len(examples)} examples are too few: {counts}", "label 40 at least, 200 to see small gains")

@@ -23,15 +23,16 @@ from rlm_dsl.optimize.tuned import Tuned
 
 @dataclass(frozen=True, slots=True)
 class OptimizationJob:
-    """`optimizers` are tried one after the other; `variants` lets models, rows a call, chunks and order change too;
-    `target` asks for cascades, by the model of the alias `small` where one is said; `cost` is the unit that costs are
-    counted in, where the user says one; `confirm` is asked, and raises, where what is to come seems of no use; `load`
-    makes a context of a path that a whole-run example names; `notify` gets a line whenever there is news."""
+    """`examples` and `labels`, what people said in reviews, are files, one of which is there at least; `optimizers` are
+    tried one after the other; `variants` lets models, rows a call, chunks and order change too; `target` asks for
+    cascades, by the model of the alias `small` where one is said; `cost` is the unit that costs are counted in, where
+    the user says one; `confirm` is asked, and raises, where what is to come seems of no use; `load` makes a context of
+    a path that a whole-run example names; `notify` gets a line whenever there is news."""
 
     source: Source
     contexts: Mapping[str, Context]
     params: Mapping[str, Any]
-    examples: Path
+    examples: Path | None
     settings: Settings
     keys: Keys
     folder: Path
@@ -50,6 +51,7 @@ class OptimizationJob:
     notify: Callable[[str], None] = field(default=lambda line: None)
     approve: Approve = approve_all
     confirm: Callable[[str], None] = field(default=lambda line: None)
+    labels: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

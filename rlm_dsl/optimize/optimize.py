@@ -15,9 +15,10 @@ from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.optimize.bounds import bounds_of, estimate, require_seconds
 from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.evaluator import Evaluator, writer_of
-from rlm_dsl.optimize.examples import read_examples, split
+from rlm_dsl.optimize.examples import split
 from rlm_dsl.optimize.held_out import held_out_test
 from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult
+from rlm_dsl.optimize.labelled import labelled_examples
 from rlm_dsl.optimize.metric import GRADED, Score, metric
 from rlm_dsl.optimize.provable import provable, require_provable
 from rlm_dsl.optimize.record import (
@@ -61,7 +62,10 @@ def optimize(job: OptimizationJob) -> OptimizationResult:
 
 def search_and_test(job: OptimizationJob, evaluator: Evaluator, score: Score) -> OptimizationResult:
     """What may be asked is announced; then the search, then the test."""
-    examples = read_examples(job.examples, evaluator.steps())
+    labelled = labelled_examples(job.examples, job.labels, evaluator.rounds(job.source.text))
+    examples = labelled.examples
+    for line in labelled.notes:
+        job.notify(line)
     splits = split(examples)
     bounds = bounds_of(job, evaluator, examples, splits)
     told = provable(len(splits.test), graded=job.metric in GRADED)
@@ -81,5 +85,5 @@ def search_and_test(job: OptimizationJob, evaluator: Evaluator, score: Score) ->
     search = Search(job, evaluator, score, examples, splits, bounds)
     result = search.run(base)
     test = held_out_test(search, base, result)
-    notes = [*filter(None, [bounds.note]), *search.notes]
+    notes = [*labelled.notes, *filter(None, [bounds.note]), *search.notes]
     return result_of(search, result, test, told, notes)

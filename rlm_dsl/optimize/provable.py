@@ -14,8 +14,8 @@ from math import ceil
 import numpy as np
 from scipy.stats import binom
 
-from rlm_dsl.optimize.examples import PARTS
 from rlm_dsl.optimize.statistics import ALPHA, gain_above, most_errors
+from rlm_dsl.review.labels.parts import PARTS
 
 WORSE = 0.05
 """A cheaper program counts as proved where its score is not worse by more than this, with a certainty of 95 %."""

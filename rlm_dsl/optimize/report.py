@@ -70,6 +70,7 @@ def tuned_of(search: Search, result: Candidate, scores: Mapping[str, Any]) -> Tu
         "seed": job.seed,
         "examples": identity("examples-v1", sorted(e.identity for e in search.examples)),
         "dspy": version("dspy"),
+        **({"labels": True} if job.labels is not None else {}),
     }
     return Tuned(
         program_digest(job.source.text),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,6 +125,8 @@ class OpenedRun:
     steps: Mapping[str, ReviewedStep]
     skipped: Mapping[str, str]
     redact: Redaction
+    learned: bool = False
+    """Whether its program was tuned by labels of reviews."""
 
     def step(self, wanted: str = "") -> ReviewedStep:
         """The step that is named, or the only one. Raises UserError."""
@@ -220,6 +222,7 @@ def run_again(trace: Trace, contexts: Mapping[str, Context], warehouse: Warehous
     plan = build(program.statements, warehouse.contexts, {})
     runner = _Runner(warehouse, calls, NoProgress(), ignore_event, digests=False)
     runner.run(plan)
+    asked = questions_before(trace, contexts, runner)
     steps: dict[str, ReviewedStep] = {}
     skipped: dict[str, str] = {}
     for stage in plan.stages:
@@ -229,23 +232,56 @@ def run_again(trace: Trace, contexts: Mapping[str, Context], warehouse: Warehous
         if kept is None:
             skipped[stage.step_name] = "it makes one answer of many rows"
             continue
-        steps[stage.step_name] = reviewed_step(stage, kept)
-    return OpenedRun(trace, plan, warehouse, contexts, steps, skipped, redaction)
+        steps[stage.step_name] = reviewed_step(stage, kept, asked.get(stage.step_name))
+    learned = bool(tuned_of(header).get("made", {}).get("labels"))
+    return OpenedRun(trace, plan, warehouse, contexts, steps, skipped, redaction, learned)
 
 
-def reviewed_step(stage: ModelStage, kept: _Kept) -> ReviewedStep:
+def tuned_of(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = header.get("tuned")
+    return found if isinstance(found, Mapping) else {}
+
+
+def questions_before(
+    trace: Trace, contexts: Mapping[str, Context], runner: Runner
+) -> dict[str, tuple[ModelStage, Mapping[str, Any]]]:
+    """The steps of the program as it was before it was tuned, with their arguments: what people are asked is that, in
+    whatever words models are asked now. Arguments that follow from the data are left to the steps as they ran."""
+    text = tuned_of(trace.header).get("before")
+    if not isinstance(text, str):
+        return {}
+    versions = recorded_versions(trace.header)
+    try:
+        program = checked_program(Source("program.rlm", text), contexts, trace.header.get("params", {}), versions)
+    except ProgramError:
+        return {}
+    found: dict[str, tuple[ModelStage, Mapping[str, Any]]] = {}
+    for stage in build(program.statements, runner.warehouse.contexts, {}).stages:
+        if isinstance(stage, ModelStage):
+            with suppress(LookupError, UserError):
+                values = {name: runner.argument(value) for name, value in stage.step.arguments.items()}
+                found[stage.step_name] = stage, values
+    return found
+
+
+def reviewed_step(
+    stage: ModelStage, kept: _Kept, before: tuple[ModelStage, Mapping[str, Any]] | None = None
+) -> ReviewedStep:
     known: dict[str, str] = {}
     rows = [(key, kept.round.redact(text)) for key, text in kept.rows if key in kept.answers]
     for _, text in rows:
         if text not in known:
             known[text] = row_digest(text)
-    result = kept.round.result
+    result, values = kept.round.result, kept.round.values
+    if before is not None and before[0].step.operator == stage.step.operator:
+        values = {name: value for name, value in values.items() if name not in ASKED}
+        values |= {name: before[1][name] for name in ASKED if name in before[1]}
     result_names = {field.name for field in result.fields}
     return ReviewedStep(
         stage.step_name,
         stage.step.operator,
-        question_digest(stage.step.operator, kept.round.values, result),
-        question_words(kept.round),
+        question_digest(stage.step.operator, values, result),
+        question_words(values) or kept.round.head.content,
         result,
         tuple(key for key, _ in rows),
         tuple(text for _, text in rows),
@@ -258,9 +294,9 @@ def reviewed_step(stage: ModelStage, kept: _Kept) -> ReviewedStep:
     )
 
 
-def question_words(round_: Round) -> str:
+def question_words(values: Mapping[str, Any]) -> str:
     """What a person is asked: the words of the program, without what is told to models alone."""
     for argument in ("guide", "criterion", "instruction", "question"):
-        if isinstance(words := round_.values.get(argument), str):
+        if isinstance(words := values.get(argument), str):
             return words
-    return round_.head.content
+    return ""

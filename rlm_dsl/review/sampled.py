@@ -1,7 +1,8 @@
 """The reviewed rows of a step that estimates may rest on: those that were drawn, without a gap, with what people said.
 
 In: an opened run, a step, labels. Out: `Sampled`. Law: a row that was reviewed for another reason lengthens no sample;
-where people differ, a row counts as one that cannot be told.
+where people differ, a row counts as one that cannot be told. Of a program that was tuned by labels, rows that it may
+have learned from stand for themselves alone, and the sample is of the others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from rlm_dsl.review.design import ANSWER, DOUBT, SIMPLE, Design, Draw, draw, req
 from rlm_dsl.review.doubt import doubts, stratum_of
 from rlm_dsl.review.labels.file import Labels
 from rlm_dsl.review.labels.label import Label, drawn_by
+from rlm_dsl.review.labels.parts import example_identity, part_of
 from rlm_dsl.review.opened import Answer, OpenedRun, ReviewedStep
+
+LEARNED = "learned from"
+"""The stratum of rows that a tuned program may have learned from: all of them are known."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,17 @@ def is_drawn(label: Label, step: ReviewedStep) -> bool:
 
 def of_design(run: OpenedRun, step: ReviewedStep, labels: Labels, design: Design, own: Sequence[Label]) -> Sampled:
     order = draw_rows(run, step, design)
-    known = {label.row for label in labels.of_question(step.question)}
+    told_of = {label.row for label in labels.of_question(step.question)}
     drawn = {label.row for label in own if drawn_by(label, design.by, design.seed)}
-    reviewed = order.sampled([d in known for d in step.digests], [d in drawn for d in step.digests])
+    reviewed = order.sampled([d in told_of for d in step.digests], [d in drawn for d in step.digests])
+    strata, counted_rows = order.strata, sum(map(len, reviewed.values()))
+    learned = learned_rows(run, step, labels)
+    if learned:
+        strata = {name: tuple(row for row in rows if row not in learned) for name, rows in strata.items()}
+        reviewed = {name: tuple(row for row in rows if row not in learned) for name, rows in reviewed.items()}
+        if any(reviewed.values()):
+            known = tuple(sorted(learned))
+            strata, reviewed = {**strata, LEARNED: known}, {**reviewed, LEARNED: known}
     said: dict[int, Answer | None] = {}
     differ = 0
     for row in (row for rows in reviewed.values() for row in rows):
@@ -98,15 +111,29 @@ def of_design(run: OpenedRun, step: ReviewedStep, labels: Labels, design: Design
         differ += differs
     notes = []
     there = sum(digest in drawn for digest in step.digests)
-    if unused := there - sum(map(len, reviewed.values())):
+    if unused := there - counted_rows:
         notes.append(f"{counted(unused, 'reviewed row')} not counted: rows drawn before are not reviewed yet")
     if left := len(drawn - set(step.digests)):
         notes.append(f"{counted(left, 'reviewed row')} no longer in the run")
     if differ:
         notes.append(f"reviewers differ on {counted(differ, 'row')}: these count as either")
+    if learned:
+        notes.append(f"{counted(len(learned), 'row')} may have been learned from: they stand for no other row")
     if any(not label.blind for label in own):
         notes.append("some rows were reviewed with the model's answer in sight")
-    return Sampled(design, order.strata, reviewed, said, tuple(notes))
+    return Sampled(design, strata, reviewed, said, tuple(notes))
+
+
+def learned_rows(run: OpenedRun, step: ReviewedStep, labels: Labels) -> set[int]:
+    """The reviewed rows that a tuned program may have learned from: all but those that are for the score."""
+    if not run.learned:
+        return set()
+    found = {}
+    for (question, digest), told in labels.by_row.items():
+        if question == step.question:
+            learning = all(label.for_learning for label in told)
+            found[digest] = part_of(example_identity(step.name, told[-1].text), learning) != "test"
+    return {row for row, digest in enumerate(step.digests) if found.get(digest)}
 
 
 def agreed(labels: Sequence[Label]) -> tuple[Answer | None, bool]:

@@ -36,7 +36,10 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.command("optimize")
 @click.argument("program", type=click.Path())
 @CONTEXT
-@click.option("--examples", required=True, metavar="FILE", help="Labelled rows or runs, JSON Lines.")
+@click.option("--examples", metavar="FILE", help="Labelled rows or runs, JSON Lines.")
+@click.option(
+    "--labels", metavar="FILE", help="What people said in reviews: NAME.labels.jsonl; beside --examples or alone."
+)
 @click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value.")
 @click.option("--metric", default="exact", show_default=True, metavar="NAME", help="exact, numeric, f1 or MODULE:FUNC.")
 @click.option(
@@ -83,7 +86,8 @@ BUDGET = "calls=5000,tokens=10000000"
 def command(
     program: str,
     contexts: tuple[str, ...],
-    examples: str,
+    examples: str | None,
+    labels: str | None,
     params: tuple[str, ...],
     metric: str,
     optimizers: tuple[str, ...],
@@ -103,7 +107,7 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Make PROGRAM better and cheaper by labelled EXAMPLES; what is found is written to PROGRAM.tuned.yaml.
+    """Make PROGRAM better and cheaper by labels of its rows; what is found is written to PROGRAM.tuned.yaml.
 
     Example: rlm-dsl optimize program.rlm --context tickets=tickets.csv --examples labels.jsonl --model gpt-5-mini
     """
@@ -122,6 +126,10 @@ def command(
     from rlm_dsl.optimize.record import record_path
 
     check_rule(pick)
+    if examples is None and labels is None:
+        raise UserError(
+            "nothing to learn from is named", "name a file: --labels PROGRAM.labels.jsonl, or --examples FILE"
+        )
     source = program_source(program)
     chosen = settings(given, budget=BUDGET)
     if writer:
@@ -133,7 +141,7 @@ def command(
             source,
             load_all(contexts, declared_contexts(source), given["memory"], given["file"], source),
             {name: json_value(name, text) for name, text in pairs(params)},
-            Path(examples),
+            Path(examples) if examples else None,
             chosen,
             Keys(os.environ),
             Path(out) if out else record_path(Path("runs"), path.stem),
@@ -152,6 +160,7 @@ def command(
             lambda line: note(safe(line)),
             asking(given["confirm_over"], given["yes"]),
             lambda line: go_on(line, given["yes"] or unproved),
+            Path(labels) if labels else None,
         )
     )
     kept = found.proved or (unproved and found.report["diff"])

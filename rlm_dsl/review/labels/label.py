@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SCHEMA = "rlm-label/1"
+LEARNING = "for learning"
+"""How the reason begins of a row that was chosen to be learned from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Label:
     draw: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     model: Mapping[str, Any] | None = None
+
+    @property
+    def for_learning(self) -> bool:
+        """Whether its row was chosen to be learned from: no estimate rests on it."""
+        return not self.draw and self.reason.startswith(LEARNING)
 
     @property
     def key(self) -> tuple[str, str]:
