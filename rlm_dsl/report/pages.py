@@ -38,10 +38,14 @@ def csp_hash(text: str) -> str:
 
 
 @cache
-def policy() -> str:
+def policy(more: str = "") -> str:
+    """What a page may do: nothing but its own style and script. A page with assets of its own, as `review`, may also
+    speak to whom it came from."""
     style, script = csp_hash(asset("style.css")), csp_hash(asset("script.js"))
+    if more:
+        style, script = f"{style} {csp_hash(asset(f'{more}.css'))}", csp_hash(asset(f"{more}.js"))
     parts = [f"style-src {style}", f"script-src {script}", "img-src data:", "base-uri 'none'", "form-action 'none'"]
-    return "; ".join(["default-src 'none'", *parts])
+    return "; ".join(["default-src 'none'", *parts, *(["connect-src 'self'"] if more else [])])
 
 
 @cache
@@ -121,6 +125,15 @@ def page(template: str, title: str, command: str = "", **values: Any) -> str:
         )
     except UndefinedError as failure:
         raise ValueError(str(failure)) from failure
+
+
+def review_page(**values: Any) -> str:
+    """A review's page; its own script fills it, row by row."""
+    from markupsafe import Markup
+
+    own = {"own_style": Markup(asset("review.css")), "own_script": Markup(asset("review.js"))}
+    title = f"{values['shell']['step']}: review"
+    return page("review.html", title, "rlm-dsl serve --review", policy=policy("review"), **own, **values)
 
 
 def run_page(view: RunView, command: str = "") -> str:

@@ -109,17 +109,22 @@ def figure(number: float, whole: bool) -> str:
     return f"{number:,.1f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
-def corrected(run: OpenedRun, labels: Labels, level: float = LEVEL) -> list[Corrected]:
-    """Every number of the answer that rests on a model step."""
+Kept = dict[tuple[tuple[str, ...], str], list[tuple[Added, list[Added] | None]]]
+"""Of numbers what follows from the run alone: what its rows add under the model's answers, and at the most."""
+
+
+def corrected(run: OpenedRun, labels: Labels, level: float = LEVEL, kept: Kept | None = None) -> list[Corrected]:
+    """Every number of the answer that rests on a model step. What follows from the run alone is taken from `kept`, and
+    left there."""
     samples: dict[str, Sampled | None] = {}
     found: list[Corrected] = []
     for number in numbers_of(run.plan):
-        found += numbers_corrected(run, number, labels, samples, level)
+        found += numbers_corrected(run, number, labels, samples, level, {} if kept is None else kept)
     return found
 
 
 def numbers_corrected(
-    run: OpenedRun, number: Number, labels: Labels, samples: dict[str, Sampled | None], level: float
+    run: OpenedRun, number: Number, labels: Labels, samples: dict[str, Sampled | None], level: float, kept: Kept
 ) -> Iterator[Corrected]:
     """A number, or each group's."""
     rests_on = tuple(dict.fromkeys(name_of(run, step) for step in number.steps))
@@ -128,6 +133,7 @@ def numbers_corrected(
         if number.followed is None:
             raise NotFollowed(number.why)
         work = Work(run, number.followed, labels, samples)
+        work.fixed = kept.setdefault((number.part, number.column), [])
         sample = work.sample
         if sample is None:
             raise NotFollowed("no drawn row is reviewed")
@@ -217,18 +223,26 @@ class Work:
             self.measures.append(Measured(run, lower_table, lower_steps, lower_sums, followed.keys))
         self.places = {key: place for place, key in enumerate(self.first.keys)}
         self.missing: set[int] = set()
+        self.fixed: list[tuple[Added, list[Added] | None]] = []
         self.parts: list[tuple[Added, Added, list[Added] | None]] | None = None
 
     def measured(self) -> list[tuple[Added, Added, list[Added] | None]]:
         """For each sum: under the model's answers, under people's, and at the most."""
         if self.parts is None:
-            self.parts = []
+            self.parts = [
+                (model, by_json(measure.under(self.said)), ends)
+                for measure, (model, ends) in zip(self.measures, self.by_run(), strict=True)
+            ]
+        return self.parts
+
+    def by_run(self) -> list[tuple[Added, list[Added] | None]]:
+        """For each sum: under the model's answers, and under each that there is."""
+        if not self.fixed:
             for measure in self.measures:
                 ends = measure.at_most()
-                most = None if ends is None else list(ends)
-                self.parts.append((by_json(measure.by_model()), by_json(measure.under(self.said)), most))
-            self.parts = [(m, s, None if e is None else [by_json(each) for each in e]) for m, s, e in self.parts]
-        return self.parts
+                most = None if ends is None else [by_json(each) for each in ends]
+                self.fixed.append((by_json(measure.by_model()), most))
+        return self.fixed
 
     def said(self, step: ReviewedStep, stage: Any, rows: list[tuple[int, str]]) -> Mapping[int, Answer | None]:
         """What people said of the reviewed rows; those of a later step by what they show there."""
@@ -241,7 +255,8 @@ class Work:
 
         found = {}
         for key, text in rows:
-            said, _ = agreed(self.labels.by_row.get((step.question, row_digest(text)), ()))
+            told_as, _ = agreed(self.labels.by_row.get((step.question, row_digest(text)), ()))
+            said = step.typed(told_as)
             if said is None:
                 self.missing.add(key)
             else:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, tagged, without_floats
-from rlm_dsl.common.json_ready import json_ready
+from rlm_dsl.common.json_ready import json_ready, json_text
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.options import CallOptions
@@ -29,6 +29,7 @@ from rlm_dsl.engine.run_trace import recorded_calls, recorded_settings
 from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.origins import row_places
+from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import bound, name, names, sql
@@ -79,6 +80,15 @@ class ReviewedStep:
 
     def fields(self) -> list[str]:
         return [each.name for each in self.result.fields]
+
+    def typed(self, answer: Answer | None) -> Answer | None:
+        """An answer as a file of labels has it, with values of the step's types; None for what is no answer of it."""
+        if answer is None:
+            return None
+        try:
+            return read_answer(json_text(dict(answer)), self.result)
+        except NotOfType:
+            return None
 
 
 @dataclass(slots=True)

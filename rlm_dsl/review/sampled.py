@@ -107,7 +107,8 @@ def of_design(run: OpenedRun, step: ReviewedStep, labels: Labels, design: Design
     differ = 0
     for row in (row for rows in reviewed.values() for row in rows):
         told = labels.by_row.get((step.question, step.digests[row]), ())
-        said[row], differs = agreed(told)
+        told_as, differs = agreed(told)
+        said[row] = step.typed(told_as)
         differ += differs
     notes = []
     there = sum(digest in drawn for digest in step.digests)

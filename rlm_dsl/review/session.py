@@ -20,9 +20,10 @@ from typing import Any, Self
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.json_ready import json_ready, json_text
 from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.round import model_step
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
-from rlm_dsl.language.types import BOOL
-from rlm_dsl.review.corrected import Corrected, StepReview, corrected, reviews_of
+from rlm_dsl.language.types import BOOL, Table
+from rlm_dsl.review.corrected import Corrected, Kept, StepReview, corrected, reviews_of
 from rlm_dsl.review.design import Design, Draw
 from rlm_dsl.review.labels.exchange import Exchanged, form_of, taken_in, written
 from rlm_dsl.review.labels.file import Labels, add_labels, labels_beside, read_labels, undo_label
@@ -37,6 +38,8 @@ OVERLAP = 20
 """Rows at the beginning of a draw that every reviewer sees."""
 PILOT = 20
 """Reviewed rows from which on a plan goes by them."""
+RANK = "candidate_rank"
+"""The column of a pair that is neither row's."""
 NEIGHBOUR = 200
 """Characters of the rows before and after that are shown."""
 
@@ -57,6 +60,8 @@ class Item:
     labels: tuple[str | bool, ...] | None
     fields: Mapping[str, str]
     model: Answer | None = None
+    pair: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    """Of a pair of rows: what each of the two holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +107,13 @@ class Session:
         new_id: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self.run, self.step, self.path, self.design = run, step, labels, design
-        self.rows, self.reviewer, self.blind, self.overlap = rows, reviewer, blind, overlap
+        self.reviewer, self.blind, self.overlap = reviewer, blind, overlap
         self.clock, self.new_id = clock, new_id
         self.closing = ExitStack()
+        self.kept: Kept = {}
         self.draw: Draw = draw_rows(run, step, design)
-        self.order = self.draw.first(rows)
-        self.sizes = self.draw.sizes(rows)
-        self.rank = {row: (number, stratum) for number, (stratum, row) in enumerate(self.order, 1)}
-        self.labels = read_labels(labels)
-        self.mine = {label.row: label for label in self.own()}
-        self.passed: set[int] = set()
+        self.draw_first(rows)
+        self.refresh()
 
     def __enter__(self) -> Self:
         return self
@@ -122,15 +124,34 @@ class Session:
     def close(self) -> None:
         self.closing.close()
 
+    def draw_first(self, rows: int) -> None:
+        """Draw so many rows in all: what was drawn before is among them, or they among it."""
+        self.rows = rows
+        self.order = self.draw.first(rows)
+        self.sizes = self.draw.sizes(rows)
+        self.rank = {row: (number, stratum) for number, (stratum, row) in enumerate(self.order, 1)}
+
+    @property
+    def pairs(self) -> bool:
+        """Whether its rows are pairs."""
+        return model_step(self.step.stage).rows is not None
+
+    def row_of(self, label: Label) -> int | None:
+        """The row of the draw that a label is of."""
+        return next((row for _, row in self.order if self.step.digests[row] == label.row), None)
+
     def own(self) -> list[Label]:
         """This reviewer's labels of the step, the oldest first."""
         held = (label for label in self.labels.of_question(self.step.question) if label.reviewer == self.reviewer)
         return list(held)
 
     def refresh(self) -> None:
-        """Take in what others wrote meanwhile."""
-        self.labels = read_labels(self.path)
-        self.mine = {label.row: label for label in self.own()}
+        """Take in what others wrote meanwhile. `seen` are the rows of which this reviewer was told what the model said:
+        who answers such a row again does not answer it blind."""
+        self.labels: Labels = read_labels(self.path)
+        self.mine: dict[str, Label] = {label.row: label for label in self.own()}
+        before = (label for label in self.labels.taken_back if label.question == self.step.question)
+        self.seen = {*self.mine, *(label.row for label in before if label.reviewer == self.reviewer)}
 
     @property
     def progress(self) -> Progress:
@@ -162,45 +183,54 @@ class Session:
         key = step.keys[row]
         names, held = self.run.columns(step, [key])
         shown = set(step.stage.shown)
-        columns = {
-            name: redact.redact_json(json_ready(value))
-            for name, value in zip(names, held[key], strict=True)
-            if name not in shown or len(shown) > 1
-        }
+        values = {n: redact.redact_json(json_ready(v)) for n, v in zip(names, held[key], strict=True)}
+        pair = sides_of(step, values)
+        inside = set().union(*pair) if pair is not None else shown if len(shown) == 1 else set()
+        columns = {name: value for name, value in values.items() if name not in inside}
         number = self.rank[row][0] if row in self.rank else 0
         return Item(
             number,
             row,
             step.texts[row],
             columns,
-            self.beside(row - 1),
-            self.beside(row + 1),
+            "" if pair is not None else self.beside(row - 1),
+            "" if pair is not None else self.beside(row + 1),
             self.run.places(step, [key]).get(key, ""),
             step.words,
             None if step.labels is None else tuple(step.labels),
             {field.name: str(field.type) for field in step.result.fields},
             None if self.blind else step.answers[row],
+            pair,
         )
 
     def beside(self, row: int) -> str:
         return self.step.texts[row][:NEIGHBOUR] if 0 <= row < len(self.step.texts) else ""
 
-    def answer(self, item: Item, said: Any) -> Answered:
-        """Keep an answer: a label, a truth value, or the fields of an answer by name. Raises UserError for what is no
-        answer of the step."""
-        return self.keep(item, read_said(self.step, said))
+    def answer(self, item: Item, said: Any, id: str = "") -> Answered:
+        """Keep an answer: a label, a truth value, or the fields of an answer by name. What is said again under an `id`
+        that is kept already, as after a lost reply, is kept once. Raises UserError for what is no answer."""
+        return self.keep(item, read_said(self.step, said), id)
 
-    def cannot_tell(self, item: Item) -> Answered:
-        return self.keep(item, None)
+    def cannot_tell(self, item: Item, id: str = "") -> Answered:
+        return self.keep(item, None, id)
 
-    def keep(self, item: Item, answer: Answer | None) -> Answered:
-        label = self.label(item.row, answer, place=item.place)
+    def keep(self, item: Item, answer: Answer | None, id: str = "") -> Answered:
+        if id and any(label.id == id for label in (*self.labels.held, *self.labels.taken_back)):
+            return self.answered(item.row)
+        label = self.label(item.row, answer, place=item.place, id=id)
         add_labels(self.path, [label])
         self.refresh()
-        model = self.step.answers[item.row]
-        return Answered(label, model, None if answer is None else answer == model)
+        return self.answered(item.row)
 
-    def label(self, row: int, answer: Answer | None, **more: Any) -> Label:
+    def answered(self, row: int) -> Answered:
+        """What this reviewer said of a row, beside what the model did. Raises UserError where it is not reviewed."""
+        label = self.mine.get(self.step.digests[row])
+        if label is None:
+            raise UserError("this row is not reviewed")
+        said, model = self.step.typed(label.answer), self.step.answers[row]
+        return Answered(label, model, None if said is None else said == model)
+
+    def label(self, row: int, answer: Answer | None, id: str = "", **more: Any) -> Label:
         number, stratum = self.rank.get(row, (0, ""))
         size = len(self.draw.strata.get(stratum, ()))
         drawn = {
@@ -211,14 +241,14 @@ class Session:
             "probability": round(self.sizes.get(stratum, 0) / size, 9) if size else 0.0,
         }
         return Label(
-            self.new_id(),
+            id or self.new_id(),
             self.step.name,
             self.step.question,
             self.step.digests[row],
             self.step.texts[row],
             answer,
             self.clock(),
-            self.blind,
+            self.blind and self.step.digests[row] not in self.seen,
             self.reviewer,
             draw=drawn if number else {},
             model=self.step.answers[row],
@@ -237,7 +267,7 @@ class Session:
 
     def corrected(self) -> list[Corrected]:
         """Every number of the answer that rests on a model step, as reviews have it now."""
-        return corrected(self.run, self.labels)
+        return corrected(self.run, self.labels, kept=self.kept)
 
     def reviews(self) -> list[StepReview]:
         return reviews_of(self.run, self.labels)
@@ -293,6 +323,17 @@ class Session:
             add_labels(self.path, kept)
             self.refresh()
         return len(kept), problems
+
+
+def sides_of(step: ReviewedStep, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """What each row of a pair holds, where the step asks about pairs: the piped table's columns, then the other's."""
+    if model_step(step.stage).rows is None:
+        return None
+    left = step.stage.step.inputs[0].type
+    assert isinstance(left, Table)
+    own = {name: value for name, value in values.items() if name in left.names}
+    extra = {RANK} if RANK not in left.names else set()
+    return own, {name: value for name, value in values.items() if name not in own and name not in extra}
 
 
 def exchanged(label: Label) -> Exchanged:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from rlm_dsl.review.labels.file import read_labels
 from tests.support.commands import command
+from tests.support.processes import Process, command_started
 from tests.support.runs import recorded
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +57,32 @@ def test_bad_input_is_told(folder: Path) -> None:
     assert command(folder, "review", "run.trace", "billing").code == 2
     (folder / "d").write_text('{"schema": "rlm-label/1", "id": ')
     assert "line 1 of the labels is damaged" in command(folder, "review", "run.trace", "--labels", "d", "--summary").err
+
+
+def test_one_key_at_a_terminal_until_ctrl_c_or_a_kill(folder: Path) -> None:
+    """Each key is an answer without Enter; what was told to be kept is on the disk, whatever ends the command."""
+    pytest.importorskip("termios")
+
+    def at_terminal(terminal: str) -> Process:
+        return command_started(folder, "review", "run.trace", "--labels", "t", "--rows", "20", terminal=terminal)
+
+    def said() -> list[str]:
+        return [label.answer["label"] for label in read_labels(folder / "t").held if label.answer is not None]
+
+    for before, ends in ((0, signal.SIGKILL), (2, signal.SIGINT)):
+        at = Terminal(at_terminal)
+        with at.process:
+            for number, (key, label) in enumerate((("1", "billing"), ("2", "other")), before + 1):
+                at.expect(f"row {number} of 20")
+                at.expect("[q] leave")
+                at.type(key)
+                at.expect(f"kept: {label}")
+                assert len(said()) == number
+            at.expect("[q] leave")
+            if ends == signal.SIGKILL:
+                at.process.send(ends)
+                assert at.ended() == -signal.SIGKILL
+            else:
+                at.type("\x03")
+                assert "4 of 20 rows reviewed" in at.expect("labels in t") and at.ended() == 0
+    assert said() == ["billing", "other"] * 2

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +17,7 @@ from rlm_dsl.language.check import Environment
 from rlm_dsl.testing import serve
 from tests.support import runs
 from tests.support.processes import Process, command_started
+from tests.support.terminal import Terminal
 
 
 class Folder:
@@ -178,36 +176,8 @@ def test_completion_of_commands() -> None:
 # ---- at a terminal ----
 
 
-class Terminal:
+class ShellTerminal(Terminal):
     """The shell at a terminal of its own."""
-
-    def __init__(self, folder: Folder, *more: str) -> None:
-        import pty
-
-        self.screen, self.theirs = pty.openpty()
-        self.process = folder.started(*more, terminal=os.ttyname(self.theirs))
-        self.seen = ""
-
-    def expect(self, wanted: str) -> str:
-        """Read until `wanted` is on the screen; what was read."""
-        deadline = time.monotonic() + 20
-        while wanted not in self.seen:
-            ready = select.select([self.screen], [], [], max(0.0, deadline - time.monotonic()))[0]
-            assert ready, f"{wanted!r} does not appear in {self.seen[-800:]!r}"
-            self.seen += self.read()
-        before, _, self.seen = self.seen.partition(wanted)
-        return before + wanted
-
-    def read(self) -> str:
-        try:
-            read = os.read(self.screen, 65_536)
-        except OSError:
-            read = b""
-        assert read, f"the shell ended after {self.seen[-800:]!r}"
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", read.decode())
-
-    def type(self, keys: str) -> None:
-        os.write(self.screen, keys.encode())
 
     def enter(self, text: str, wanted: str) -> str:
         self.type(f"{text}\r")
@@ -217,25 +187,22 @@ class Terminal:
 
     def leave(self) -> int:
         self.type("\x04")
-        try:
-            return self.process.ended().code
-        finally:
-            os.close(self.screen)
-            os.close(self.theirs)
+        return self.ended()
 
 
 @pytest.fixture
-def terminal(folder: Folder) -> Iterator[Terminal]:
+def terminal(folder: Folder) -> Iterator[ShellTerminal]:
     pytest.importorskip("termios")
     many = "id,body\n" + "".join(f"{n},x\n" for n in range(20_000))
     (folder.path / "many.csv").write_text(many)
     with serve(gold=runs.gold(40), latency=20.0) as server:
-        started = Terminal(folder, "--context", "many=many.csv", "--model", "m", "--base-url", server.base_url)
+        more = ("--context", "many=many.csv", "--model", "m", "--base-url", server.base_url)
+        started = ShellTerminal(lambda terminal: folder.started(*more, terminal=terminal))
         with started.process:
             yield started
 
 
-def test_a_session_at_a_terminal(terminal: Terminal, folder: Folder) -> None:
+def test_a_session_at_a_terminal(terminal: ShellTerminal, folder: Folder) -> None:
     """Tab completes, Enter goes on inside brackets, Ctrl-C cancels a line and a running step, Ctrl-D leaves."""
     assert "context tickets: 40 rows" in terminal.expect("rlm>")
     terminal.type("mine = tickets | wh\t")

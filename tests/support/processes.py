@@ -48,7 +48,8 @@ class Place:
         for number, path in enumerate(self.streams):
             os.dup2(os.open(path, os.O_RDWR), number)
         sys.stdin, sys.stdout, sys.stderr = (  # as long as the process lives
-            os.fdopen(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")
+            os.fdopen(number, mode, 1 if number == 2 else -1, encoding="utf-8", closefd=False)
+            for number, mode in enumerate("rww")
         )
         if self.largest_file != NO_LIMIT:
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.largest_file, resource.RLIM_INFINITY))

@@ -12,10 +12,11 @@ from typing import Any, TextIO
 import click
 
 from rlm_dsl.cli.output import safe, tell, write
-from rlm_dsl.cli.reviewing.text import answered_text, item_text, keys_of
+from rlm_dsl.cli.reviewing.text import answered_text, item_text
 from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.own_files import require_own
+from rlm_dsl.review.keys import by_one_key, keys_of
 from rlm_dsl.review.labels.exchange import CANNOT_TELL
 from rlm_dsl.review.session import Item, Session
 
@@ -56,7 +57,7 @@ def one_row(session: Session, item: Item, keys: TextIO) -> bool:
 
 def pressed(session: Session, keys: TextIO) -> str | None:
     """What was typed: one key at a terminal where a key says all, else a line; None at the end."""
-    if keys.isatty() and session.step.labels is not None and len(keys_of(session.step.labels)) <= 9:
+    if keys.isatty() and by_one_key(session.step.labels):
         key = click.getchar()
         return LEAVE if key in ("\x03", "\x04", "\x1b") else key
     line = keys.readline()

@@ -12,19 +12,12 @@ from typing import Any
 from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.common.counted import counted
 from rlm_dsl.review.corrected import Corrected, StepReview, told
+from rlm_dsl.review.keys import keys_of
 from rlm_dsl.review.planning import Planned
 from rlm_dsl.review.session import Answered, Item, Session
 
 LONGEST = 4_000
 """Characters of a row's text that are shown."""
-KEYS = "123456789abcdefghijklmnoprst"
-
-
-def keys_of(labels: Sequence[str | bool]) -> Mapping[str, str | bool]:
-    """The key of each label."""
-    if set(labels) == {True, False}:
-        return {"y": True, "n": False}
-    return dict(zip(KEYS, labels, strict=False))
 
 
 def item_text(session: Session, item: Item) -> str:
@@ -32,8 +25,7 @@ def item_text(session: Session, item: Item) -> str:
     lines = [f"── row {progress.done + 1} of {progress.rows}, {item.place} ──"]
     if item.before:
         lines.append(f"  before: {one_line(item.before)}")
-    text = item.text if len(item.text) <= LONGEST else f"{item.text[:LONGEST]}... (+{len(item.text) - LONGEST:,})"
-    lines += ["", *(f"  {line}" for line in text.split("\n")), ""]
+    lines += ["", *(f"  {line}" for line in shown_lines(item)), ""]
     if item.after:
         lines.append(f"  after: {one_line(item.after)}")
     lines += [f"  {name}: {one_line(shown(value))}" for name, value in item.columns.items()]
@@ -41,6 +33,15 @@ def item_text(session: Session, item: Item) -> str:
     if item.model is not None:
         lines.append(f"the model says: {answer_text(item.model)}")
     return "\n".join((*lines, choices(item)))
+
+
+def shown_lines(item: Item) -> list[str]:
+    """What the model was shown; of a pair, what each of its rows holds."""
+    if item.pair is not None:
+        left, right = ([f"{name}: {one_line(shown(value))}" for name, value in side.items()] for side in item.pair)
+        return [*left, "and", *right]
+    text = item.text if len(item.text) <= LONGEST else f"{item.text[:LONGEST]}... (+{len(item.text) - LONGEST:,})"
+    return text.split("\n")
 
 
 def choices(item: Item) -> str:

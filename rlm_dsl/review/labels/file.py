@@ -32,11 +32,12 @@ def labels_beside(program: Path) -> Path:
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of a file that hold: those taken back are left out. `damaged` are the numbers, from 1, of lines that
+    """The labels of a file that hold, and those that were taken back. `damaged` are the numbers, from 1, of lines that
     are no label."""
 
     held: tuple[Label, ...]
     damaged: tuple[int, ...] = ()
+    taken_back: tuple[Label, ...] = ()
 
     @cached_property
     def by_row(self) -> Mapping[tuple[str, str], tuple[Label, ...]]:
@@ -70,18 +71,20 @@ def read_labels(path: Path) -> Labels:
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from None
     found: dict[str, Label] = {}
+    taken_back: list[Label] = []
     damaged = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         value = parsed(line)
         if isinstance(value, dict) and value.get("schema") == SCHEMA and isinstance(value.get("undo"), str):
-            found.pop(value["undo"], None)
+            if (taken := found.pop(value["undo"], None)) is not None:
+                taken_back.append(taken)
         elif (label := Label.from_json(value)) is not None:
             found[label.id] = label
         else:
             damaged.append(number)
-    return Labels(tuple(found.values()), tuple(damaged))
+    return Labels(tuple(found.values()), tuple(damaged), tuple(taken_back))
 
 
 def parsed(line: bytes) -> Any:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlm_dsl.common.json_ready import json_ready
+
 SCHEMA = "rlm-label/1"
 LEARNING = "for learning"
 """How the reason begins of a row that was chosen to be learned from."""
@@ -53,13 +55,13 @@ class Label:
             "question": self.question,
             "row": self.row,
             "text": self.text,
-            "answer": None if self.answer is None else dict(self.answer),
+            "answer": None if self.answer is None else json_ready(dict(self.answer)),
             "when": self.when,
             "blind": self.blind,
         }
         more = {"place": self.place, "draw": dict(self.draw), "reason": self.reason, "reviewer": self.reviewer}
         told |= {name: value for name, value in more.items() if value}
-        return told | ({} if self.model is None else {"model": dict(self.model)})
+        return told | ({} if self.model is None else {"model": json_ready(dict(self.model))})
 
     @staticmethod
     def from_json(value: Any) -> Label | None:

@@ -1,0 +1,1 @@
+"""Reviews on a page: who opens them, what is shown, what is kept."""
