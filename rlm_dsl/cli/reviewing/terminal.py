@@ -6,12 +6,15 @@ terminal; what ends the command, at whatever time, loses no answer that was give
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 from rlm_dsl.cli.output import safe, tell, write
+from rlm_dsl.cli.reviewing.single_keys import SingleKeys, single_keys
 from rlm_dsl.cli.reviewing.text import answered_text, item_text
 from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError
@@ -21,26 +24,30 @@ from rlm_dsl.review.labels.exchange import CANNOT_TELL
 from rlm_dsl.review.session import Item, Session
 
 EXPORTS = {"csv": (b"question,reviewer,when",), "jsonl": (b'"question": ',), "label-studio": (b"rlm_question",)}
-LEAVE, UNDO, UNKNOWN = ("q", "u", "?")
+UNDO, UNKNOWN, END = "u", "?", "\x04"
+LEAVE = ("q", "\x03", END, "\x1b")
 
 
 def review_rows(session: Session, keys: TextIO) -> None:
-    """Row after row, until all are answered, the reviewer leaves, or the keys end."""
-    while (item := session.next()) is not None:
-        tell(safe(item_text(session, item)))
-        try:
-            if not one_row(session, item, keys):
-                return
-        except (KeyboardInterrupt, click.Abort):
-            tell("")
-            return
+    """Row after row, until all are answered, the reviewer leaves, or the keys end. At a terminal where a key says all,
+    each is read as it is pressed; else lines are."""
+    by_key = keys.isatty() and by_one_key(session.step.labels)
+    try:
+        with single_keys(keys) if by_key else nullcontext(SingleKeys(lambda: line_of(keys))) as read:
+            while (item := session.next()) is not None:
+                read.forget()
+                tell(safe(item_text(session, item)))
+                if not one_row(session, item, read.pressed):
+                    return
+    except (KeyboardInterrupt, click.Abort):
+        tell("")
 
 
-def one_row(session: Session, item: Item, keys: TextIO) -> bool:
+def one_row(session: Session, item: Item, pressed: Callable[[], str]) -> bool:
     """Ask about a row until it is answered; False where the reviewer leaves."""
     while True:
-        said = pressed(session, keys)
-        if said is None or said == LEAVE:
+        said = pressed()
+        if said in LEAVE:
             return False
         if said == UNDO:
             taken = session.undo()
@@ -55,13 +62,9 @@ def one_row(session: Session, item: Item, keys: TextIO) -> bool:
         return True
 
 
-def pressed(session: Session, keys: TextIO) -> str | None:
-    """What was typed: one key at a terminal where a key says all, else a line; None at the end."""
-    if keys.isatty() and by_one_key(session.step.labels):
-        key = click.getchar()
-        return LEAVE if key in ("\x03", "\x04", "\x1b") else key
-    line = keys.readline()
-    return line.strip() if line.endswith("\n") or line else None
+def line_of(keys: TextIO) -> str:
+    """A line; at the end of all lines what leaves."""
+    return line.strip() if (line := keys.readline()) else END
 
 
 def meant(session: Session, said: str) -> Any:
