@@ -22,7 +22,7 @@ from rlm_dsl.cli.output import note
 @click.option("--rows", type=click.IntRange(1), help="For --review: rows to be drawn in all. [default: 60]")
 @click.option("--seed", type=int, default=0, show_default=True, help="For --review: draws other rows.")
 @click.option("--reviewer", default="", help="For --review: a name for the labels; else they name nobody.")
-@click.option("--blind/--seen", default=True, help="For --review: tell the model's answer after yours, or before.")
+@click.option("--seen", is_flag=True, help="For --review: show the model's answer before yours; labels say so.")
 def command(
     folder: str,
     port: int,
@@ -33,7 +33,7 @@ def command(
     rows: int | None,
     seed: int,
     reviewer: str,
-    blind: bool,
+    seen: bool,
 ) -> None:
     """Serve the traces below FOLDER (runs/ unless said), read-only: list, filter, look at one, compare two; with
     --review also look at rows of a model step and say what is right. Ctrl-C ends it.
@@ -49,7 +49,7 @@ def command(
     if reviews:
         from rlm_dsl.report.reviewing.desk import Desk, Reviewing
 
-        how = Reviewing(paths_alone(contexts), seed=seed, reviewer=reviewer, blind=blind)
+        how = Reviewing(paths_alone(contexts), seed=seed, reviewer=reviewer, blind=not seen)
         desk = Desk(how if rows is None else replace(how, rows=rows))
     with Serving(Path(folder), host, port, os.environ, desk) as server:
         if host not in LOOPBACK:
