@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.calls.rows import RoundResult
 from rlm_dsl.language.types import BOOL, Enum, Record, bare
 
 MOSTLY = "mostly"
 """What it is called among a step's counts; runs of before had none."""
+UNSCORED = "no_probability"
+"""What rows are called whose answers have no probability, though it was asked for."""
 LEAST = 20
 """Different texts below which nothing is told."""
 SHARE, SHARE_OF_FIRST = 0.90, 0.85
@@ -45,6 +48,20 @@ def without_mostly(asked: Any, recorded: Any) -> Any:
     if not isinstance(asked, Mapping) or MOSTLY not in asked or MOSTLY in (recorded or {}):
         return asked
     return {name: count for name, count in asked.items() if name != MOSTLY}
+
+
+def step_notes(asked: Mapping[str, Any] | None) -> list[str]:
+    """What there is to tell of a step's answers, a line each."""
+    return [words for told in (one_answer_words, unscored_words) if (words := told(asked))]
+
+
+def unscored_words(asked: Mapping[str, Any] | None) -> str:
+    """A line on rows without a probability; "" where there are none."""
+    if not (count := (asked or {}).get(UNSCORED)):
+        return ""
+    assert asked is not None
+    told = f"the probability is null in {count:,} of {counted(asked['ok'], 'row')}: the server told none"
+    return f"{told}; a condition on it leaves such rows out"
 
 
 def one_answer_words(asked: Mapping[str, Any] | None) -> str:

@@ -26,7 +26,7 @@ from rlm_dsl.engine.calls.rows import RoundResult
 from rlm_dsl.engine.calls.too_many import most_rows_paid, refuse_too_many
 from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
-from rlm_dsl.engine.one_answer import MOSTLY, one_answer
+from rlm_dsl.engine.one_answer import MOSTLY, UNSCORED, one_answer
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.digests import table_digest
@@ -328,6 +328,8 @@ def asked_counts(came: RoundResult) -> dict[str, Any]:
     if came.rechecked or came.by_proxy:
         counts["ok"] -= came.by_proxy
         counts |= {"by_proxy": came.by_proxy, "rechecked": came.rechecked, "rechecked_wrong": came.rechecked_wrong}
+    if came.unscored:
+        counts[UNSCORED] = came.unscored
     if came.withdrawn:
         counts["proxy_withdrawn"] = 1
     if came.mostly is not None:

@@ -14,7 +14,7 @@ from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import Diagnostic, StepFailed, UserError, render, told_to_models
 from rlm_dsl.common.source import NOWHERE, Source, Span
 from rlm_dsl.engine.execution import assemble_answer, part_of
-from rlm_dsl.engine.one_answer import one_answer_words
+from rlm_dsl.engine.one_answer import step_notes
 from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.explore.binding_view import FEW, Counts, binding_view, closed
 from rlm_dsl.explore.conversions import as_texts, misfits, unmatched
@@ -255,7 +255,7 @@ class Session:
             leaves = plan.targets[0].leaves
             self.answer = assemble_answer([part_of(leaf, plan, self.runner.warehouse) for leaf in leaves])
         notes = [NO_ROWS] if idle else []
-        notes += [f"note: {told}" for record in records if (told := one_answer_words(record.asked))]
+        notes += [f"note: {told}" for record in records for told in step_notes(record.asked)]
         notes += [BY_PATTERN.format(column=column) for column in labelled_by_pattern(bound.node)]
         notes += self.conversions(bound) if bound.kind == "binding" and not asking else []
         return "\n".join([*(self.view(plan.targets[0], leaf) for leaf in plan.targets[0].leaves), *notes])

@@ -109,7 +109,8 @@ def of_packs(program: Any, pack: int) -> Iterator[Finding]:
     for call in calls_in(program):
         step = operators[call.operator].model if call.operator in operators else None
         said = [each.value.value for each in call.arguments if each.name == "pack" and isinstance(each.value, Number)]
-        if step is not None and not step.explores and (said[0] if said else pack) != 1:
+        scored = any(each.name == "probability" for each in call.arguments)
+        if step is not None and not step.explores and not scored and (said[0] if said else pack) != 1:
             message = "rows go together in one request: what stands beside a row may change its answer"
             yield Finding("neighbours", f"{call.operator}: {message}", "write pack=1, or set --pack 1, at its price")
             return

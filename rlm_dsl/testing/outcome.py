@@ -95,7 +95,7 @@ def answered(body: Json, fault: Fault | None, number: int, settings: Settings) -
     if not persona.heeds(body) and schema_told(body) is None and schema is not None:
         said = strayed(said)
     spoken = persona.said(thought(within_limit(spoiled(said, fault, schema), body), settings.faults.think), body)
-    spoken = kept_to_grammar(spoken) if by_grammar(body, persona.grammars) else spoken
+    spoken = kept_to_grammar(spoken) if schema is None and by_grammar(body, persona.grammars) else spoken
     reply = as_tool_call(spoken, body) if persona.heeds(body) else spoken
     return Outcome(replace(reply, delay=delay), fault, usage_of(body["messages"], reply))
 

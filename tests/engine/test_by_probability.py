@@ -93,6 +93,8 @@ def test_a_server_without_probabilities_is_asked_as_ever(context: Path, more: st
     with serve(gold=[*GOLD, *EMPTY], no_logprobs=True) as endpoint:
         found = run(context, endpoint.base_url, more, trace="c")
     assert [(row["kind"], row["p"]) for row in found.value] == [(row["label"], None) for row in GOLD]
+    told = "kinds: the probability is null in 24 of 24 rows: the server told none".replace("kinds", "answer")
+    assert told in command(context.parent, "show", "c").out
     assert rlm_dsl.verify(context.parent / "c").ok
 
 
@@ -114,8 +116,18 @@ def test_an_answer_is_begun_for_servers_of_llama_cpp_and_not_where_one_refuses_t
     assert "assistant" not in str(body_of(request, Dialect("grammar", unbegun=True))["messages"])
     assert begun(replace(request, schema={"properties": {"holds": {"type": "boolean"}}})) == '{"holds":'
     assert begun(replace(request, schema={"properties": {"label": {"enum": ["one"]}}})) == ""
-    assert whole_answer(Answer("refund"), (), request).text == '{"label":"refund'
-    assert whole_answer(Answer('{"label":"other"}'), (), request).text == '{"label":"other"}'
+    sent = body_of(request, Dialect("grammar"))
+    assert whole_answer(Answer("refund"), (), sent).text == '{"label":"refund'
+    assert whole_answer(Answer('{"label":"other"}'), (), sent).text == '{"label":"other"}'
+    thought = '<think>\nIs it {this}?\n</think>\n\n{"label":"other"}'
+    assert whole_answer(Answer(thought), (), body_of(request, Dialect("schema"))).text == thought
+
+
+@pytest.mark.parametrize("name", ["vllm", "ollama", "sglang", "lmstudio", "tgi", "gemini", "mistral"])
+def test_each_family_of_servers_answers_rows_by_probability(name: str, context: Path) -> None:
+    with serve(gold=GOLD, persona=name) as endpoint:
+        found = run(context, endpoint.base_url)
+    assert [row["kind"] for row in found.value] == [row["label"] for row in GOLD]
 
 
 def test_weights_make_another_label_the_most_probable(context: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.common.counted import counted
-from rlm_dsl.engine.one_answer import one_answer_words
+from rlm_dsl.engine.one_answer import step_notes
 from rlm_dsl.engine.packed_words import packed_words
 
 
@@ -57,8 +57,8 @@ def packed_lines(steps: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def one_answer_lines(steps: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of each step that gave nearly all texts one answer."""
-    return [f"{step['step']}: {told}" for step in steps if (told := one_answer_words(step.get("asked")))]
+    """Of each step what there is to tell of its answers, such as one that nearly all texts were given."""
+    return [f"{step['step']}: {told}" for step in steps for told in step_notes(step.get("asked"))]
 
 
 def cascade_words(asked: Mapping[str, Any]) -> str:

@@ -66,7 +66,9 @@ async def ask_scored(
 
     await in_turn(texts, one)
     progress.round_ended(name)
-    return RoundResult({row.key: found[row.texts[0]] if row.texts else None for row in rows}, len(requests))
+    outcomes = {row.key: found[row.texts[0]] if row.texts else None for row in rows}
+    unscored = sum(1 for each in outcomes.values() if each is not None and each.value and each.value[PROBABLE] is None)
+    return RoundResult(outcomes, len(requests), unscored=unscored)
 
 
 async def asked_once(round_: Round, text: str, model: Model) -> Outcome[dict[str, Any]]:

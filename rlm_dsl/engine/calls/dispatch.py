@@ -61,6 +61,7 @@ def ask_rows(round_: Round, rows: Sequence[Row], calls: Calls[ModelStack], progr
         sum(found.rechecked for found in waved),
         sum(found.rechecked_wrong for found in waved),
         any(found.withdrawn for found in waved),
+        unscored=sum(found.unscored for found in waved),
     )
 
 

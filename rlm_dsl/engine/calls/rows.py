@@ -38,6 +38,8 @@ class RoundResult:
     packed: Mapping[str, int] = field(default_factory=dict)
     mostly: Mapping[str, Any] | None = None
     """The one answer that nearly all texts were given, where there is one."""
+    unscored: int = 0
+    """Rows whose answers have no probability, though it was asked for."""
 
     def count(self, status: str) -> int:
         return sum(1 for outcome in self.outcomes.values() if outcome is not None and outcome.status == status)

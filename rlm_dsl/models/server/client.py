@@ -232,7 +232,7 @@ class Endpoint:
                 raise NoCompletion(text)
             value, scores = taken_scores(value, request.schema)
             found = completion_of(self.cleaned(value), sent=sent, sent_bytes=size, most=most_output(request))
-            return whole_answer(found, scores, request) if isinstance(found, Answer) else found
+            return whole_answer(found, scores, body) if isinstance(found, Answer) else found
         except NoCompletion:
             raise self.no_completion(text, request) from None
 

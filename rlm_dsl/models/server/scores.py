@@ -62,9 +62,10 @@ def taken_scores(value: Any, schema: Mapping[str, Any] | None) -> tuple[Any, tup
     return {**value, "choices": [kept, *choices[1:]]}, scores_of(choices[0], schema)
 
 
-def whole_answer(answer: Answer, scores: tuple[int, ...], request: Request) -> Answer:
-    """An answer with its scores, and with the beginning that was written for it where its server leaves that out."""
-    beginning = begun(request)
+def whole_answer(answer: Answer, scores: tuple[int, ...], body: Mapping[str, Any]) -> Answer:
+    """An answer with its scores, and with the beginning that was sent for it where its server leaves that out."""
+    last = body["messages"][-1]
+    beginning = last["content"] if last["role"] == "assistant" else ""
     rest = answer.text.lstrip()
     text = f"{beginning}{answer.text}" if beginning and rest and not rest.startswith("{") else answer.text
     return replace(answer, text=text, scores=scores)
