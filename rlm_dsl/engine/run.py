@@ -111,6 +111,15 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
+AT_AN_END = frozenset({"turns", "type"})
+"""What failures are called after which a run asks nothing more when it goes on."""
+
+
+def can_go_on(failure: BaseException) -> bool:
+    """Whether a run that ended so comes further when it is taken up again."""
+    return not isinstance(failure, UserError) or (failure.exit_code == 3 and failure.code not in AT_AN_END)
+
+
 @contextmanager
 def run_log(
     trace: Path | None, redaction: Redaction, known: KnownAnswers = NONE_KNOWN, goes_on: str = ""
@@ -124,7 +133,7 @@ def run_log(
     except BaseException as failure:
         with suppress(UserError):
             held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure)})
-        if writer is not None and not (isinstance(failure, UserError) and failure.exit_code != 3):
+        if writer is not None and can_go_on(failure):
             failure.add_note(f"to go on: {goes_on or f'rlm-dsl resume {trace}'}")
         raise
     finally:

@@ -23,8 +23,9 @@ class WrongType(UserError):
 
     def __init__(self, problem: str, value: Any) -> None:
         told = json.dumps(value, ensure_ascii=False)[:200]
-        super().__init__(f"the answer has another type: {problem}; it was {told}", "say the type in the question",
-                         code="type")  # fmt: skip
+        message = f"the answer has another type: {problem}; it was {told}"
+        hint = "give it more turns with --turns, or ask a stronger model"
+        super().__init__(message, hint, exit_code=3, code="type")
 
 
 def asked_for(question: str, returns: Type | None) -> str:

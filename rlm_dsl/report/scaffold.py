@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.settings import DEFAULT_URL
 from rlm_dsl.replay.sources import recorded_place
 from rlm_dsl.report.values import decimal_columns
 from rlm_dsl.trace.reader import Trace
@@ -45,9 +46,16 @@ def spec_of(trace: Trace, folder: Path) -> dict[str, Any]:
         "program": "report.rlm",
         **({"params": dict(header["params"])} if header.get("params") else {}),
         "models": {name: model["model"] for name, model in header["models"].items()},
+        **({"servers": servers} if (servers := servers_of(header)) else {}),
         "sections": sections_of(trace.answer["parts"]),
         "out": "reports/{period}",
     }
+
+
+def servers_of(header: Mapping[str, Any]) -> dict[str, str]:
+    """Where each model was asked, but for OpenAI's own address; weights of one's own stand there by their digest."""
+    found = {name: str(model["base_url"]) for name, model in header["models"].items()}
+    return {name: url for name, url in found.items() if url != DEFAULT_URL}
 
 
 def context_of(recorded: Mapping[str, Any], trace: Trace, folder: Path) -> str | dict[str, Any]:

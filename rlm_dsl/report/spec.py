@@ -15,6 +15,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, yaml_source
 from rlm_dsl.context.given import Given, given_of_node
+from rlm_dsl.models.server.address import server_address
 from rlm_dsl.report.period import fill_in
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Spec:
     sections: tuple[Section, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    servers: Mapping[str, str] = field(default_factory=dict)
+    """The address at which each of the models is asked; weights of one's own by their digest."""
     baseline: str = ""
     outputs: tuple[str, ...] = OUTPUTS
     out: str = "reports/{period}"
@@ -90,6 +93,7 @@ class _Reader(YamlReader):
             "programs": lambda node: self.each(node, self.program),
             "steps": self.inline,
             "models": lambda node: self.each(node, self.text),
+            "servers": lambda node: self.each(node, self.address),
             "sections": lambda node: self.listed(node, self.section),
             "baseline": self.path_text,
             "outputs": lambda node: tuple(self.listed(node, lambda each: self.choice(each, *OUTPUTS))),
@@ -109,6 +113,10 @@ class _Reader(YamlReader):
         given = given_of_node(self, node)
         self.tried(node, lambda: fill_in(given.path, "2000-01"), "")
         return given
+
+    def address(self, node: Node) -> str:
+        text = self.text(node)
+        return self.tried(node, lambda: server_address(text), text)
 
     def path_text(self, node: Node) -> str:
         text = self.text(node)

@@ -86,7 +86,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["error", "first", "learn"]),
     default="error",
     show_default=True,
-    help="Without gold: 400, a first value, or what the prompt teaches.",
+    help="Without gold: 400 or a first value; learn: what the prompt teaches, gold or not.",
 )
 @click.option("--error-rate", default=0.0, show_default=True, help="Share of gold answers made wrong on purpose.")
 @click.option("--seed", default=0, show_default=True, help="For errors, faults and jitter.")

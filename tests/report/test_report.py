@@ -15,9 +15,14 @@ import pytest
 pytest.importorskip("jinja2")
 pytest.importorskip("vl_convert")
 
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.local.choice import at_their_servers, with_local_models
+from rlm_dsl.models.local.weights import read_weights
+from rlm_dsl.models.settings import Settings
 from rlm_dsl.report.charts import Chart
 from rlm_dsl.report.server import Serving
 from rlm_dsl.testing import serve
+from tests.models.test_local_models import gguf
 from tests.support.browser import CONTRAST, browser, console, needs_browser, shot
 from tests.support.commands import Ran, command
 from tests.support.runs import asked, csv, gold, recorded
@@ -156,6 +161,34 @@ def test_init_makes_a_report_of_a_trace_that_runs(tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["runs"][0]["answer"][0]["value"] == 7
     assert (tmp_path / "mine/reports/2026/report.html").is_file()
+
+
+def test_what_init_makes_asks_where_the_run_asked_and_what_is_known_costs_nothing(tmp_path: Path) -> None:
+    text = 'answer t | classify(on=x, labels=["good", "bad"], into=mood) | group(by=mood, n=count())'
+    (tmp_path / "p.rlm").write_text(text + "\n")
+    (tmp_path / "t.csv").write_text("x\nfine\nawful\n")
+    mood = {"fine": "good", "awful": "bad", "new": "bad"}
+    with serve(gold=[{"text": each, "label": label} for each, label in mood.items()]) as server, serve() as other:
+        run = ("run", "p.rlm", "--context", "t=t.csv", "--model", "m", "--trace", "run.trace")
+        assert command(tmp_path, *run, "--base-url", server.base_url, OPENAI_API_KEY="k").code == 0
+        assert command(tmp_path, "report", "init", "run.trace", "--out", "mine").code == 0
+        calls = server.calls
+        (tmp_path / "t.csv").write_text("x\nfine\nawful\nnew\n")
+        environment = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": other.base_url}
+        ran = command(tmp_path, "report", "mine/report.yaml", "--period", "2026", "--json", **environment)
+        assert ran.code == 0, ran.err
+        assert (server.calls - calls, other.calls) == (1, 0)
+
+
+def test_weights_of_ones_own_stand_in_a_report_by_their_digest(tmp_path: Path) -> None:
+    weights = read_weights(gguf(tmp_path))
+    named = Settings(models={"root": "Small 1", "sub": "Small 1", "mine": f"local:{weights.path}"})
+    found = at_their_servers(named, {"root": weights.url, "sub": "http://127.0.0.1:1/v1"})
+    assert found.chosen("root").model == f"local:{weights.path}"
+    assert found.chosen("sub").base_url == "http://127.0.0.1:1/v1"
+    assert with_local_models(found).by_alias()["root"].base_url == weights.url
+    with pytest.raises(UserError, match="not at hand"):
+        at_their_servers(Settings(models={"root": "Small 1"}), {"root": weights.url})
 
 
 def test_several_programs_and_steps_in_the_file(made: Path) -> None:

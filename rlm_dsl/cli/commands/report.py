@@ -53,6 +53,7 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
     from rlm_dsl.cli.approval import asking
     from rlm_dsl.compare.reasons import render_reasons
     from rlm_dsl.engine.execution import declared_types
+    from rlm_dsl.models.local.choice import at_their_servers
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.report.build import build_report
     from rlm_dsl.report.charts import in_terminal
@@ -64,9 +65,12 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
     chosen = check_period(period or this_month())
     spec = open_spec(Path(report))
     require_place(spec, chosen, given.pop("force"))
+    own = not given["models"]
     given["models"] = given["models"] or tuple(f"{name}={model}" for name, model in spec.models.items())
     types = {name: type_ for source in spec.programs.values() for name, type_ in declared_types(source).items()}
     chosen_settings = settings(given)
+    if own and not given["base_url"]:
+        chosen_settings = at_their_servers(chosen_settings, spec.servers)
     keep = chosen_settings.keep
     options = RunOptions(
         chosen_settings,

@@ -14,6 +14,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.local.room import WINDOW, Serving, check_size, planned, this_machine
 from rlm_dsl.models.local.weights import EXAMPLE, Weights, read_weights
+from rlm_dsl.models.server.address import WEIGHTS
 from rlm_dsl.models.settings import OUTPUT, ModelChoice, Settings
 
 PREFIX = "local:"
@@ -40,6 +41,32 @@ def with_local_models(settings: Settings) -> Settings:
             choice = replace(choice, model=weights.name, base_url=weights.url, parameters=parameters)
         models[alias] = choice
     return replace(settings, models=models, local={one.weights.url: one for one in servings.values()})
+
+
+def at_their_servers(settings: Settings, servers: Mapping[str, str]) -> Settings:
+    """The settings with models asked where `servers` say, by alias, but for those whose server is said already; weights
+    that stand there by their digest are those that some model of the settings names. Raises UserError without them."""
+    models = dict(settings.models)
+    for alias, url in servers.items():
+        choice = settings.chosen(alias) if alias in models else None
+        if choice is None or choice.base_url or names_weights(choice.model):
+            continue
+        if not WEIGHTS.fullmatch(url):
+            models[alias] = replace(choice, base_url=url)
+            continue
+        named = [each.model for each in map(settings.chosen, models) if names_weights(each.model)]
+        path = next(
+            (each for each in named if read_weights(Path(each.removeprefix(PREFIX)).expanduser()).url == url), ""
+        )
+        if not path:
+            hint = "say where they lie: --model local:PATH.gguf, or under `models` in rlm-dsl.yaml"
+            raise UserError(f"the weights of {url.removeprefix(PREFIX)[:12]}… are not at hand", hint, code="local")
+        models[alias] = replace(choice, model=path)
+    return replace(settings, models=models)
+
+
+def weights_at(model: str) -> Weights:
+    return read_weights(Path(model.removeprefix(PREFIX)).expanduser())
 
 
 def answer_limit(weights: Weights, given: Mapping[str, Any]) -> Mapping[str, int]:
