@@ -22,6 +22,8 @@ from rlm_dsl.compare.runs import ANSWER, SHOWN, Run
 from rlm_dsl.compare.sides import NamedStep, Side, side_of_trace
 from rlm_dsl.language.program import steps_of
 from rlm_dsl.language.types import Table
+from rlm_dsl.review.change import Change, changes_between
+from rlm_dsl.review.telling import told_reviews
 from rlm_dsl.trace.reader import Trace
 
 KEPT = ("digest", "value")
@@ -116,6 +118,8 @@ class Difference:
     prompts: Mapping[str, tuple[str, str]]
     cost: tuple[Mapping[str, Any], Mapping[str, Any]]
     flaky: int
+    changes: tuple[Change, ...] = ()
+    """Of the numbers that rest on a model, where rows were reviewed: whether they changed by more than the error."""
 
     @property
     def data(self) -> frozenset[str]:
@@ -155,6 +159,7 @@ class Difference:
     def _repr_html_(self) -> str:
         """For notebooks: the answer's parts and the steps on both sides."""
         parts = [(part.name, text_of(part.before), text_of(part.after)) for part in self.answer]
+        parts += [(change.name, "", change.told()) for change in self.changes]
         steps = [
             (s.pair.name, s.pair.operator, (s.before or {}).get("rows"), (s.after or {}).get("rows"), s.live, s.why)
             for s in self.steps
@@ -182,6 +187,7 @@ class Difference:
             "prompts": {name: {"before": a, "after": b} for name, (a, b) in self.prompts.items()},
             "cost": {"before": dict(self.cost[0]), "after": dict(self.cost[1])},
             "same_request_answered_differently": self.flaky,
+            **({"reviews": [change.as_json() for change in self.changes]} if self.changes else {}),
         }
 
 
@@ -219,6 +225,7 @@ def diff(one: Trace, other: Trace) -> Difference:
         prompts,
         (cost_of(a), cost_of(b)),
         count_flaky(a, b),
+        changes_between(told_reviews(one, resting=False), told_reviews(other, resting=False)),
     )
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.source import Source
 from rlm_dsl.context.files.find import said_in
 from rlm_dsl.engine.execution import checked_program
 from rlm_dsl.report.period import fill_in
@@ -20,11 +22,20 @@ from rlm_dsl.report.summary import summarize_difference
 from rlm_dsl.report.trace_folders import (
     TRACES,
     baseline_label,
+    earlier_traces,
     find_baseline,
     finished_traces,
     free_folder,
     newest,
 )
+from rlm_dsl.review.labels.file import labels_beside
+from rlm_dsl.review.period import review_period
+
+
+def labels_of(spec: Spec, source: Source) -> Path:
+    """Where a program's labels lie: beside it, of steps that stand in the report beside that."""
+    path = Path(source.name)
+    return labels_beside(path if path.suffix == ".rlm" else spec.folder / Path(spec.source.name).stem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,7 @@ class Report:
                     "answer": run.view.story.answer.get("parts"),
                     "asked": run.spent,
                     "coverage": list(run.view.coverage),
+                    "reviews": {**run.view.reviewed.as_json(), **run.reviews.as_json()},
                     "difference": None if run.difference is None else run.difference.as_json(),
                 }
                 for run in self.runs
@@ -81,9 +93,11 @@ def build_report(spec: Spec, period: str, options: RunOptions, environment: Mapp
         since = since or ("" if baseline is None else baseline_label(spec, baseline))
         trace = free_folder(folder / TRACES / f"{name or 'report'}.trace")
         parent = newest([*finished_traces(folder, name), *([] if baseline is None else [baseline])]) or baseline
+        earlier = earlier_traces(spec, folder, name)
         own_options = replace(options, settings=settings)
         spent = run_or_rerun(source, contexts, params[name], trace, parent, own_options, extra)
-        runs.append(read_run(name, trace, baseline, contexts, spent, environment))
+        reviews = review_period(trace, labels_of(spec, source), contexts, spec.reviews, earlier)
+        runs.append(read_run(name, trace, baseline, contexts, spent, environment, reviews))
     parts = {f"{run.name}.{part.name}".strip("."): (run, part) for run in runs for part in run.view.parts}
     changed = " ".join(summarize_difference(run.difference) for run in runs if run.difference is not None)
     sections = tuple(render_section(spec, section, parts, period) for section in spec.sections)

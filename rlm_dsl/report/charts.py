@@ -11,10 +11,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rlm_dsl.common.diagnostics import cells, printable
+from rlm_dsl.review.estimates.estimate import Estimate
 
 MOST = 200
 """Rows that a chart shows; more are left out, and said to be."""
@@ -34,6 +35,8 @@ class Chart:
     title: str = ""
     color: str = ""
     labels: str = ""
+    limits: Sequence[tuple[float, float, float] | None] = ()
+    """Of each row the value by reviewed rows and its limits, drawn as an error bar."""
 
     def spec(self, theme: str = "light") -> dict[str, Any]:
         """As Vega-Lite 5 has it."""
@@ -49,12 +52,15 @@ class Chart:
         shown: dict[str, Any] = {"type": KINDS[self.kind], "tooltip": False}
         shown |= {"color": mark} if not self.color else {}
         shown |= {"filled": True, "size": 80} if self.kind == "points" else {}
+        shown |= {"opacity": 0.5} if any(self.limits) else {}
         layers: list[dict[str, Any]] = [{"mark": shown, "encoding": encoding}]
         if self.labels:
             words = {"type": "text", "align": "left", "dx": 8, "color": text, "limit": 260}
             near = {**encoding, "text": {"field": escaped(self.labels), "type": "nominal"}}
             near.pop("color", None)
             layers.append({"mark": words, "encoding": near})
+        if any(self.limits[: len(rows)]):
+            layers += self.error_bars(rows, text)
         axis = {"labelColor": text, "titleColor": text, "gridColor": line, "domainColor": line, "tickColor": line}
         return {
             "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
@@ -72,6 +78,28 @@ class Chart:
                 "font": "system-ui, sans-serif",
             },
         }
+
+    def error_bars(self, rows: list[dict[str, Any]], color: str) -> list[dict[str, Any]]:
+        """Limits as a line with the corrected value on it."""
+        value, low, high = (spare(name, rows) for name in ("by reviews", "low", "high"))
+        for row, told in zip(rows, self.limits, strict=False):
+            if told is not None:
+                row[value], row[low], row[high] = told
+        flat = self.kind == "bar"
+        along, across = ("x", "y") if flat else ("y", "x")
+        kept = [{"filter": {"field": escaped(low), "valid": True}}]
+        place = field(self.x, rows, sort=None)
+        own = {"type": "quantitative", **{k: v for k, v in field(self.y, rows).items() if k in ("title", "axis")}}
+        if all(isinstance(row.get(self.y), int) for row in rows):
+            own["axis"] = {"tickMinStep": 1, "format": ",d"}
+        ends = {along: {"field": escaped(low), **own}, f"{along}2": {"field": escaped(high)}}
+        middle = {along: {"field": escaped(value), **own}}
+        line = {"type": "rule", "color": color, "strokeWidth": 2}
+        point = {"type": "point", "color": color, "filled": True, "size": 50, "opacity": 1}
+        return [
+            {"transform": kept, "mark": line, "encoding": {**ends, across: place}},
+            {"transform": kept, "mark": point, "encoding": {**middle, across: place}},
+        ]
 
     def svg(self, theme: str = "light") -> str:
         import vl_convert
@@ -93,17 +121,41 @@ class Chart:
 
     def text(self, width: int = 80) -> str:
         """As bars of characters."""
-        rows = [(printable(str(plain(row.get(self.x)))), row.get(self.y)) for row in self.rows[:MOST]]
-        known = [(label, float(value)) for label, value in rows if isinstance(value, int | float)]
+        told = [*self.limits, *[None] * MOST]
+        rows = [
+            (printable(str(plain(row.get(self.x)))), row.get(self.y), each)
+            for row, each in zip(self.rows[:MOST], told, strict=False)
+        ]
+        known = [(label, float(value), each) for label, value, each in rows if isinstance(value, int | float)]
         if not known:
             return "(nothing to draw)"
-        left = min(24, max(cells(label) for label, _ in known))
-        most = max(abs(value) for _, value in known) or 1.0
+        left = min(24, max(cells(label) for label, _, _ in known))
+        most = max(abs(value) for _, value, _ in known) or 1.0
         room = max(8, width - left - 14)
         return "\n".join(
             f"{label[:left].ljust(left)} {'█' * round(room * abs(value) / most):<{room}} {value:,.12g}"
-            for label, value in known
+            + ("" if each is None else f" ({each[1]:,.4g} to {each[2]:,.4g})")
+            for label, value, each in known
         )
+
+
+def spare(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """A name that no column has."""
+    while any(name in row for row in rows):
+        name += "_"
+    return name
+
+
+def with_limits(chart: Chart, estimates: Sequence[Estimate | None]) -> Chart:
+    """A chart with error bars, where reviewed rows tell limits."""
+    limits = [limits_of(each) for each in estimates]
+    return replace(chart, limits=limits) if any(limits) else chart
+
+
+def limits_of(estimate: Estimate | None) -> tuple[float, float, float] | None:
+    if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
+        return None
+    return estimate.value, estimate.low, estimate.high
 
 
 def plain(value: Any) -> Any:

@@ -19,6 +19,8 @@ def report_markdown(report: Report) -> str:
         lines += [f"{'Verified' if verified else 'NOT VERIFIED'}, head `{head}`.", ""]
     if report.changed:
         lines += [f"**Since {report.since}:** {escape(report.changed)}", ""]
+    for run in report.runs:
+        lines += [line for each in run.reviews.lines() for line in (escape(each), "")]
     for number, section in enumerate(report.sections, 1):
         if section.heading:
             lines += [f"## {escape(section.heading)}", ""]
@@ -37,7 +39,11 @@ def report_markdown(report: Report) -> str:
                     text = "".join(piece for piece, _ in place.pieces)
                     lines += [f"> {escape(' '.join(text.split()))}", f"> ({escape(place.source)}, {place.lines})", ""]
     for run in report.runs:
-        lines += [*map(escape, run.view.coverage), "", run.spent, ""]
+        lines += [*map(escape, run.view.coverage), ""]
+        held = run.view.reviewed
+        for told in held.notes if held.steps else held.lines():
+            lines += [escape(told), ""]
+        lines += [run.spent, ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -47,8 +53,13 @@ def chart_name(number: int) -> str:
 
 def table_lines(section: RenderedSection) -> list[str]:
     assert section.part is not None
-    rows = [row for _, row in section.part.rows[: section.limit]]
-    head = ["| " + " | ".join(map(escape, section.part.columns)) + " |", "|" + " --- |" * len(section.part.columns)]
+    told = section.part.reviewed
+    rows = [
+        (*row, *(column[at] or "not known" for column in told.values()))
+        for at, (_, row) in enumerate(section.part.rows[: section.limit])
+    ]
+    names = [*section.part.columns, *(f"{column} by reviews" for column in told)]
+    head = ["| " + " | ".join(map(escape, names)) + " |", "|" + " --- |" * len(names)]
     more = len(section.part.rows) + section.part.more - len(rows)
     return [
         *head,

@@ -150,6 +150,7 @@ def diff_page(difference: Difference, summary: str, command: str = "", names: tu
         command,
         d=found,
         summary=summary,
+        changes=difference.changes,
         answer=[answer_part(part) for part in difference.answer],
         program=program_diff(*programs) if programs[0] != programs[1] else [],
     )

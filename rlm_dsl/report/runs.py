@@ -7,7 +7,7 @@ trace answers is not asked again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.optimize.tuned import apply_tuned, find_tuned
 from rlm_dsl.report.run_view import RunView, run_view
+from rlm_dsl.review.period import PeriodReviews
 from rlm_dsl.trace.reader import Trace
 
 
@@ -53,6 +54,7 @@ class ReportRun:
     view: RunView
     spent: str
     difference: Difference | None
+    reviews: PeriodReviews = field(default_factory=PeriodReviews)
 
 
 def tuned_program(source: Source, settings: Settings) -> tuple[Source, Settings, dict[str, Any]]:
@@ -125,9 +127,10 @@ def read_run(
     contexts: Mapping[str, Context],
     spent: str,
     environment: Mapping[str, str],
+    reviews: PeriodReviews | None = None,
 ) -> ReportRun:
     """A finished run as a report shows it: verified, and compared with the baseline."""
     opened = Trace.open(trace)
     difference = None if baseline is None else diff(Trace.open(baseline), opened)
     view = run_view(opened, contexts, environment)
-    return ReportRun(name, f"{name}-" if name else "", trace, view, spent, difference)
+    return ReportRun(name, f"{name}-" if name else "", trace, view, spent, difference, reviews or PeriodReviews())

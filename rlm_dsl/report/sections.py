@@ -14,9 +14,9 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import Diagnostic, ProgramError, did_you_mean
 from rlm_dsl.common.yaml_file import span_of
-from rlm_dsl.report.charts import Chart, chart_of
+from rlm_dsl.report.charts import Chart, chart_of, with_limits
 from rlm_dsl.report.evidence_view import EvidenceView
-from rlm_dsl.report.part_view import PartView
+from rlm_dsl.report.part_view import PartView, estimates_of
 from rlm_dsl.report.period import NAMES, PLACEHOLDER, fill_in
 from rlm_dsl.report.runs import ReportRun
 from rlm_dsl.report.spec import Section, Spec
@@ -103,6 +103,7 @@ def table_or_chart(
         )
     held = next(p for p in run.view.story.answer["parts"] if ".".join(p["part"]) == part.name)
     chart = chart_of(section.chart, section.x, section.y, part.columns, drawn_rows(held))
+    chart = with_limits(chart, estimates_of(held, run.view.reviewed.of(held["part"]), section.y))
     alt = f"{section.y} by {section.x}: {chart.text(60)}"[:1_000]
     return replace(blank, images=chart.images(), alt=alt, chart=chart)
 
@@ -136,6 +137,8 @@ def link_values(spec: Spec, section: Section, text: str, parts: Parts, period: s
             continue
         run, part = part_of(spec, section, name, parts)
         found.append((value_of(run, part), run.prefix + part.evidence if part.evidence else ""))
+        if part.told:
+            found.append((f" ({'; '.join(part.told)})", ""))
     found.append((text[at:], ""))
     return tuple((piece, link) for piece, link in found if piece)
 

@@ -6,6 +6,7 @@ and `{month}` are the digits of the period and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from yaml import Node
 
 OUTPUTS = ("html", "md", "json")
+REVIEWS = re.compile(r"(\d{1,6})(?: (?:rows? )?(?:each|a|per) period)?", re.ASCII)
 KINDS = ("text", "findings", "table", "chart", "evidence")
 
 
@@ -58,6 +60,8 @@ class Spec:
     baseline: str = ""
     outputs: tuple[str, ...] = OUTPUTS
     out: str = "reports/{period}"
+    reviews: int = 0
+    """Rows of each model step that are to be reviewed each period."""
 
     def path(self, written: str, period: str) -> Path:
         """A path of the file for a period."""
@@ -98,6 +102,7 @@ class _Reader(YamlReader):
             "baseline": self.path_text,
             "outputs": lambda node: tuple(self.listed(node, lambda each: self.choice(each, *OUTPUTS))),
             "out": self.path_text,
+            "reviews": self.reviews,
         }
         held = self.record(root, readers, needs=("title", "contexts", "sections"))
         given = [name for name in ("program", "programs", "steps") if name in held]
@@ -117,6 +122,14 @@ class _Reader(YamlReader):
     def address(self, node: Node) -> str:
         text = self.text(node)
         return self.tried(node, lambda: server_address(text), text)
+
+    def reviews(self, node: Node) -> int:
+        text = str(getattr(node, "value", "")).strip()
+        found = REVIEWS.fullmatch(text)
+        if found is None or not int(found[1]):
+            self.report(node, "this says no number of rows", "write: reviews: 20 each period")
+            return 0
+        return int(found[1])
 
     def path_text(self, node: Node) -> str:
         text = self.text(node)

@@ -13,6 +13,9 @@ from rlm_dsl.common.counted import counted
 from rlm_dsl.compare.diff import Difference, PartDiff
 from rlm_dsl.report.values import as_text
 
+CHANGES = 4
+"""Numbers of which a paragraph says whether they changed by more than the error."""
+
 
 def summarize_difference(found: Difference) -> str:
     """One paragraph: the answer, then why, then what it cost."""
@@ -20,7 +23,16 @@ def summarize_difference(found: Difference) -> str:
         return "Nothing changed: the same program came to the same answer from the same data."
     parts = [part_change(part) for part in found.answer if part.differs]
     answer = f"The answer changed: {'; '.join(parts)}." if parts else "The answer is the same."
-    return " ".join([answer, *reasons(found), cost(found)])
+    return " ".join([answer, *by_reviews(found), *reasons(found), cost(found)])
+
+
+def by_reviews(found: Difference) -> Iterator[str]:
+    """Whether what changed is larger than the error, of the first numbers by name."""
+    told = [f"{change.name} {change.told(both=False)}" for change in found.changes[:CHANGES]]
+    more = len(found.changes) - len(told)
+    if told:
+        rest = f"; {more:,} more numbers in the JSON" if more > 0 else ""
+        yield f"Against the error: {'; '.join(told)}{rest}{found.changes[0].shared_told()}."
 
 
 def part_change(part: PartDiff) -> str:

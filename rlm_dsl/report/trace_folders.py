@@ -44,6 +44,14 @@ def newest(traces: Sequence[Path]) -> Path | None:
     return max(traces, key=lambda path: ((path / SEAL).stat().st_mtime_ns, str(path)), default=None)
 
 
+def earlier_traces(spec: Spec, out: Path, name: str) -> list[Path]:
+    """The newest trace of each period before this one, oldest first; of a shared folder all there are."""
+    if "{" not in spec.out:
+        return sorted(finished_traces(out, name), key=lambda path: (path / SEAL).stat().st_mtime_ns)
+    others = sorted(folder for folder in out.parent.glob("*") if folder.is_dir() and folder.name < out.name)
+    return [found for folder in others if (found := newest(finished_traces(folder, name))) is not None]
+
+
 def find_baseline(spec: Spec, out: Path, name: str, period: str) -> Path | None:
     """What a period is compared with: the trace that the file names, else the newest of another period; where all
     periods share a folder, the newest there."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlm_dsl.review.corrected import corrected, reviews_of
+from rlm_dsl.review.corrected import Kept, corrected, reviews_of
 from rlm_dsl.review.design import SIMPLE
 from rlm_dsl.review.labels.file import Labels
 from rlm_dsl.review.opened import OpenedRun, ReviewedStep
@@ -22,10 +22,15 @@ def counted_reviews(run: OpenedRun, labels: Labels) -> Reviewed:
     questions = tuple(sorted({step.question for step in run.steps.values()}))
     own = tuple(label for label in labels.held if label.question in questions)
     held = Labels(own)
-    numbers = tuple(corrected(run, held))
+    kept: Kept = {}
+    numbers = tuple(corrected(run, held, kept=kept))
     known = any(number.estimate.known for number in numbers)
-    wide = tuple(limits(number.estimate) for number in corrected(run, held, WIDE)) if known else (None,) * len(numbers)
-    trials = [trials_of(step, sampled(run, step, held)) for step in run.steps.values()]
+    wide = (
+        tuple(limits(number.estimate) for number in corrected(run, held, WIDE, kept))
+        if known
+        else (None,) * len(numbers)
+    )
+    trials = [trials_of(step, sampled(run, step, held), held) for step in run.steps.values()]
     return Reviewed(
         run.trace.head,
         numbers,
@@ -44,9 +49,14 @@ def limits(estimate: Any) -> tuple[float, float] | None:
     return None if estimate.low is None or estimate.high is None else (estimate.low, estimate.high)
 
 
-def trials_of(step: ReviewedStep, sample: Sampled | None) -> Trials | None:
-    """Whether the model was right about each row of a sample that every row was as likely to come into."""
-    if sample is None or sample.design.by != SIMPLE:
+def trials_of(step: ReviewedStep, sample: Sampled | None, labels: Labels) -> Trials | None:
+    """Which rows of a step were reviewed; of a sample that every row was as likely to come into, with whether the model
+    was right."""
+    there = set(step.digests)
+    held = {label.row for label in labels.of_question(step.question) if label.row in there}
+    if not held:
         return None
-    right = {step.digests[row]: step.answers[row] == said for row, said in sample.said.items() if said is not None}
-    return Trials(step.name, step.question, right)
+    right: dict[str, bool] = {}
+    if sample is not None and sample.design.by == SIMPLE:
+        right = {step.digests[row]: step.answers[row] == said for row, said in sample.said.items() if said is not None}
+    return Trials(step.name, step.question, right, tuple(sorted(held - right.keys())))

@@ -31,14 +31,17 @@ Key = tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True)
 class Trials:
-    """Of a step the drawn and reviewed rows by their digests, each with whether the model said what people say."""
+    """Of a step the reviewed rows that were drawn simply, by their digests, each with whether the model said what
+    people say; `others` are the run's other reviewed rows."""
 
     step: str
     question: str
     right: Mapping[str, bool]
+    others: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {"step": self.step, "question": self.question, "right": dict(self.right)}
+        right, others = dict(self.right), list(self.others)
+        return {"step": self.step, "question": self.question, "right": right, "others": others}
 
 
 @dataclass(frozen=True)
@@ -156,9 +159,9 @@ def short(estimate: Estimate) -> str:
 
 
 def beside(estimate: Estimate) -> str:
-    """What stands behind a figure in a text: `by 60 reviewed rows 17, 15 to 19`."""
-    told = short(estimate).replace(" (", ", ").removesuffix(")")
-    return f"by {counted(estimate.reviewed, 'reviewed row')} {told}" if told else ""
+    """What stands behind a figure in a text: `17 by 60 reviewed rows, 15 to 19`."""
+    value, _, limits = short(estimate).removesuffix(")").partition(" (")
+    return f"{value} by {counted(estimate.reviewed, 'reviewed row')}, {limits}" if limits else ""
 
 
 def corrected_of(value: Mapping[str, Any]) -> Corrected:
@@ -220,7 +223,12 @@ def reviewed_of(content: Mapping[str, Any]) -> Reviewed:
         tuple(map(step_of, content["steps"])),
         tuple(limits_of(each["wide"]) for each in content["numbers"]),
         tuple(
-            Trials(str(each["step"]), str(each["question"]), {str(row): bool(v) for row, v in each["right"].items()})
+            Trials(
+                str(each["step"]),
+                str(each["question"]),
+                {str(row): bool(right) for row, right in each["right"].items()},
+                tuple(map(str, each["others"])),
+            )
             for each in content["trials"]
         ),
         tuple(label for label in labels if label is not None),

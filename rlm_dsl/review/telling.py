@@ -34,9 +34,11 @@ def statistics_installed() -> bool:
     return find_spec("scipy") is not None
 
 
-def told_reviews(trace: Trace, labels: Path | None = None, given: Given | None = None) -> Reviewed:
+def told_reviews(
+    trace: Trace, labels: Path | None = None, given: Given | None = None, *, resting: bool = True
+) -> Reviewed:
     """What is told of a trace's numbers. `labels` is a file of them; without it, what is sealed with the trace, or lies
-    beside it."""
+    beside it. Where there are none, `resting` says whether it is told which numbers rest on a model."""
     if not trace.finished:
         return Reviewed()
     notes: list[str] = []
@@ -49,7 +51,8 @@ def told_reviews(trace: Trace, labels: Path | None = None, given: Given | None =
     there = labels is not None or path.is_file()
     found = told_by(trace, path, sealed, given or {}, notes) if there else sealed
     if found is None:
-        found = Reviewed(trace.head, resting=resting_of(trace), trace=str(trace.place))
+        parts = resting_of(trace) if resting else ()
+        found = Reviewed(trace.head, resting=parts, trace=str(trace.place))
     return replace(found, notes=(*found.notes, *notes))
 
 

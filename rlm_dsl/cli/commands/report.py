@@ -118,4 +118,7 @@ def report_lines(found: Any) -> list[str]:
     lines = [f"{found.title}: {'verified' if found.ok else 'DOES NOT VERIFY'}"]
     if found.changed:
         lines += [f"since {found.since}: {found.changed}"]
+    for run in found.runs:
+        reviewed = run.view.reviewed.lines() if run.view.reviewed.known or not run.reviews.missing else []
+        lines += [*reviewed, *run.reviews.lines()]
     return [*lines, *(run.spent for run in found.runs)]

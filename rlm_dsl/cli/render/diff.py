@@ -183,6 +183,10 @@ def why_lines(d: Difference) -> Iterator[str]:
 def answer_lines(d: Difference) -> Iterator[str]:
     for part in d.answer:
         yield from part_lines(part)
+    for change in d.changes[:CHANGES_SHOWN]:
+        yield f"reviewed {'!' if change.larger else ' '} {change.name}  {change.told()}"
+    if len(d.changes) > CHANGES_SHOWN:
+        yield f"... {len(d.changes) - CHANGES_SHOWN:,} more numbers: --json has all"
     gained, lost = d.evidence
     if gained or lost:
         yield f"evidence  +{gained:,} -{lost:,} of the listed places"
@@ -270,6 +274,8 @@ def step_lines(d: Difference, step: StepDiff, width: int, limit: int) -> Iterato
         yield from row_lines(step.rows, step.a, step.b, limit)
 
 
+CHANGES_SHOWN = 20
+"""Numbers of which it is told whether they changed by more than the error."""
 MARKDOWN = 60_000
 """Characters that a comment on a pull request may have, with room to spare."""
 
