@@ -18,6 +18,7 @@ from rlm_dsl.common.hashing import identity, tagged, without_floats
 from rlm_dsl.common.json_ready import json_ready, json_text
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.engine.calls.cascade import proxy_of
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.round import Round, model_step, prepare_round, shown_rows
 from rlm_dsl.engine.calls.sub_runs import replayed_calls
@@ -30,15 +31,18 @@ from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.origins import row_places
 from rlm_dsl.language.answer_schema import NotOfType, read_answer
+from rlm_dsl.language.operators.core.model_step import PROBABLE
 from rlm_dsl.language.operators.core.registry import recorded_versions
 from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import bound, name, names, sql
 from rlm_dsl.language.types import BOOL, Enum, Field, Record
+from rlm_dsl.models.proxy_model import Proxy
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.stages import ModelStage, Plan
 from rlm_dsl.replay.sources import load_context, require_names
 from rlm_dsl.replay.verify import differences
+from rlm_dsl.review.doubt import by_margin, by_probability
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
 
@@ -69,6 +73,8 @@ class ReviewedStep:
     explores: bool = False
     more: tuple[Field, ...] = ()
     """What its table of answers has beside the answer, such as how probable a label is."""
+    doubts: tuple[float, ...] = ()
+    """How little speaks for each answer, where the run says so: by probability, or by its proxy's margin."""
 
     @property
     def labels(self) -> list[str | bool] | None:
@@ -99,6 +105,8 @@ class _Kept:
     rows: list[tuple[int, str]]
     answers: dict[int, Answer | None]
     complete: bool
+    probable: dict[int, float]
+    proxy: Proxy | None
 
 
 @dataclass(slots=True)
@@ -121,7 +129,12 @@ class _Runner(Runner):
         for key, outcome in outcomes.items():
             value = outcome.value if outcome is not None and outcome.status == "ok" else None
             answers[key] = None if value is None else {name: value[name] for name in fields}
-        self.kept[stage.step.identity] = _Kept(round_, rows, answers, all(key in answers for key, _ in rows))
+        said = {key: outcome.value for key, outcome in outcomes.items() if outcome is not None and outcome.value}
+        probable = {key: value[PROBABLE] for key, value in said.items() if value.get(PROBABLE) is not None}
+        proxy = proxy_of(round_, self.calls.options)
+        complete = all(key in answers for key, _ in rows)
+        known = proxy if isinstance(proxy, Proxy) else None
+        self.kept[stage.step.identity] = _Kept(round_, rows, answers, complete, probable, known)
 
 
 @dataclass
@@ -274,6 +287,17 @@ def questions_before(
     return found
 
 
+def doubts_of(kept: _Kept, rows: Sequence[tuple[int, str]]) -> tuple[float, ...]:
+    """How little speaks for each row's answer, by the run itself; nothing where it does not say."""
+    if kept.probable:
+        return by_probability([kept.probable.get(key) for key, _ in rows])
+    if kept.proxy is None:
+        return ()
+    field = kept.round.result.fields[0].name
+    answers = [None if (answer := kept.answers[key]) is None else answer[field] for key, _ in rows]
+    return by_margin(kept.proxy, [text for _, text in rows], answers)
+
+
 def reviewed_step(
     stage: ModelStage, kept: _Kept, before: tuple[ModelStage, Mapping[str, Any]] | None = None
 ) -> ReviewedStep:
@@ -301,6 +325,7 @@ def reviewed_step(
         kept.complete,
         model_step(stage).explores,
         tuple(field for field in kept.round.columns if field.name not in result_names),
+        doubts_of(kept, rows),
     )
 
 

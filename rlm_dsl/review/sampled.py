@@ -57,7 +57,7 @@ def strata_of(run: OpenedRun, step: ReviewedStep, by: str) -> list[str]:
         return [answer_name(step, answer) for answer in step.answers]
     if by == DOUBT:
         answers = [answer_name(step, answer) for answer in step.answers]
-        return [stratum_of(doubt) for doubt in doubts(step.texts, answers)]
+        return [stratum_of(doubt) for doubt in step.doubts or doubts(step.texts, answers)]
     return [run.redact.redact(str(json_ready(value))) for value in run.values(step, by)]
 
 

@@ -134,7 +134,7 @@ def test_sixty_rows_by_the_keyboard_alone(tmp_path: Path) -> None:
     assert sum(not each.blind for each in held) == 1, "the row that was taken back was not answered blind again"
 
 
-FORMS = {
+FORMS: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
     "yes": (["n"], [{"holds": False}]),
     "pairs": (["y"], [{"holds": True}]),
     "scores": (["3\ue007"], [{"score": 3}]),

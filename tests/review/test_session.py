@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ import pytest
 
 from rlm_dsl import api
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.models.proxy_model import Proxy
 from rlm_dsl.review.corrected import Corrected, told
+from rlm_dsl.review.doubt import by_margin, stratum_of
 from rlm_dsl.review.estimates.estimate import Estimate
 from rlm_dsl.review.labels.file import read_labels
 from rlm_dsl.review.session import Session, open_session, read_reviews
 from rlm_dsl.testing import serve
+from tests.support import reviews
 from tests.support.runs import BILLING, csv, gold, recorded
 
 Say = Callable[[str], Any]
@@ -246,3 +250,49 @@ def test_a_chain_counts_what_was_reviewed_of_both_steps(tmp_path: Path) -> None:
         review(held, right)
         full = by_name(held.corrected())[""]
         assert (full.low, full.value, full.high) == (10, 10, 10)
+
+
+def test_doubt_is_how_probable_the_model_holds_its_answer_where_the_program_asks(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(csv(40))
+    program = (
+        'kinds = tickets | classify(on=body, labels=["billing", "other"], into=kind, probability=p)\n'
+        "answer kinds | select(id, p)\n"
+    )
+    with serve(gold=gold(40)) as server:
+        to = tmp_path / "r.trace"
+        run = api.run(program, {"tickets": str(tmp_path / "t.csv")}, model="m", base_url=server.base_url, trace=to)
+    with session(to, labels=tmp_path / "l", by="doubt", rows=40) as held:
+        assert held.step.doubts == pytest.approx([1 - row["p"] for row in run.value])
+        assert sum(map(len, held.draw.strata.values())) == 40
+
+
+@pytest.mark.parametrize("kind", ["pairs", "fields"])
+def test_pairs_and_answers_of_several_fields(tmp_path: Path, kind: str) -> None:
+    """Both rows of a pair stand beside each other; dates, decimals and nulls come back from the file as they were."""
+    to = reviews.reviewed(tmp_path, kind)
+    with session(to, labels=tmp_path / "l", rows=200) as held:
+        item = held.next()
+        assert item is not None
+        if kind == "pairs":
+            assert item.pair is not None and set(item.pair[0]) == {"id", "user", "body"}
+            assert set(item.pair[1]) == {"name", "city"} and set(item.columns) == {"candidate_rank"}
+        else:
+            with pytest.raises(UserError, match="no field `amout`"):
+                held.answer(item, {"amout": 1})
+        while item is not None:
+            model = held.step.answers[item.row]
+            assert model is not None
+            assert held.answer(item, model).same is True
+            item = held.next()
+        (step,) = held.reviews()
+        assert step.agreement.low == step.agreement.high == 1
+        for number in held.corrected():
+            assert number.estimate.low == number.estimate.high == pytest.approx(number.estimate.model)
+
+
+def test_doubt_by_the_margin_of_a_proxy() -> None:
+    """None where it is sure of the model's answer, some where it is not, all where it says something else."""
+    sure = Proxy(("a", "b"), 1, bytes((0, 0)), (9, 0), (5, None), "0.9", "0.05", 0, {})
+    unsure = replace(sure, thresholds=(10, None))
+    assert by_margin(sure, ["x", "x", "y"], ["a", "b", None]) == (0, 1, 1)
+    assert by_margin(unsure, ["x"], ["a"]) == (0.25,) and stratum_of(0.25) == "some doubt"

@@ -142,7 +142,8 @@ def weighted(strata: Strata, level: float) -> Part | None:
     parts: list[Part] = []
     for sign in (1.0, -1.0):
         bound = (cells.most - cells.model) if sign > 0 else (cells.model - cells.least)
-        if not np.isfinite(bound[seen[cells.of]]).all():
+        bound = np.where((left > 0)[cells.of], bound, 0.0)  # where all rows are known, none is unseen
+        if not np.isfinite(bound).all():
             return None
         own = np.maximum(0.0, sign * off)
         total = float((weight * cells.by_stratum(own)).sum())
