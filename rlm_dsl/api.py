@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from rlm_dsl.models.prices import Price
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Models, Settings, settings_of
 from rlm_dsl.optimize.tuned import apply_tuned, open_tuned
+from rlm_dsl.review.labels.file import labels_beside
 from rlm_dsl.review.of_result import labels_of_program, reviewed_run
 from rlm_dsl.review.telling import with_reviews
 from rlm_dsl.review.verified import verify_reviewed
@@ -277,10 +279,11 @@ def rerun(
     Raises ProgramError with every problem of the program, UserError for anything else.
     """
     chosen = {"root": model, "sub": model} if isinstance(model, str | ModelChoice) else dict(model or {})
-    return run_again(
+    data = contexts_or_given(contexts or {})
+    found = run_again(
         Trace.open(Path(trace)),
         Different(
-            contexts_or_given(contexts or {}),
+            data,
             params or {},
             chosen,
             base_url or "",
@@ -298,6 +301,8 @@ def rerun(
         told=told,
         max_failed=max_failed,
     )
+    in_python = {name: held for name, held in data.items() if isinstance(held, Context)}
+    return replace(found, result=with_reviews(found.result, labels_beside(Path(trace)), in_python))
 
 
 def verify(

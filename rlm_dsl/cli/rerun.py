@@ -114,7 +114,7 @@ def run_again(
             found = None
     if found is not None and not dry_run:
         reviews = Path(given["labels"]) if given.get("labels") else labels_beside(Path(trace))
-        found = replace(found, result=with_reviews(found.result, reviews, named_paths(given["contexts"])))
+        found = replace(found, result=with_reviews(found.result, reviews))
     corrected = {"corrected_rows": list(found.corrected)} if found and found.corrected else {}
     told: dict[str, Any] = {"asked": [each.as_json() for each in asked], **corrected}
     if found is None or dry_run:

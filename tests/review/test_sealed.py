@@ -13,7 +13,7 @@ from rlm_dsl import api, traces
 from rlm_dsl.review.sealed import reviews_beside, sealed_digest
 from rlm_dsl.review.session import open_session
 from tests.support.commands import command
-from tests.support.runs import BILLING, PROGRAM, recorded
+from tests.support.runs import BILLING, PROGRAM, csv, recorded
 
 ROWS = 30
 
@@ -121,3 +121,9 @@ def test_verify_computes_again_and_finds_what_was_changed(folder: Path) -> None:
         assert "is not as it was sealed, and is not shown" in shown
     finally:
         path.write_bytes(whole)
+
+
+def test_next_months_run_tells_by_the_labels_of_the_run_that_it_goes_on_from(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text(csv(120))
+    again = api.rerun(folder / "run.trace", {"tickets": str(tmp_path / "more.csv")}, to=tmp_path / "next.trace")
+    assert again.result.estimates[0].estimate.reviewed == ROWS and (tmp_path / "next.reviews.json").is_file()
