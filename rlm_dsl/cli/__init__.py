@@ -39,7 +39,8 @@ def run(arguments: list[str] | None = None) -> int:
         return 2
     except (click.Abort, KeyboardInterrupt) as failure:
         tell(
-            "\ninterrupted; answers so far are kept, and a batch under way is taken up again\n" + notes_of(failure),
+            "\ninterrupted; answers so far are kept, and a batch under way is taken up again\n"
+            + redacted(notes_of(failure)),
             end="",
         )
         return 130

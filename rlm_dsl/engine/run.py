@@ -122,11 +122,17 @@ def can_go_on(failure: BaseException) -> bool:
 
 @contextmanager
 def run_log(
-    trace: Path | None, redaction: Redaction, known: KnownAnswers = NONE_KNOWN, goes_on: str = ""
+    trace: Path | None,
+    redaction: Redaction,
+    known: KnownAnswers = NONE_KNOWN,
+    goes_on: str = "",
+    option: str = "--trace",
 ) -> Iterator[RunLog]:
     """A log over a trace's folder; what ends the run early is its last event, and the trace stays unsealed.
-    `goes_on` tells people how to go on then."""
-    writer = None if trace is None else TraceWriter(trace, now, redaction.redact_json, continued=known.resumed)
+    `goes_on` tells people how to go on then, `option` is what another folder is named with."""
+    writer = None
+    if trace is not None:
+        writer = TraceWriter(trace, now, redaction.redact_json, continued=known.resumed, option=option)
     held = RunLog(writer, redaction, keeps_all=known.goes_on)
     try:
         yield held

@@ -61,21 +61,21 @@ def asked_models(settings: Settings, used: Iterable[str]) -> dict[str, ModelSett
     return {alias: each for alias, each in held.items() if alias not in WRITERS or alias in {*used}}
 
 
-def cost_in(settings: Settings, used: Iterable[str], wanted: str | None, base: Trial) -> Cost:
+def unit_of(settings: Settings, used: Iterable[str], wanted: str | None) -> str:
     """The unit that is wanted, else dollars where every model's price is known, seconds where a model without one is of
-    weights of one's own, else tokens. `base` is the first trial. Raises UserError for a unit that cannot be had."""
+    weights of one's own, else tokens. Raises UserError for dollars that cannot be had."""
     models = asked_models(settings, used).values()
     unpriced = [each for each in models if settings.price_of(each.model) is None]
     if wanted == "usd" and unpriced:
         raise UserError(f"the price of {unpriced[0].model} is not known", "say it: --price 0.25/2.00", code="price")
     local = any(each.base_url in settings.local for each in unpriced)
-    unit = wanted or ("usd" if not unpriced else "seconds" if local else "tokens")
+    return wanted or ("usd" if not unpriced else "seconds" if local else "tokens")
+
+
+def cost_in(unit: str, settings: Settings, base: Trial) -> Cost:
+    """How costs are counted, by the first trial: in the unit, but in tokens where that is seconds and they are not
+    known."""
     if unit == "seconds" and base.seconds is None and base.tokens:
-        if wanted:
-            raise UserError(
-                "what the program asks was all answered before, and how long that took is not known",
-                "count tokens: --cost tokens, or another --store, to ask anew",
-            )
         unit = "tokens"
     return Cost(unit, settings, (base.seconds or 0.0) / base.tokens if base.tokens else 0.0)
 

@@ -7,7 +7,7 @@ make; whatever is asked is budgeted, stored and recorded; what was asked before 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -40,6 +40,7 @@ from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.candidate_stack import CandidateStack, NotStored, StoreOnlyStack
 from rlm_dsl.optimize.examples import Labelled
 from rlm_dsl.optimize.steps import Tunable, tunable_steps
+from rlm_dsl.optimize.timing import asked_anew
 from rlm_dsl.plan.bounds import ASKS, bounds
 from rlm_dsl.plan.build import build
 
@@ -95,6 +96,7 @@ class Evaluator:
         progress: Progress,
         load: Callable[[str, str, Table | None], Context],
         seconds: dict[str, float],
+        notify: Callable[[str], None],
     ) -> None:
         self.source, self.contexts, self.params, self.settings = source, contexts, params, settings
         self.calls, self.progress, self.load = calls, progress, load
@@ -102,7 +104,9 @@ class Evaluator:
         self.planned: dict[str, dict[str, tuple[Tunable, Round]]] = {}
         self.loaded: dict[tuple[str, str], Context] = {}
         self.lock = threading.RLock()
-        self.seconds = seconds
+        self.seconds, self.notify = seconds, notify
+        self.measures = False
+        """Whether a few calls are made anew where none of a model's was timed."""
 
     def steps(self, text: str | None = None) -> dict[str, Tunable]:
         return {name: step for name, (step, _) in self.rounds(text or self.source.text).items()}
@@ -187,10 +191,24 @@ class Evaluator:
             Trial((), usage_of(by_small.values()), len(by_small), self.timed(by_small), 0) if by_small else None,
         )
 
-    def timed(self, calls: Collection[str]) -> float | None:
-        """What calls took one after the other, as far as any of them was timed."""
-        known = [self.seconds[key] for key in calls if key in self.seconds]
-        return sum(known) * len(calls) / len(known) if known else None
+    def timed(self, calls: Mapping[str, Call]) -> float | None:
+        """What calls took one after the other, as far as any of them was timed; each as its own model's."""
+        by_model: dict[tuple[str, str], list[Call]] = {}
+        for call in calls.values():
+            by_model.setdefault((call.request.settings.base_url, call.request.settings.model), []).append(call)
+        each = {name: self.seconds_each(some) for name, some in by_model.items()}
+        known = [seconds for seconds in each.values() if seconds is not None]
+        if not known:
+            return None
+        usual = sum(known) / len(known)
+        return sum(len(by_model[name]) * (usual if took is None else took) for name, took in each.items())
+
+    def seconds_each(self, calls: Sequence[Call]) -> float | None:
+        """How long a model's calls take in the mean."""
+        known = [self.seconds[call.request.key] for call in calls if call.request.key in self.seconds]
+        if known:
+            return sum(known) / len(known)
+        return asked_anew(calls, self.calls.models, self.seconds, self.notify) if self.measures else None
 
     def calls_of(self, candidate: Candidate, models: Stack) -> Calls[Stack]:
         """How a candidate asks: with its own rows a call and proxies, and no row's failure ending it."""

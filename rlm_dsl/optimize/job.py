@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.progress import Progress
@@ -27,7 +28,8 @@ class OptimizationJob:
     tried one after the other; `variants` lets models, rows a call, chunks and order change too; `target` asks for
     cascades, by the model of the alias `small` where one is said; `cost` is the unit that costs are counted in, where
     the user says one; `confirm` is asked, and raises, where what is to come seems of no use; `load` makes a context of
-    a path that a whole-run example names; `notify` gets a line whenever there is news."""
+    a path that a whole-run example names; `command` is how people go on with a search that was stopped; `notify` gets
+    a line whenever there is news."""
 
     source: Source
     contexts: Mapping[str, Context]
@@ -52,6 +54,7 @@ class OptimizationJob:
     approve: Approve = approve_all
     confirm: Callable[[str], None] = field(default=lambda line: None)
     labels: Path | None = None
+    command: str = "the same command again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,20 @@ class OptimizationResult:
     tuned: Tuned
     proved: bool
     report: Mapping[str, Any]
+
+
+def require_small(job: OptimizationJob) -> None:
+    """Raises UserError for a smaller model that nothing would ask, or that no settings name."""
+    if job.small is None:
+        return
+    if job.target is None:
+        raise UserError(
+            f"`{job.small}` is to decide in a cascade, and none is asked for",
+            "say what the cascade must hold: --cascade 'accuracy>=0.95', or leave out --small",
+        )
+    known = job.settings.by_alias()
+    if job.small not in known:
+        raise UserError(
+            f"no model has the alias `{job.small}`",
+            f"name one: --model {job.small}=MODEL, or under `models:` in rlm-dsl.yaml; there are: {', '.join(known)}",
+        )

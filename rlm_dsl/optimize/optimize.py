@@ -12,47 +12,42 @@ from dataclasses import replace
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.run import redaction_of, run_log
 from rlm_dsl.models.server.limits import within_limits
-from rlm_dsl.optimize.bounds import bounds_of, estimate, require_seconds
+from rlm_dsl.optimize.bounds import FIRST, bounds_of, estimate, require_seconds
 from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.evaluator import Evaluator, writer_of
 from rlm_dsl.optimize.examples import split
 from rlm_dsl.optimize.held_out import held_out_test
-from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult
+from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult, require_small
 from rlm_dsl.optimize.labelled import labelled_examples
 from rlm_dsl.optimize.metric import GRADED, Score, metric
 from rlm_dsl.optimize.provable import provable, require_provable
-from rlm_dsl.optimize.record import (
-    TimedLog,
-    answers_of_stopped,
-    read_seconds,
-    record_header,
-    seal_record,
-    write_seconds,
-)
+from rlm_dsl.optimize.record import answers_of_stopped, record_header, seal_record
 from rlm_dsl.optimize.report import result_of
 from rlm_dsl.optimize.search import Search
+from rlm_dsl.optimize.timing import TimedLog, read_seconds, write_seconds
+from rlm_dsl.plan.bounds import ASKS
 
 
 def optimize(job: OptimizationJob) -> OptimizationResult:
     """Raises UserError before anything is asked: examples, metric, optimizer, budget; and for what ends a search: the
     budget, a server, a metric that raises."""
+    require_small(job)
     score = metric(job.metric)
     job = replace(job, settings=within_limits(job.settings, job.keys))
     redaction = redaction_of(job.keys, job.settings)
     header = record_header(job)
     known = answers_of_stopped(job.folder, header)
     seconds = read_seconds(job.folder)
-    with run_log(job.folder, redaction, known, "the same command again") as log:
+    with run_log(job.folder, redaction, known, job.command, "--out") as log:
         log.begin({"program": job.source.text}, header, known)
         tell = TimedLog(log.tell, seconds).tell
         opened = live_calls(job.settings, job.keys, tell, redaction.redact, None, None, job.approve, known, log.note)
         with opened as calls:
             job.progress.watch(calls.models.spent)
-            evaluator = Evaluator(
-                job.source, job.contexts, job.params, job.settings, calls, job.progress, job.load, seconds
-            )
+            given = job.source, job.contexts, job.params, job.settings
+            evaluator = Evaluator(*given, calls, job.progress, job.load, seconds, job.notify)
             try:
-                found = search_and_test(job, evaluator, score)
+                found = search_and_test(job, evaluator, score, len(known.answers))
             finally:
                 evaluator.close()
                 if calls.models.recording.calls:  # a search that asked nothing begins anew, in the same folder
@@ -60,8 +55,9 @@ def optimize(job: OptimizationJob) -> OptimizationResult:
             return seal_record(job, found, calls.models, log)
 
 
-def search_and_test(job: OptimizationJob, evaluator: Evaluator, score: Score) -> OptimizationResult:
-    """What may be asked is announced; then the search, then the test."""
+def search_and_test(job: OptimizationJob, evaluator: Evaluator, score: Score, answered: int) -> OptimizationResult:
+    """What may be asked is announced; then the search, then the test. So many answers are known of a search that was
+    stopped; one that came further than the program as it is was let go on then, and is now."""
     labelled = labelled_examples(job.examples, job.labels, evaluator.rounds(job.source.text))
     examples = labelled.examples
     for line in labelled.notes:
@@ -79,10 +75,12 @@ def search_and_test(job: OptimizationJob, evaluator: Evaluator, score: Score) ->
         job.notify(f"instructions are written by {writer}, in {bounds.proposals:,} of these calls at most")
     for line in told.lines():
         job.notify(line)
-    require_seconds(job.settings, bounds.total, evaluator.seconds.values())
+    under_way = answered > ASKS * bounds.questions[FIRST]
+    if not under_way:
+        require_seconds(job.settings, bounds.total - answered, evaluator.seconds.values())
     require_provable(told, job.confirm)
     base = Candidate(job.source.text)
-    search = Search(job, evaluator, score, examples, splits, bounds)
+    search = Search(job, evaluator, score, examples, splits, bounds, under_way=under_way)
     result = search.run(base)
     test = held_out_test(search, base, result)
     notes = [*labelled.notes, *filter(None, [bounds.note]), *search.notes]

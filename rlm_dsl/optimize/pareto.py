@@ -16,6 +16,8 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.optimize.statistics import ALPHA, Pairs, chance_of_lead, compared
 
 PICKS = ("best", "cheapest", "knee")
+SLOWER = 2.0
+"""So many times the seconds are told of, where costs are other than seconds."""
 CLOSE = 0.01
 """A score within this of the best counts as no worse for `cheapest`."""
 
@@ -151,6 +153,16 @@ class Lead:
             f"times, and for {self.times:.1f} times the cost of {self.held.name} once in {1 / self.most_chance:.1f} is "
             f"asked for"
         )
+
+
+def slower(first: Point, point: Point) -> str:
+    """What is to be said of a point that takes plainly longer than the first one, whatever it costs; "" of others."""
+    if first.seconds is None or point.seconds is None or point.seconds <= SLOWER * first.seconds:
+        return ""
+    return (
+        f"{point.name} is slow: {point.seconds:,.1f} s of model time for 1,000, "
+        f"{point.seconds / first.seconds if first.seconds else inf:,.1f} times that of the program as it is"
+    )
 
 
 def check_rule(rule: str) -> None:

@@ -6,10 +6,7 @@ is not asked again; a finished record is never written over.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,6 @@ from typing import Any
 from rlm_dsl.engine.run import RunLog, header_of, spent_of, writing
 from rlm_dsl.engine.run_trace import write_calls
 from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions
-from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.budget import Amount
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.recording import Call, call_rows
@@ -25,11 +21,9 @@ from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.optimize.evaluator import WRITING, writer_of
 from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult
 from rlm_dsl.trace.journal import read_journal
+from rlm_dsl.trace.layout import REPORT, TUNED
 
 SCHEMA = "rlm-optimization/1"
-REPORT = "report.json"
-SECONDS = "seconds.json"
-DIGITS = 4
 
 
 def record_path(folder: Path, stem: str) -> Path:
@@ -65,37 +59,6 @@ def answers_of_stopped(folder: Path, header: Mapping[str, Any]) -> KnownAnswers:
     )
 
 
-class TimedLog:
-    """A log that notes how long each live answer took, by its key."""
-
-    def __init__(self, log: Log, seconds: dict[str, float]) -> None:
-        self.log, self.seconds = log, seconds
-
-    def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
-        if kind == "call.end" and "seconds" in fields:
-            self.seconds.setdefault(fields["key"], round(fields["seconds"], DIGITS))
-        self.log(kind, fields)
-
-
-def read_seconds(folder: Path) -> dict[str, float]:
-    """How long answers took that were given before, by key: to this optimization, and to earlier ones of the program,
-    whose records lie beside it."""
-    name, _, ending = folder.name.rpartition(".")
-    stem = re.sub(r"-\d+$", "", name)
-    beside = [path.parent for path in folder.parent.glob(f"*.{ending}/{SECONDS}")] if ending else []
-    found: dict[str, float] = {}
-    for each in sorted(beside, key=lambda path: (len(path.name), path.name)):
-        if re.fullmatch(rf"{re.escape(stem)}(-\d+)?", each.name.removesuffix(f".{ending}")):
-            with suppress(OSError, ValueError):
-                found = {**dict(json.loads((each / SECONDS).read_text())), **found}
-    return found
-
-
-def write_seconds(folder: Path, seconds: Mapping[str, float]) -> None:
-    with suppress(OSError):
-        (folder / SECONDS).write_text(json.dumps(dict(seconds)) + "\n")
-
-
 def writer_usage(job: OptimizationJob, models: LiveStack) -> dict[str, Any]:
     """What the model that writes instructions was asked, whether its answers were new or known before."""
     asked = [call.answer for call in models.recording.calls.values() if call.request.purpose == WRITING]
@@ -112,7 +75,7 @@ def seal_record(job: OptimizationJob, found: OptimizationResult, models: LiveSta
     with writing(log.writer):
         rows = call_rows(models.recording.calls.values())
         log.writer.write_text("program.rlm", job.source.text)
-        log.writer.write_text("tuned.yaml", found.tuned.yaml())
+        log.writer.write_text(TUNED, found.tuned.yaml())
         log.writer.write_json(REPORT, report)
         write_calls(log.writer, rows)
         log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)

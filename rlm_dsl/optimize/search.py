@@ -15,14 +15,14 @@ from rlm_dsl.models.small_model import SmallModel
 from rlm_dsl.optimize.bounds import FIRST, Bounds, require_seconds
 from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.certify import RECHECK, Target, fit_cascade, fit_small_model, split_in_halves
-from rlm_dsl.optimize.cost import Cost, cost_in, per_thousand
+from rlm_dsl.optimize.cost import Cost, cost_in, per_thousand, unit_of
 from rlm_dsl.optimize.evaluator import Evaluator, Trial
 from rlm_dsl.optimize.examples import Labelled, Splits
 from rlm_dsl.optimize.halving import successive_halving
 from rlm_dsl.optimize.job import OptimizationJob
 from rlm_dsl.optimize.metric import GRADED, WHOLE, Score
 from rlm_dsl.optimize.optimizers import SearchOptions
-from rlm_dsl.optimize.pareto import Point, pick
+from rlm_dsl.optimize.pareto import Point, pick, slower
 from rlm_dsl.optimize.program_changes.keep_order import reorder_keeps
 from rlm_dsl.optimize.program_changes.label_weights import fitted_weights
 from rlm_dsl.optimize.program_changes.prefilter import find_prefilter, with_prefilter
@@ -30,6 +30,11 @@ from rlm_dsl.optimize.program_changes.variants import variants_of
 from rlm_dsl.optimize.provable import require_provable_after
 from rlm_dsl.optimize.steps import Tunable
 from rlm_dsl.optimize.tuned import certificate_words
+
+IN_TOKENS = (
+    "costs are counted in tokens: how long the answers took that were known before is not known, and could not be "
+    "measured; a slower model may seem cheaper"
+)
 
 
 def seconds_of_thousand(trial: Trial, examples: int) -> float | None:
@@ -41,7 +46,8 @@ def seconds_of_thousand(trial: Trial, examples: int) -> float | None:
 
 
 class Search:
-    """A search at work: every candidate that was tried, by its origin, and what there is to say of it."""
+    """A search at work: every candidate that was tried, by its origin, and what there is to say of it. One that was
+    `under_way` when it was stopped goes on, however long that may take: each time as far as the budget lasts."""
 
     def __init__(
         self,
@@ -51,6 +57,8 @@ class Search:
         examples: Sequence[Labelled],
         splits: Splits,
         bounds: Bounds,
+        *,
+        under_way: bool = False,
     ) -> None:
         self.job, self.evaluator, self.score = job, evaluator, score
         self.examples, self.splits, self.bounds = examples, splits, bounds
@@ -59,6 +67,7 @@ class Search:
         self.graded = job.metric in GRADED
         self.why = ""
         self.counted: Cost | None = None
+        self.under_way = under_way
 
     def run(self, base: Candidate) -> Candidate:
         """Every stage that the job asks for; the candidate that its rule picks."""
@@ -73,19 +82,26 @@ class Search:
         for line in chosen.passed:
             self.note(line)
         self.job.notify(f"picked: {chosen.point.name}, {chosen.why}")
+        if self.cost.unit != "seconds" and (told := slower(self.points[0], chosen.point)):
+            self.note(told)
         return self.tried[chosen.point.name][0]
 
     def begin(self, base: Candidate) -> None:
         """The program as it is, on the validation examples: what counts as cost, what the rest may take, and whether
         anything can still be proved, are known by it."""
-        trial, scores = self.evaluate(base, self.splits.validation)
         used = [step.using for step in self.evaluator.steps(base.text).values()]
-        self.counted = cost_in(self.job.settings, used, self.job.cost, trial)
+        unit = unit_of(self.job.settings, used, self.job.cost)
+        self.evaluator.measures = unit == "seconds"
+        trial, scores = self.evaluate(base, self.splits.validation)
+        self.counted = cost_in(unit, self.job.settings, trial)
+        if self.counted.unit != unit:
+            self.note(IN_TOKENS)
         self.note_point(base, trial, scores)
         if not self.graded:
             require_provable_after(scores, len(self.splits.test), self.job.confirm)
         left = self.bounds.total - self.bounds.questions[FIRST]
-        require_seconds(self.job.settings, left, self.evaluator.seconds.values())
+        if not self.under_way:
+            require_seconds(self.job.settings, left, self.evaluator.seconds.values())
 
     @property
     def cost(self) -> Cost:

@@ -17,13 +17,15 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace.commitment import closing_roots
 from rlm_dsl.trace.events import EventLog
 from rlm_dsl.trace.journal import JOURNAL, Journal
-from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL, SIGNATURE
+from rlm_dsl.trace.layout import EVENTS, HEADER, REPORT, SEAL, SECONDS, SIGNATURE, TUNED
 from rlm_dsl.trace.seal import file_digest, file_names, write_seal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NAMES = (HEADER, "program.rlm", "plan.sql", "steps.jsonl", "answer.json", SEAL, SIGNATURE)
+OF_OPTIMIZATION = (REPORT, TUNED, SECONDS)
+"""Names that others use too: ours only beside a log of ours."""
 FIRST = b'{"seq": 0, "time": '
 """How a log begins, so that another's `events.jsonl` is never taken for ours."""
 PAYLOAD = re.compile(r"payload/[\w-]+\.(parquet|partial)")
@@ -33,7 +35,8 @@ class TraceWriter:
     """Owns the folder of a trace while it is written.
 
     An unfinished trace that is there is begun anew, or with `continued` gone on with: its files and the events of its
-    log stay. Raises UserError for a finished one, for a folder with files of others, and where the disk refuses.
+    log stay. Raises UserError for a finished one, for a folder with files of others, and where the disk refuses;
+    `option` is what another folder is named with.
     """
 
     def __init__(
@@ -43,11 +46,12 @@ class TraceWriter:
         redact: Callable[[Any], Any] = lambda value: value,
         *,
         continued: bool = False,
+        option: str = "--trace",
     ) -> None:
         if (folder / SEAL).exists():
-            raise UserError(f"{folder} is a finished trace", "name another with --trace, or remove it first")
+            raise UserError(f"{folder} is a finished trace", f"name another with {option}, or remove it first")
         try:
-            found = begun(folder)
+            found = begun(folder, option)
             (folder / "payload").mkdir(parents=True, exist_ok=True)
             self.events = EventLog(folder / EVENTS, now, redact, anew=not continued)
             for path in found:
@@ -126,12 +130,12 @@ def row_groups(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield held
 
 
-def begun(folder: Path) -> list[Path]:
+def begun(folder: Path, option: str) -> list[Path]:
     """The files of an unfinished trace, for a writer to begin again. A folder that holds anything else is refused."""
     found = list(folder.rglob("*")) if folder.exists() and any(folder.iterdir()) else []
     files = [path for path in found if path != folder / "payload" or path.is_symlink()]
     if not all(is_ours(path, path.relative_to(folder).as_posix()) for path in files):
-        raise UserError(f"{folder} is no trace and not empty", "name another folder with --trace")
+        raise UserError(f"{folder} is no trace and not empty", f"name another folder with {option}")
     return files
 
 
@@ -142,4 +146,6 @@ def is_ours(path: Path, name: str) -> bool:
     if name == EVENTS:
         with path.open("rb") as file:
             return FIRST.startswith(file.read(len(FIRST)))
+    if name.removesuffix(".partial") in OF_OPTIMIZATION:
+        return is_ours(path.with_name(EVENTS), EVENTS)
     return name.removesuffix(".partial") in (*NAMES, JOURNAL) or bool(PAYLOAD.fullmatch(name))

@@ -134,7 +134,7 @@ def test_a_budget_in_seconds_is_held_against_what_answers_take() -> None:
 def test_costs_are_in_the_unit_that_costs() -> None:
     from rlm_dsl.models.local.room import Serving
     from rlm_dsl.models.local.weights import Weights
-    from rlm_dsl.optimize.cost import cost_in
+    from rlm_dsl.optimize.cost import cost_in, unit_of
     from rlm_dsl.optimize.evaluator import Trial
 
     trial = Trial((), (Usage("small", False, 2, 2, 900, 100),), 2, 4.0, 2)
@@ -143,20 +143,30 @@ def test_costs_are_in_the_unit_that_costs() -> None:
     local = Settings(
         {"root": "big", "sub": ModelChoice("small", "http://w.local/v1")}, local={"http://w.local/v1": serving}
     )
-    found = cost_in(local, ["sub"], None, trial)
+    found = cost_in(unit_of(local, ["sub"], None), local, trial)
     assert found.unit == "seconds" and found.of(trial) == 4.0
     assert found.of(replace(trial, seconds=None)) == 4.0, "by what a token took"
     assert found.plainly_less(1.0, 0.79) and not found.plainly_less(1.0, 0.9)
-    assert cost_in(local, ["sub"], "tokens", trial).of(trial) == 1000
-    assert cost_in(local, ["sub"], None, replace(trial, seconds=None)).unit == "tokens"
+    assert cost_in(unit_of(local, ["sub"], "tokens"), local, trial).of(trial) == 1000
+    assert cost_in("seconds", local, replace(trial, seconds=None)).unit == "tokens"
     plain = Settings({"root": "big", "sub": "small"})
-    assert cost_in(plain, ["sub"], None, trial).unit == "tokens"
+    assert unit_of(plain, ["sub"], None) == "tokens"
     written = {"root": "unpriced", "writer": "unpriced", "sub": "gpt-5-mini"}
-    assert cost_in(Settings(written), ["sub"], None, trial).unit == "usd", "who writes is no part of what a row costs"
+    assert unit_of(Settings(written), ["sub"], None) == "usd", "who writes is no part of what a row costs"
     with pytest.raises(UserError, match="price of small"):
-        cost_in(plain, ["sub"], "usd", trial)
-    with pytest.raises(UserError, match="how long that took is not known"):
-        cost_in(plain, ["sub"], "seconds", replace(trial, seconds=None))
+        unit_of(plain, ["sub"], "usd")
+
+
+def test_a_slow_choice_is_told_of_whatever_costs_are_counted_in() -> None:
+    from rlm_dsl.optimize.pareto import slower
+
+    usual = replace(point("as it is", 13, 1.0), seconds=10.0)
+    slow = replace(point("sub=large", 14, 0.9), seconds=400.0)
+    assert slower(usual, slow) == (
+        "sub=large is slow: 400.0 s of model time for 1,000, 40.0 times that of the program as it is"
+    )
+    for other in (usual, replace(slow, seconds=19.0), replace(slow, seconds=None)):
+        assert not slower(usual, other)
 
 
 def test_a_certificate_tells_of_the_rows_that_the_proxy_decides() -> None:

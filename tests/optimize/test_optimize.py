@@ -133,6 +133,8 @@ def test_a_result_that_is_not_proved_is_not_written(tmp_path: Path) -> None:
         (["--metric", "nowhere:f"], "nowhere:f cannot be had"),
         (["--pick", "nicest"], "no rule to pick by"),
         (["--cascade", "accuracy=0.9"], "no target"),
+        (["--small", "sub"], "none is asked for"),
+        (["--small", "nano", "--cascade", "accuracy>=0.9"], "--model nano=MODEL"),
         (["--param", "x"], "no NAME=VALUE"),
     ],
 )

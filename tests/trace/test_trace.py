@@ -341,6 +341,16 @@ def test_a_writer_refuses_a_folder_with_files_of_others_and_leaves_them(tmp_path
     assert (tmp_path / name).read_text() == '{"mine": 1}\n'
 
 
+@pytest.mark.parametrize("name", ["seconds.json", "report.json", "tuned.yaml", "seconds.json.partial"])
+def test_a_writer_knows_what_a_stopped_optimization_leaves_and_only_beside_a_log(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UserError, match="no trace") as refused:
+        TraceWriter(tmp_path, lambda: "now", option="--out")
+    assert "--out" in refused.value.hint and (tmp_path / name).exists()
+    (tmp_path / "events.jsonl").write_text("")
+    TraceWriter(tmp_path, lambda: "now").close()
+
+
 def test_a_writer_refuses_an_unfinished_trace_that_holds_files_of_others(trace: Path) -> None:
     (trace / SEAL).unlink()
     (trace / "thesis.txt").write_text("mine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -30,10 +31,21 @@ from rlm_dsl.cli.progress import Bar
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.optimize.optimizers import OPTIMIZERS
 
+WORDS = "rlm_dsl.words"
+
+
+class Repeatable(click.Command):
+    """A command that knows the words it was called with."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
 BUDGET = "calls=5000,tokens=10000000"
 
 
-@click.command("optimize")
+@click.command("optimize", cls=Repeatable)
 @click.argument("program", type=click.Path())
 @CONTEXT
 @click.option("--examples", metavar="FILE", help="Labelled rows or runs, JSON Lines.")
@@ -161,6 +173,7 @@ def command(
             asking(given["confirm_over"], given["yes"]),
             lambda line: go_on(line, given["yes"] or unproved),
             Path(labels) if labels else None,
+            shlex.join(["rlm-dsl", "optimize", *click.get_current_context().meta[WORDS]]),
         )
     )
     kept = found.proved or (unproved and found.report["diff"])
