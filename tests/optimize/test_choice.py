@@ -182,7 +182,7 @@ def test_a_certificate_tells_of_the_rows_that_the_proxy_decides() -> None:
 
     proxy = Sure(("a", "b"), 1, b"\0\0", (0, 0), (None, None), "1", "1/20", 20, {})
     pairs = [(str(n), "b" if n < 5 else "a") for n in range(200)]
-    found = certify_proxy(proxy, pairs, Target.read("accuracy>=0.9", 0.05), [9, 8, 7])
+    found = certify_proxy(proxy, pairs, Target.read("accuracy>=0.9", 0.05), [9, 8, 7], proxy.margin)
     assert found is not None
     held = found.certificate
     assert (held["decided"], held["wrong"], held["rows"]) == (15, 5, 200)
