@@ -29,6 +29,7 @@ from rlm_dsl.review.labels.exchange import Exchanged, form_of, taken_in, written
 from rlm_dsl.review.labels.file import Labels, add_labels, labels_beside, read_labels, undo_label
 from rlm_dsl.review.labels.label import Label, drawn_by
 from rlm_dsl.review.opened import Answer, OpenedRun, ReviewedStep, open_run, row_digest
+from rlm_dsl.review.planned_numbers import PlannedNumber, plan_numbers
 from rlm_dsl.review.planning import ASSUMED, COUNTS, Planned, plan_rows
 from rlm_dsl.review.sampled import draw_rows, sampled
 from rlm_dsl.trace.reader import open_trace
@@ -281,6 +282,10 @@ class Session:
             known = own.agreement.value
         used = right if right is not None else known if known is not None else ASSUMED
         return used, right is None and known is not None, plan_rows(self.step, self.draw, used, counts)
+
+    def plan_numbers(self, right: float, counts: tuple[int, ...]) -> list[PlannedNumber]:
+        """Which limits the answer's own numbers are to be expected to have after so many rows."""
+        return plan_numbers(self.run, self.step, self.draw, right, counts)
 
     def export(self, form: str, *, every: bool = False) -> str:
         """The drawn rows in a form, with what was said of them; with `every` all labels of the step."""

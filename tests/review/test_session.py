@@ -178,6 +178,11 @@ def test_a_plan_tells_widths_that_shrink(trace: Path, tmp_path: Path) -> None:
         widths = [each.agreement for each in planned]
         assert widths == sorted(widths, reverse=True) and widths[-1] == 0
         assert planned[-1].widths[0].model == 60
+        own = held.plan_numbers(0.9, (20, 60))
+        assert {n.number.part: n.number.estimate.model for n in own}["total",] == 20
+        for number in own:
+            (_, low, high), (_, lower, higher) = (each for each in number.limits if each is not None)
+            assert low <= lower < higher <= high
         review(held, right)
         assert held.plan()[:2] == (1.0, True)
 

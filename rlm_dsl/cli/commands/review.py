@@ -87,8 +87,11 @@ def command(
             note(damaged)
         if plan:
             right, known, planned = session.plan(agreement)
+            own = session.plan_numbers(right, tuple(each.rows for each in planned))
             told = {"agreement": right, "reviewed": known, "plan": [each.as_json() for each in planned]}
-            write(json.dumps(told, ensure_ascii=False) if as_json else safe(plan_text(session, right, known, planned)))
+            told |= {"numbers": [each.as_json() for each in own]}
+            text = plan_text(session, right, known, planned, own)
+            write(json.dumps(told, ensure_ascii=False) if as_json else safe(text))
             return 0
         if out is not None:
             write_export(session, Path(out), form_of(Path(out), form), force)

@@ -11,8 +11,9 @@ from typing import Any
 
 from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.common.counted import counted
-from rlm_dsl.review.corrected import Corrected, StepReview, told
+from rlm_dsl.review.corrected import Corrected, StepReview, figure, told
 from rlm_dsl.review.keys import keys_of
+from rlm_dsl.review.planned_numbers import PlannedNumber
 from rlm_dsl.review.planning import Planned
 from rlm_dsl.review.session import Answered, Item, Session
 
@@ -79,7 +80,9 @@ def answered_text(session: Session, answered: Answered) -> str:
     return f"kept: {said}{mark} the model {model}\n"
 
 
-def plan_text(session: Session, right: float, known: bool, planned: Sequence[Planned]) -> str:
+def plan_text(
+    session: Session, right: float, known: bool, planned: Sequence[Planned], own: Sequence[PlannedNumber] = ()
+) -> str:
     basis = "by the rows reviewed so far" if known else "assumed"
     lines = [
         f"{session.step.name}: {counted(len(session.step.keys), 'row')}, drawn by {session.design.by}; "
@@ -93,7 +96,11 @@ def plan_text(session: Session, right: float, known: bool, planned: Sequence[Pla
         (f"{each.rows:,}", f"± {50 * each.agreement:.1f} %", *(f"{w.low:,.0f} to {w.high:,.0f}" for w in each.widths))
         for each in planned
     ]
-    return "\n".join((*lines, table_text(header, [list(row) for row in ([model, *rows] if model else rows)])))
+    told = table_text(header, [list(row) for row in ([model, *rows] if model else rows)])
+    for number in own:
+        limits = (f"{figure(e[1], False)} to {figure(e[2], False)} by {e[0]:,} rows" for e in number.limits if e)
+        told += f"\n{name_of(number.number)}: {', '.join(limits) or 'not known'}"
+    return "\n".join((*lines, told))
 
 
 def summary_text(session: Session, numbers: Sequence[Corrected], reviews: Sequence[StepReview]) -> str:
