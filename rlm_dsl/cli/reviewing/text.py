@@ -98,7 +98,8 @@ def plan_text(
     ]
     told = table_text(header, [list(row) for row in ([model, *rows] if model else rows)])
     for number in own:
-        limits = (f"{figure(e[1], False)} to {figure(e[2], False)} by {e[0]:,} rows" for e in number.limits if e)
+        whole = number.number.estimate.whole
+        limits = (f"{figure(e[1], whole)} to {figure(e[2], whole)} by {e[0]:,} rows" for e in number.limits if e)
         told += f"\n{name_of(number.number)}: {', '.join(limits) or 'not known'}"
     return "\n".join((*lines, told))
 
