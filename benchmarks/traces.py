@@ -1,4 +1,4 @@
-"""What traces cost: verify, rerun with nothing changed, diff, show, at 10,000 or 100,000 recorded calls.
+"""What traces cost: verify, rerun with nothing changed, diff, show, opening a review, at 10,000 or 100,000 calls.
 
 The trace is written by the code that records every run; its answers come from a function in this process, so that no
 server's time is in it. Peers: one pass of sha256 over the same files, which is the least that any check of them takes,
@@ -28,12 +28,14 @@ from rlm_dsl.engine.calls.sub_runs import replayed_calls
 from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.run import header_of, record_run, run_log
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.language.operators.core.registry import operator_versions
 from rlm_dsl.models.attempts import Announced
 from rlm_dsl.models.known_answers import NONE_KNOWN
 from rlm_dsl.models.recorded import Recorded
 from rlm_dsl.models.recording import Recording
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.settings import Settings
+from rlm_dsl.review.session import open_session
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.story import story
@@ -70,7 +72,7 @@ def recorded(data: Path, to: Path) -> Path:
     settings = Settings(models={"root": "m", "sub": "m"}, base_url="http://127.0.0.1:1/v1")
     models: Mapping[str, ModelSettings] = settings.by_alias()
     calls = replayed_calls(models, Recorded(lambda key: None), CallOptions())
-    header = header_of(contexts, {}, models, settings, {})
+    header = header_of(contexts, {}, models, settings, {}, operator_versions())
     with run_log(to, Redaction()) as held, Warehouse(contexts=contexts.values()) as warehouse:
         announced = Announced(ByRule(), held.tell, time.monotonic)
         calls.models.recording = Recording(announced, lambda key: "live")
@@ -114,6 +116,7 @@ def measures(effort: Effort) -> Iterator[Measure]:
         answers_in(folder / "cache.sqlite", first)
         keys = Trace.open(first).table("calls").column("key").to_pylist()
         goals = {"verify": Goal(10, 3), "rerun, nothing changed": Goal(5, 1), "diff": Goal(10, 5), "show": Goal(1, 0.5)}
+        goals["review, opened"] = Goal(10, 5)
         number = iter(range(1_000))
 
         def rerun() -> None:
@@ -128,6 +131,7 @@ def measures(effort: Effort) -> Iterator[Measure]:
             "rerun, nothing changed": rerun,
             "diff": lambda: diff(Trace.open(first), Trace.open(second)),
             "show": lambda: story(Trace.open(first)),
+            "review, opened": lambda: open_session(first).close(),
         }
         rounds = effort.of(2, 3)
         for what, work in works.items():

@@ -7,7 +7,7 @@ checked, whatever failed before it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,6 +41,7 @@ from rlm_dsl.replay.verify_calls import (
     other_servers,
 )
 from rlm_dsl.replay.verify_files import EARLIER, odd_files
+from rlm_dsl.replay.verify_recheck import RECHECK, recheck_level
 from rlm_dsl.replay.verify_tables import other_tables
 from rlm_dsl.trace.commitment import commits_to_files
 from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
@@ -168,7 +169,7 @@ def check_levels(
 ) -> _Check:
     """The levels, one after the other."""
     check = _Check(trace, given, Redaction.of(environment), public_key=public_key, heads=heads)
-    for name, work in list(CHECKS.items())[: LEVELS.index(level) + 1]:
+    for name, work in list(checks_of(trace).items())[: LEVELS.index(level) + 1]:
         if check.unfinished and work not in (_chain, _files):
             check.add(name, 0, "", skipped="not checked: the trace is unfinished")
             continue
@@ -179,6 +180,22 @@ def check_levels(
         except ODD_FORM as failure:
             check.failed(name, trace.odd_form(failure))
     return check
+
+
+def checks_of(trace: Trace) -> Mapping[str, Callable[[_Check], None]]:
+    """What is checked: of a recheck, which runs no program, what it recorded of its rows."""
+    try:
+        return RECHECKS if trace.header.get("schema") == RECHECK else CHECKS
+    except (UserError, *ODD_FORM):
+        return CHECKS
+
+
+def _recheck(name: str) -> Callable[[_Check], None]:
+    def work(check: _Check) -> None:
+        count, what, found = recheck_level(check.trace, name)
+        check.add(name, count, what, found)
+
+    return work
 
 
 def _chain(check: _Check) -> None:
@@ -443,3 +460,4 @@ def source_of(span: Mapping[str, Any], places: Mapping[tuple[str, str], int]) ->
 CHECKS = dict(
     zip(LEVELS, (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer), strict=True)
 )
+RECHECKS = {name: CHECKS[name] if name in ("chain", "files") else _recheck(name) for name in LEVELS}

@@ -68,6 +68,8 @@ class ReviewedStep:
     digests: tuple[str, ...]
     answers: tuple[Answer | None, ...]
     stage: ModelStage = field(repr=False)
+    round: Round = field(repr=False)
+    """How a row of it is asked about."""
     complete: bool = True
     """Whether every row was asked about."""
     explores: bool = False
@@ -322,6 +324,7 @@ def reviewed_step(
         tuple(known[text] for _, text in rows),
         tuple(kept.answers[key] for key, _ in rows),
         stage,
+        kept.round,
         kept.complete,
         model_step(stage).explores,
         tuple(field for field in kept.round.columns if field.name not in result_names),

@@ -25,6 +25,7 @@ from rlm_dsl.language.answer_schema import NotOfType, read_answer
 from rlm_dsl.language.types import BOOL, Table
 from rlm_dsl.review.corrected import Corrected, Kept, StepReview, corrected, reviews_of
 from rlm_dsl.review.design import Design, Draw
+from rlm_dsl.review.helpful import Helpful, helpful_rows
 from rlm_dsl.review.labels.exchange import Exchanged, form_of, taken_in, written
 from rlm_dsl.review.labels.file import Labels, add_labels, labels_beside, read_labels, undo_label
 from rlm_dsl.review.labels.label import Label, drawn_by
@@ -106,6 +107,7 @@ class Session:
         overlap: int = OVERLAP,
         clock: Callable[[], str] = now,
         new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+        learning: tuple[Helpful, ...] | None = None,
     ) -> None:
         self.run, self.step, self.path, self.design = run, step, labels, design
         self.reviewer, self.blind, self.overlap = reviewer, blind, overlap
@@ -113,7 +115,11 @@ class Session:
         self.closing = ExitStack()
         self.kept: Kept = {}
         self.draw: Draw = draw_rows(run, step, design)
+        self.reasons = {row.row: row.reason for row in learning or ()}
         self.draw_first(rows)
+        if learning is not None:
+            self.order = [("", row.row) for row in learning]
+            self.rank, self.overlap = dict[int, tuple[int, str]](), 0
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -253,6 +259,7 @@ class Session:
             self.reviewer,
             draw=drawn if number else {},
             model=self.step.answers[row],
+            **({"reason": self.reasons[row]} if row in self.reasons else {}),
             **more,
         )
 
@@ -321,7 +328,9 @@ class Session:
             except UserError as problem:
                 problems.append(f"{at}: {problem.message}")
                 continue
-            label = self.label(row, answer, reason="" if row in self.rank else "brought in")
+            label = self.label(
+                row, answer, **({} if row in self.rank or row in self.reasons else {"reason": "brought in"})
+            )
             label = replace(label, reviewer=given.reviewer or self.reviewer, when=given.when or label.when)
             kept.append(replace(label, blind=self.blind))
         if kept:
@@ -383,14 +392,20 @@ def open_session(
     overlap: int = OVERLAP,
     clock: Callable[[], str] = now,
     new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+    learning: bool = False,
+    disagreements: Mapping[str, int] | None = None,
 ) -> Session:
     """A session over a sealed trace. `step` is needed where several steps ask a model about rows; `labels` is the file
-    of labels, beside the trace where it is not named."""
+    of labels, beside the trace where it is not named. Where it is for `learning`, the rows are those that help most to
+    make the program better, which no estimate rests on; `disagreements` says in how many ways candidates of an
+    optimization answered a text."""
     with ExitStack() as opened:
         held = opened.enter_context(open_trace(trace))
         run = opened.enter_context(open_run(held, contexts or {}))
         path = Path(labels) if labels is not None else labels_beside(Path(trace))
-        session = Session(run, run.step(step), path, Design(by, seed), rows, reviewer, blind, overlap, clock, new_id)
+        chosen, design = run.step(step), Design(by, seed)
+        helpful = helpful_rows(run, chosen, read_labels(path), rows, disagreements or {}) if learning else None
+        session = Session(run, chosen, path, design, rows, reviewer, blind, overlap, clock, new_id, helpful)
         session.closing = opened.pop_all()
         return session
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl import api
+from rlm_dsl.optimize.examples import Labelled, split
+from rlm_dsl.optimize.labelled import labelled_examples
+from rlm_dsl.optimize.steps import Tunable
+from rlm_dsl.review.labels.file import read_labels
 from rlm_dsl.review.labels.parts import example_identity, part_of
 from rlm_dsl.review.session import open_session, read_reviews
 from rlm_dsl.testing import serve
@@ -60,3 +64,53 @@ def test_sixty_reviews_give_intervals_and_a_better_program(tmp_path: Path) -> No
         assert (after.agreement.value or 0) > (before.agreement.value or 1) + 0.2
         assert all(number.estimate.known for number in numbers)
         assert any("learned from" in note for note in after.notes)
+
+
+def test_rows_that_help_are_learned_from_and_nothing_else(tmp_path: Path) -> None:
+    """They are chosen by doubt, carry no draw, stand in no sample, and in no part for the score."""
+    rows = own(120)
+    laid_out(tmp_path, rows)
+    said = dict(rows)
+    with serve(fallback="learn") as server:
+        trace = recorded(tmp_path, server)
+    reviewed(trace, said, 30)
+    before = read_reviews(trace, tmp_path / LABELS)
+    reviewed(trace, said, 20, learning=True, disagreements={rows[5][0]: 3})
+    held = read_labels(tmp_path / LABELS).held
+    learning = [label for label in held if label.for_learning]
+    assert len(held) == 50 and len(learning) == 20 and not any(label.draw for label in learning)
+    assert "in 3 ways" in learning[0].reason or rows[5][0] in {label.text for label in held[:30]}
+    assert read_reviews(trace, tmp_path / LABELS) == before
+    kept = {label.text for label in learning}
+    assert not any(part_of(example_identity("kinds", text)) == "test" for text in kept)
+    examples = [Labelled(label.step, label.text, label.answer, learning=label.for_learning) for label in held]
+    parts = split([*examples, *(Labelled("kinds", text, {}) for text, _ in rows if text not in {e.text for e in held})])
+    assert not kept & {example.text for example in parts.test}
+
+
+def test_contradictions_and_what_cannot_be_told_are_left_out_and_said(tmp_path: Path) -> None:
+    rows = own(80)
+    laid_out(tmp_path, rows)
+    with serve(fallback="learn") as server:
+        trace = recorded(tmp_path, server)
+    with open_session(trace, labels=tmp_path / LABELS, rows=6) as held:
+        texts = []
+        for number in range(6):
+            item = held.next()
+            assert item is not None
+            texts.append(item.text)
+            held.cannot_tell(item) if number == 0 else held.answer(item, "a1" if number == 1 else dict(rows)[item.text])
+        held.undo()
+    with open_session(trace, labels=tmp_path / LABELS, rows=6, reviewer="b") as other:
+        item = other.item(other.step.texts.index(texts[2]))
+        other.answer(item, "a1" if dict(rows)[texts[2]] != "a1" else "a2")
+    wrong = "a2" if dict(rows)[texts[3]] != "a2" else "a3"
+    lines = [{"text": texts[3], "label": wrong}, {"text": texts[4], "label": dict(rows)[texts[4]]}]
+    (tmp_path / "few.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with open_session(trace) as opened:
+        step = opened.step
+        tunable = Tunable("kinds", "kinds", "classify", "guide", "", ("body",), step.result, "sub", ())
+        found = labelled_examples(tmp_path / "few.jsonl", tmp_path / LABELS, {"kinds": (tunable, step.round)})
+    assert {example.text for example in found.examples} == {texts[1], texts[4]}
+    told = " ".join(found.notes)
+    assert "cannot be told" in told and "differently by reviewers" in told and "differ on 1 text" in told

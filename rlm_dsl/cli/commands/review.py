@@ -29,6 +29,8 @@ from rlm_dsl.cli.output import note, safe, write
 @click.option("--reviewer", default="", help="A name for these labels, which name nobody without.")
 @click.option("--overlap", type=click.IntRange(0), default=20, show_default=True, help="First rows that all see.")
 @click.option("--open", "seen", is_flag=True, help="Show the model's answer before; labels say so.")
+@click.option("--for", "purpose", type=click.Choice(("estimates", "optimize")), default="estimates", show_default=True)
+@click.option("--record", type=click.Path(), help="An optimization's record, whose candidates differ: --for optimize.")
 @click.option("--plan", is_flag=True, help="Say how many rows give which width, and end.")
 @click.option("--agreement", type=click.FloatRange(0, 1), help="For --plan: how often the model is right.")
 @click.option("--summary", is_flag=True, help="Say what reviewed rows tell so far, and end.")
@@ -48,6 +50,8 @@ def command(
     reviewer: str,
     overlap: int,
     seen: bool,
+    purpose: str,
+    record: str | None,
     plan: bool,
     agreement: float | None,
     summary: bool,
@@ -82,6 +86,8 @@ def command(
         reviewer=reviewer,
         blind=not seen,
         overlap=overlap,
+        learning=purpose == "optimize",
+        disagreements=differing(record, trace) if purpose == "optimize" else None,
     ) as session:
         if damaged := session.labels.note():
             note(damaged)
@@ -114,6 +120,18 @@ def command(
         else:
             write(safe(summary_text(session, numbers, reviews)))
         return 0
+
+
+def differing(record: str | None, trace: str) -> dict[str, int]:
+    """How candidates of an optimization differ on texts: of the record that is named, or of any that lies beside."""
+    from rlm_dsl.review.helpful import disagreements
+
+    if record is not None:
+        return disagreements(Path(record))
+    found: dict[str, int] = {}
+    for beside in sorted(Path(trace).parent.glob("*.optimize")):
+        found |= disagreements(beside, lenient=True)
+    return found
 
 
 def read_text(path: str) -> str:

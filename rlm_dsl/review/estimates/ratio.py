@@ -160,7 +160,7 @@ def kept_well(strata: Strata, level: float, told: Callable[[Strata, float], Part
             more = told(strata.filled(bound), level)
             low, high = (0.0, 1.0) if more is None else (min(low, more[1]), max(high, more[2]))
     notes = (f"{untold} could not be told: they count as either",) if untold else ()
-    method = "exact limits, their ratio by MOVER"
+    method = "exact limits"
     return Estimate(None, found, low, high, reviewed, rows, level, method, notes)
 
 
@@ -183,40 +183,17 @@ def precision_of(strata: Strata, level: float) -> Part | None:
     return None if not taken else (right / taken, low / taken, high / taken)
 
 
-FEW = 100
-"""Reviewed rows on either side up to which a recall has the limits of both kinds of error at once."""
-
-
 def recall_of(strata: Strata, level: float) -> Part | None:
-    """Right by right and missed, by the limits of missed to right (MOVER for a ratio; Donner and Zou, 2012); of few
-    rows, by the ends of both."""
-    drawn = min(sum(count for _, count, _ in strata.errors_of(side)) for side in (0.0, 1.0))
+    """Right by right and missed, by the ends of both at once: limits of a ratio that add the two as squares held too
+    seldom where much of the rows was drawn."""
     right, missed = right_of(strata, level)[:3], missed_of(strata, level)
     if right[0] + missed[0] <= 0 or right[2] <= 0:
         return None
     value = right[0] / (right[0] + missed[0])
-    low, high = odds(missed, right) if drawn >= FEW else corners(missed, right)
+    low, high = corners(missed, right)
     return value, min(value, 1 / (1 + high)), max(value, 1 / (1 + low))
 
 
 def corners(above: Part, below: Part) -> tuple[float, float]:
     """The least and the greatest ratio that the limits of both allow."""
     return above[1] / below[2], above[2] / below[1] if below[1] > 0 else np.inf
-
-
-def odds(above: Part, below: Part) -> tuple[float, float]:
-    """Limits of a ratio of two independent parts, neither negative."""
-    a, la, ua = above
-    b, lb, ub = below
-    product = a * b
-    under = ub * (2 * b - ub)
-    over = lb * (2 * b - lb)
-    low_root = product**2 - la * (2 * a - la) * under
-    high_root = product**2 - ua * (2 * a - ua) * over
-    low = la / ub if ub else 0.0
-    if under != 0 and low_root >= 0:
-        low = max(low, (product - low_root**0.5) / under)
-    high = ua / lb if lb > 0 else np.inf
-    if over > 0 and high_root >= 0:
-        high = min(high, (product + high_root**0.5) / over)
-    return max(0.0, low), float(high)
