@@ -26,7 +26,7 @@ from rlm_dsl.engine.run import run_program
 from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.resume import saying, settings_again
-from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.explore.sub_run import explorer_of
 from rlm_dsl.language.edit.corrections import Correction, with_corrections
 from rlm_dsl.language.edit.set_arguments import Setting, with_settings
 from rlm_dsl.models.budget import Estimate
@@ -150,7 +150,7 @@ def rerun(
         keys=keys,
         progress=progress,
         trace=to,
-        explorer=explore_text,
+        explorer=explorer_of(kept_wishes(trace)),
         approve=with_reasons,
         known=known,
         parent=trace,
@@ -169,7 +169,13 @@ def lineage(trace: Trace, different: Different) -> dict[str, Any]:
         "parent": parent,
         **different.tuned,
         **{name: trace.header[name] for name in again if trace.header.get(name)},
+        **({"wishes": wishes} if (wishes := kept_wishes(trace)) else {}),
     }
+
+
+def kept_wishes(trace: Trace) -> dict[str, Any]:
+    """What of a run's wishes holds for its reruns too: how the roots of its sub-runs are kept to the language."""
+    return {name: value for name, value in trace.header.get("wishes", {}).items() if name == "constrain"}
 
 
 def current_contexts(

@@ -34,7 +34,7 @@ from rlm_dsl.explore.loop import NO_CHECKS, Checks, Exploration, NoAnswer, Told,
 from rlm_dsl.explore.params import with_params
 from rlm_dsl.explore.prompt import LIMIT
 from rlm_dsl.explore.session import Session
-from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.explore.sub_run import explorer_of
 from rlm_dsl.explore.typed_answers import asked_for, misfit, read_type
 from rlm_dsl.language.check import Environment
 from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions
@@ -137,7 +137,8 @@ def answer_question(
     with run_log(trace, redaction, known) as log:
         before = {} if earlier is None else {"earlier": earlier.as_event()}
         log.begin({"question": question, **before}, header, known)
-        opened = live_calls(settings, keys, log.tell, redaction.redact, explore_text, depth, approve, known, log.note)
+        explorer = explorer_of(options.as_json())
+        opened = live_calls(settings, keys, log.tell, redaction.redact, explorer, depth, approve, known, log.note)
         with opened as calls:
             progress.watch(calls.models.spent)
             wanted = asked_for(question, returns)

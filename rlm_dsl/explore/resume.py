@@ -23,7 +23,7 @@ from rlm_dsl.explore.ask import ExploreOptions, answer_question
 from rlm_dsl.explore.card_choice import MEDIUM
 from rlm_dsl.explore.earlier import Earlier
 from rlm_dsl.explore.loop import Told
-from rlm_dsl.explore.sub_run import explore_text
+from rlm_dsl.explore.sub_run import explorer_of
 from rlm_dsl.models.known_answers import KnownAnswers
 from rlm_dsl.models.local.choice import with_local_models
 from rlm_dsl.models.request import ModelSettings
@@ -85,7 +85,7 @@ def resume(
         keys=keys,
         progress=progress,
         trace=folder,
-        explorer=explore_text,
+        explorer=explorer_of(trace.header.get("wishes", {})),
         approve=approve,
         known=known,
     )

@@ -75,15 +75,22 @@ class Estimate:
 
 
 def estimate_round(
-    step: str, requests: int, new: Iterable[Request], price_of: PriceOf, *, batch: bool = False
+    step: str,
+    requests: int,
+    new: Iterable[Request],
+    price_of: PriceOf,
+    *,
+    batch: bool = False,
+    beside: Callable[[Request], int] = lambda request: 0,
 ) -> Estimate:
-    """With `batch`, the new ones are handed to the Batch API where that is there."""
+    """With `batch`, the new ones are handed to the Batch API where that is there; `beside` is what a server counts
+    beside their messages."""
     count = given = answered = 0
     usd: list[tuple[float, float] | None] = []
     shared: list[tuple[float, float] | None] = []
     new = tuple(new)
     for request in new:
-        prompt, output = request.prompt_tokens, most_output(request)
+        prompt, output = request.prompt_tokens + beside(request), most_output(request)
         count, given, answered = count + 1, given + prompt, answered + output
         price = price_of(request.settings.model)
         usd.append(None if price is None else (price.of(prompt, 0), price.of(prompt, output)))
@@ -249,17 +256,20 @@ class Spending:
 @dataclass(frozen=True, slots=True)
 class Budgeted:
     """A model that asks its budget before each attempt. What a server does not say, or cannot mean, is estimated from
-    above; no answer counts for more than was reserved. `room` says how long the next answer to a request may be."""
+    above; no answer counts for more than was reserved. `room` says how long the next answer to a request may be,
+    `beside` how many tokens its server counts as shown beside its messages."""
 
     inner: Model
     spending: Spending
     price_of: PriceOf = lambda model: None
     room: Callable[[Request], int] = field(default=lambda request: most_output(request))
+    beside: Callable[[Request], int] = lambda request: 0
 
     async def answer(self, request: Request) -> Answer:
         model = request.settings.model
         price, more = self.price(model), self.spending.beyond.get(model, NOTHING)
-        prompt, output = request.prompt_tokens, self.room(request)
+        beside = self.beside(request)
+        prompt, output = request.prompt_tokens + beside, self.room(request)
         reserved = amount(prompt + more.prompt_tokens, output + more.completion_tokens, price)
         await self.spending.reserve(reserved)
         if self.room(request) > output:  # what was learned while it waited asks for more
@@ -268,14 +278,14 @@ class Budgeted:
         spent, estimated = amount(prompt, 0, price), True
         try:
             answer = await self.inner.answer(request)
-            given, said, estimated = count_tokens(request, answer)
+            given, said, estimated = count_tokens(request, answer, beside)
             self.spending.learn(model, given - prompt, said - output)
             spent = at_most(reserved, given, said, price, answer.cached_tokens)
             return answer
         except Attempt as failure:
             spent = spent if failure.billed else NOTHING
             if failure.cut is not None:
-                given, said, estimated = count_tokens(request, failure.cut)
+                given, said, estimated = count_tokens(request, failure.cut, beside)
                 spent = at_most(reserved, given, said, price, failure.cut.cached_tokens)
             raise
         except RequestRefused:  # by the client, before it was sent
@@ -314,14 +324,15 @@ def most_amount(request: Request, price: Price | None) -> Amount:
     return amount(request.prompt_tokens, most_output(request), price)
 
 
-def count_tokens(request: Request, answer: Answer) -> tuple[int, int, bool]:
+def count_tokens(request: Request, answer: Answer, beside: int = 0) -> tuple[int, int, bool]:
     """Tokens given and answered as the server counts them, or as they are estimated from above where it does not say
-    or cannot mean it; and whether any were."""
-    given = plausible(answer.prompt_tokens, request.prompt_tokens)
+    or cannot mean it; and whether any were. So many at most were shown `beside` the messages."""
+    most = request.prompt_tokens + beside
+    given = plausible(answer.prompt_tokens, most)
     said = plausible(answer.completion_tokens, most_output(request))
     own = given is None or said is None
     return (
-        request.prompt_tokens if given is None else given,
+        most if given is None else given,
         estimated_tokens(answer.text) if said is None else said,
         own,
     )

@@ -141,7 +141,8 @@ class LiveStack:
         if self.batch and new:
             self.wait(lambda: self.batched(new, lambda batches, some: batches.take_up(step, some)))
             new = self.unanswered(asked)
-        estimate = estimate_round(step, len(asked), new, self.price_of, batch=self.batch)
+        beside = self.servers.beside
+        estimate = estimate_round(step, len(asked), new, self.price_of, batch=self.batch, beside=beside)
         self.spending.check(estimate)
         self.approve(estimate)
         self.submit(step, new)

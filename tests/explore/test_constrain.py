@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import rlm_dsl
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.explore.constrained.constraint import UNCONSTRAINED, Constraint
 from rlm_dsl.explore.loop import Told, program_in
@@ -19,6 +21,9 @@ from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.reply_grammar.replies import reply_grammar
 from rlm_dsl.language.reply_grammar.vocabulary import vocabulary_of
 from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.models.budget import estimate_round
+from rlm_dsl.models.request import Message, ModelSettings, Request
+from rlm_dsl.models.server.dialects import Dialect, Dialects
 from rlm_dsl.models.server.reply_forms import REPLY_FORMS
 from rlm_dsl.models.settings import Server as Address
 from rlm_dsl.testing import serve
@@ -77,6 +82,45 @@ def test_what_a_constrained_run_was_answered_is_no_answer_to_a_plain_one(tmp_pat
             assert asked(tmp_path, server, **options).value == 3
             calls.append(server.calls)
     assert 0 < calls[0] == calls[1] < calls[2] == calls[3] == 2 * calls[0]
+
+
+def test_it_is_stopped_goes_on_runs_again_and_verifies(tmp_path: Path) -> None:
+    """A run that goes on asks what is left in the same way; run again, it asks nothing, and says how it was asked."""
+    trace = tmp_path / "one.trace"
+    with serve(script=TURNS) as server:
+        with pytest.raises(UserError, match="budget"):
+            asked(tmp_path, server, trace=trace, budget={"calls": 1})
+        went_on = rlm_dsl.resume(trace, budget={"calls": 9}, store=str(tmp_path / "other.sqlite"))
+        assert went_on.value == 3 and server.calls == 2
+        assert [field_of(received.body) for received in server.requests] == ["tools"] * 2
+        again = rlm_dsl.rerun(trace, to=tmp_path / "two.trace")
+        assert again.result.value == 3 and server.calls == 2
+    for name in ("one", "two"):
+        assert rlm_dsl.verify(tmp_path / f"{name}.trace").ok
+        assert Trace.open(tmp_path / f"{name}.trace").header["wishes"] == {"constrain": True}
+
+
+def test_the_roots_of_sub_runs_are_kept_to_a_grammar_as_their_parent_is(tmp_path: Path) -> None:
+    """In the exploration, and in a run of its program that asks them anew."""
+    inner = "How many lines speak of a parcel?"
+    outer = f'answer log | recurse("{inner}", returns=int, into=parcels) | sum(parcels)'
+    with serve(script={inner: ["answer text | count()"], QUESTION: [outer]}) as server:
+        assert asked(tmp_path, server, trace=tmp_path / "one.trace").value == 3
+        first = len(server.requests)
+        rlm_dsl.rerun(tmp_path / "one.trace", model={"root": "other"}, store=str(tmp_path / "new.sqlite"))
+        fields = [field_of(received.body) for received in server.requests]
+    assert 3 < first < len(fields) and set(fields) == {"tools"}
+
+
+@pytest.mark.parametrize("form", REPLY_FORMS)
+def test_a_grammar_counts_as_shown_where_it_is_a_tool_s_definition_alone(form: str) -> None:
+    """That is a part of the prompt, and billed; a grammar that is a parameter of its own is no token of it."""
+    dialects = Dialects(usual=Dialect(reply=form))
+    request = Request(ModelSettings("m", "http://h"), (Message("user", "hi"),), grammar="start: " + "abcd " * 900)
+    assert (dialects.beside(request) > 900) == (form == "custom")
+    assert dialects.beside(replace(request, grammar="")) == 0
+    estimate = estimate_round("root", 1, [request], lambda model: None, beside=dialects.beside)
+    assert estimate.prompt_tokens == request.prompt_tokens + dialects.beside(request)
 
 
 @pytest.mark.parametrize("name", personas_by_name())

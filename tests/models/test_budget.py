@@ -161,6 +161,7 @@ def test_a_count_above_what_was_reserved_is_believed_from_the_next_call_on() -> 
     assert count_tokens(asked, most) == (asked.prompt_tokens + BEYOND, 50 + BEYOND, False)
     over = Answer("", prompt_tokens=asked.prompt_tokens + BEYOND + 1, completion_tokens=50 + BEYOND + 1)
     assert count_tokens(asked, over) == (asked.prompt_tokens, 1, True)
+    assert count_tokens(asked, over, beside=1)[0] == asked.prompt_tokens + BEYOND + 1
     way, _, _ = asked_for(Limits(), [Play(text="a " * 9_000)], [(1, 50)] * 2, ceiling=1)
     assert way.spending.beyond["m"] == Amount(0, BEYOND) and way.spending.completion_tokens == 50 + 50 + BEYOND
     way, _, _ = asked_for(Limits(), [play, Play(figures=(1, 1))], [(1, 50)] * 4, ceiling=1)

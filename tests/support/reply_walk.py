@@ -57,14 +57,17 @@ def alternatives(pieces: list[str], at: list[int]) -> Node:
 SELDOM = (
     "new",
     "fresh",
+    "known_table",
     "made",
     "t_name",
-    "n_name",
+    "i_name",
     "a_table",
     "a_same_of",
     "a_others_of",
     "a_joined_of",
     "a_value_of",
+    "a_number_of",
+    "a_record_of",
 )
 """Rules of names that nothing may have bound yet."""
 
@@ -78,6 +81,7 @@ class Walk:
     most: int = 25
     drawn: int = 0
     least: dict[int, int] = field(default_factory=dict)
+    seldom: dict[str, bool] = field(default_factory=dict)
 
     def text(self) -> str:
         self.drawn = 0
@@ -112,10 +116,22 @@ class Walk:
 
     def is_seldom(self, node: Node) -> bool:
         names = [name for sort, name in node[1] if sort == "rule"] if node[0] == "all" else []
-        names += [r for sort, inner in node[1] if sort == "one" and node[0] == "all" for r in single(inner)]
+        names += [r for sort, inner in node[1] if sort == "one" and node[0] == "all" for r in self.single(inner)]
         if "EQUAL" in names and "PARAM" not in names:
             return False
-        return any(name in SELDOM or name.endswith("_other") for name in names) or "PARAM" in names
+        return any(map(self.is_seldom_rule, names)) or "PARAM" in names
+
+    def is_seldom_rule(self, name: str) -> bool:
+        """Whether a rule stands for names that nothing may have bound, and for nothing else."""
+        if name not in self.seldom:
+            self.seldom[name] = name in SELDOM or name.endswith(("_other", "_u0"))
+            self.seldom[name] |= name.islower() and all(map(self.is_seldom, self.grammar[name][1]))
+        return self.seldom[name]
+
+    def single(self, choices: list[Node]) -> list[str]:
+        """The rule that stands for a group in brackets, where its every choice is a name that is seldom drawn."""
+        names = [name for each in choices for sort, name in each[1] if sort == "rule"]
+        return names[:1] if names and all(map(self.is_seldom_rule, names)) else []
 
     def length(self, node: Node) -> int:
         """The least number of rules that a node leads through."""
@@ -127,7 +143,7 @@ class Walk:
         sort, held = node
         match sort:
             case "rule":
-                return 1 + self.length(self.grammar[held])
+                return held[0].islower() + self.length(self.grammar[held])
             case "one":
                 return min(map(self.length, held))
             case "all":
@@ -136,12 +152,6 @@ class Walk:
                 return int(held[0]) * self.length(held[2])
             case _:
                 return 1
-
-
-def single(choices: list[Node]) -> list[str]:
-    """The rule that stands for a group in brackets, where its every choice is a name that is seldom drawn."""
-    names = [name for each in choices for sort, name in each[1] if sort == "rule"]
-    return names[:1] if names and all(name in SELDOM for name in names) else []
 
 
 def few(chance: random.Random) -> int:

@@ -27,6 +27,7 @@ distinct = Operator(
     told="signature",
     parameters=(Parameter("columns", Columns(), default=(), shown="col, ..."),),
     result=same_table,
+    keeps_columns=True,
     lower=lower,
     chooses=lambda arguments: "by place" if arguments["columns"] else "",
     examples=(

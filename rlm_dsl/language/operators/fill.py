@@ -48,6 +48,7 @@ fill = Operator(
     told="name",
     parameters=(Parameter("columns", Columns(), shown="col, ..."), Parameter("by", Keys(), ())),
     result=result,
+    keeps_columns=True,
     as_many_always=True,
     lower=lower,
     own=own,

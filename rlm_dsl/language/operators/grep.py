@@ -72,6 +72,7 @@ grep = Operator(
         Parameter("after", Constant(INT), NONE, shown="after=0"),
     ),
     result=result,
+    keeps_columns=True,
     lower=lower,
     rewrites=lambda arguments: lookup(known_value(arguments["pattern"])).rewrites,
     chooses=lambda arguments: "by row" if arguments["before"] == arguments["after"] == NONE else "by place",

@@ -29,6 +29,7 @@ sort = Operator(
     told="signature",
     parameters=(Parameter("keys", SortKeys(), shown="col, -col, ..."),),
     result=same_table,
+    keeps_columns=True,
     as_many_always=True,
     lower=lower,
     order="the keys, then as before",

@@ -56,6 +56,7 @@ take = Operator(
         Parameter("by", Keys(), ()),
     ),
     result=result,
+    keeps_columns=True,
     lower=lower,
     most_rows=first_few,
     chooses=lambda arguments: "by place",

@@ -27,6 +27,7 @@ where = Operator(
     told="signature",
     parameters=(Parameter("condition", Each("bool")),),
     result=result,
+    keeps_columns=True,
     lower=lower,
     chooses=lambda arguments: "by row",
     examples=(

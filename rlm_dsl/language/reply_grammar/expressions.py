@@ -11,25 +11,43 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from rlm_dsl.language.check.function_rules import NORMAL_FORMS
 from rlm_dsl.language.operators.core.function import Function, Input
 from rlm_dsl.language.operators.core.registry import functions
+from rlm_dsl.language.operators.functions.calendar import UNITS
 from rlm_dsl.language.reply_grammar.notation import HERE, Rules, body, choice, literal
 from rlm_dsl.language.reply_grammar.vocabulary import KINDS
 
 ARGUMENTS: Mapping[str, str] = {
-    "text": "t", "int": "n", "float": "n", "number": "n", "bool": "b", "date": "m", "moment": "m", "timestamp": "m",
-    "list": "l", "scalar": "tnbm", "countable": "tnb", "any": "tnbml", "sized": "tl", "pattern": "P", "fixed": "T",
+    "text": "t", "int": "i", "float": "n", "number": "n", "bool": "b", "date": "m", "moment": "m", "timestamp": "m",
+    "list": "l", "scalar": "tnbm", "countable": "tnb", "any": "tnbml", "sized": "tl",
+    "pattern": "(PATTERN | PLAIN_PATTERN)", "fixed": "TEXT",
 }  # fmt: skip
-"""The kinds that a function's parameter takes; P for a pattern, T for a text, both written out."""
+"""The kinds that a function's parameter takes, or what is written out for it."""
+FIXED: Mapping[tuple[str, str], str] = {
+    ("date_trunc", "unit"): choice(*(literal(literal(unit)) for unit in UNITS)),
+    ("normalize", "form"): choice(*(literal(literal(form)) for form in NORMAL_FORMS)),
+    ("format_date", "format"): "DATE_FORM",
+    ("to_date", "format"): "READ_FORM",
+    ("to_timestamp", "format"): "READ_FORM",
+    ("json", "path"): "JSON_PATH",
+    ("regex_extract", "group"): "INT",
+    ("regex_replace", "new"): "REPLACEMENT",
+}
+"""What is written out where a function takes nothing but such a text or number."""
+TEMPLATES = ("TEMPLATE1", "TEMPLATE2", "TEMPLATE3")
+"""Texts with so many places for values."""
 RESULTS: Mapping[str, str] = {
-    "text": "t", "int": "n", "float": "n", "number": "n", "decimal": "n", "bool": "b", "date": "m", "timestamp": "m",
-    "moment": "m", "list[text]": "l",
+    "text": "t", "int": "w", "float": "n", "number": "n", "decimal": "n", "bool": "b", "date": "m", "timestamp": "m",
+    "moment": "m", "list[text]": "l", "any": "t",
 }  # fmt: skip
+"""The kind of a function's result; w for a whole number, which is a number too. An element of a list is a text, but
+for those of columns that hold numbers: what else a list holds, no kind says."""
 OF_ANY = ("coalesce", "if", "least", "greatest")
 """Functions whose result has their arguments' kind."""
 LITERALS: Mapping[str, str] = {
-    "t": "TEXT | PATTERN", "n": "NUMBER", "b": '"true" | "false"', "m": "MOMENT",
-    "l": "LIST TEXT (COMMA TEXT){0,24} END_LIST",
+    "t": "TEXT", "n": "NUMBER", "b": '"true" | "false"', "m": "DAY",
+    "l": "LIST TEXT (COMMA TEXT){0,24} END_LIST", "i": "INT",
 }  # fmt: skip
 LISTED = 24
 REST = 8
@@ -54,7 +72,10 @@ SETS: Mapping[str, str] = {"tnbml": "any", "tnbm": "s", "tnb": "c", "tl": "z", "
 
 def atoms(scope: str, names: Mapping[str, Iterable[str]], others: str) -> Rules:
     """What has no parts: names by kind, `others` that may be of any, and literals."""
-    rules = {f"{scope}_{kind}0": body([*names.get(kind, ()), LITERALS[kind], others]) for kind in KINDS}
+    rules = {f"{scope}_{kind}0": body([*names.get(kind, ()), LITERALS[kind], others]) for kind in LITERALS}
+    rules[f"{scope}_u0"] = body([*names.get("u", ()), others])
+    if numbers := choice(*names.get("u", ())):
+        rules[f"{scope}_n0"] += f' | "item" OPEN {numbers} COMMA "-"? INT CLOSE'
     return rules | united(scope, 0) | {f"{scope}_other": others}
 
 
@@ -78,29 +99,31 @@ def expressions(depth: int) -> Rules:
 
 def deeper(scope: str, inner: Expressions, level: int) -> Rules:
     """Expressions whose parts are those of `inner`."""
-    names = {name: f"{scope}_{name}" for name in ("t0", "n0", "b0", "m0", "l0", "other")}
+    names = {name: f"{scope}_{name}" for name in ("t0", "n0", "b0", "m0", "l0", "i0", "u0", "other")}
     own = Expressions(scope, level)
-    calls = {kind: list(function_calls(kind, inner)) for kind in KINDS}
-    scalar = inner["tnbm"]
+    calls = {kind: list(function_calls(kind, inner)) for kind in (*KINDS, "w", "i")}
     ordered = [own[kind] for kind in "tnm"]
-    values = choice(*ordered)
-    members = choice(f"LIST {scalar} (COMMA {scalar}){{0,{LISTED}}} END_LIST", own["l"])
+    members = {"t": own["l"], "n": names["u0"], "m": names["other"]}
     group = f"OPEN {inner['b']} END_GROUP"
     tests = [
         names["b0"],
         *(f"{each} COMPARE {each}" for each in (*ordered, choice(names["b0"], group))),
         *(f"{each} BETWEEN {each} AND {each}" for each in ordered),
-        f"{values} (IN | NOT_IN) {members}",
-        f"{own['t']} MATCHES {choice('PATTERN', 'TEXT', names['other'])}",
-        f"{choice(values, inner['l'])} IS_NULL",
+        *(f"{own[kind]} (IN | NOT_IN) {choice(own[f'l{kind}'], more)}" for kind, more in members.items()),
+        f"{own['t']} MATCHES {choice('PATTERN', 'PLAIN_PATTERN', names['other'])}",
+        f"{choice(*ordered, inner['l'])} IS_NULL",
         group,
         *calls["b"],
     ]
-    return {
+    lists = {own[f"l{kind}"]: f"LIST {inner[kind]} (COMMA {inner[kind]}){{0,{LISTED}}} END_LIST" for kind in "tnm"}
+    return lists | {
         own["t"]: body([names["t0"], *calls["t"]]),
         own["m"]: body([names["m0"], *calls["m"]]),
-        own["l"]: body([names["l0"], f"LIST {scalar} (COMMA {scalar}){{0,{LISTED}}} END_LIST", *calls["l"]]),
-        own["o"]: body([names["n0"], f"OPEN {inner['n']} END_GROUP", *calls["n"]]),
+        own["l"]: body([names["l0"], own["lt"], *calls["l"]]),
+        own["w"]: body(calls["w"]),
+        own["j"]: body([names["i0"], own["w"], f"OPEN {inner['i']} END_GROUP", *calls["i"]]),
+        own["i"]: f'"-"? {own["j"]} ((PLUS | MINUS | WHOLE_TIMES) {own["j"]}){{0,2}}',
+        own["o"]: body([names["n0"], own["w"], f"OPEN {inner['n']} END_GROUP", *calls["n"]]),
         own["f"]: f"{own['o']} (TIMES {own['o']}){{0,3}}",
         own["n"]: f'"-"? {own["f"]} ((PLUS | MINUS) {own["f"]}){{0,4}}',
         own["p"]: body(tests),
@@ -122,7 +145,7 @@ def function_rule(names: tuple[str, ...]) -> str:
 @cache
 def function_rules() -> Rules:
     """The names of functions with arguments alike."""
-    together = {names for kind in KINDS for names in shapes(kind).values() if len(names) > 1}
+    together = {names for kind in (*KINDS, "w", "i") for names in shapes(kind).values() if len(names) > 1}
     return {function_rule(names): body(map(literal, names)) for names in sorted(together)}
 
 
@@ -144,20 +167,25 @@ def shapes_of(function: Function, kind: str) -> Iterator[Shape]:
     result = function.result.rstrip("?")
     if function.name in OF_ANY:
         first = (("b", 1, 1),) if function.name == "if" else ()
-        yield (*first, *(((kind, 1, 1),) * 2 if first else ((kind, 2, REST),)))
-    elif result == "any" or RESULTS[result] == kind:
-        yield tuple(parameter(each) for each in function.inputs)
+        if kind != "w":
+            yield (*first, *(((kind, 1, 1),) * 2 if first else ((kind, 2, REST),)))
+    elif RESULTS[result] == kind and function.inputs[-1].rest and function.inputs[0].kind == "fixed":
+        of = ARGUMENTS[function.inputs[-1].kind]
+        yield from (((template, 1, 1), (of, at, at)) for at, template in enumerate(TEMPLATES, 1))
+    elif RESULTS[result] == kind:
+        yield tuple(parameter(function, each) for each in function.inputs)
 
 
-def parameter(given: Input) -> tuple[str, int, int]:
-    return ARGUMENTS[given.kind], 0 if given.default is not ... else 1, REST if given.rest else 1
+def parameter(function: Function, given: Input) -> tuple[str, int, int]:
+    kinds = FIXED.get((function.name, given.name), ARGUMENTS[given.kind])
+    return kinds, 0 if given.default is not ... else 1, REST if given.rest else 1
 
 
 def arguments(shape: Shape, inner: Expressions) -> str:
     """The arguments of a function, in their places."""
     parts: list[str] = []
     for at, (kinds, least, most) in enumerate(shape):
-        each = inner[kinds] if kinds.islower() else choice("TEXT", "PATTERN")
+        each = inner[kinds] if kinds.isalpha() and kinds.islower() else kinds
         if at:
             parts.append(f"COMMA {each}" if (least, most) == (1, 1) else f"(COMMA {each}){{{least},{most}}}")
         else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from rlm_dsl.language.syntax.grammar import grammar_file
 
@@ -31,11 +31,18 @@ def lark(rules: Rules) -> str:
     """The grammar in Lark's notation: what the start leads to, each rule once."""
     seen, ahead = {"start"}, ["start"]
     while ahead:
-        found = {piece for piece in NAME.findall(rules[ahead.pop()]) if piece in rules} - seen
-        seen |= found
-        ahead += found
+        for name in names_in(rules[ahead.pop()]):
+            if name in rules and name not in seen:
+                seen.add(name)
+                ahead.append(name)
     order = ["start", *(name for name in rules if name in seen and name != "start")]
     return "\n".join([*(f"{name}: {rules[name]}" for name in order), "", *terminal_lines()]) + "\n"
+
+
+@lru_cache(maxsize=20_000)
+def names_in(body: str) -> frozenset[str]:
+    """The names of rules that a body may lead to."""
+    return frozenset(NAME.findall(body))
 
 
 def written(template: Rules, scope: str) -> Rules:

@@ -11,7 +11,7 @@ from functools import cache
 from itertools import permutations
 
 from rlm_dsl.language.operators.core import kinds
-from rlm_dsl.language.operators.core.operator import Operator, same_table
+from rlm_dsl.language.operators.core.operator import Operator
 from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, REQUIRED, Parameter
 from rlm_dsl.language.operators.core.registry import aggregates, table_operators
 from rlm_dsl.language.reply_grammar.expressions import Expressions
@@ -25,6 +25,8 @@ AGGREGATED: Mapping[str, str] = {
 """The kinds that an aggregate's parameter takes; of others the literal is written out."""
 BY_NAME = frozenset({"on", "by", "labels", "returns", "into", "types", "max", "to", "where"})
 """Parameters that are given by name, as the card writes them."""
+SIGNED = frozenset({"offset"})
+"""Whole numbers that may be negative."""
 BY_HAND = frozenset({"correct"})
 """Operators that no root model may use."""
 DEPTH, IN_GROUP = 3, 1
@@ -39,34 +41,37 @@ def listing(item: str, most: int = COLUMNS) -> str:
 
 
 SHARED: Rules = {
-    "whole": '"-"? INT | n_name',
-    "words": "TEXT | t_name",
-    "pattern": "PATTERN | TEXT | t_name",
+    "whole": "INT | i_name",
+    "signed": '"-"? INT | i_name',
+    "words": "FILLED | t_name",
+    "pattern": "PATTERN | PLAIN_PATTERN | t_name",
     "flag": '"true" | "false"',
     "example": "RECORD FIELD COLON (TEXT | NUMBER | flag) (COMMA FIELD COLON (TEXT | NUMBER | flag)){1,12} END_RECORD",
     "examples": "LIST example (COMMA example){0,24} END_LIST",
-    "both": listing("column"),
 }
 """Arguments that are the same for all tables, over names by kind: `t_name`, `n_name`."""
 EACH = Expressions(HERE, DEPTH)
-COLUMN, NEW = f"{HERE}_column", "made"
+COLUMN, SIDE, NEW = f"{HERE}_column", f"{HERE}_side", "made"
 
 
 @cache
 def steps(only: bool, models: bool) -> Rules:
     """A template: piped calls over a table, by what they give: the `same` columns, `others`, those of another table
-    `joined`, or a `value`; and such calls with the table as their first argument. `only` says that one text column goes
-    without saying."""
+    `joined`, a `number`, a `record` or another `value`; and such calls with the table as their first argument. `only`
+    says that one text column goes without saying."""
     found: dict[str, list[str]] = {}
     rules: Rules = {}
     for operator in operators(models):
         inside = f"{HERE}_in_{operator.name}"
         if operator.parameters:
             rules[inside] = body(given(operator, rules, only))
-        sort = gives(operator)
-        found.setdefault(sort, []).append(call(operator))
-        found.setdefault(f"{sort}_of", []).append(call(operator, f"{HERE}_table"))
-    items = {f"{HERE}_listed": listing(COLUMN), f"{HERE}_shown": listing(f"{COLUMN} | {NEW} EQUAL {EACH[KINDS]}")}
+        for sort, one in calls(operator, gives(operator), only):
+            found.setdefault(sort, []).append(one)
+    items = {
+        f"{HERE}_listed": listing(COLUMN),
+        f"{HERE}_both": f"LIST {HERE}_text (COMMA {SIDE}){{1,{COLUMNS}}} END_LIST",
+        f"{HERE}_shown": listing(f"{COLUMN} | {NEW} EQUAL {EACH[KINDS]}"),
+    }
     return SHARED | items | rules | {f"{HERE}_{sort}": body(calls) for sort, calls in found.items()}
 
 
@@ -77,30 +82,35 @@ def operators(models: bool) -> list[Operator]:
 def gives(operator: Operator) -> str:
     """What a call of an operator leads to."""
     if operator.name in aggregates() or operator.order == "a value":
-        return "value"
+        return "number" if operator.name in aggregates() and set(given_kinds(operator.name)) <= {"n", "i"} else "value"
     if any(isinstance(each.kind, kinds.Rows) for each in operator.parameters):
         return "joined"
-    return "same" if operator.result is same_table else "others"
+    return "same" if operator.keeps_columns else "others"
 
 
-def call(operator: Operator, table: str = "") -> str:
-    """One call, piped, or with its table as the first argument."""
+def calls(operator: Operator, sort: str, only: bool) -> Iterator[tuple[str, str]]:
+    """The calls of an operator, each with what it gives: piped, and with its table as the first argument. One that
+    gives a value gives a whole row where no column is named."""
     inside, head = f"{HERE}_in_{operator.name}", literal(operator.name)
-    free = not any(each.default is REQUIRED for each in operator.parameters)
-    if not operator.parameters:
-        return f"{head} OPEN {table} CLOSE" if table else f"{head} EMPTY"
-    if table:
-        return f"{head} OPEN {table} " + (f"(COMMA {inside}){{0,1}} CLOSE" if free else f"COMMA {inside} CLOSE")
-    return f"{head} OPEN {inside} CLOSE" + (f" | {head} EMPTY" if free else "")
+    if operator.parameters:
+        yield sort, f"{head} OPEN {inside} CLOSE"
+        yield f"{sort}_of", f"{head} OPEN {HERE}_table COMMA {inside} CLOSE"
+    if not any(is_needed(each, only) for each in operator.parameters):
+        alone = "record" if sort == "value" and operator.parameters else sort
+        yield alone, f"{head} EMPTY"
+        yield f"{alone}_of", f"{head} OPEN {HERE}_table CLOSE"
 
 
 def given(operator: Operator, rules: Rules, only: bool) -> Iterator[str]:
     """The arguments of a call: so many in their places, the others by name, those that are needed in any order."""
     parameters = operator.parameters
     if (variadic := next((each for each in parameters if each.variadic), None)) is not None:
-        others = (keyword(each, operator) for each in parameters if each is not variadic)
-        item = choice(argument(variadic, operator), *others)
-        yield f"{item} (COMMA {item}){{0,{COLUMNS}}}"
+        item = argument(variadic, operator)
+        items = f"{item} (COMMA {item}){{0,{COLUMNS}}}"
+        named = [keyword(each, operator) for each in parameters if each is not variadic]
+        yield items + maybe(named)
+        behind = [f" COMMA {items}", *([] if variadic.default is REQUIRED else [""])]
+        yield from (f"{some}{more}" for some in some_of(named) for more in behind)
         return
     placed = next((at for at, each in enumerate(parameters) if not in_place(each)), len(parameters))
     for count in range(min(placed, 1), placed + 1):
@@ -125,23 +135,33 @@ def by_name(
 ) -> Iterator[str]:
     """Arguments by name behind those in their places, what may be left out wherever there is room."""
     free = [keyword(each, operator) for each in rest if each not in needed]
-    more = ""
-    if free:
-        more = f"{HERE}_may_{operator.name}_{len(rest)}"
-        rules[more] = body(free)
     if not needed and not first:
-        yield f"{more} (COMMA {more}){{0,{len(free) - 1}}}"
+        yield from some_of(free)
         return
-    for order in permutations(needed):
-        parts = [*first, *(keyword(each, operator) for each in order)]
-        if not more:
-            yield " COMMA ".join(parts)
-            continue
-        room = f" (COMMA {more}){{0,{len(free)}}}"
-        told = " COMMA ".join([" COMMA ".join(first)] if first else [])
-        for part in parts[len(first) :]:
-            told = f"{told}{room} COMMA {part}" if told else f"({more} COMMA){{0,{len(free)}}} {part}"
-        yield f"{told}{room}"
+    named = [keyword(each, operator) for each in needed]
+    yield in_order(first, [(keyword(each, operator), each in needed) for each in rest])
+    yield from (" COMMA ".join([*first, *order]) + maybe(free) for order in permutations(named))
+
+
+def in_order(first: Sequence[str], named: Sequence[tuple[str, bool]]) -> str:
+    """Arguments by name in the order of the signature, each with whether it is needed."""
+    told, begun = " COMMA ".join(first), bool(first)
+    for each, needed in named:
+        told += f" COMMA {each}" if needed and begun else f" {each}" if needed else ""
+        if not needed:
+            told += f" (COMMA {each}){{0,1}}" if begun else f" ({each} COMMA){{0,1}}"
+        begun = begun or needed
+    return told.strip()
+
+
+def maybe(named: Sequence[str]) -> str:
+    """Each of these once at most, in their order, behind others."""
+    return "".join(f" (COMMA {each}){{0,1}}" for each in named)
+
+
+def some_of(named: Sequence[str]) -> Iterator[str]:
+    """Each of these once at most, and one at least: any first, the others in their order."""
+    yield from (f"{each}{maybe([*named[:at], *named[at + 1 :]])}" for at, each in enumerate(named))
 
 
 def keyword(parameter: Parameter, operator: Operator) -> str:
@@ -152,7 +172,8 @@ def argument(parameter: Parameter, operator: Operator) -> str:
     """What may stand for a parameter."""
     match parameter.kind:
         case kinds.Rows():
-            return "inner_table"
+            same = all(isinstance(each.kind, kinds.Rows) for each in operator.parameters)
+            return f"{HERE}_inner" if same else "inner_table"
         case kinds.Each(of):
             return each_row(parameter, operator, of)
         case kinds.Shown():
@@ -168,11 +189,13 @@ def argument(parameter: Parameter, operator: Operator) -> str:
         case kinds.SortKeys():
             return choice(EACH[KINDS], f'"-" {COLUMN}')
         case kinds.Constant(of_type):
-            return "whole" if of_type == INT else "NUMBER" if of_type == FLOAT else "words"
+            if of_type == INT:
+                return "signed" if parameter.name in SIGNED else "whole"
+            return "NUMBER" if of_type == FLOAT else "words"
         case kinds.Flag():
             return "flag"
         case kinds.Plain():
-            return "TEXT"
+            return "FILLED"
         case kinds.Pattern():
             return "pattern"
         case kinds.Choice(values, pattern):
@@ -192,7 +215,7 @@ def argument(parameter: Parameter, operator: Operator) -> str:
         case kinds.NewName():
             return NEW
         case kinds.OfBoth():
-            return choice("column", "both")
+            return choice("shared", f"{HERE}_both")
         case kinds.JoinCondition():
             return choice(COLUMN, f"{HERE}_listed", "condition")
         case kinds.Derived():
@@ -213,7 +236,7 @@ def each_row(parameter: Parameter, operator: Operator, of: str) -> str:
 def grouped() -> Mapping[str, tuple[str, ...]]:
     """The aggregates over a group's rows, by the kind that they give."""
     inner = Expressions(HERE, DEPTH - 1)
-    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "i")}
     for entry in aggregates().values():
         literals = {"fraction": "NUMBER", "plain": "TEXT"}
         parts = [literals.get(kind) or inner[AGGREGATED[kind]] for _, kind in entry.parameters]
@@ -227,11 +250,11 @@ def grouped() -> Mapping[str, tuple[str, ...]]:
 
 
 def given_kinds(aggregate: str) -> str:
-    """The kinds of an aggregate's values, by the types that it gives for each that it takes."""
+    """The kinds of an aggregate's values, by the types that it gives for each that it takes; i where they are whole."""
     entry = aggregates()[aggregate]
     samples: Mapping[str, Type] = {"n": FLOAT, "t": TEXT, "m": TIMESTAMP, "b": BOOL, "l": ListOf(TEXT)}
     if not entry.parameters:
-        return kind_of(entry.result(()))
+        return kind_of(entry.result(())) + "i" * (entry.result(()) == INT)
     first = AGGREGATED.get(entry.parameters[0][1], KINDS)
     rest = tuple(TEXT if kind == "plain" else FLOAT for _, kind in entry.parameters[1:])
     return "".join(dict.fromkeys(kind_of(entry.result((samples[kind], *rest))) for kind in first))

@@ -36,8 +36,8 @@ MOST_WORDS = 12
 """Words of a question that are offered as names."""
 NEW = ("found", "counts", "result", "total", "n", "value", "name", "day", "month", "share")
 """Names that any reply may bind, beside the words of its question."""
-MADE = ("label", "chunk", "hit", "answer", "number", "shifted")
-"""Names of columns that operators make where none is given."""
+MADE = {"label": "t", "chunk": "t", "hit": "ni", "number": "ni", "answer": "", "shifted": ""}
+"""Names of columns that operators make where none is given, with their kinds where these are always the same."""
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,30}")
 
 

@@ -17,11 +17,11 @@ from typing import Any
 from rlm_dsl.language.lenient_json import Unreadable
 from rlm_dsl.language.said_json import said_values
 from rlm_dsl.models.budget import most_output
-from rlm_dsl.models.request import Request, canonical_text
+from rlm_dsl.models.request import Request, canonical_text, estimated_tokens
 from rlm_dsl.models.server.answer_room import answer_room
 from rlm_dsl.models.server.errors import ServerError
 from rlm_dsl.models.server.gbnf import grammar, grammar_of_rest, llguidance
-from rlm_dsl.models.server.reply_forms import PLAIN, REPLY_FORMS, TOLD, after, constrained, is_kept, remaining
+from rlm_dsl.models.server.reply_forms import CUSTOM, PLAIN, REPLY_FORMS, TOLD, after, constrained, is_kept, remaining
 from rlm_dsl.models.server.scores import ASKED, begun, closed_values
 
 FORMS = ("guided", "llguidance", "grammar", "schema", "tool", "json", "words")
@@ -268,6 +268,11 @@ class Dialects:
         if request.key in self.cut or self.of(request).room:
             return most
         return answer_room(request.schema, request.settings.parameters, most)
+
+    def beside(self, request: Request) -> int:
+        """Tokens that a server counts beside a request's messages: a tool's definition is a part of the prompt, and a
+        grammar that is a parameter is none."""
+        return estimated_tokens(request.grammar) if request.grammar and self.of(request).reply == CUSTOM else 0
 
     def is_proven(self, request: Request, dialect: Dialect) -> bool:
         """Whether the same was asked in the same way with success: then a refusal is about the row."""

@@ -13,13 +13,14 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.language.reply_grammar.notation import ebnf
 from rlm_dsl.language.syntax.parse import parse_prefix
 
+CUSTOM = "custom"
 PLAIN = "plain"
 LLGUIDANCE = "llguidance"
-REPLY_FORMS = ("custom", "structured", "guided", "ebnf", LLGUIDANCE, PLAIN)
+REPLY_FORMS = (CUSTOM, "structured", "guided", "ebnf", LLGUIDANCE, PLAIN)
 """As the input of OpenAI's custom tool, by vLLM's `structured_outputs`, by its older `guided_grammar`, by SGLang's
 `ebnf`, by llama.cpp's `grammar` with LLGuidance in it; or in plain text, without a grammar."""
 TOLD = {
-    "custom": "a custom tool",
+    CUSTOM: "a custom tool",
     "structured": "structured_outputs",
     "guided": "guided_grammar",
     "ebnf": "ebnf",

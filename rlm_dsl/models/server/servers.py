@@ -100,7 +100,8 @@ class Servers:
                 heard=pace.heard,
             )
             announced = Announced(endpoint, self.log, time.monotonic, self.noted)
-            budgeted = Budgeted(Standing(announced), self.spending, settings.price_of, endpoint.dialects.room)
+            dialects = endpoint.dialects
+            budgeted = Budgeted(Standing(announced), self.spending, settings.price_of, dialects.room, dialects.beside)
             self.opened[url] = endpoint, OneAhead(Paced(budgeted, pace), endpoint.dialects.given_up)
         return self.opened[url]
 
@@ -108,6 +109,11 @@ class Servers:
         """As far as a server was asked anything in this run."""
         held = self.opened.get(request.settings.base_url)
         return held is None or held[0].dialects.takes_grammars(request)
+
+    def beside(self, request: Request) -> int:
+        """Tokens that a request's server counts beside its messages, as far as it was asked anything in this run."""
+        held = self.opened.get(request.settings.base_url)
+        return 0 if held is None else held[0].dialects.beside(request)
 
     def learn(self, url: str, model: str, dialect: Dialect) -> None:
         """Remember how a model is asked, and say so."""

@@ -46,9 +46,10 @@ def as_many(arguments: Arguments, rows: list[int]) -> int | None:
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One operator on tables. `summary` is the manual's first line and what a model reads. `most_rows` says how many
-    rows it makes at most of tables with so many, None if that shows only in the run. `told` is what a
-    root model reads of it at every turn: a signature may say it all, and of what is seldom wanted the name is enough,
-    since whoever writes it wrongly is told how it is written."""
+    rows it makes at most of tables with so many, None if that shows only in the run. One that `keeps_columns` gives
+    those of the piped table and no others, whatever its arguments are. `told` is what a root model reads of it at every
+    turn: a signature may say it all, and of what is seldom wanted the name is enough, since whoever writes it wrongly
+    is told how it is written."""
 
     name: str
     summary: str
@@ -60,6 +61,7 @@ class Operator:
     origin: str = "kept"
     unites: bool | Callable[[Step, tuple[Relation, ...]], bool] = False
     own: Callable[[Step, tuple[Relation, ...]], str] | None = None
+    keeps_columns: bool = False
     told: Literal["name", "signature", "summary"] = "summary"
     """Which column then holds the bytes of its source, where that is not the one that did before."""
     expand: Callable[[Arguments, Step], Node] | None = None
