@@ -14,6 +14,7 @@ from rlm_dsl.review.labels.file import read_labels
 from rlm_dsl.review.labels.parts import example_identity, part_of
 from rlm_dsl.review.session import open_session, read_reviews
 from rlm_dsl.testing import serve
+from rlm_dsl.testing.gold import is_wrong
 from rlm_dsl.testing.server import Server
 from tests.support.commands import Ran, command
 from tests.support.intents import laid_out, own
@@ -114,3 +115,31 @@ def test_contradictions_and_what_cannot_be_told_are_left_out_and_said(tmp_path: 
     assert {example.text for example in found.examples} == {texts[1], texts[4]}
     told = " ".join(found.notes)
     assert "cannot be told" in told and "differently by reviewers" in told and "differ on 1 text" in told
+
+
+def test_eval_tells_how_often_steps_answer_as_people_did(tmp_path: Path) -> None:
+    rows = own(60)
+    laid_out(tmp_path, rows)
+    gold = [{"text": text, "label": label} for text, label in rows]
+    with serve(gold=gold, error_rate=0.2) as server:
+        trace = recorded(tmp_path, server)
+        reviewed(trace, dict(rows), 30)
+        with open_session(trace, labels=tmp_path / LABELS, rows=31) as held:
+            item = held.next()
+            assert item is not None
+            held.cannot_tell(item)
+        told = {label.text for label in read_labels(tmp_path / LABELS).held if label.answer is not None}
+        calls = server.calls
+        asked = ["eval", LABELS, "--context", "tickets=t.csv", "--model", "m", "--base-url", server.base_url]
+        ran = command(tmp_path, *asked, "--json", OPENAI_API_KEY="k")
+        assert ran.code == 0, ran.err
+        (step,) = json.loads(ran.out)["steps"]
+        assert server.calls == calls, "what the run was answered is known"
+        words = command(tmp_path, *asked, OPENAI_API_KEY="k").out
+    wrong = sum(is_wrong(0, text, "label", 0.2) for text in told)
+    assert 0 < wrong < 30 and (step["right"], step["rows"]) == (30 - wrong, 30)
+    assert step["low"] < (30 - wrong) / 30 < step["high"] and sum(each["rows"] for each in step["mistaken"]) == wrong
+    assert f"kinds: {30 - wrong} of 30 reviewed rows right" in words and "0 model calls" in words
+    (tmp_path / "p.rlm").rename(tmp_path / "q.rlm")
+    assert "say which: --program FILE" in command(tmp_path, *asked, OPENAI_API_KEY="k").err
+    assert command(tmp_path, *asked, "--program", "q.rlm", OPENAI_API_KEY="k").code == 0

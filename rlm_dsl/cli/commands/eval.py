@@ -9,8 +9,23 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, model_options, named_paths, settings, spending_options
+from rlm_dsl.cli.options import (
+    CONTEXT,
+    MEMORY,
+    THREADS,
+    declared_contexts,
+    json_value,
+    load_all,
+    model_options,
+    named_paths,
+    pairs,
+    program_source,
+    settings,
+    spending_options,
+)
 from rlm_dsl.cli.output import note, safe, write
+from rlm_dsl.common.counted import counted
+from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("eval")
@@ -25,6 +40,8 @@ from rlm_dsl.cli.output import note, safe, write
     show_default=True,
     help="rlm-dsl, plain, dspy or rlms.",
 )
+@click.option("--program", metavar="FILE", help="Of reviews: the program, if not beside the labels.")
+@click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="Of reviews: a value of a param.")
 @click.option("--metric", metavar="NAME", help="For tasks that name none: exact, numeric, set_f1 or oolong.")
 @click.option("--returns", metavar="TYPE", help="The answers' type, for tasks that name none; else the right answer's.")
 @click.option("--each", metavar="LIMITS", help="The most that one task may spend; else the budget / parallel.")
@@ -42,6 +59,8 @@ def command(
     tasks: str,
     contexts: tuple[str, ...],
     systems: tuple[str, ...],
+    program: str | None,
+    params: tuple[str, ...],
     metric: str | None,
     returns: str | None,
     each: str | None,
@@ -55,8 +74,12 @@ def command(
 ) -> int:
     """Ask the questions of TASKS (JSON Lines) and score the answers; run again, it goes on where it stopped.
 
+    Of PROGRAM.labels.jsonl, what people said in reviews, it tells how often the program's steps answer alike.
+
     Example: rlm-dsl eval questions.jsonl --context tickets=tickets.csv --model gpt-5-mini
     """
+    if program or tasks.endswith(ENDING):
+        return eval_reviews(Path(tasks), program, contexts, params, given, as_json=as_json)
     from rlm_dsl.evaluate.evaluate import Evaluation, evaluate
     from rlm_dsl.evaluate.report import summaries, table
     from rlm_dsl.evaluate.tasks import Data, Defaults, read_tasks
@@ -89,6 +112,53 @@ def command(
     else:
         write(safe(table(report)))
     return 3 if any(not outcome.lasting for outcome in found) else 0
+
+
+ENDING = ".labels.jsonl"
+"""How files of reviews are called: see `review.labels.file`, which is loaded when it is needed."""
+MISTAKES = 5
+"""Confusions that are told of a step."""
+
+
+def eval_reviews(
+    labels: Path,
+    program: str | None,
+    contexts: tuple[str, ...],
+    params: tuple[str, ...],
+    given: dict[str, Any],
+    *,
+    as_json: bool,
+) -> int:
+    """How often a program's steps answer as people did."""
+    from rlm_dsl.cli.progress import Bar
+    from rlm_dsl.context.loading import load
+    from rlm_dsl.models.server.servers import Keys
+    from rlm_dsl.optimize.scored.steps import step_scores
+
+    path = Path(program) if program else labels.with_name(labels.name.removesuffix(ENDING) + ".rlm")
+    if not path.is_file():
+        raise UserError(f"{path} is not there, and {labels} holds reviews of a program", "say which: --program FILE")
+    source = program_source(str(path))
+    found = step_scores(
+        source,
+        load_all(contexts, declared_contexts(source), given["memory"], given["file"], source),
+        {name: json_value(name, text) for name, text in pairs(params)},
+        labels,
+        settings(given),
+        Keys(os.environ),
+        Bar(),
+        lambda name, file, type_: load(name, file, declared=type_),
+    )
+    if as_json:
+        told = {"steps": [each.as_json() for each in found.steps], "calls": found.calls, "notes": found.notes}
+        write(json.dumps(told, ensure_ascii=False, indent=1, default=str))
+        return 0
+    lines = [*found.notes]
+    for step in found.steps:
+        lines.append(step.told())
+        lines += [f"  {said!r} for {right!r}: {counted(rows, 'row')}" for right, said, rows in step.mistaken[:MISTAKES]]
+    write(safe("\n".join([*lines, counted(found.calls, "model call")])))
+    return 0
 
 
 def told_outcome(outcome: Any, known: bool) -> str:

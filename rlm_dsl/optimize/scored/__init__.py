@@ -1,0 +1,1 @@
+"""Programs as they are, held against labels: nothing is searched for."""
