@@ -31,7 +31,7 @@ CONTEXT = click.option(
     "(load --help lists formats and options).",
 )
 LABELS = click.option(
-    "--labels", type=click.Path(), help="Reviewed rows, by which numbers get intervals; else those that lie beside."
+    "--labels", type=click.Path(), help="Reviewed rows, by which numbers get intervals, if not those beside."
 )
 THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
 LARGEST = 1 << 28

@@ -118,6 +118,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         ran("what-if", "what-if", "run.trace", *guide)
         by_hand = ("--at", "topics", "--set", 'topic="other"', "--where", "id == 4")
         ran("correct", "correct", "run.trace", *by_hand)
+        ran("recheck", "recheck", "run.trace", "--rows", "2", codes=(0, 1))
         few = ("--budget", "calls=3,tokens=88000", "--max-failed", RECORDED_FAILED)
         (folder / "new.rlm").write_text(runs.OF_ONE.replace("u1", "u2"))
         ran("stopped", "run", "new.rlm", *data, *model, *few, "--trace", "stopped.trace", codes=(3,))

@@ -21,7 +21,7 @@ from rlm_dsl.cli.output import note
 @CONTEXT
 @click.option("--rows", type=click.IntRange(1), help="For --review: rows to be drawn in all. [default: 60]")
 @click.option("--seed", type=int, default=0, show_default=True, help="For --review: draws other rows.")
-@click.option("--reviewer", default="", help="For --review: a name for the labels; else they name nobody.")
+@click.option("--reviewer", default="", help="For --review: a name for the labels, which name nobody without it.")
 @click.option("--seen", is_flag=True, help="For --review: show the model's answer before yours; labels say so.")
 def command(
     folder: str,
