@@ -17,7 +17,7 @@ from rlm_dsl.common.counted import counted
 from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.review.contributions import Added, Group, Measured
 from rlm_dsl.review.estimates.agreement import cohens_kappa, krippendorffs_alpha
-from rlm_dsl.review.estimates.estimate import Estimate, unknown
+from rlm_dsl.review.estimates.estimate import UNTOLD, Estimate, unknown
 from rlm_dsl.review.estimates.limits import LEVEL
 from rlm_dsl.review.estimates.ratio import estimate_precision, estimate_ratio, estimate_recall, scaled
 from rlm_dsl.review.estimates.stratum import Numbers, Stratum
@@ -36,6 +36,7 @@ from rlm_dsl.review.numbers import (
 from rlm_dsl.review.opened import Answer, OpenedRun, ReviewedStep
 from rlm_dsl.review.sampled import Sampled, answer_name, sampled
 
+NOT_FOUND = "not in the answer: the model gave it no row, reviewed rows belong to it"
 NEAR = 1e-9
 """How near, of its size, a number comes to the one that the run had."""
 
@@ -98,8 +99,14 @@ def told(estimate: Estimate) -> str:
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return f"{model}no error is known: {estimate.why}"
     value, low, high = (figure(each, estimate.whole) for each in (estimate.value, estimate.low, estimate.high))
-    rows = counted(estimate.reviewed, "reviewed row")
-    return f"{model}{value} ({low} to {high}, {100 * estimate.level:g} %) by {rows}"
+    return f"{model}{value} ({low} to {high}, {100 * estimate.level:g} %) {basis(estimate)}"
+
+
+def basis(estimate: Estimate) -> str:
+    """The rows that a number rests on."""
+    if estimate.reviewed == estimate.rows:
+        return f"of {counted(estimate.rows, 'row')}, all reviewed"
+    return f"by {counted(estimate.reviewed, 'reviewed row')}"
 
 
 def figure(number: float, whole: bool) -> str:
@@ -141,10 +148,20 @@ def numbers_corrected(
             yield Corrected(
                 number.part, number.column, shown_group(number, group), rests_on, work.estimate(group, value, level)
             )
+        for group in work.unfound({group for group, _ in recorded}):
+            found = work.estimate(group, None if number.followed.lower is not None else 0.0, level)
+            if found.known:
+                found = replace(found, notes=(*found.notes, NOT_FOUND))
+            shown = {key: redacted(run, value) for key, value in shown_group(number, group).items()}
+            yield Corrected(number.part, number.column, shown, rests_on, found)
     except NotFollowed as reason:
         for group, value in recorded:
             why = unknown(value, str(reason))
             yield Corrected(number.part, number.column, shown_group(number, group), rests_on, why)
+
+
+def redacted(run: OpenedRun, value: Any) -> Any:
+    return run.redact.redact(value) if isinstance(value, str) else value
 
 
 def shown_group(number: Number, group: Group) -> Mapping[str, Any]:
@@ -275,15 +292,32 @@ class Work:
             found = scaled(estimate_total(sums[0], level), self.followed.factor)
         else:
             found = estimate_total(sums[0], level)
-        if value is None or found.model is None or abs(found.model - value) > NEAR * max(1.0, abs(value)):
+        if not same(found.model, value):
             return unknown(value, "it does not come out row by row as the run had it")
         assert self.sample is not None
+        free, told = bearing(sums)
+        if why := untold(sums):
+            return unknown(value, why, told, free)
         notes = [*found.notes, *self.sample.notes]
         if len(self.steps) > 1 and self.missing:
             later = ", ".join(step.name for step in self.steps[1:])
             notes.append(f"{counted(len(self.missing), 'row')} not reviewed for {later}: these count as either")
-        drawn = len(self.sample.rows)
-        return replace(found, model=value, notes=tuple(notes), reviewed=drawn, rows=len(self.first.keys))
+        return replace(found, model=value, notes=tuple(notes), reviewed=told, rows=free)
+
+    def unfound(self, there: set[Group]) -> list[Group]:
+        """The groups that the model gave no row, and that reviewed rows belong to. Of an answer that holds only some
+        groups it is not known whether it would hold them."""
+        if self.followed.cut or not self.followed.keys or self.sample is None:
+            return []
+        told = {row for row, said in self.sample.said.items() if said is not None}
+        told -= {self.places[key] for key in self.missing if key in self.places}
+        model, said, _ = self.measured()[0]
+        found = {
+            group
+            for group, rows in said.items()
+            if group not in model and group not in there and any(self.places.get(key) in told for key in rows)
+        }
+        return sorted(found, key=str)
 
     def strata(self, part: tuple[Added, Added, list[Added] | None], group: Group) -> list[Stratum]:
         """A group's rows in the strata that they were drawn in, and those that were not asked about."""
@@ -336,6 +370,52 @@ class Work:
         return found, rest
 
 
+def same(model: float | None, value: float | None) -> bool:
+    if model is None or value is None:
+        return model is value
+    return abs(model - value) <= NEAR * max(1.0, abs(value))
+
+
+def bearing(sums: Sequence[Sequence[Stratum]]) -> tuple[int, int]:
+    """How many rows bear on a number, as their answer changes one of its sums, and how many of them are reviewed."""
+    free = told = 0
+    for beside in zip(*sums, strict=False):
+        chosen = np.zeros(beside[0].size, dtype=bool)
+        for stratum in beside:
+            if stratum.size == len(chosen):
+                chosen |= stratum.least < stratum.most
+        free += int(chosen.sum())
+        told += int(chosen[beside[0].reviewed].sum())
+    return free, told
+
+
+def untold(sums: Sequence[Sequence[Stratum]]) -> str:
+    """Why nothing is to be told yet of a number; nothing where reviewed rows tell of all strata that bear on it."""
+    held = [bearing([(stratum,) for stratum in beside]) for beside in zip(*sums, strict=False)]
+    unseen = sum(free for free, told in held if not told)
+    free = sum(free for free, _ in held)
+    if free and not any(map(tells, zip(*sums, strict=False))):
+        return UNTOLD
+    if not unseen:
+        return ""
+    return f"no reviewed row tells yet of {unseen:,} of the {free:,} rows that it rests on"
+
+
+def tells(beside: Sequence[Stratum]) -> bool:
+    """Whether a reviewed row that bears on a number could be told."""
+    rows = beside[0].reviewed
+    chosen = np.zeros(len(rows), dtype=bool)
+    for stratum in beside:
+        known = ~np.isnan(stratum.truth)
+        chosen |= known & (stratum.least[rows] < stratum.most[rows])
+    return bool(chosen.any())
+
+
+def unless_untold(found: Estimate, strata: Sequence[Stratum]) -> Estimate:
+    why = untold([strata])
+    return unknown(found.model, why, found.reviewed, found.rows) if why else found
+
+
 def by_json(added: Added) -> Added:
     """Groups by their keys as the answer has them."""
     return {hashable(json_ready(list(group))): rows for group, rows in added.items()}
@@ -373,7 +453,7 @@ def reviews_of(run: OpenedRun, labels: Labels, level: float = LEVEL) -> list[Ste
 def review_of(step: ReviewedStep, sample: Sampled, labels: Labels, level: float) -> StepReview:
     right = [answer is not None for answer in step.answers]
     agrees = strata_by(sample, [float(each) for each in right], lambda row, said: float(step.answers[row] == said))
-    whole = scaled(estimate_total(agrees, level), 1 / max(1, len(step.keys)))
+    whole = unless_untold(scaled(estimate_total(agrees, level), 1 / max(1, len(step.keys))), agrees)
     names = [answer_name(step, {step.fields()[0]: label}) for label in step.labels or ()]
     if step.labels and set(step.labels) == {True, False}:
         names = ["yes"]
@@ -384,7 +464,9 @@ def review_of(step: ReviewedStep, sample: Sampled, labels: Labels, level: float)
             [float(answer_name(step, answer) == label) for answer in step.answers],
             lambda row, said, label=label: float(answer_name(step, said) == label),
         )
-        precision[label], recall[label] = estimate_precision(cells, level), estimate_recall(cells, level)
+        taken = [stratum for stratum in cells if stratum.model.any()]
+        precision[label] = unless_untold(estimate_precision(cells, level), taken)
+        recall[label] = unless_untold(estimate_recall(cells, level), cells)
     kappa, alpha, together = between_people(step, labels)
     return StepReview(
         step.name,

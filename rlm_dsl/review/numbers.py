@@ -8,7 +8,7 @@ that what one answer does to the number is known without the others.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rlm_dsl.language.operators.core.registry import table_operators
@@ -33,6 +33,7 @@ from rlm_dsl.plan.stages import Plan
 
 BY_ROW = frozenset(("where", "derive", "select", "drop", "sort", "correct"))
 """Operators that look at each row by itself and keep its place, or, as `sort`, change the order alone."""
+CUTTING = frozenset(("take", "where"))
 AFTER_GROUPS = frozenset(("sort", "take", "select", "drop", "where"))
 """Operators that leave the numbers of the groups that they keep as they are."""
 ADDED = frozenset(("count", "sum", "count_if"))
@@ -61,6 +62,8 @@ class Followed:
     """Of a number of each group: the columns by which rows are grouped."""
     shown: tuple[str, ...] = ()
     """Under which names the answer has the keys; those that it has not are missing."""
+    cut: bool = False
+    """Whether the answer holds only some of the groups."""
 
 
 @dataclass(frozen=True)
@@ -184,11 +187,12 @@ def plain(node: Node) -> float | None:
 
 def table_numbers(path: tuple[str, ...], node: Node, steps: tuple[Step, ...]) -> Iterator[Number]:
     """The numbers of a table: of each group's aggregates."""
-    inner = node
+    inner, cut = node, False
     while isinstance(inner, Step) and inner.operator in AFTER_GROUPS:
         if asked_in_arguments(inner):
             yield Number(path, "", steps, None, f"`{inner.operator}` compares with what rests on a model step too")
             return
+        cut = cut or inner.operator in CUTTING
         inner = resolved(inner.inputs[0])
     if not isinstance(inner, Step) or inner.operator != "group":
         yield Number(path, "", steps, None, "its rows are listed, not counted")
@@ -202,7 +206,7 @@ def table_numbers(path: tuple[str, ...], node: Node, steps: tuple[Step, ...]) ->
         try:
             if not all(key in node.type.names for key in shown):
                 raise NotFollowed("the answer does not have the columns by which it is grouped")
-            yield Number(path, column, steps, of_group(inner.inputs[0], made, keys, shown))
+            yield Number(path, column, steps, replace(of_group(inner.inputs[0], made, keys, shown), cut=cut))
         except NotFollowed as reason:
             yield Number(path, column, steps, None, str(reason))
 

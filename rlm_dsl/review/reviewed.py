@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rlm_dsl.common.counted import counted
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.review.estimates.estimate import Estimate
 from rlm_dsl.review.estimates.limits import LEVEL
@@ -160,8 +159,10 @@ def short(estimate: Estimate) -> str:
 
 def beside(estimate: Estimate) -> str:
     """What stands behind a figure in a text: `17 by 60 reviewed rows, 15 to 19`."""
+    from rlm_dsl.review.corrected import basis
+
     value, _, limits = short(estimate).removesuffix(")").partition(" (")
-    return f"{value} by {counted(estimate.reviewed, 'reviewed row')}, {limits}" if limits else ""
+    return f"{value} {basis(estimate)}, {limits}" if limits else ""
 
 
 def corrected_of(value: Mapping[str, Any]) -> Corrected:

@@ -106,7 +106,7 @@ def test_every_number_of_the_answer_gets_an_interval(trace: Path, tmp_path: Path
         assert step.precision["billing"].value == 1 and (step.recall["billing"].low or 0) > 0.3
     with session(trace, labels=tmp_path / "l", by=by, rows=80, new_id=lambda: str(random.random())) as more:
         assert review(more, right) == 40
-        assert told(more.corrected()[0].estimate) == "20 by the model; 20 (20 to 20, 95 %) by 80 reviewed rows"
+        assert told(more.corrected()[0].estimate) == "20 by the model; 20 (20 to 20, 95 %) of 80 rows, all reviewed"
 
 
 def test_what_the_model_got_wrong_is_set_right(trace: Path, tmp_path: Path) -> None:
@@ -117,6 +117,50 @@ def test_what_the_model_got_wrong_is_set_right(trace: Path, tmp_path: Path) -> N
         review(held, stricter)
         assert by_name(held.corrected())["total"].value == 10
         assert held.reviews()[0].precision["billing"].value == 0.5
+
+
+def reviewed_run(folder: Path, answer: str, by_model: Say, say: Say, rows: int) -> dict[str, Corrected]:
+    """The numbers of an answer over 40 tickets, of which the model and people say what they are given."""
+    (folder / "t.csv").write_text(csv(40))
+    program = 'topics = tickets | classify(on=body, labels=["billing", "other", "odd"], into=topic)\n' + answer + "\n"
+    answers = [{"text": each["text"], "label": by_model(each["text"])} for each in gold(40)]
+    with serve(gold=answers) as server:
+        to = folder / "r.trace"
+        api.run(program, {"tickets": str(folder / "t.csv")}, model="m", base_url=server.base_url, trace=to)
+    with session(to, labels=folder / "l", rows=rows) as held:
+        review(held, say)
+        return {" ".join(filter(None, (n.column, *map(str, n.group.values())))): n for n in held.corrected()}
+
+
+def test_an_average_of_which_all_is_reviewed_is_exact_where_the_model_was_wrong(tmp_path: Path) -> None:
+    answer = 'answer topics | where(topic == "billing") | avg(id)'
+    found = reviewed_run(tmp_path, answer, right, lambda text: "billing" if text.endswith("(7)") else "other", 40)
+    (number,) = found.values()
+    assert number.told() == "22 by the model; 7 (7 to 7, 95 %) of 40 rows, all reviewed"
+
+
+@pytest.mark.parametrize(("more", "there"), [("", True), (" | where(n > 0)", False)])
+def test_a_group_that_the_model_never_found_is_told_of(tmp_path: Path, more: str, there: bool) -> None:
+    answer = f"answer topics | group(by=topic, n=count(), m=avg(id)){more}"
+    found = reviewed_run(tmp_path, answer, right, lambda text: "odd" if text.endswith("(7)") else right(text), 40)
+    assert set(found) == {f"{column} {kind}" for column in "nm" for kind in ("billing", "other", *["odd"] * there)}
+    if there:
+        assert found["n odd"].told() == "0 by the model; 1 (1 to 1, 95 %) of 40 rows, all reviewed"
+        assert found["m odd"].told() == "7 (7 to 7, 95 %) of 40 rows, all reviewed"
+        assert any("the model gave it no row" in note for note in found["n odd"].estimate.notes)
+
+
+def test_where_no_reviewed_row_bears_on_a_number_no_value_is_told(tmp_path: Path) -> None:
+    answer = 'answer topics | where(topic == "billing") | group(by=user, n=count())'
+    found = reviewed_run(tmp_path, answer, right, right, 1)
+    tells = [each for each in found.values() if each.estimate.known]
+    untold = [each.told() for each in found.values() if not each.estimate.known]
+    assert len(tells) == 1 and "by 1 reviewed row" in tells[0].told() and tells[0].estimate.rows in (13, 14)
+    assert len(untold) == 2 and all("no error is known: no reviewed row tells of it yet" in each for each in untold)
+    with session(tmp_path / "r.trace", labels=tmp_path / "l", rows=1) as held:
+        (step,) = held.reviews()
+        shown = {label: told(each) for label, each in step.precision.items()}
+    assert sum("no reviewed row tells of it yet" in each for each in shown.values()) == 1, shown
 
 
 def test_two_reviewers_see_the_same_rows_first_and_then_others(trace: Path, tmp_path: Path) -> None:

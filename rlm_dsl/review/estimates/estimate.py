@@ -12,12 +12,14 @@ from typing import Any
 
 from rlm_dsl.review.estimates.limits import LEVEL
 
+UNTOLD = "no reviewed row tells of it yet"
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """`model` is the number as the model's answers give it, `value` the corrected one, `low` and `high` its limits at
-    `level`, from `reviewed` rows of `rows`. `method` names what the limits rest on; `notes` say what a reader should
-    know. Where nothing is known of the error, `value` is None and `why` says why."""
+    `level`, from `reviewed` rows of the `rows` that bear on it. `method` names what the limits rest on; `notes` say
+    what a reader should know. Where nothing is known of the error, `value` is None and `why` says why."""
 
     model: float | None
     value: float | None = None

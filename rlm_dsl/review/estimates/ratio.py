@@ -8,10 +8,11 @@ of that total are those of `estimate_total`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from rlm_dsl.review.estimates.estimate import Estimate, Part, unknown
+from rlm_dsl.review.estimates.estimate import UNTOLD, Estimate, Part, unknown
 from rlm_dsl.review.estimates.limits import LEVEL
 from rlm_dsl.review.estimates.strata import Strata
 from rlm_dsl.review.estimates.stratum import Stratum
@@ -38,7 +39,7 @@ def ratio_of(upper: Strata, lower: Strata, level: float, together: bool) -> Esti
     if whole.low <= 0:
         return unknown(model, "by the reviewed rows it may be of no row at all", reviewed, rows)
     if whole.low == whole.high:  # a share of something that no answer changes
-        return scaled(estimate_total(upper, level), 1 / whole.value)
+        return replace(scaled(estimate_total(upper, level), 1 / whole.value), model=model)
     value = ratio(upper, lower)
     if value is None:
         return unknown(model, "no reviewed row tells it", reviewed, rows)
@@ -131,7 +132,14 @@ def scaled(estimate: Estimate, by: float) -> Estimate:
 
 def estimate_precision(strata: Sequence[Stratum] | Strata, level: float = LEVEL) -> Estimate:
     """Of the rows that the model takes, the share that people take too."""
-    return kept_well(Strata.beside(strata), level, precision_of)
+    beside = Strata.beside(strata)
+    found = kept_well(beside, level, precision_of)
+    taken = beside.only(beside.model == 1)  # what people say of the other rows tells nothing of it
+    if not beside.is_count() or not len(taken.model):
+        return found
+    if not taken.told:
+        return unknown(None, UNTOLD, 0, len(taken.model))
+    return replace(found, reviewed=taken.told, rows=len(taken.model))
 
 
 def estimate_recall(strata: Sequence[Stratum] | Strata, level: float = LEVEL) -> Estimate:
