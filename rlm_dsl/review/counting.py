@@ -6,11 +6,14 @@ all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.review.corrected import Kept, corrected, reviews_of
 from rlm_dsl.review.design import SIMPLE
 from rlm_dsl.review.labels.file import Labels
+from rlm_dsl.review.labels.label import Label
 from rlm_dsl.review.opened import OpenedRun, ReviewedStep
 from rlm_dsl.review.resting import resting_parts
 from rlm_dsl.review.reviewed import WIDE, Reviewed, Trials
@@ -41,8 +44,21 @@ def counted_reviews(run: OpenedRun, labels: Labels) -> Reviewed:
         questions,
         resting_parts(run.plan),
         trace=str(run.trace.place),
-        notes=tuple(filter(None, [labels.note()])),
+        notes=tuple(
+            filter(None, [labels.note(), labels.others_note(questions), *map(odd_note(own), run.steps.values())])
+        ),
     )
+
+
+def odd_note(labels: Sequence[Label]) -> Callable[[ReviewedStep], str]:
+    """How many labels of a step are no answer of it, as a person is told; nothing where all are."""
+
+    def told(step: ReviewedStep) -> str:
+        own = [label.answer for label in labels if label.question == step.question and label.answer is not None]
+        odd = sum(step.typed(answer) is None for answer in own)
+        return f"{counted(odd, 'label')} no answer of `{step.name}`: counted as rows that cannot be told" if odd else ""
+
+    return told
 
 
 def limits(estimate: Any) -> tuple[float, float] | None:

@@ -24,7 +24,7 @@ from rlm_dsl.review.opened import OpenedRun, ReviewedStep, open_run
 from rlm_dsl.review.reviewed import Reviewed
 from rlm_dsl.review.sampled import draw_rows, sampled
 from rlm_dsl.review.sealed import NotSealed, read_sealed
-from rlm_dsl.review.telling import NEEDED, sealed_now, statistics_installed
+from rlm_dsl.review.telling import NEEDED, replaced_note, sealed_now, statistics_installed
 from rlm_dsl.trace.reader import Trace, open_trace
 
 
@@ -80,10 +80,12 @@ def review_period(
             missing = tuple(each for each in lacking if each.missing)
             if not known.held or not statistics_installed():
                 return PeriodReviews(missing, notes=(NEEDED,) if known.held else ())
-            found = sealed_now(trace, counted_reviews(run, known))
+            reviewed = counted_reviews(run, known)
+            lost = replaced_note(trace, reviewed)
+            found = sealed_now(trace, reviewed)
     except UserError as problem:
         return PeriodReviews(notes=(f"reviews are not counted: {problem.message}",))
-    return PeriodReviews(missing, tuple(falls(found, earlier)))
+    return PeriodReviews(missing, tuple(falls(found, earlier)), (lost,) if lost else ())
 
 
 def missing_of(run: OpenedRun, step: ReviewedStep, labels: Labels, wanted: int, path: Path) -> Missing:

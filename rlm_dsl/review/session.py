@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.json_ready import json_ready, json_text
 from rlm_dsl.context.context import Context
@@ -33,7 +34,8 @@ from rlm_dsl.review.opened import Answer, OpenedRun, ReviewedStep, open_run, row
 from rlm_dsl.review.planned_numbers import PlannedNumber, plan_numbers
 from rlm_dsl.review.planning import ASSUMED, COUNTS, Planned, plan_rows
 from rlm_dsl.review.sampled import draw_rows, sampled
-from rlm_dsl.trace.reader import open_trace
+from rlm_dsl.review.sealed import NotSealed, read_sealed
+from rlm_dsl.trace.reader import Trace, open_trace
 
 ROWS = 60
 OVERLAP = 20
@@ -108,10 +110,11 @@ class Session:
         clock: Callable[[], str] = now,
         new_id: Callable[[], str] = lambda: secrets.token_hex(8),
         learning: tuple[Helpful, ...] | None = None,
+        sealed: tuple[Label, ...] = (),
     ) -> None:
         self.run, self.step, self.path, self.design = run, step, labels, design
         self.reviewer, self.blind, self.overlap = reviewer, blind, overlap
-        self.clock, self.new_id = clock, new_id
+        self.clock, self.new_id, self.sealed = clock, new_id, sealed
         self.closing = ExitStack()
         self.kept: Kept = {}
         self.draw: Draw = draw_rows(run, step, design)
@@ -155,10 +158,20 @@ class Session:
     def refresh(self) -> None:
         """Take in what others wrote meanwhile. `seen` are the rows of which this reviewer was told what the model said:
         who answers such a row again does not answer it blind."""
-        self.labels: Labels = read_labels(self.path)
+        self.labels: Labels = Labels(tuple(begun)) if (begun := self.to_begin_with()) else read_labels(self.path)
         self.mine: dict[str, Label] = {label.row: label for label in self.own()}
         before = (label for label in self.labels.taken_back if label.question == self.step.question)
         self.seen = {*self.mine, *(label.row for label in before if label.reviewer == self.reviewer)}
+
+    def to_begin_with(self) -> list[Label]:
+        """The labels that were sealed with the trace, while there is no file of labels: it begins with them."""
+        return [] if not self.sealed or os.path.lexists(self.path) else list(self.sealed)
+
+    def note(self) -> str:
+        """What is to be known of the labels: what is damaged, or that they are the sealed ones."""
+        if begun := self.to_begin_with():
+            return f"there is no file {self.path}: the {counted(len(begun), 'label')} sealed with the trace are taken"
+        return self.labels.note()
 
     @property
     def progress(self) -> Progress:
@@ -225,7 +238,7 @@ class Session:
         if id and any(label.id == id for label in (*self.labels.held, *self.labels.taken_back)):
             return self.answered(item.row)
         label = self.label(item.row, answer, place=item.place, id=id)
-        add_labels(self.path, [label])
+        add_labels(self.path, [*self.to_begin_with(), label])
         self.refresh()
         return self.answered(item.row)
 
@@ -269,6 +282,8 @@ class Session:
         own = self.own()
         if not own:
             return None
+        if begun := self.to_begin_with():
+            add_labels(self.path, begun)
         undo_label(self.path, own[-1], self.clock())
         self.refresh()
         return own[-1]
@@ -296,7 +311,12 @@ class Session:
 
     def export(self, form: str, *, every: bool = False) -> str:
         """The drawn rows in a form, with what was said of them; with `every` all labels of the step."""
-        held = self.labels.of_question(self.step.question)
+        return written(self.exported(every=every), form, self.step.fields())
+
+    def exported(self, *, every: bool = False) -> list[Exchanged]:
+        """What goes out: for a named reviewer their own labels, and the rows that they are still to see."""
+        held = self.own() if self.reviewer else self.labels.of_question(self.step.question)
+        asked = set(self.open_rows()) if self.reviewer else {row for _, row in self.order}
         rows: list[Exchanged] = []
         done = set()
         for label in held:
@@ -304,17 +324,20 @@ class Session:
                 done.add(label.row)
                 rows.append(exchanged(label))
         for _, row in self.order:
-            if self.step.digests[row] not in done:
+            if row in asked and self.step.digests[row] not in done:
                 done.add(self.step.digests[row])
                 digest, text, model = self.step.digests[row], self.step.texts[row], self.step.answers[row]
                 hidden = None if self.blind else model
                 rows.append(Exchanged(digest, text, None, False, hidden, self.step.question))
-        return written(rows, form, self.step.fields())
+        return rows
 
-    def take_in(self, text: str, form: str) -> tuple[int, list[str]]:
-        """Labels of another tool: how many were kept, and what is wrong with the others."""
+    def take_in(self, text: str, form: str) -> tuple[int, int, list[str]]:
+        """Labels of another tool: how many were kept, how many were known already, and what is wrong with the others.
+        Who answered where the model's answer stood did not answer blind, unless the file says so of a label."""
         by_digest = {digest: row for row, digest in reversed([*enumerate(self.step.digests)])}
-        kept, problems = [], []
+        kept: list[Label] = []
+        problems, known = [], 0
+        last = {(each.row, each.reviewer): each for each in self.labels.of_question(self.step.question)}
         for at, given in taken_in(text, form, self.step.fields()):
             if given.question and given.question != self.step.question:
                 problems.append(f"{at}: it answers another question than `{self.step.name}` asks")
@@ -331,12 +354,21 @@ class Session:
             label = self.label(
                 row, answer, **({} if row in self.rank or row in self.reasons else {"reason": "brought in"})
             )
-            label = replace(label, reviewer=given.reviewer or self.reviewer, when=given.when or label.when)
-            kept.append(replace(label, blind=self.blind))
+            reviewer = given.reviewer or self.reviewer
+            before = last.get((label.row, reviewer))
+            if before is not None and same_said(self.step, before.answer, answer):
+                known += 1
+                continue
+            # what the file says is of the answer that went out: not of one that was changed with the model's in sight
+            said = given.blind if before is None or not given.shown else False
+            blind = (self.blind and not given.shown) if said is None else said
+            label = replace(label, reviewer=reviewer, when=given.when or label.when, place=given.place, blind=blind)
+            kept.append(label)
+            last[label.row, reviewer] = label
         if kept:
-            add_labels(self.path, kept)
+            add_labels(self.path, [*self.to_begin_with(), *kept])
             self.refresh()
-        return len(kept), problems
+        return len(kept), known, problems
 
 
 def sides_of(step: ReviewedStep, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
@@ -351,7 +383,13 @@ def sides_of(step: ReviewedStep, values: Mapping[str, Any]) -> tuple[Mapping[str
 
 
 def exchanged(label: Label) -> Exchanged:
-    return Exchanged(label.row, label.text, label.answer, True, label.model, label.question, label.reviewer, label.when)
+    said = (label.row, label.text, label.answer, True, label.model, label.question, label.reviewer, label.when)
+    return Exchanged(*said, label.place, label.blind)
+
+
+def same_said(step: ReviewedStep, one: Answer | None, other: Answer | None) -> bool:
+    """Whether two answers of people are the same."""
+    return (one is None) == (other is None) and step.typed(one) == step.typed(other)
 
 
 def read_said(step: ReviewedStep, said: Any) -> Answer:
@@ -394,20 +432,33 @@ def open_session(
     new_id: Callable[[], str] = lambda: secrets.token_hex(8),
     learning: bool = False,
     disagreements: Mapping[str, int] | None = None,
+    whole: bool = False,
 ) -> Session:
     """A session over a sealed trace. `step` is needed where several steps ask a model about rows; `labels` is the file
     of labels, beside the trace where it is not named. Where it is for `learning`, the rows are those that help most to
     make the program better, which no estimate rests on; `disagreements` says in how many ways candidates of an
-    optimization answered a text."""
+    optimization answered a text. Where `whole` is told, no step needs to be named: it is the first. Where no labels lie
+    beside the trace, those that are sealed with it are taken."""
     with ExitStack() as opened:
         held = opened.enter_context(open_trace(trace))
         run = opened.enter_context(open_run(held, contexts or {}))
         path = Path(labels) if labels is not None else labels_beside(Path(trace))
-        chosen, design = run.step(step), Design(by, seed)
+        chosen = next(iter(run.steps.values())) if whole and not step and run.steps else run.step(step)
+        design = Design(by, seed)
+        sealed = sealed_labels(held) if path.absolute() == labels_beside(Path(trace)).absolute() else ()
         helpful = helpful_rows(run, chosen, read_labels(path), rows, disagreements or {}) if learning else None
-        session = Session(run, chosen, path, design, rows, reviewer, blind, overlap, clock, new_id, helpful)
+        session = Session(run, chosen, path, design, rows, reviewer, blind, overlap, clock, new_id, helpful, sealed)
         session.closing = opened.pop_all()
         return session
+
+
+def sealed_labels(trace: Trace) -> tuple[Label, ...]:
+    """The labels that are sealed with a trace; none where they are not as they were sealed."""
+    try:
+        found = read_sealed(trace)
+    except NotSealed:
+        return ()
+    return () if found is None else found.labels
 
 
 def read_reviews(

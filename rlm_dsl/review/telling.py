@@ -7,17 +7,19 @@ there are none, nothing is opened.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.review.labels.file import Labels, labels_beside, read_labels
 from rlm_dsl.review.resting import resting_of, resting_parts
 from rlm_dsl.review.reviewed import Reviewed
-from rlm_dsl.review.sealed import NotSealed, read_sealed, seal_reviews
+from rlm_dsl.review.sealed import NotSealed, read_sealed, reviews_beside, seal_reviews
 from rlm_dsl.trace.reader import Trace, open_trace
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     Given = Mapping[str, str | Context]
 
 NEEDED = "the reviews beside this are not counted: pip install 'rlm-dsl[review]'"
-NOT_YET = "these reviews are not sealed with the trace yet: rlm-dsl review {trace} --summary"
+NOT_YET = "these reviews are not sealed with the trace yet: rlm-dsl review {trace} --seal"
 
 
 def statistics_installed() -> bool:
@@ -48,7 +50,9 @@ def told_reviews(
     except NotSealed as problem:
         notes.append(f"{problem.message}, and is not shown; see: rlm-dsl verify {trace.place}")
     path = labels if labels is not None else labels_beside(trace.place)
-    there = labels is not None or path.is_file()
+    there = labels is not None or os.path.lexists(path)
+    if labels is not None and not os.path.lexists(labels):
+        notes.append(f"there is no file of labels {labels}")
     found = told_by(trace, path, sealed, given or {}, notes) if there else sealed
     if found is None:
         parts = resting_of(trace) if resting else ()
@@ -64,8 +68,10 @@ def told_by(trace: Trace, path: Path, sealed: Reviewed | None, given: Given, not
     try:
         known = read_labels(path)
         if sealed is not None and sealed.labels == of_questions(known, sealed.questions):
+            notes.extend(filter(None, [known.note(), known.others_note(sealed.questions)]))
             return sealed
         if not known.held:
+            notes.extend(filter(None, [known.note()]))
             return sealed
         if not statistics_installed():
             raise UserError(NEEDED)
@@ -75,7 +81,7 @@ def told_by(trace: Trace, path: Path, sealed: Reviewed | None, given: Given, not
         notes.append(problem.message if problem.message == NEEDED else f"reviews are not counted: {problem.message}")
         return sealed
     if not found.steps:
-        return sealed or found
+        return found if sealed is None else replace(sealed, notes=(*sealed.notes, *found.notes))
     return replace(found, notes=(*found.notes, NOT_YET.format(trace=trace.place)))
 
 
@@ -103,6 +109,7 @@ def sealed_now(trace: Trace, reviewed: Reviewed) -> Reviewed:
     """Reviews, sealed; where that is refused, with a note."""
     not_yet = NOT_YET.format(trace=trace.place)
     notes = tuple(note for note in reviewed.notes if note != not_yet)
+    before = replaced_note(trace, reviewed)
     try:
         made = seal_reviews(trace, replace(reviewed, notes=()))
     except UserError as problem:
@@ -110,4 +117,23 @@ def sealed_now(trace: Trace, reviewed: Reviewed) -> Reviewed:
     if made is None:
         return reviewed
     path, digest = made
-    return replace(reviewed, sealed=digest, notes=(*notes, f"reviews  {path}  digest {digest}"))
+    told = (*filter(None, [before]), f"reviews  {path}  sealed, digest {digest}")
+    return replace(reviewed, sealed=digest, notes=(*notes, *told))
+
+
+def replaced_note(trace: Trace, reviewed: Reviewed) -> str:
+    """What is lost of the reviews that were sealed before; nothing where all their labels stand among the new ones."""
+    path = reviews_beside(trace.place)
+    try:
+        before = read_sealed(trace)
+    except NotSealed as problem:
+        return f"replaced: {problem.message}"
+    now = {label.id: label for label in reviewed.labels}
+    gone = sum(label.id not in now for label in before.labels) if before else 0
+    other = sum(now.get(label.id, label) != label for label in before.labels) if before else 0
+    if before is None or not (gone or other):
+        return ""
+    told = [f"{counted(gone, 'sealed label')} left out"] * bool(gone)
+    told += [f"{counted(other, 'sealed label')} changed"] * bool(other)
+    told += [f"{len(before.labels):,} sealed before, {len(now):,} now"]
+    return f"{path.name} is replaced: {', '.join(told)}"

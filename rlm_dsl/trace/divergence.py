@@ -58,8 +58,8 @@ NEXT = {
     "D13": "rlm-dsl show {trace}",
     "D14": "rlm-dsl doctor {trace}",
     "D15": "install the version of rlm-dsl that wrote it",
-    "D16": "rlm-dsl review {trace} --summary counts the reviews anew, and seals what they say",
-    "D17": "get the reviews again from whoever sealed them, or seal today's: rlm-dsl review {trace} --summary",
+    "D16": "rlm-dsl review {trace} --seal counts the reviews anew, and seals what they say",
+    "D17": "get the reviews again from whoever sealed them, or seal today's: rlm-dsl review {trace} --seal",
 }
 """What to do next about a divergence that says nothing of it itself."""
 LEVELS = ("chain", "files", "context", "program", "plan", "rows", "requests", "answers", "answer")

@@ -109,6 +109,37 @@ def test_every_form_brings_back_what_went_out(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("blind", [True, False, None])
+def test_place_and_blindness_come_back_in_every_form(form: str, blind: bool | None) -> None:
+    row = replace(ROWS[0], place="=tickets:3", blind=blind)
+    ((_, back),) = taken_in(written([row], form, ["label"]), form, ["label"])
+    assert (back.place, back.blind, back.shown) == ("=tickets:3", blind, False)
+
+
+TASK = {"data": {"text": "t"}, "annotations": [{"result": [{"from_name": "label", "value": {"choices": ["x"]}}]}]}
+RECORD = {"fields": {"text": "t"}, "responses": {"label": [{"value": "x"}]}}
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "shown", "blind"),
+    [
+        ("csv", "text,label,model\nt,x,y\n", True, None),
+        ("csv", "text,label,label.suggestion,blind\nt,x,y,yes\n", True, True),
+        ("csv", "text,label,model,blind\nt,x,,FALSE\n", False, False),
+        ("jsonl", '{"text": "t", "label": "x", "model": {"label": "y"}}', True, None),
+        ("jsonl", '{"text": "t", "label": "x", "model": null}', False, None),
+        ("label-studio", json.dumps([TASK | {"predictions": [{"result": []}]}]), True, None),
+        ("label-studio", json.dumps([TASK | {"predictions": []}]), False, None),
+        ("argilla", json.dumps([RECORD | {"suggestions": {"label": {"value": "y"}}}]), True, None),
+        ("argilla", json.dumps([RECORD | {"suggestions": {"label": {"value": None}}}]), False, None),
+    ],
+)
+def test_a_file_that_holds_what_the_model_said_showed_it(form: str, text: str, shown: bool, blind: bool | None) -> None:
+    ((_, back),) = taken_in(text, form, ["label"])
+    assert (back.shown, back.blind, back.answer) == (shown, blind, {"label": "x"})
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("answer", [{"holds": True}, {"holds": False}])
 def test_truth_values_come_back_as_what_a_person_reads(form: str, answer: dict[str, Any]) -> None:
     ((_, back),) = taken_in(written([Exchanged("r", "text", answer)], form, ["holds"]), form, ["holds"])

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from rlm_dsl import api, traces
+from rlm_dsl.review.labels.file import read_labels
 from rlm_dsl.review.sealed import reviews_beside, sealed_digest
 from rlm_dsl.review.session import open_session
+from rlm_dsl.review.telling import replaced_note, told_reviews
+from rlm_dsl.trace.reader import open_trace
 from tests.support.commands import command
 from tests.support.runs import BILLING, PROGRAM, csv, recorded
 
@@ -39,7 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_numbers_are_told_with_their_intervals_and_the_reviews_are_sealed(folder: Path) -> None:
     not_yet = command(folder, "show", "run.trace")
     assert "20 by the model; " in not_yet.out and "not sealed with the trace yet" in not_yet.out
-    sealed = command(folder, "review", "run.trace", "--rows", str(ROWS), "--summary")
+    told = command(folder, "review", "run.trace", "--rows", str(ROWS), "--summary")
+    assert told.code == 0 and not (folder / "run.reviews.json").exists() and "sealed" not in told.err
+    sealed = command(folder, "review", "run.trace", "--rows", str(ROWS), "--seal")
     assert sealed.code == 0 and (folder / "run.reviews.json").is_file() and "digest" in sealed.err
     shown = command(folder, "show", "run.trace").out
     total = next(line for line in shown.splitlines() if "total: 20 by the model" in line)
@@ -88,7 +93,7 @@ def sealed_again(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def test_verify_computes_again_and_finds_what_was_changed(folder: Path) -> None:
     trace = folder / "run.trace"
-    command(folder, "review", "run.trace", "--rows", str(ROWS), "--summary")
+    command(folder, "review", "run.trace", "--rows", str(ROWS), "--seal")
     path = reviews_beside(trace)
     whole = path.read_bytes()
     report = api.verify(trace)
@@ -127,3 +132,20 @@ def test_next_months_run_tells_by_the_labels_of_the_run_that_it_goes_on_from(fol
     (tmp_path / "more.csv").write_text(csv(120))
     again = api.rerun(folder / "run.trace", {"tickets": str(tmp_path / "more.csv")}, to=tmp_path / "next.trace")
     assert again.result.estimates[0].estimate.reviewed == ROWS and (tmp_path / "next.reviews.json").is_file()
+    whole = (tmp_path / "next.reviews.json").read_bytes()
+    summary = command(tmp_path, "review", "next.trace", "--summary", "--rows", str(ROWS))
+    assert f"the {ROWS} labels sealed with the trace are taken" in summary.err, summary.err
+    assert [path.name for path in tmp_path.glob("next.*") if path.is_file()] == ["next.reviews.json"]
+    with open_session(tmp_path / "next.trace", rows=100) as session:
+        item = session.next()
+        assert item is not None and session.progress.done > 0
+        session.answer(item, "other")
+        assert len(read_labels(session.path).held) == ROWS + 1
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join((tmp_path / "next.labels.jsonl").read_text().splitlines(keepends=True)[: ROWS - 1]))
+    assert (tmp_path / "next.reviews.json").read_bytes() == whole
+    fewer = command(tmp_path, "review", "next.trace", "--seal", "--labels", "few.jsonl")
+    assert f"1 sealed label left out, {ROWS} sealed before, {ROWS - 1} now" in fewer.err, fewer.err
+    with open_trace(tmp_path / "next.trace") as trace:
+        few.write_text(few.read_text().replace('"blind": true', '"blind": false', 1))
+        assert "1 sealed label changed" in replaced_note(trace, told_reviews(trace, few))

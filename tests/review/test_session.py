@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +18,11 @@ from rlm_dsl.models.proxy_model import Proxy
 from rlm_dsl.review.corrected import Corrected, told
 from rlm_dsl.review.doubt import by_margin, stratum_of
 from rlm_dsl.review.estimates.estimate import Estimate
-from rlm_dsl.review.labels.file import read_labels
+from rlm_dsl.review.labels.file import add_labels, read_labels
 from rlm_dsl.review.session import Session, open_session, read_reviews
+from rlm_dsl.review.telling import told_reviews
 from rlm_dsl.testing import serve
+from rlm_dsl.trace.reader import open_trace
 from tests.support import reviews
 from tests.support.runs import BILLING, csv, gold, recorded
 
@@ -207,12 +210,51 @@ def test_labels_of_another_tool(trace: Path, tmp_path: Path, form: str) -> None:
         review(held, right)
         out = held.export(form)
     with session(trace, labels=tmp_path / "other", rows=30) as other:
-        kept, problems = other.take_in(out, form)
-        assert (kept, problems) == (30, []) and other.next() is None
+        kept, known, problems = other.take_in(out, form)
+        assert (kept, known, problems) == (30, 0, []) and other.next() is None
         assert other.corrected()[0].estimate.reviewed == 30
     with session(trace, labels=tmp_path / "bad") as bad:
-        kept, problems = bad.take_in("text,label\nno such row,billing\n", "csv")
+        kept, _, problems = bad.take_in("text,label\nno such row,billing\n", "csv")
         assert kept == 0 and problems == ["line 2: no row of `topics` shows this"]
+
+
+def test_labels_of_a_tool_that_showed_the_models_answer_are_not_blind(trace: Path, tmp_path: Path) -> None:
+    with session(trace, labels=tmp_path / "l", rows=3) as held:
+        one, two, three = (held.step.texts[row] for _, row in held.order)
+        lines = [{"text": one, "label": "other", "model": "other"}, {"text": two, "label": "other"}]
+        lines.append({"text": three, "label": "other", "model": "other", "blind": True})
+        text = "\n".join(map(json.dumps, lines))
+        assert held.take_in(text, "jsonl") == (3, 0, [])
+        assert [label.blind for label in held.labels.held] == [False, True, True]
+        assert held.take_in(text + "\n" + text, "jsonl") == (0, 6, []) and len(read_labels(tmp_path / "l").held) == 3
+        assert held.take_in(text.replace("other", "billing"), "jsonl")[:2] == (3, 0)
+        assert [label.blind for label in held.labels.held[3:]] == [False, True, False]
+
+
+def test_an_export_for_a_reviewer_holds_nobody_elses_answers(trace: Path, tmp_path: Path) -> None:
+    with session(trace, labels=tmp_path / "l", rows=6, reviewer="Ann", overlap=2) as ann:
+        review(ann, lambda text: "other")
+    with session(trace, labels=tmp_path / "l", rows=8, reviewer="Ben", overlap=2) as ben:
+        rows = ben.exported()
+        assert [row.told for row in rows] == [False] * 4 and "Ann" not in ben.export("csv")
+    with session(trace, labels=tmp_path / "l", rows=6) as everybody:
+        assert {row.reviewer for row in everybody.exported()} == {"Ann"}
+
+
+def test_labels_that_count_nothing_are_told_in_a_line_each(trace: Path, tmp_path: Path) -> None:
+    with session(trace, labels=tmp_path / "l", rows=2) as held:
+        review(held, right)
+        label = held.labels.held[0]
+        others = replace(label, id="x", question="another"), replace(label, id="y", answer={"label": "biling"})
+        add_labels(tmp_path / "l", others)
+    with open_trace(trace) as sealed:
+        notes = told_reviews(sealed, tmp_path / "l").notes
+        assert notes[:2] == (
+            "1 label of another question than this run's steps ask: not counted",
+            "1 label no answer of `topics`: counted as rows that cannot be told",
+        )
+        assert "is a folder, no file of labels" in " ".join(told_reviews(sealed, tmp_path).notes)
+        assert "there is no file of labels" in " ".join(told_reviews(sealed, tmp_path / "none").notes)
 
 
 def test_a_plan_tells_widths_that_shrink(trace: Path, tmp_path: Path) -> None:

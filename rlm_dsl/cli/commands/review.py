@@ -33,7 +33,8 @@ from rlm_dsl.cli.output import note, safe, write
 @click.option("--record", type=click.Path(), help="An optimization's record, whose candidates differ: --for optimize.")
 @click.option("--plan", is_flag=True, help="Say how many rows give which width, and end.")
 @click.option("--agreement", type=click.FloatRange(0, 1), help="For --plan: how often the model is right.")
-@click.option("--summary", is_flag=True, help="Say what reviewed rows tell so far, and end.")
+@click.option("--summary", is_flag=True, help="Say what reviewed rows tell so far, write nothing, and end.")
+@click.option("--seal", is_flag=True, help="As --summary, and seal it beside TRACE, as a review does.")
 @click.option("--export", "out", type=click.Path(), help="Write the drawn rows with their labels, and end.")
 @click.option("--import", "into", type=click.Path(), help="Take in labels from a file, and end.")
 @click.option("--form", default="", metavar="csv|jsonl|label-studio|argilla", help="The form of that file.")
@@ -55,6 +56,7 @@ def command(
     plan: bool,
     agreement: float | None,
     summary: bool,
+    seal: bool,
     out: str | None,
     into: str | None,
     form: str,
@@ -88,9 +90,11 @@ def command(
         overlap=overlap,
         learning=purpose == "optimize",
         disagreements=differing(record, trace) if purpose == "optimize" else None,
+        whole=summary or seal,
     ) as session:
-        if damaged := session.labels.note():
-            note(damaged)
+        told_before = session.note()
+        if told_before:
+            note(safe(told_before))
         if plan:
             right, known, planned = session.plan(agreement)
             own = session.plan_numbers(right, tuple(each.rows for each in planned))
@@ -103,23 +107,31 @@ def command(
             write_export(session, Path(out), form_of(Path(out), form), force)
             return 0
         if into is not None:
-            kept, problems = session.take_in(read_text(into), form_of(Path(into), form))
+            kept, known_already, problems = session.take_in(read_text(into), form_of(Path(into), form))
             for problem in problems:
                 note(problem)
-            write(f"{kept:,} labels kept in {safe(str(session.path))}")
+            more = f"; {known_already:,} known already" if known_already else ""
+            write(f"{kept:,} labels kept in {safe(str(session.path))}{more}")
             return 1 if problems else 0
-        if not summary:
+        if not (summary or seal):
             review_rows(session, sys.stdin)
-        sealed = sealed_now(session.run.trace, counted_reviews(session.run, session.labels))
-        numbers, reviews = sealed.numbers, sealed.steps
-        for line in sealed.notes:
-            note(safe(line))
+        reviewed = counted_reviews(session.run, session.labels)
+        if seal or not summary:
+            reviewed = sealed_now(session.run.trace, reviewed)
+        numbers, reviews = reviewed.numbers, reviewed.steps
+        for line in reviewed.notes:
+            if line != told_before:
+                note(safe(line))
+        if (summary or seal) and not session.labels.held:
+            note(safe(f"there are no labels in {session.path}; those that lie elsewhere are named by --labels FILE"))
+        if seal and not reviewed.sealed:
+            note("nothing is sealed: no drawn row of this run is reviewed")
         if as_json:
             found = {"numbers": [n.as_json() for n in numbers], "steps": [r.as_json() for r in reviews]}
             write(json.dumps(found, ensure_ascii=False))
         else:
             write(safe(summary_text(session, numbers, reviews)))
-        return 0
+        return 1 if seal and not reviewed.sealed else 0
 
 
 def differing(record: str | None, trace: str) -> dict[str, int]:

@@ -93,9 +93,9 @@ def fields_said(session: Session, said: str) -> Any:
 def write_export(session: Session, path: Path, form: str, force: bool) -> None:
     """The drawn rows in a file; never over one that is none of these."""
     require_own(path, EXPORTS.get(form, (b"rlm_question",)), force)
-    text = session.export(form)
+    rows, text = len(session.exported()), session.export(form)
     try:
         write_file(path, text)
     except OSError as failure:
         raise UserError(f"{path} cannot be written: {failure.strerror}") from None
-    write(f"{session.progress.rows:,} rows in {safe(str(path))}; a row that nobody can tell is `{CANNOT_TELL}`")
+    write(f"{rows:,} rows in {safe(str(path))}; a row that nobody can tell is `{CANNOT_TELL}`")

@@ -106,7 +106,8 @@ def plan_text(
 
 def summary_text(session: Session, numbers: Sequence[Corrected], reviews: Sequence[StepReview]) -> str:
     progress = session.progress
-    lines = [f"{progress.done:,} of {progress.rows:,} rows reviewed; labels in {session.path}"]
+    of = f" of {session.step.name}" if len(session.run.steps) > 1 else ""
+    lines = [f"{progress.done:,} of {progress.rows:,} rows{of} reviewed; labels in {session.path}"]
     for number in numbers:
         lines.append(f"{name_of(number)}: {number.told()}")
         lines += [f"  {note}" for note in number.estimate.notes]

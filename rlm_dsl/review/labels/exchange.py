@@ -18,7 +18,10 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable
 
 FORMS = ("csv", "jsonl", "label-studio", "argilla")
 CANNOT_TELL = "cannot tell"
-META = ("row", "question", "reviewer", "when")
+META = ("row", "question", "reviewer", "when", "place", "blind")
+BLIND = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+SHOWN = ("model", "prediction", "predictions", "predicted", "suggestion", "suggestions", "model_answer")
+"""Names under which files hold what the model said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,27 @@ class Exchanged:
     question: str = ""
     reviewer: str = ""
     when: str = ""
+    place: str = ""
+    blind: bool | None = None
+    """Whether it was answered blind; None where the file does not say."""
+    shown: bool = False
+    """Whether the file holds what the model said, which whoever answered in it had in sight."""
+
+
+def blind_of(said: Any) -> bool | None:
+    """Whether a file says that a label is blind: as a truth value, or spelled."""
+    return said if isinstance(said, bool) else BLIND.get(str(said).strip().casefold())
+
+
+def shows_model(values: Mapping[Any, Any], fields: Sequence[str]) -> bool:
+    """Whether any of these named values is what the model said."""
+    return any(
+        value not in (None, "", [], {})
+        and name not in fields
+        and isinstance(name, str)
+        and (name.casefold() in SHOWN or name.casefold().endswith((".suggestion", "_suggestion", "_prediction")))
+        for name, value in values.items()
+    )
 
 
 def require_form(form: str) -> str:
@@ -64,7 +88,9 @@ def as_csv(rows: Sequence[Exchanged], fields: Sequence[str]) -> str:
     writer.writerow(("text", *fields, *META))
     for row in rows:
         values = [cell(row.answer.get(name)) if row.answer else CANNOT_TELL if row.told else "" for name in fields]
-        writer.writerow([harmless(v) for v in (row.text, *values, row.row, row.question, row.reviewer, row.when)])
+        blind = "" if row.blind is None else cell(row.blind)
+        held = (row.row, row.question, row.reviewer, row.when, row.place, blind)
+        writer.writerow([harmless(v) for v in (row.text, *values, *held)])
     return out.getvalue()
 
 
@@ -85,8 +111,10 @@ def as_lines(rows: Sequence[Exchanged], fields: Sequence[str]) -> str:
     told = []
     for row in rows:
         said = {"answer": None if row.answer is None else dict(row.answer)} if row.told else {}
-        held = {"row": row.row, "question": row.question, "reviewer": row.reviewer, "when": row.when}
-        told.append({"text": row.text, **said, **{name: value for name, value in held.items() if value}})
+        held: dict[str, Any] = {"row": row.row, "question": row.question, "reviewer": row.reviewer, "when": row.when}
+        held |= {"place": row.place}
+        known = {name: value for name, value in held.items() if value}
+        told.append({"text": row.text, **said, **known, **({} if row.blind is None else {"blind": row.blind})})
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in told)
 
 
@@ -116,11 +144,21 @@ def as_label_studio(rows: Sequence[Exchanged], fields: Sequence[str]) -> str:
     for number, row in enumerate(rows, 1):
         made = {"result": result(row.answer), "was_cancelled": False, **({"created_at": row.when} if row.when else {})}
         model = [{"model_version": "rlm-dsl", "result": result(row.model)}] if row.model else []
-        data = {"text": row.text, "rlm_row": row.row, "rlm_question": row.question}
+        data = {"text": row.text, "rlm_row": row.row, "rlm_question": row.question, **beside(row)}
         if row.reviewer:
             data["rlm_reviewer"] = row.reviewer
         tasks.append({"id": number, "data": data, "annotations": [made] if row.told else [], "predictions": model})
     return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+
+
+def beside(row: Exchanged) -> dict[str, Any]:
+    """Of a label what other tools keep as data and do not read: its place, and whether it is blind."""
+    place: dict[str, Any] = {"rlm_place": row.place} if row.place else {}
+    return place | ({} if row.blind is None else {"rlm_blind": row.blind})
+
+
+def held_beside(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"place": str(data.get("rlm_place") or ""), "blind": blind_of(data.get("rlm_blind"))}
 
 
 def as_argilla(rows: Sequence[Exchanged], fields: Sequence[str]) -> str:
@@ -137,7 +175,7 @@ def as_argilla(rows: Sequence[Exchanged], fields: Sequence[str]) -> str:
             {
                 "id": row.row,
                 "fields": {"text": row.text},
-                "metadata": {"rlm_row": row.row, "rlm_question": row.question},
+                "metadata": {"rlm_row": row.row, "rlm_question": row.question, **beside(row)},
                 "responses": responses,
                 "suggestions": suggested,
             }
@@ -175,6 +213,7 @@ def from_csv(text: str, fields: Sequence[str]) -> Iterator[tuple[str, Exchanged]
             continue
         answer = None if CANNOT_TELL in values.values() else {name: read_cell(v) for name, v in values.items()}
         held: dict[str, Any] = {name: bare(line.get(name) or "") for name in ("row", "text", *META[1:])}
+        held |= {"blind": blind_of(held["blind"]), "shown": shows_model(line, fields)}
         yield f"line {reader.line_num}", Exchanged(answer=answer, **held)
 
 
@@ -197,14 +236,16 @@ def from_lines(text: str, fields: Sequence[str]) -> Iterator[tuple[str, Exchange
         if answer is not None and not isinstance(answer, dict):
             answer = {fields[0]: answer}
         held: dict[str, Any] = {name: str(value.get(name) or "") for name in ("row", "text", *META[1:])}
+        held |= {"blind": blind_of(value.get("blind")), "shown": shows_model(value, fields)}
         yield f"line {number}", Exchanged(answer=answer, **held)
 
 
 def from_label_studio(text: str, fields: Sequence[str]) -> Iterator[tuple[str, Exchanged]]:
     for number, task in enumerate(json.loads(text), 1):
         data = task["data"]
-        held = {"row": data.get("rlm_row", ""), "question": data.get("rlm_question", "")}
-        held |= {"text": data.get("text", ""), "reviewer": data.get("rlm_reviewer", "")}
+        held: dict[str, Any] = {"row": data.get("rlm_row", ""), "question": data.get("rlm_question", "")}
+        held |= {"text": data.get("text", ""), "reviewer": data.get("rlm_reviewer", ""), **held_beside(data)}
+        predicted = bool(task.get("predictions") or task.get("total_predictions"))
         for made in task.get("annotations", ()):
             if made.get("was_cancelled"):
                 continue
@@ -215,7 +256,8 @@ def from_label_studio(text: str, fields: Sequence[str]) -> Iterator[tuple[str, E
             known = {name: values[name] for name in fields if name in values}
             known = known or {fields[0]: next(iter(values.values()))}
             when = str(made.get("created_at") or "")
-            yield f"task {number}", Exchanged(answer=None if cannot else known, when=when, **held)
+            shown = predicted or bool(made.get("prediction") or made.get("parent_prediction"))
+            yield f"task {number}", Exchanged(answer=None if cannot else known, when=when, shown=shown, **held)
 
 
 def value_of(part: Mapping[str, Any]) -> Any:
@@ -230,9 +272,10 @@ def value_of(part: Mapping[str, Any]) -> Any:
 def from_argilla(text: str, fields: Sequence[str]) -> Iterator[tuple[str, Exchanged]]:
     for number, record in enumerate(json.loads(text), 1):
         meta = record.get("metadata") or {}
-        held = {"row": meta.get("rlm_row", ""), "question": meta.get("rlm_question", "")}
+        held = {"row": meta.get("rlm_row", ""), "question": meta.get("rlm_question", ""), **held_beside(meta)}
         shown = record["fields"]
         held["text"] = str(shown.get("text") or next(iter(shown.values()), ""))
+        held["shown"] = suggested(record.get("suggestions"))
         by_user: dict[str, dict[str, Any]] = {}
         for name, said in (record.get("responses") or {}).items():
             for response in said if isinstance(said, list) else [said]:
@@ -242,3 +285,9 @@ def from_argilla(text: str, fields: Sequence[str]) -> Iterator[tuple[str, Exchan
             cannot = CANNOT_TELL in values.values()
             known = {name: values[name] for name in fields if name in values}
             yield f"record {number}", Exchanged(answer=None if cannot else known, reviewer=user, **held)
+
+
+def suggested(suggestions: Any) -> bool:
+    """Whether a record suggests an answer: by question, or as a list."""
+    held = suggestions.values() if isinstance(suggestions, Mapping) else suggestions or ()
+    return any((each.get("value") if isinstance(each, Mapping) else each) is not None for each in held)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.review.labels.label import SCHEMA, Label
 
@@ -52,6 +53,12 @@ class Labels:
     def of_question(self, question: str) -> tuple[Label, ...]:
         return tuple(label for label in self.held if label.question == question)
 
+    def others_note(self, questions: Collection[str]) -> str:
+        """How many labels answer none of these questions, as a person is told; nothing where all do."""
+        if not (others := sum(label.question not in questions for label in self.held)):
+            return ""
+        return f"{counted(others, 'label')} of another question than this run's steps ask: not counted"
+
     def note(self) -> str:
         """What is wrong with the file, as a person is told; nothing where all is well."""
         if not self.damaged:
@@ -68,6 +75,8 @@ def read_labels(path: Path) -> Labels:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return Labels(())
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder, no file of labels", "name the file itself: --labels FILE") from None
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from None
     found: dict[str, Label] = {}
