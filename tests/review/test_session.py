@@ -221,7 +221,10 @@ def test_labels_of_another_tool(trace: Path, tmp_path: Path, form: str) -> None:
 def test_labels_of_a_tool_that_showed_the_models_answer_are_not_blind(trace: Path, tmp_path: Path) -> None:
     with session(trace, labels=tmp_path / "l", rows=3) as held:
         one, two, three = (held.step.texts[row] for _, row in held.order)
-        lines = [{"text": one, "label": "other", "model": "other"}, {"text": two, "label": "other"}]
+        lines: list[dict[str, Any]] = [
+            {"text": one, "label": "other", "model": "other"},
+            {"text": two, "label": "other"},
+        ]
         lines.append({"text": three, "label": "other", "model": "other", "blind": True})
         text = "\n".join(map(json.dumps, lines))
         assert held.take_in(text, "jsonl") == (3, 0, [])
