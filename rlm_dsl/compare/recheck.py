@@ -102,7 +102,7 @@ class RecheckJob:
     keys: Keys
     to: Path
     approve: Approve = approve_all
-    sample: int = field(default_factory=lambda: int(time.time()))
+    sample: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     notify: Callable[[str], None] = field(default=lambda line: None)
 
 

@@ -262,4 +262,7 @@ def test_the_command_shows_places_with_their_text_and_is_bounded(
     assert [part["part"] for part in parts] == [["total"], ["per_user"]]
     assert all(place["holds"] and place["text"] for part in parts for place in part["places"])
     packed = traces.pack(copied)
-    assert cli.run(["cite", str(packed), "total", *data]) == 0 and capsys.readouterr().out == told
+    assert (
+        cli.run(["cite", str(packed), "total", *data]) == 0
+        and capsys.readouterr().out.replace(str(packed), str(copied)) == told
+    )

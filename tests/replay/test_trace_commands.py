@@ -361,7 +361,10 @@ def test_every_command_reads_the_zip_as_the_folder(trace: Path, tmp_path: Path, 
         *[("sql", "select * from calls"), ("prove", key), ("prove", "--event", "2"), ("export", "--otlp", "--content")],
         *[("export", "--openinference"), ("export", "--openlineage"), ("verify", "--json", *data)],
     ):
-        assert told(command[0], packed, *command[1:]) == told(command[0], trace, *command[1:])
+        code, *said = told(command[0], packed, *command[1:])
+        assert (code, *(each.replace(str(packed), str(trace)) for each in said)) == told(
+            command[0], trace, *command[1:]
+        )
     answers = ("run", trace / "program.rlm", *data, "--json", "--answers")
     assert told(*answers, packed) == told(*answers, trace) and told(*answers, packed)[0] == 0
 

@@ -273,8 +273,12 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str, set[str]]] = {
 }
 
 
+OF_REVIEWS = {"D16", "D17"}
+"""Of what people said of rows: changed in tests/review/test_sealed.py."""
+
+
 def test_every_code_has_its_mutation() -> None:
-    assert {code for _, _, expected in CHANGES.values() for code in expected} == set(Code.__members__)
+    assert {code for _, _, expected in CHANGES.values() for code in expected} | OF_REVIEWS == set(Code.__members__)
 
 
 @pytest.mark.parametrize("name", CHANGES)

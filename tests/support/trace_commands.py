@@ -25,6 +25,8 @@ def trace_commands(trace: Path, to: Path) -> dict[str, list[str]]:
         "export of data": ["export", given, "--openlineage"],
         "pack": ["pack", given, "--to", str(to / "packed.zip")],
         "prove": ["prove", given, "--event", "0"],
+        "recheck": ["recheck", given, "--rows", "1", "--budget", "calls=1,seconds=0.01", "--trace", str(to / "again")],
+        "review": ["review", given, "--plan"],
         "report": ["report", "init", given, "--out", str(to / "report")],
         "rerun": ["rerun", given, "--dry-run"],
         "resume": ["resume", given],
