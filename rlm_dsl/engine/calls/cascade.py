@@ -14,7 +14,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.engine.calls.options import CallOptions
-from rlm_dsl.engine.calls.round import Round
+from rlm_dsl.engine.calls.round import Round, with_scores
 from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.language.operators.core.model_step import PROBABLE
 from rlm_dsl.language.operators.core.scoring import Scoring
@@ -22,7 +22,6 @@ from rlm_dsl.language.types import BOOL, Enum
 from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.proxies import AnyProxy
 from rlm_dsl.models.proxy_model import Proxy, chosen
-from rlm_dsl.models.server.scores import ASKED
 from rlm_dsl.models.small_model import SmallModel
 from rlm_dsl.models.typed_retry import Outcome
 
@@ -51,8 +50,7 @@ def round_of_small(round_: Round, proxy: SmallModel, models: ModelStack) -> Roun
             code="proxy",
         )
     scoring = Scoring(proxy.orders, proxy.content_free)
-    settings = replace(settings, parameters={**settings.parameters, **ASKED})
-    return replace(round_, settings=settings, scoring=scoring, known={})
+    return replace(round_, settings=with_scores(settings), scoring=scoring, known={})
 
 
 def proxy_of(round_: Round, options: CallOptions) -> AnyProxy | None:

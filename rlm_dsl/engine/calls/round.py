@@ -128,12 +128,24 @@ def prepare_round(
     cleaned = {name: without_secrets(value, redact) for name, value in values.items()}
     scoring = model.scoring(cleaned)
     if scoring is not None:
-        settings = replace(settings, parameters={**settings.parameters, **ASKED})
-    result = model.result(cleaned)
-    shown = examples_text(stage.step_name, values.get("examples", ()), result)
-    question = model.earlier.get(stage.step.version, model.question)
-    head = Message("system", redact(question(cleaned) + shown))
+        settings = with_scores(settings)
+    head, result = worded(stage, cleaned, values.get("examples", ()), redact)
     return Round(stage, settings, head, result, json_schema(result), options.window, redact, explore, cleaned, scoring)
+
+
+def with_scores(settings: ModelSettings) -> ModelSettings:
+    """The settings of requests that ask how probable an answer is, too."""
+    return replace(settings, parameters={**settings.parameters, **ASKED})
+
+
+def worded(
+    stage: ModelStage, values: Mapping[str, Any], examples: Sequence[Mapping[str, Any]], redact: Callable[[str], str]
+) -> tuple[Message, Record]:
+    """A step's instruction with its examples, and the type of its answers."""
+    model = model_step(stage)
+    result = model.result(values)
+    question = model.earlier.get(stage.step.version, model.question)
+    return Message("system", redact(question(values) + examples_text(stage.step_name, examples, result))), result
 
 
 def in_all_orders(round_: Round) -> list[Round]:
@@ -154,11 +166,7 @@ def reordered(labels: Any, scoring: Scoring, number: int) -> Any:
 
 def in_other_words(round_: Round, values: Mapping[str, Any]) -> Round:
     """A round whose instruction and type are made of other values."""
-    model = model_step(round_.stage)
-    result = model.result(values)
-    shown = examples_text(round_.stage.step_name, values.get("examples", ()), result)
-    question = model.earlier.get(round_.stage.step.version, model.question)
-    head = Message("system", round_.redact(question(values) + shown))
+    head, result = worded(round_.stage, values, values.get("examples", ()), round_.redact)
     return replace(round_, head=head, result=result, schema=json_schema(result), values=values, known={})
 
 

@@ -14,16 +14,15 @@ from rlm_dsl.language.operators.core.model_step import (
     PACK,
     ROW_IS_DATA,
     ModelStep,
-    alone_where_scored,
     beside,
+    is_scored,
     new_columns,
     probable_columns,
     probable_names,
 )
 from rlm_dsl.language.operators.core.operator import Example, Operator
 from rlm_dsl.language.operators.core.parameters import ONLY_TEXT, Arguments, Parameter, Refused
-from rlm_dsl.language.operators.core.scoring import CALIBRATE, PROBABILITY, Scoring, unlabelled
-from rlm_dsl.language.operators.core.scoring import EXPECTED as MEAN
+from rlm_dsl.language.operators.core.scoring import CALIBRATE, MEAN, PROBABILITY, Scoring, unlabelled
 from rlm_dsl.language.sql import Sql
 from rlm_dsl.language.types import BOOL, Enum, Record, Type
 
@@ -37,9 +36,7 @@ def result(arguments: Arguments) -> Type:
 def refuse_scoring(arguments: Arguments) -> None:
     """Raise Refused for arguments of probabilities that do not fit together, or not with the type of the answers."""
     values, fields = arguments.values, arguments["returns"].fields
-    if not values.get("probability"):
-        for given in (each.name for each in (MEAN, CALIBRATE) if each.name in values):
-            raise Refused(given, f"`{given}` is of answers by probability, and none is asked for", PROBABILITY.shown)
+    if not is_scored(arguments, MEAN, CALIBRATE):
         return
     if len(fields) != 1 or (fields[0].type != BOOL and not isinstance(fields[0].type, Enum)):
         told = "probabilities are read of one answer from a closed set"
@@ -49,7 +46,6 @@ def refuse_scoring(arguments: Arguments) -> None:
     names = [fields[0].name, *(name for _, name in probable_names(values))]
     if len({*names}) < len(names):
         raise Refused("probability", "two columns have one name", PROBABILITY.shown)
-    alone_where_scored(arguments)
 
 
 def is_number(text: str) -> bool:

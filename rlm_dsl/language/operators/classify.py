@@ -15,8 +15,8 @@ from rlm_dsl.language.operators.core.model_step import (
     PROXY,
     ROW_IS_DATA,
     ModelStep,
-    alone_where_scored,
     beside,
+    is_scored,
     new_columns,
     probable_columns,
     probable_names,
@@ -61,16 +61,13 @@ def result(arguments: Arguments) -> Type:
 def refuse_scoring(arguments: Arguments) -> None:
     """Raise Refused for arguments of probabilities that do not fit together."""
     values, of = arguments.values, label_type(arguments)
-    if not values.get("probability"):
-        for name in (each.name for each in (ORDERS, CALIBRATE, WEIGHTS) if each.name in values):
-            raise Refused(name, f"`{name}` is of labels by probability, and none is asked for", PROBABILITY.shown)
+    if not is_scored(arguments, ORDERS, CALIBRATE, WEIGHTS):
         return
     if values["probability"] == values["into"]:
         raise Refused("probability", "the label's column has that name already", PROBABILITY.shown)
     orders = values.get("orders")
     if orders is not None and not 1 <= (known_value(orders) or 0) <= MOST_ORDERS:
         raise Refused("orders", f"`orders` is from 1 to {MOST_ORDERS}, written out", ORDERS.shown)
-    alone_where_scored(arguments)
     if unknown := [name for name in values.get("weights") or () if isinstance(of, Enum) and name not in of.values]:
         raise Refused("weights", f"`{unknown[0]}` is none of the labels", "name labels alone")
 

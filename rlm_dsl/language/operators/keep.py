@@ -14,8 +14,8 @@ from rlm_dsl.language.operators.core.model_step import (
     PROXY,
     ROW_IS_DATA,
     ModelStep,
-    alone_where_scored,
     beside,
+    is_scored,
     probable_columns,
     probable_names,
 )
@@ -39,15 +39,9 @@ def result(arguments: Arguments) -> Type:
 
 def refuse_scoring(arguments: Arguments) -> None:
     """Raise Refused for arguments of probabilities that do not fit together."""
-    values = arguments.values
-    if not values.get("probability"):
-        for given in (each.name for each in (AT_LEAST, CALIBRATE) if each.name in values):
-            raise Refused(given, f"`{given}` is of answers by probability, and none is asked for", PROBABILITY.shown)
-        return
-    least = values.get("at_least")
+    least = arguments.values.get("at_least") if is_scored(arguments, AT_LEAST, CALIBRATE) else None
     if least is not None and not 0 < (known_value(least) or 0) <= 1:
         raise Refused("at_least", "`at_least` is a probability above 0, written out", AT_LEAST.shown)
-    alone_where_scored(arguments)
 
 
 def question(values: Mapping[str, Any]) -> str:

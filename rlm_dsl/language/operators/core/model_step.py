@@ -14,7 +14,7 @@ from rlm_dsl.language.operators.core.kinds import Choice, Constant, Demonstratio
 from rlm_dsl.language.operators.core.lowering import Lowering
 from rlm_dsl.language.operators.core.parameters import Arguments, Parameter, Refused
 from rlm_dsl.language.operators.core.relation import KEY, ORD
-from rlm_dsl.language.operators.core.scoring import Scoring
+from rlm_dsl.language.operators.core.scoring import PROBABILITY, Scoring
 from rlm_dsl.language.program import known_value
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.language.types import FLOAT, INT, Field, Record, Table, is_nullable, null_if
@@ -80,12 +80,19 @@ PROBABLE, EXPECTED = "#probability", "#expected"
 """The answers' columns of their probabilities, and of the means of numbers by them."""
 
 
-def alone_where_scored(arguments: Arguments) -> None:
-    """Raise Refused where rows whose answers are read from probabilities are to go together."""
-    pack = arguments.values.get("pack")
-    if "proxy" in arguments.values or (pack is not None and known_value(pack) != 1):
+def is_scored(arguments: Arguments, *parts: Parameter) -> bool:
+    """Whether answers are to be read from probabilities. Raises Refused for `parts` of that where they are not, and for
+    rows that are to go together where they are."""
+    values = arguments.values
+    if not values.get("probability"):
+        for given in (part.name for part in parts if part.name in values):
+            raise Refused(given, f"`{given}` is of answers by probability, and none is asked for", PROBABILITY.shown)
+        return False
+    pack = values.get("pack")
+    if "proxy" in values or (pack is not None and known_value(pack) != 1):
         told = "each row is asked alone where probabilities are read"
         raise Refused("probability", told, "leave out `pack` and `proxy`")
+    return True
 
 
 def probable_columns(arguments: Arguments) -> tuple[Field, ...]:

@@ -28,7 +28,7 @@ ORDERS = Parameter("orders", Constant(INT), 1, shown="orders=2", optional=True)
 CALIBRATE = Parameter("calibrate", Choice(("none", CONTENT_FREE)), "none", optional=True)
 WEIGHTS = Parameter("weights", Numbers(), None, shown="weights={a: 1.5}", optional=True)
 """What each label's probability is multiplied by, as labelled texts say; 1 for those not named."""
-EXPECTED = Parameter("expected", NewName(), "", shown="expected=m", optional=True)
+MEAN = Parameter("expected", NewName(), "", shown="expected=m", optional=True)
 """The column of the mean of the answers' numbers by their probabilities."""
 AT_LEAST = Parameter("at_least", Constant(FLOAT), None, shown="at_least=0.3", optional=True)
 """From which probability on a row is kept; a half without it."""
