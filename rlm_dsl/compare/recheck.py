@@ -138,6 +138,9 @@ def drawn_rows(run: OpenedRun, step: ReviewedStep, job: RecheckJob) -> tuple[lis
     """The rows that a model answered, one of those that show the same, and those of them that are drawn."""
     if step.explores:
         raise UserError(f"`{step.name}` explores its texts in runs of their own", "ask again by: rlm-dsl rerun")
+    if step.round.scoring is not None:
+        told = f"`{step.name}` reads its answers from probabilities, and what is said again is no such answer"
+        raise UserError(told, "run the program anew with another --store, and compare: rlm-dsl diff")
     answers = recorded_calls(job.trace)
     seen: set[str] = set()
     held = []

@@ -49,3 +49,14 @@ def test_a_changed_model_is_seen_and_an_unchanged_one_is_not(tmp_path: Path) -> 
     report.write_text(report.read_text().replace('"same": 0', '"same": 20'))
     forged = api.verify(tmp_path / "other.trace")
     assert [level.name for level in forged.levels if level.status == "failed"] == ["files", "answer"]
+
+
+def test_a_step_that_reads_probabilities_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "tickets.csv").write_text(csv(10))
+    program = 'answer tickets | classify(on=body, labels=["billing", "other"], probability=p)'
+    with serve(gold=gold(10)) as server:
+        given = {"model": "m", "base_url": server.base_url, "store": str(tmp_path / "s.sqlite")}
+        api.run(program, {"tickets": str(tmp_path / "tickets.csv")}, trace=tmp_path / "run.trace", **given)
+        calls = server.calls
+        refused = ran(tmp_path)
+        assert refused.code == 2 and "reads its answers from probabilities" in refused.err and server.calls == calls
