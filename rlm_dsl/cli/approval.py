@@ -49,3 +49,14 @@ def asking(over: float | None, yes: bool) -> Approve:
         click.confirm("ask?", abort=True, err=True)
 
     return approve
+
+
+def confirmed(told: str, question: str, yes: bool, otherwise: str) -> None:
+    """Ask a person before what cannot be undone or is for nothing; where no one can be asked, refuse it and say
+    what to do otherwise."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError(told, otherwise, exit_code=3, code="confirm")
+    note(told)
+    click.confirm(question, abort=True, err=True)

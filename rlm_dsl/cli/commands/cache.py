@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 from rlm_dsl.cli.options import FORCE
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.render.table import table_text
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.own_files import ANSWERS, require_own
 
@@ -57,7 +59,7 @@ def stats_command(store: str | None, as_json: bool) -> None:
     if as_json:
         write(json.dumps(found.as_json(), ensure_ascii=False))
         return
-    write(f"{found.path}: {found.answers:,} answers, {found.bytes:,} bytes")
+    write(f"{found.path}: {counted(found.answers, 'answer')}, {counted(found.bytes, 'byte')}")
     if found.models:
         rows = [
             [model, f"{count:,}", f"{size:,}", day(first), day(last)]
@@ -65,7 +67,7 @@ def stats_command(store: str | None, as_json: bool) -> None:
         ]
         write(safe(table_text(("model", "answers", "bytes", "oldest", "newest"), rows)))
     if found.batches:
-        write(f"{found.batches:,} batches under way; the run that submitted one takes its answers when it runs again")
+        write(f"batches under way: {found.batches:,}; the run that submitted one takes its answers when it runs again")
 
 
 def day(seconds: float) -> str:
@@ -74,31 +76,45 @@ def day(seconds: float) -> str:
 
 @command.command("gc")
 @STORE
-@click.option("--older", metavar="30d", help="Answers older than this: 12h, 30d, 8w.")
-@click.option("--model", help="Answers of this model.")
-@click.option("--keep", metavar="1GB", help="The oldest answers, until what is left is no larger than this.")
-@click.option("--dry-run", is_flag=True, help="Say how many would go.")
+@click.option("--older", metavar="30d", help="Only answers older than this: 12h, 30d, 8w.")
+@click.option("--model", help="Only answers of this model.")
+@click.option("--keep", metavar="1GB", help="Only the oldest, so that the newest of this size stay.")
+@click.option("--dry-run", is_flag=True, help="Say what would go.")
+@click.option("--yes", is_flag=True, help="Take them out without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print how many as JSON.")
 def gc_command(
-    store: str | None, older: str | None, model: str | None, keep: str | None, dry_run: bool, as_json: bool
+    store: str | None, older: str | None, model: str | None, keep: str | None, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
     """Take answers out: they are asked and paid for again when they are wanted. Traces keep their own.
 
+    What is given together narrows: --model M --keep 1GB takes answers of M alone, the oldest, until M's are no larger
+    than that. What would go is told first.
+
     Example: rlm-dsl cache gc --older 90d --dry-run
     """
+    from rlm_dsl.cli.approval import confirmed
     from rlm_dsl.engine.warehouse.memory import memory_bytes
-    from rlm_dsl.models.cache.maintenance import remove, seconds
+    from rlm_dsl.models.cache.maintenance import going, remove, seconds
 
     if not (older or model or keep):
         raise UserError("what shall go is not said", "name --older 30d, --model NAME or --keep 1GB")
     with open_store(store) as held:
-        count = remove(
-            held, seconds(older) if older else None, model, memory_bytes(keep) if keep else None, dry=dry_run
-        )
+        found = going(held, seconds(older) if older else None, model, memory_bytes(keep) if keep else None)
+        told = going_text(found)
+        if found and not dry_run:
+            confirmed(f"{told} would go from {held.path}", "take them out?", yes, "say --yes to take them out")
+            remove(held, (key for key, _, _ in found))
     if as_json:
-        write(json.dumps({"answers": count, "dry_run": dry_run}))
+        write(json.dumps({"answers": len(found), "bytes": sum(size for *_, size in found), "dry_run": dry_run}))
     else:
-        write(f"{count:,} answers {'would go' if dry_run else 'went'}")
+        write(safe(f"{told} {'would go' if dry_run else 'went'}"))
+
+
+def going_text(found: list[tuple[str, str, int]]) -> str:
+    """`30 answers (12,345 bytes): 20 of a, 10 of b`."""
+    told = f"{counted(len(found), 'answer')} ({counted(sum(size for *_, size in found), 'byte')})"
+    models = Counter(model for _, model, _ in found).most_common()
+    return f"{told}: {', '.join(f'{count:,} of {model}' for model, count in models)}" if found else "no answers"
 
 
 @command.command("export")
@@ -122,4 +138,4 @@ def export_command(store: str | None, to: str | None, force: bool) -> None:
                 count = sum(1 for line in lines(held) if file.write(line + "\n"))
         except OSError as failure:
             raise UserError(f"{to} cannot be written: {failure.strerror}") from None
-    note(f"{count:,} answers")
+    note(counted(count, "answer"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ class Repeatable(click.Command):
         return super().parse_args(ctx, args)
 
 
+ALL_THE_SAME = "label more rows, or search all the same: --yes"
 BUDGET = "calls=5000,tokens=10000000"
 
 
@@ -123,7 +123,7 @@ def command(
 
     Example: rlm-dsl optimize program.rlm --context tickets=tickets.csv --examples labels.jsonl --model gpt-5-mini
     """
-    from rlm_dsl.cli.approval import asking
+    from rlm_dsl.cli.approval import asking, confirmed
     from rlm_dsl.cli.render.optimization import optimization_text
     from rlm_dsl.context.loading import load
     from rlm_dsl.models.server.servers import Keys
@@ -171,7 +171,7 @@ def command(
             cost,
             lambda line: note(safe(line)),
             asking(given["confirm_over"], given["yes"]),
-            lambda line: go_on(line, given["yes"] or unproved),
+            lambda line: confirmed(line, "search all the same?", given["yes"] or unproved, ALL_THE_SAME),
             Path(labels) if labels else None,
             shlex.join(["rlm-dsl", "optimize", *click.get_current_context().meta[WORDS]]),
         )
@@ -181,13 +181,3 @@ def command(
     report = {**found.report, "written": files}
     write(json.dumps(report, ensure_ascii=False, indent=1) if as_json else safe(optimization_text(report)))
     return 0 if found.proved or kept else 1
-
-
-def go_on(line: str, yes: bool) -> None:
-    """Ask before a search that can prove nothing; where no one can be asked, refuse it."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UserError(line, "label more rows, or search all the same: --yes", exit_code=3, code="confirm")
-    note(safe(line))
-    click.confirm("search all the same?", abort=True, err=True)

@@ -1,7 +1,7 @@
 """What is in the answer store, and what shall go: for people who look after it.
 
-In: a store. Out: counts, lines, how much went. Law: nothing here changes an answer; what goes is said beforehand in the
-same words as afterwards.
+In: a store. Out: counts, lines, what would go. Law: nothing here changes an answer; what goes is known before it does,
+and each condition on it narrows it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,33 +60,26 @@ def seconds(age: str) -> float:
     return float(int(found[1]) * SECONDS[found[2]])
 
 
-def remove(store: AnswerStore, older: float | None, model: str | None, most: int | None, *, dry: bool) -> int:
-    """Take out answers that are older than so many seconds, those of a model, and the oldest ones until the rest is
-    no larger than `most` bytes; how many. With `dry` none goes."""
-    conditions: list[str] = []
-    values: list[float | str] = []
-    if older is not None:
-        conditions.append("kept < ?")
-        values.append(time.time() - older)
-    if model is not None:
-        conditions.append(f"{MODEL} = ?")
-        values.append(model)
-    going: set[str] = set()
-    if conditions:
-        going |= {key for (key,) in store.rows(f"SELECT key FROM answers WHERE {' AND '.join(conditions)}", *values)}
-    if most is not None:
-        size = 0
-        for key, length in store.rows(f"SELECT key, {SIZE} FROM answers ORDER BY kept DESC, key"):
-            size += length
-            if size > most:
-                going.add(key)
-    if going and not dry:
-        store.rows("BEGIN IMMEDIATE")
-        for key in sorted(going):
-            store.rows("DELETE FROM answers WHERE key = ?", key)
-        store.rows("COMMIT")
-        store.rows("VACUUM")
-    return len(going)
+def going(store: AnswerStore, older: float | None, model: str | None, most: int | None) -> list[tuple[str, str, int]]:
+    """The answers to take out, as key, model and bytes: of a model's answers, or of all, those older than so many
+    seconds that also lie beyond the newest `most` bytes. Each condition that is given narrows what goes."""
+    before = None if older is None else time.time() - older
+    query = f"SELECT key, {MODEL}, {SIZE}, kept FROM answers WHERE ? IS NULL OR {MODEL} = ? ORDER BY kept DESC, key"
+    found, size = [], 0
+    for key, of, length, kept in store.rows(query, model, model):
+        size += length
+        if (before is None or kept < before) and (most is None or size > most):
+            found.append((key, str(of), length))
+    return found
+
+
+def remove(store: AnswerStore, keys: Iterable[str]) -> None:
+    """Take answers out, and give their room back."""
+    store.rows("BEGIN IMMEDIATE")
+    for key in sorted(keys):
+        store.rows("DELETE FROM answers WHERE key = ?", key)
+    store.rows("COMMIT")
+    store.rows("VACUUM")
 
 
 def lines(store: AnswerStore) -> Iterator[str]:
