@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Path:
     for model in ("dear", "cheap"):
         for number in range(10):
             asked = Request(ModelSettings(model, "http://h/v1"), (Message("user", f"row {number}"),))
-            held.put(asked, Answer("x" * 1_000)).result()
+            held.put(asked, Answer("x" * 10_000)).result()
     held.rows("UPDATE answers SET kept = 1 WHERE json_extract(request, '$.messages[0].content') < 'row 5'")
     held.close()
     return path
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Path:
         ("--model cheap --keep 1kB", {"cheap": 10}),
         ("--model cheap --keep 1GB", {}),
         ("--model cheap --older 1d", {"cheap": 5}),
-        ("--model cheap --older 1d --keep 8kB", {"cheap": 3}),
+        ("--model cheap --older 1d --keep 75kB", {"cheap": 3}),
         ("--model neither --keep 1kB", {}),
         ("--older 1d", {"cheap": 5, "dear": 5}),
         ("--keep 1kB", {"cheap": 10, "dear": 10}),
