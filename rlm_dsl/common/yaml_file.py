@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from yaml import Node
 
 T = TypeVar("T")
+OPEN_BRACE = re.compile(r"\{\w+\}")
+IN_QUOTES = 'braces open a mapping: a text with braces stands in quotes, such as "data/{period}.csv"'
 
 
 def yaml_source(path: Path, *hints: str) -> Source:
@@ -52,7 +54,9 @@ class YamlReader:
             mark = getattr(failure, "problem_mark", None)
             at = 0 if mark is None else min(mark.index, len(self.source.text))
             told = getattr(failure, "problem", None) or "this is no YAML"
-            self.problems.append(Diagnostic("Y01", f"this is no YAML: {told}", Span(at, at + 1)))
+            line = self.source.text[:at].rpartition("\n")[2] + self.source.text[at:].partition("\n")[0]
+            hints = (IN_QUOTES,) if OPEN_BRACE.search(line) else ()
+            self.problems.append(Diagnostic("Y01", f"this is no YAML: {told}", Span(at, at + 1), hints))
             return None
 
     def tried(self, node: Node, read: Callable[[], T], otherwise: T) -> T:
@@ -84,7 +88,7 @@ class YamlReader:
 
     def text(self, node: Node) -> str:
         if node.id != "scalar":
-            self.report(node, "one value is expected here")
+            self.report(node, "one value is expected here", *([IN_QUOTES] if is_mapping(node) else []))
             return ""
         return str(node.value)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from rlm_dsl.replay.sources import load_context
 from rlm_dsl.replay.verify_calls import Tolerant
 from rlm_dsl.review.verified import verify_reviewed as verify
 from rlm_dsl.trace.divergence import Report, render_report
-from rlm_dsl.trace.layout import HEADER
+from rlm_dsl.trace.layout import ANSWER, HEADER, SEAL
 from rlm_dsl.trace.reader import ODD_FORM, Trace
 
 
@@ -43,6 +43,7 @@ class Tested:
     detail: str = ""
     told: str = ""
     changed: tuple[PartDiff, ...] = ()
+    skipped: bool = False
 
     @property
     def ok(self) -> bool:
@@ -50,7 +51,7 @@ class Tested:
 
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"trace": self.name, "ok": self.ok, "seconds": round(self.seconds, 3)}
-        found |= {"told": self.told, "problem": self.problem, "detail": self.detail}
+        found |= {"told": self.told, "problem": self.problem, "detail": self.detail, "skipped": self.skipped}
         return found | {"changed": [part.as_json() for part in self.changed if part.differs]}
 
 
@@ -75,6 +76,9 @@ def run_test(path: Path, given: Mapping[str, str | Context], environment: Mappin
     def done(problem: str = "", detail: str = "", told: str = "", changed: Iterable[PartDiff] = ()) -> Tested:
         return Tested(path.name, time.perf_counter() - started, problem, detail, told, tuple(changed))
 
+    if is_stopped(path) and path.name not in read_blessed(path.parent):
+        told = f"unfinished, and not tested; finish it: rlm-dsl resume {path}"
+        return replace(done(told=told), skipped=True)
     if not path.exists():
         return done(f"it is gone, and {BLESSED} holds it to an answer", "bring it back, or take its entry out")
     try:
@@ -102,6 +106,12 @@ def run_test(path: Path, given: Mapping[str, str | Context], environment: Mappin
         return done(failure.message, str(failure).removeprefix(failure.message).strip())
     except ODD_FORM as failure:
         return done(trace.odd_form(failure))
+
+
+def is_stopped(path: Path) -> bool:
+    """Whether a folder is that of a run that stopped before its answer, or goes on now: it has nothing to hold it to.
+    A trace whose seal is gone has its answer still, and is none."""
+    return (path / HEADER).is_file() and not (path / SEAL).exists() and not (path / ANSWER).exists()
 
 
 def only_data_differs(report: Report) -> bool:

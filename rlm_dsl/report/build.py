@@ -20,6 +20,7 @@ from rlm_dsl.report.sections import RenderedSection, insert_values, render_secti
 from rlm_dsl.report.spec import Spec
 from rlm_dsl.report.summary import summarize_difference
 from rlm_dsl.report.trace_folders import (
+    PERIOD_OF_REPORT,
     TRACES,
     baseline_label,
     earlier_traces,
@@ -27,6 +28,7 @@ from rlm_dsl.report.trace_folders import (
     finished_traces,
     free_folder,
     newest,
+    report_folders,
 )
 from rlm_dsl.review.labels.file import labels_beside
 from rlm_dsl.review.period import review_period
@@ -89,13 +91,16 @@ def build_report(spec: Spec, period: str, options: RunOptions, environment: Mapp
     folder = spec.path(spec.out, period)
     runs, since = [], ""
     for name, (source, settings, extra) in programs.items():
-        baseline = find_baseline(spec, folder, name, period)
+        earlier = earlier_traces(spec, folder, name, period)
+        baseline = find_baseline(spec, period, earlier)
         since = since or ("" if baseline is None else baseline_label(spec, baseline))
         trace = free_folder(folder / TRACES / f"{name or 'report'}.trace")
-        parent = newest([*finished_traces(folder, name), *([] if baseline is None else [baseline])]) or baseline
-        earlier = earlier_traces(spec, folder, name)
+        known = [*finished_traces(folder, name), *([] if baseline is None else [baseline])]
+        parent = newest(known or [t for each in report_folders(spec, folder) for t in finished_traces(each, name)])
         own_options = replace(options, settings=settings)
-        spent = run_or_rerun(source, contexts, params[name], trace, parent, own_options, extra)
+        spent = run_or_rerun(
+            source, contexts, params[name], trace, parent, own_options, {**extra, PERIOD_OF_REPORT: period}
+        )
         reviews = review_period(trace, labels_of(spec, source), contexts, spec.reviews, earlier)
         runs.append(read_run(name, trace, baseline, contexts, spent, environment, reviews))
     parts = {f"{run.name}.{part.name}".strip("."): (run, part) for run in runs for part in run.view.parts}

@@ -72,6 +72,8 @@ class Chart:
             "background": None,
             "config": {
                 "axis": {**axis, "labelFontSize": 12, "titleFontSize": 12, "labelLimit": 220},
+                # Beside few bars there is no room for a title that stands upright: it lies above the labels.
+                **({"axisY": {"titleAngle": 0, "titleAlign": "right", "titleX": -6, "titleY": -8}} if flat else {}),
                 "title": {"color": text, "fontSize": 14, "anchor": "start"},
                 "legend": {"labelColor": text, "titleColor": text},
                 "view": {"stroke": None},
@@ -168,7 +170,7 @@ def escaped(name: str) -> str:
 
 
 def field(name: str, rows: Sequence[Mapping[str, Any]], sort: Any = "", zero: bool | None = None) -> dict[str, Any]:
-    numbers = all(isinstance(row.get(name), int | float) for row in rows)
+    numbers = all(isinstance(row.get(name), int | float) and not isinstance(row.get(name), bool) for row in rows)
     found: dict[str, Any] = {"field": escaped(name), "type": "quantitative" if numbers else "nominal", "title": name}
     if sort is None and not numbers:
         found |= {"sort": None, "axis": {"labelAngle": 0} if len(rows) <= 8 else {}}

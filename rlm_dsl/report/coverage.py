@@ -40,7 +40,7 @@ def read_of(listed: Sequence[Mapping[str, Any]], contexts: Mapping[str, int]) ->
         of = contexts.get(name)
         by = f", {proxy:,} of them decided by a proxy" if proxy else ""
         if of is None or of < after:
-            yield f"{read:,} texts were read by a model in `{step['step']}`{by}."
+            yield f"{counted(read, 'text')} {'was' if read == 1 else 'were'} read by a model in `{step['step']}`{by}."
         else:
             rest = f"; the rest were left out: {', '.join(reversed(out))}" if out else ""
             share = f" ({read / of:.1%})" if of else ""

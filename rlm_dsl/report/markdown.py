@@ -5,6 +5,8 @@ In: a report. Out: text. Law: no text of data is Markdown's sign.
 
 from __future__ import annotations
 
+import re
+
 from rlm_dsl.common.diagnostics import printable
 from rlm_dsl.report.build import Report
 from rlm_dsl.report.sections import RenderedSection
@@ -39,7 +41,7 @@ def report_markdown(report: Report) -> str:
                     text = "".join(piece for piece, _ in place.pieces)
                     lines += [f"> {escape(' '.join(text.split()))}", f"> ({escape(place.source)}, {place.lines})", ""]
     for run in report.runs:
-        lines += [*map(escape, run.view.coverage), ""]
+        lines += [*map(named, run.view.coverage), ""]
         held = run.view.reviewed
         for told in held.notes if held.steps else held.lines():
             lines += [escape(told), ""]
@@ -66,6 +68,13 @@ def table_lines(section: RenderedSection) -> list[str]:
         *("| " + " | ".join(map(escape, row)) + " |" for row in rows),
         *([f"\n{more:,} more rows"] if more else []),
     ]
+
+
+def named(sentence: str) -> str:
+    """A sentence of ours, whose names of steps stay code; all else in it is escaped."""
+    return "".join(
+        part if at % 2 else escape(part) for at, part in enumerate(re.split(r"(`[A-Za-z_][A-Za-z_0-9]*`)", sentence))
+    )
 
 
 def escape(text: str) -> str:

@@ -13,10 +13,10 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.settings import DEFAULT_URL
 from rlm_dsl.replay.sources import recorded_place
-from rlm_dsl.report.values import decimal_columns
+from rlm_dsl.report.values import number_columns
 from rlm_dsl.trace.reader import Trace
 
-HEAD = "# `{period}`, `{year}` and `{month}` may stand in paths: contexts: {tickets: data/{period}.csv}\n"
+HEAD = '# `{period}`, `{year}` and `{month}` may stand in texts and paths, in quotes: tickets: "data/{period}.csv"\n'
 
 
 def write_scaffold(trace: Trace, folder: Path) -> list[Path]:
@@ -75,9 +75,7 @@ def sections_of(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         name = ".".join(part["part"])
         if "columns" in part:
             sections.append({"table": name or "answer", "heading": name or "Answer", "limit": 50})
-            first = part["value"][0] if part["value"] else ()
-            drawn = {c for c, value in zip(part["columns"], first, strict=False) if isinstance(value, int | float)}
-            numbers = [c for c in part["columns"] if c in drawn or c in decimal_columns(part)]
+            numbers = number_columns(part)
             labels = [c for c in part["columns"] if c not in numbers]
             if numbers and labels:
                 sections.append({"chart": name or "answer", "x": labels[0], "y": numbers[0]})

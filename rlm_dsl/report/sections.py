@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import Diagnostic, ProgramError, did_you_mean
 from rlm_dsl.common.yaml_file import span_of
 from rlm_dsl.report.charts import Chart, chart_of, with_limits
@@ -20,7 +21,7 @@ from rlm_dsl.report.part_view import PartView, estimates_of
 from rlm_dsl.report.period import NAMES, PLACEHOLDER, fill_in
 from rlm_dsl.report.runs import ReportRun
 from rlm_dsl.report.spec import Section, Spec
-from rlm_dsl.report.values import as_text, drawn_rows
+from rlm_dsl.report.values import as_text, drawn_rows, number_columns
 
 Link = tuple[str, str]
 """A piece of a text, and the id of the evidence that it leads to, if it does."""
@@ -102,6 +103,9 @@ def table_or_chart(
             *did_you_mean(missing[0], list(part.columns), what="columns"),
         )
     held = next(p for p in run.view.story.answer["parts"] if ".".join(p["part"]) == part.name)
+    if section.y not in (numbers := number_columns(held)):
+        told = did_you_mean("", numbers, what="columns of numbers")
+        raise section_error(spec, section, f"`{section.y}` holds no numbers, and is not drawn", *told)
     chart = chart_of(section.chart, section.x, section.y, part.columns, drawn_rows(held))
     chart = with_limits(chart, estimates_of(held, run.view.reviewed.of(held["part"]), section.y))
     alt = f"{section.y} by {section.x}: {chart.text(60)}"[:1_000]
@@ -114,7 +118,7 @@ def evidence_of(run: ReportRun, part: PartView) -> EvidenceView | None:
 
 def value_of(run: ReportRun, part: PartView) -> str:
     if part.columns:
-        return f"{len(part.rows) + part.more:,} rows"
+        return counted(len(part.rows) + part.more, "row")
     if part.type.startswith("decimal(") and part.value != "null":
         return f"{Decimal(part.value):,f}"
     try:

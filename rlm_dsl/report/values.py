@@ -10,13 +10,20 @@ from typing import Any
 
 from rlm_dsl.common.json_ready import json_text
 from rlm_dsl.language.check.type_expressions import parse_table_type
-from rlm_dsl.language.types import is_decimal
+from rlm_dsl.language.types import is_decimal, is_numeric
 
 
 def decimal_columns(part: Mapping[str, Any]) -> list[str]:
     """The columns of a part that are decimals, which answers hold as text."""
     type_ = parse_table_type(part["type"])
     return [] if type_ is None else [column.name for column in type_.columns if is_decimal(column.type)]
+
+
+def number_columns(part: Mapping[str, Any]) -> list[str]:
+    """The columns of a part that hold numbers, by their types; true and false are none."""
+    type_ = parse_table_type(part["type"])
+    columns = () if type_ is None else type_.columns
+    return [c.name for c in columns if is_numeric(c.type)]
 
 
 def drawn_rows(part: Mapping[str, Any]) -> list[list[Any]]:

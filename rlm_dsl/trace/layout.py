@@ -10,6 +10,7 @@ import re
 
 HEADER = "trace.json"
 EVENTS = "events.jsonl"
+ANSWER = "answer.json"
 SEAL = "seal.json"
 SIGNATURE = "seal.dsse.json"
 """A signature of the seal, made after it."""

@@ -122,6 +122,22 @@ def test_a_blessing_changed_by_hand_passes_no_test(folder: Path, capsys: pytest.
     assert told(capsys, "test", *DATA)[0] == 0
 
 
+def test_runs_that_stopped_are_told_and_not_tested(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a report's failed try leaves is no failure of its folder; a seal that is gone is one."""
+    stopped = folder / "traces" / "stopped.trace"
+    stopped.mkdir()
+    for name in ("trace.json", "events.jsonl"):
+        (stopped / name).write_bytes((folder / "traces/run.trace" / name).read_bytes())
+    code, out = told(capsys, "test", *DATA, "--junit", "junit.xml")
+    assert code == 0 and "- stopped.trace  unfinished, and not tested; finish it: rlm-dsl resume" in out
+    assert "2 traces, 0 failed, 1 not tested" in out
+    assert ElementTree.parse(folder / "junit.xml").getroot()[0].get("skipped") == "1"
+    assert told(capsys, "test", "traces/stopped.trace")[0] == 1
+    (folder / "traces" / "run.trace" / "seal.json").unlink()
+    code, out = told(capsys, "test", *DATA)
+    assert code == 1 and "run.trace is unfinished: it has no seal" in out
+
+
 def test_a_model_that_answers_one_request_differently_is_counted(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 pytest.importorskip("jinja2")
 pytest.importorskip("vl_convert")
@@ -52,6 +55,7 @@ topics = tickets | where(user != "u0") | classify(on=body, labels=["billing", "o
 billing = topics | where(topic == "billing")
 answer {total: count(billing), per_user: billing | group(by=user, n=count()) | sort(-n, user)}
 """
+COUNTED = 'steps: "answer t | count()"\nsections:\n- text: "{answer} rows"\n'
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> "
     "\x1b[31mred\x07 \u202egnp.exe "
@@ -117,6 +121,50 @@ def test_a_report_over_monthly_files_by_glob_asks_about_what_came(made: Path) ->
         assert server.calls - before == len({n for n in range(41, 61) if n % 3})
 
 
+@pytest.mark.parametrize("out", ["reports/{period}", "reports/{year}/{month}/all", "reports"])
+def test_a_report_is_compared_with_the_last_period_before_it(made: Path, out: str) -> None:
+    """A period made again, one left out and made later: never with a later one; months with months alone."""
+    (made / "report.yaml").write_text(f"title: x\nout: {out}\ncontexts: {{t: 'data/2026-10.csv'}}\n" + COUNTED)
+    since = {}
+    for period in ("2026-03", "2026-01", "2026-Q4", "2026-02", "2026-03", "2026-01"):
+        ran = report(made, "http://127.0.0.1:9", period, "--json")
+        assert ran.code == 0, ran.err
+        since[period] = json.loads(ran.out)["since"]
+        if period == "2026-03":  # its clock stands in the future: when a trace was made says nothing of its period
+            for seal in made.glob("reports/**/seal.json"):
+                os.utime(seal, (4e9, 4e9))
+    if out == "reports":  # it tells days: of a shared folder the period's own earlier run counts too
+        assert len({*since.values()}) == 2 and not since["2026-Q4"]
+    else:
+        assert since == {"2026-03": "2026-02", "2026-01": "", "2026-Q4": "", "2026-02": "2026-01"}
+
+
+def test_paths_names_and_charts_of_a_report_are_as_people_write_them(made: Path) -> None:
+    """A report from a folder beside its data, made by `init`: plain paths, steps as code, numbers alone drawn."""
+    (made / "p.rlm").write_text(
+        'some = t | where(user != "u0")\nflags = some | derive(late=id > 3) | select(late, user) | take(2)\n'
+        "answer {flags: flags, size: some | group(by=user, n=count()) | select(user, late=n > 1, n)}\n"
+    )
+    ran = command(made, "run", "p.rlm", "--context", "t=data/2026-10.csv", "--trace", "run.trace")
+    assert ran.code == 0 and command(made, "report", "init", "run.trace", "--out", "mine").code == 0, ran.err
+    text = (made / "mine/report.yaml").read_text()
+    assert text.count("chart:") == 1 and "y: n\n" in text
+    read = yaml.safe_load(text.replace("../data/2026-10.csv", text.partition("tickets: ")[2].partition("\n")[0]))
+    assert read["contexts"] == {"t": "data/{period}.csv"}  # what its first line says can be written there
+    evidence = text.replace("sections:", "sections:\n- evidence: flags")
+    (made / "mine/report.yaml").write_text(evidence)
+    ran = report(made / "mine", "http://127.0.0.1:9", "2026-10")
+    assert ran.code == 0, ran.err
+    told = (made / "mine/reports/2026-10/report.md").read_text()
+    assert "(../data/2026-10.csv, line" in told and "mine/" not in told and "\\`" not in told
+    ran = command(made, "report", "mine/report.yaml", "--period", "2026-11")
+    told = (made / "mine/reports/2026-11/report.md").read_text()
+    assert "(data/2026-10.csv, line" in told and ".." not in told.partition("0 model calls")[0].replace("...", "")
+    (made / "mine/report.yaml").write_text(text.replace("y: n", "y: late"))
+    ran = report(made / "mine", "http://127.0.0.1:9", "2026-10")
+    assert ran.code == 2 and "`late` holds no numbers" in ran.err and "columns of numbers: n" in ran.err
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -134,6 +182,9 @@ def test_a_report_over_monthly_files_by_glob_asks_about_what_came(made: Path) ->
         ("sections:", "outputs: [pdf]\nsections:", "`pdf` is none of these"),
         ("sections:", "baseline: nowhere.trace\nsections:", "is no finished trace"),
         ("title: Billing in {period}", "title: [", "this is no YAML"),
+        ("  tickets: data/{period}.csv", "  tickets: {period}.csv", 'in quotes, such as "data/{period}.csv"'),
+        ("\n  tickets: data/{period}.csv", " {tickets: data/{period}.csv}", 'in quotes, such as "data/{period}.csv"'),
+        ("title: Billing in {period}", "title: {period}", 'in quotes, such as "data/{period}.csv"'),
     ],
 )
 def test_a_fault_of_the_file_is_told_with_its_place(made: Path, old: str, new: str, told: str) -> None:
@@ -214,6 +265,11 @@ def test_a_chart_is_drawn_and_told() -> None:
     assert chart.svg("dark") != chart.svg("light")
     lines = chart.text(40).splitlines()
     assert lines[4].startswith("u5") and lines[4].count("█") > 4 * lines[1].count("█") > 0 and lines[4].endswith("25")
+    one = ElementTree.fromstring(
+        Chart("bar", "department of origin", "n", [{"department of origin": "u1", "n": 2}]).svg()
+    )
+    held = {each.text: each.get("transform", "") for each in one.iter("{http://www.w3.org/2000/svg}text")}
+    assert "rotate(-90)" not in held["department of origin"]  # upright beside one bar it lay over labels
     hostile = Chart("bar", "a.b[0]", "n", [{"a.b[0]": "</svg><script>1</script>", "n": 1}])
     assert "<script" not in hostile.svg() and "n" in hostile.svg()
 

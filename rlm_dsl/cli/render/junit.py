@@ -19,13 +19,20 @@ if TYPE_CHECKING:
 def junit_report(found: Sequence[Tested]) -> str:
     """The verdicts in the form that continuous integration reads."""
     failed = sum(not one.ok for one in found)
-    counts = {"tests": str(len(found)), "failures": str(failed), "errors": "0", "skipped": "0"}
+    counts = {
+        "tests": str(len(found)),
+        "failures": str(failed),
+        "errors": "0",
+        "skipped": str(sum(one.skipped for one in found)),
+    }
     seconds = f"{sum(one.seconds for one in found):.3f}"
     root = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(root, "testsuite", {"name": "rlm-dsl", **counts, "time": seconds})
     for one in found:
         case = {"classname": "rlm-dsl", "name": xml_text(one.name), "time": f"{one.seconds:.3f}"}
         held = ElementTree.SubElement(suite, "testcase", case)
+        if one.skipped:
+            ElementTree.SubElement(held, "skipped", {"message": xml_text(one.told)})
         if not one.ok:
             failure = ElementTree.SubElement(held, "failure", {"message": xml_text(one.problem)})
             failure.text = xml_text("\n".join(below(one)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rlm_dsl.cli.output import MARKS, indent, safe
 from rlm_dsl.cli.render.diff import part_lines, short
+from rlm_dsl.common.counted import counted
 
 if TYPE_CHECKING:
     from rlm_dsl.compare.flaky import Flaky
@@ -21,7 +22,7 @@ FLAKY_SHOWN = 5
 
 def verdict_text(one: Tested) -> str:
     """A line, and what is wrong below it."""
-    mark = MARKS["ok" if one.ok else "failed"]
+    mark = MARKS["skipped" if one.skipped else "ok" if one.ok else "failed"]
     line = f"{mark} {one.name}  {one.problem or one.told}  ({one.seconds:.1f} s)"
     return safe("\n".join([line, *(indent(each, "    ") for each in below(one))]))
 
@@ -36,7 +37,8 @@ def flaky_text(flaky: Sequence[Flaky]) -> str:
     if not flaky:
         return ""
     by_step = ", ".join(f"{step} {count:,}" for step, count in Counter(one.step for one in flaky).most_common())
-    lines = [f"! {len(flaky):,} same requests were answered differently: {by_step}"]
+    count = counted(len(flaky), "same request")
+    lines = [f"! {count} {'was' if len(flaky) == 1 else 'were'} answered differently: {by_step}"]
     for one in flaky[:FLAKY_SHOWN]:
         answers = "; ".join(f"{name}: {short(text, 40)}" for name, text in one.answers.items())
         lines.append(f"    {one.step} {one.key[:16]}  {answers}")
@@ -46,5 +48,6 @@ def flaky_text(flaky: Sequence[Flaky]) -> str:
 def summary_text(found: Sequence[Tested]) -> str:
     failed = sum(not one.ok for one in found)
     seconds = sum(one.seconds for one in found)
-    traces = "1 trace" if len(found) == 1 else f"{len(found):,} traces"
-    return f"{traces}, {failed:,} failed, 0 model calls, {seconds:.1f} s"
+    skipped = sum(one.skipped for one in found)
+    failures = f"{failed:,} failed" + (f", {skipped:,} not tested" if skipped else "")
+    return f"{counted(len(found), 'trace')}, {failures}, 0 model calls, {seconds:.1f} s"

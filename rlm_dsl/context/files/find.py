@@ -203,7 +203,13 @@ def file_and_table(given: str) -> tuple[str, str]:
 
 def said_in(folder: Path, given: str) -> str:
     """What a file in a folder says as data, seen from here: an address is the same from anywhere."""
-    return given if remote.is_elsewhere(given) else (folder / Path(given).expanduser()).as_posix()
+    return given if remote.is_elsewhere(given) else without_detours((folder / Path(given).expanduser()).as_posix())
+
+
+def without_detours(path: str) -> str:
+    """A path without `folder/..` in it, where that leads to the same place: behind a link it may not."""
+    shorter = os.path.normpath(path).replace(os.sep, "/")
+    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
 def files_of(given: str) -> list[Found]:
