@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,6 +137,5 @@ def sign(trace: Given, key: bytes, *, replace: bool = False) -> str:
     with open_trace(trace) as held:
         keyid = signing.sign(held.folder, key, replace=replace)
         if held.held is not None:
-            with tempfile.TemporaryDirectory(dir=Path(trace).parent) as beside:
-                pack_folder(held.folder, Path(beside) / "packed.zip").replace(trace)
+            pack_folder(held.folder, Path(trace))
         return keyid

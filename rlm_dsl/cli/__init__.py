@@ -24,6 +24,7 @@ def run(arguments: list[str] | None = None) -> int:
     from rlm_dsl.cli.commands import group
     from rlm_dsl.cli.output import QUIET, flush, prepare_streams, safe, tell
     from rlm_dsl.common.diagnostics import ProgramError, UserError
+    from rlm_dsl.common.system_errors import of_the_system
 
     QUIET.set(False)
     prepare_streams()
@@ -50,14 +51,12 @@ def run(arguments: list[str] | None = None) -> int:
     except UserError as failure:
         tell(redacted(f"error: {safe(str(failure))}\n{notes_of(failure)}"), end="")
         return failure.exit_code
-    except OSError as failure:
-        if failure.filename is None or os.environ.get("RLM_DSL_DEBUG"):
-            raise
-        tell(f"error: {safe(os.fsdecode(str(failure.filename)))}: {failure.strerror}")
-        return 2
     except Exception as failure:
         if os.environ.get("RLM_DSL_DEBUG"):
             raise
+        if (refused := of_the_system(failure)) is not None:
+            tell(redacted(f"error: {safe(str(refused))}\n{notes_of(failure)}"), end="")
+            return refused.exit_code
         told = safe(redacted(f"{type(failure).__name__}: {failure}").splitlines()[0][:300])
         tell(f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1")
         return 2

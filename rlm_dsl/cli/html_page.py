@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.system_errors import system_error
 
 if TYPE_CHECKING:
     from rlm_dsl.trace.divergence import Report
@@ -70,5 +71,5 @@ def put(path: Path, text: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, text)
     except OSError as failure:
-        raise UserError(f"{path} cannot be written: {failure.strerror}", "name another with --out") from None
+        raise system_error(failure, path, "written", "name another with --out") from None
     return path

@@ -20,6 +20,7 @@ from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.trace.layout import AS_THEY_ARE, ATTRIBUTES
 
 CONTEXT = click.option(
@@ -352,7 +353,7 @@ def file_bytes(path: str) -> bytes:
     except FileNotFoundError:
         raise missing(path) from None
     except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from None
+        raise system_error(failure, path, "read") from None
 
 
 TUNED = click.option(
@@ -386,4 +387,4 @@ def program_source(path: str) -> Any:
     except UnicodeDecodeError:
         raise UserError(f"{path} is no UTF-8 text", "programs are UTF-8") from None
     except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from None
+        raise system_error(failure, path, "read") from None

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import click
 
-from rlm_dsl.common.diagnostics import UserError, printable
+from rlm_dsl.common.diagnostics import printable
+from rlm_dsl.common.system_errors import system_error
 
 QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 """Whether notes and progress are left out (--quiet)."""
@@ -68,7 +69,7 @@ def refusals_told() -> Iterator[None]:
         raise click.exceptions.Exit(0) from None
     except OSError as failure:
         drop_output()
-        raise UserError(f"the output cannot be written: {failure.strerror}") from None
+        raise system_error(failure, "the output", "written") from None
 
 
 def drop_output() -> None:

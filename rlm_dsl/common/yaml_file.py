@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rlm_dsl.common.diagnostics import Diagnostic, UserError, did_you_mean
 from rlm_dsl.common.source import Source, Span
+from rlm_dsl.common.system_errors import system_error
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -31,7 +32,7 @@ def yaml_source(path: Path, *hints: str) -> Source:
     except FileNotFoundError:
         raise UserError(f"there is no file {path}", *hints) from None
     except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}", *hints) from None
+        raise system_error(failure, path, "read", *hints) from None
 
 
 class YamlReader:

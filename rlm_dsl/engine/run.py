@@ -18,6 +18,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import without_floats
 from rlm_dsl.common.source import Source
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.common.version import version
 from rlm_dsl.common.well_formed import without_halves
 from rlm_dsl.context.context import Context
@@ -65,8 +66,7 @@ def writing(writer: TraceWriter) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        message = f"the trace {writer.folder} cannot be written: {failure.strerror or failure}"
-        raise UserError(message, "make room on the disk", exit_code=3, code="trace") from None
+        raise system_error(failure, f"the trace {writer.folder}", "written", exit_code=3, code="trace") from None
 
 
 @dataclass(slots=True)

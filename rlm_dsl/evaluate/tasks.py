@@ -14,6 +14,7 @@ from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.hashing import identity, without_floats
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.context.files.find import said_in
 from rlm_dsl.context.given import Given, given_of, is_given
 from rlm_dsl.evaluate.scoring import METRICS, NO_ANSWER, usual_type
@@ -65,8 +66,10 @@ def read_tasks(path: Path, defaults: Defaults) -> tuple[Task, ...]:
     """The tasks of a file. Raises UserError, naming the line."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as failure:
-        raise UserError(f"{path} cannot be read: {getattr(failure, 'strerror', None) or 'it is no UTF-8'}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no UTF-8 text", "tasks are UTF-8 JSON Lines") from None
+    except OSError as failure:
+        raise system_error(failure, path, "read") from None
     tasks = tuple(task_of(line, number, path, defaults) for number, line in enumerate(lines, 1) if line.strip())
     if not tasks:
         raise UserError(f"{path} has no tasks", f"write one a line: {EXAMPLE}")

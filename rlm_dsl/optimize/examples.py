@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.optimize.steps import Tunable
 from rlm_dsl.review.labels.parts import PARTS, example_identity, part_of
 
@@ -46,8 +47,10 @@ def read_examples(path: Path, steps: Mapping[str, Tunable]) -> tuple[Labelled, .
     """Raises UserError, naming the line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as failure:
-        raise UserError(f"{path} cannot be read: {failure}", "examples are UTF-8 JSON Lines") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no UTF-8 text", "examples are UTF-8 JSON Lines") from None
+    except OSError as failure:
+        raise system_error(failure, path, "read") from None
     found: dict[str, Labelled] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.atomic_write import write_files
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.settings import DEFAULT_URL
 from rlm_dsl.replay.sources import recorded_place
@@ -32,8 +33,7 @@ def write_scaffold(trace: Trace, folder: Path) -> list[Path]:
             raise UserError(f"{path} is there already", "name another folder with --out")
     spec = yaml.safe_dump(spec_of(trace, folder), sort_keys=False, allow_unicode=True, width=100)
     folder.mkdir(parents=True, exist_ok=True)
-    files[0].write_text(HEAD + spec, encoding="utf-8", errors="backslashreplace")
-    files[1].write_text(trace.program, encoding="utf-8", errors="backslashreplace")
+    write_files({files[0]: HEAD + spec, files[1]: trace.program})
     return files
 
 

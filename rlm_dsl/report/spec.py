@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
+from rlm_dsl.common.system_errors import reason
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, yaml_source
 from rlm_dsl.context.given import Given, given_of_node
 from rlm_dsl.models.server.address import server_address
@@ -142,8 +143,8 @@ class _Reader(YamlReader):
         try:
             return Source(str(path), path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as failure:
-            reason = getattr(failure, "strerror", None) or "it is no UTF-8 text"
-            self.report(node, f"{text} cannot be read: {reason}", "a path from this file's folder")
+            told = reason(failure) if isinstance(failure, OSError) else "it is no UTF-8 text"
+            self.report(node, f"{text} cannot be read: {told}", "a path from this file's folder")
             return Source(text, "")
 
     def inline(self, node: Node) -> Source:

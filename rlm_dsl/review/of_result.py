@@ -28,7 +28,7 @@ def labels_of_program(program: Path, named: Path | None) -> Path | None:
     """The labels of a program: those that are named, else `PROGRAM.labels.jsonl` where it is there. Raises UserError
     for a named file that is not."""
     if named is not None:
-        if not named.is_file():
+        if not named.exists():
             raise UserError(f"there is no file of labels {named}", "collect them: rlm-dsl review TRACE --labels FILE")
         return named
     beside = labels_beside(program)

@@ -21,6 +21,7 @@ from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.common.own_files import REVIEWED, require_own
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.review.reviewed import Reviewed, labels_digest, reviewed_of
 from rlm_dsl.trace.reader import ODD_FORM, Trace
 
@@ -57,7 +58,7 @@ def seal_reviews(trace: Trace, reviewed: Reviewed) -> tuple[Path, str] | None:
     try:
         write_file(path, json.dumps({**content, "digest": digest}, ensure_ascii=True, indent=1) + "\n")
     except OSError as failure:
-        raise UserError(f"{path} cannot be written: {failure.strerror}") from None
+        raise system_error(failure, path, "written") from None
     return path, digest
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.system_errors import ONLY_IN_WRITING, system_error
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL, SIGNATURE, is_litter
 from rlm_dsl.trace.seal import changed_files, file_names
 
@@ -50,7 +51,7 @@ def pack(folder: Path, target: Path | None = None) -> Path:
                 write_archive(partial, folder, sorted(names), dense)
             return partial.replace(target)
     except OSError as failure:
-        raise UserError(f"{target} cannot be written: {failure.strerror}") from None
+        raise system_error(failure, target, "written") from None
 
 
 def write_archive(target: Path, folder: Path, names: Sequence[str], plain: frozenset[str]) -> frozenset[str]:
@@ -89,9 +90,18 @@ def unpack(path: Path, target: Path | None = None) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as beside:
-            return shutil.copytree(folder, Path(beside) / "whole").rename(target)
+            return copied(folder, Path(beside) / "whole").rename(target)
     except OSError as failure:
-        raise UserError(f"{target} cannot be written: {failure.strerror or failure}") from None
+        raise system_error(failure, target, "written") from None
+
+
+def copied(folder: Path, target: Path) -> Path:
+    """A trace's files in a folder of their own. `shutil.copytree` raises one error for all files that names none."""
+    target.mkdir()
+    for path in sorted(folder.rglob("*")):
+        place = target / path.relative_to(folder)
+        place.mkdir() if path.is_dir() else shutil.copyfile(path, place)
+    return target
 
 
 def folder_of(path: Path) -> tuple[Path, Any]:
@@ -131,7 +141,9 @@ def unpack_to_temporary(path: Path) -> tuple[Path, Any]:
         with zipfile.ZipFile(path) as archive:
             for entry, name in admitted_entries(path, archive.infolist()):
                 take(archive, entry, name, path, folder)
-    except UNREADABLE:
+    except UNREADABLE as failure:
+        if isinstance(failure, OSError) and failure.errno in ONLY_IN_WRITING:
+            raise system_error(failure, folder, "written") from None
         raise UserError(f"{path} is no trace", "a trace is a folder, or a zip of one") from None
     return folder, held
 

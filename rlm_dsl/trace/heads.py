@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError, printable
+from rlm_dsl.common.system_errors import reason
 
 HEAD = re.compile(r"[0-9a-f]{64}")
 
@@ -35,7 +36,7 @@ def kept_heads(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
-        told = failure.strerror if isinstance(failure, OSError) else "it is no text"
+        told = reason(failure) if isinstance(failure, OSError) else "it is no text"
         raise UserError(f"{path} cannot be read: {told}", "name the file that `heads:` in rlm-dsl.yaml names") from None
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.trace.layout import SEAL, SIGNATURE
 from rlm_dsl.trace.seal import small_file
@@ -41,9 +42,7 @@ def sign(folder: Path, key: bytes, *, replace: bool = False) -> str:
         "payloadType": PAYLOAD_TYPE,
         "signatures": [*others, {"keyid": keyid, "sig": sig}],
     }
-    partial = folder / f"{SIGNATURE}.partial"
-    partial.write_text(json.dumps(envelope, indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / SIGNATURE)
+    write_file(folder / SIGNATURE, json.dumps(envelope, indent=1) + "\n")
     return keyid
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.trace.commitment import closing_roots
 from rlm_dsl.trace.events import EventLog
 from rlm_dsl.trace.journal import JOURNAL, Journal
@@ -59,7 +60,7 @@ class TraceWriter:
                     path.unlink()
             self.journal = Journal(folder)
         except OSError as failure:
-            raise UserError(f"the trace {folder} cannot be written: {failure.strerror}") from None
+            raise system_error(failure, f"the trace {folder}", "written") from None
         self.folder, self.redact = folder, redact
 
     def write_json(self, name: str, value: Any) -> None:

@@ -92,7 +92,11 @@ def test_notes_that_no_one_reads_stop_no_run(folder: Path) -> None:
     ("refusal", "code", "says"),
     [
         (BrokenPipeError(32, "Broken pipe"), 0, ""),
-        (OSError(28, "No space left on device"), 2, "error: the output cannot be written: No space left on device\n"),
+        (
+            OSError(28, "No space left on device"),
+            2,
+            "error: the output cannot be written: No space left on device\n  hint: make room on the disk\n",
+        ),
     ],
 )
 def test_results_that_no_one_takes_end_the_command(folder: Path, refusal: OSError, code: int, says: str) -> None:

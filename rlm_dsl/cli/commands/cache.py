@@ -18,6 +18,7 @@ from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.own_files import ANSWERS, require_own
+from rlm_dsl.common.system_errors import system_error
 
 STORE = click.option("--store", metavar="PATH", help="The store; else RLM_DSL_STORE or the user's data.")
 
@@ -137,5 +138,5 @@ def export_command(store: str | None, to: str | None, force: bool) -> None:
             with require_own(Path(to), ANSWERS, force).open("w", encoding="utf-8", newline="\n") as file:
                 count = sum(1 for line in lines(held) if file.write(line + "\n"))
         except OSError as failure:
-            raise UserError(f"{to} cannot be written: {failure.strerror}") from None
+            raise system_error(failure, to, "written") from None
     note(counted(count, "answer"))

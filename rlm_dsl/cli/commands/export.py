@@ -8,6 +8,7 @@ import click
 
 from rlm_dsl.cli.options import FORCE
 from rlm_dsl.cli.output import note, write
+from rlm_dsl.common.atomic_write import write_named
 from rlm_dsl.common.own_files import SPANS, require_own
 
 
@@ -33,5 +34,5 @@ def command(trace: str, form: str | None, content: bool, to: str | None, force: 
     if to is None:
         write(text.rstrip("\n"))
     else:
-        require_own(Path(to), SPANS, force).write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_named(require_own(Path(to), SPANS, force), text)
         note(f"written to {to}")

@@ -8,6 +8,7 @@ import click
 
 from rlm_dsl.cli.options import program_source
 from rlm_dsl.cli.output import note, write
+from rlm_dsl.common.atomic_write import write_named
 
 
 @click.command("fmt")
@@ -30,7 +31,7 @@ def command(program: str, only_check: bool, in_place: bool) -> int:
         return int(text != source.text)
     if in_place and program != "-":
         if text != source.text:
-            Path(program).write_text(text, encoding="utf-8", newline="\n")
+            write_named(Path(program), text)
     else:
         write(text, end="")
     return 0

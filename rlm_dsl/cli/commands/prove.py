@@ -8,6 +8,7 @@ import click
 
 from rlm_dsl.cli.options import FORCE
 from rlm_dsl.cli.output import write
+from rlm_dsl.common.atomic_write import write_named
 from rlm_dsl.common.own_files import PROOF, require_own
 
 
@@ -34,4 +35,4 @@ def command(trace: str, call: str | None, event: int | None, to: str | None, for
     if to is None:
         write(content.decode("utf-8", "replace").rstrip("\n"))
     else:
-        require_own(Path(to), PROOF, force).write_bytes(content)
+        write_named(require_own(Path(to), PROOF, force), content)

@@ -148,8 +148,11 @@ def differing(record: str | None, trace: str) -> dict[str, int]:
 
 def read_text(path: str) -> str:
     from rlm_dsl.common.diagnostics import UserError
+    from rlm_dsl.common.system_errors import system_error
 
     try:
         return Path(path).read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as failure:
-        raise UserError(f"{path} cannot be read: {failure}", "labels are UTF-8 text") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no UTF-8 text", "labels are UTF-8 text") from None
+    except OSError as failure:
+        raise system_error(failure, path, "read") from None

@@ -10,6 +10,7 @@ import click
 
 from rlm_dsl.cli.options import CONTEXT, FORCE, paths_alone
 from rlm_dsl.cli.output import write
+from rlm_dsl.common.atomic_write import write_named
 from rlm_dsl.common.own_files import VERDICTS, require_own
 
 
@@ -37,6 +38,8 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
     paths = [path for path in traces_in(Path(folder)) if only in path.name]
     if not paths:
         raise UserError(f"no trace of {folder} has {only!r} in its name")
+    if junit:
+        require_own(Path(junit), VERDICTS, force)
     given = paths_alone(contexts)
     found = []
     for path in paths:
@@ -45,9 +48,7 @@ def command(folder: str, contexts: tuple[str, ...], only: str, junit: str | None
             write(verdict_text(found[-1]))
     flaky = find_flaky(paths)
     if junit:
-        require_own(Path(junit), VERDICTS, force).write_text(
-            junit_report(found), encoding="utf-8", errors="backslashreplace"
-        )
+        write_named(Path(junit), junit_report(found))
     if as_json:
         held = {"tests": [each.as_json() for each in found], "flaky": [each.as_json() for each in flaky]}
         write(json.dumps(held, ensure_ascii=False, indent=1, default=str))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rlm_dsl.cli.output import safe, write
 from rlm_dsl.cli.shell.session import Shell
+from rlm_dsl.common.atomic_write import write_named
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.reference.manual import manual_of
@@ -57,10 +58,7 @@ def save(shell: Shell, given: str) -> None:
     path = Path(given).expanduser()
     if path.exists() and path.resolve() not in shell.saved:
         raise UserError(f"there is a file {given} already", "save under another name, or remove it first")
-    try:
-        path.write_text(shell.program(), encoding="utf-8", newline="\n")
-    except OSError as failure:
-        raise UserError(f"{given} cannot be written: {failure.strerror}") from None
+    write_named(path, shell.program())
     shell.saved.add(path.resolve())
     write(safe(f"saved {given}" + ("" if shell.answer else "; it has no `answer` yet, which `run` wants")))
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, nearest
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.context.files.positioned import Positioned
 from rlm_dsl.context.files.presence import is_file, is_there
 from rlm_dsl.context.files.unpacking import MOST_FILES, require_ratio, require_total
@@ -108,7 +109,7 @@ def opened(path: str) -> Archive:
     except (*BROKEN, ValueError) as failure:
         raise UserError(f"{path} is a broken archive: {failure}") from None
     except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror or failure}") from None
+        raise system_error(failure, path, "read") from None
 
 
 @lru_cache(KEPT_OPEN)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.context.context import SourceFile
 from rlm_dsl.context.files.find import TABLE_MARK, find
 from rlm_dsl.context.files.read import source_of
@@ -32,7 +33,7 @@ def database_source(path: str, magic: tuple[int, bytes], what: str) -> SourceFil
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
     except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from None
+        raise system_error(failure, path, "read") from None
     at, expected = magic
     if head[at : at + len(expected)] != expected:
         raise UserError(f"{path} is no {what} file", seems(head, path))
@@ -52,7 +53,7 @@ def engine_file(path: str) -> str:
         if regular_head(path)[at : at + len(expected)] == expected and not os.path.lexists(f"{path}.wal"):
             return os.path.abspath(path)  # noqa: PTH100 - links above it stay: the engine compares names
     except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}", LOAD_AGAIN) from None
+        raise system_error(failure, path, "read", LOAD_AGAIN) from None
     raise UserError(f"{path} is no file of the engine's", LOAD_AGAIN)
 
 

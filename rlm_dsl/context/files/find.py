@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rlm_dsl.common.diagnostics import UserError, nearest
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.common.well_formed import well_formed_name
 from rlm_dsl.context.files import archives, remote
 from rlm_dsl.context.files.globs import WILDCARDS, fixed_folder, has_wildcard, name_pattern
@@ -109,7 +110,7 @@ def below(folder: str, shown: str) -> Iterator[Found]:
     try:
         entries = [(entry, entry.is_dir(follow_symlinks=False)) for entry in os.scandir(folder)]
     except OSError as failure:
-        raise UserError(f"{folder} cannot be read: {failure.strerror}", WHO) from None
+        raise system_error(failure, folder, "read", WHO) from None
     for entry, is_own_folder in entries:
         if entry.name.startswith("."):
             continue
@@ -129,9 +130,7 @@ def require_readable(given: str, base: Path) -> None:
             try:
                 os.scandir(folder).close()
             except OSError as failure:
-                raise UserError(
-                    f"{folder} cannot be read: {failure.strerror}", f"{WHO}, or a glob without it"
-                ) from None
+                raise system_error(failure, folder, "read", f"{WHO}, or a glob without it") from None
 
 
 def no_files(given: str) -> UserError:
@@ -144,7 +143,7 @@ def no_files(given: str) -> UserError:
     try:
         entries = list(os.scandir(folder))
     except OSError as failure:
-        return UserError(f"{folder} cannot be read: {failure.strerror}", WHO)
+        return system_error(failure, folder, "read", WHO)
     if not whole:
         return UserError(f"no file in {given}", hint)
     told = Counter(

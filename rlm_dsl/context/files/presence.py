@@ -11,6 +11,7 @@ import os
 import stat
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.system_errors import system_error
 
 ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EBADF}
 KINDS = (
@@ -30,7 +31,7 @@ def presence(path: str) -> os.stat_result | None:
     except OSError as failure:
         if failure.errno in ABSENT:
             return None
-        raise UserError(f"{path} cannot be read: {failure.strerror}", WHO) from None
+        raise system_error(failure, path, "read", WHO) from None
 
 
 WHO = "check who may read it: ls -l"

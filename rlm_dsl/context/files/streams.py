@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.context.files import archives, remote
 from rlm_dsl.context.files.find import STANDARD_INPUT
 from rlm_dsl.context.files.presence import WHO, changed
@@ -138,7 +139,7 @@ def open_stream(path: str, packed: bool = False) -> Iterator[tuple[Any, Hashed |
     except OSError as failure:
         if failure.strerror is None:
             raise UserError(f"{path} cannot be decompressed: {str(failure).splitlines()[0]}") from None
-        raise UserError(f"{path} cannot be read: {failure.strerror}", WHO) from None
+        raise system_error(failure, path, "read", WHO) from None
 
 
 def fill(stream: Any, view: memoryview) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 import dspy
 
+from rlm_dsl.common.atomic_write import write_named
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.engine.execution import checked_program, declared_types
@@ -92,7 +93,7 @@ class Program(Predictors):
         found = self.candidate()
         made = {"optimizer": "dspy", "dspy": dspy.__version__}
         tuned = Tuned(program_digest(found.text), merge_calls(found.calls), made=made)
-        Path(path).write_text(tuned.yaml(), encoding="utf-8")
+        write_named(Path(path), tuned.yaml())
 
 
 def known_names(source: Source, contexts: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.system_errors import reason, refusal_of
 from rlm_dsl.models.cache.claims import Claims
 from rlm_dsl.models.cache.earlier_keys import earlier_keys
 from rlm_dsl.models.cache.salvage import readable, salvage
@@ -352,11 +353,17 @@ def as_text(value: object) -> str:
 OTHERWISE = "name another file with --store"
 
 
+UNSAID = {"disk I/O error", "unable to open database file"}
+"""What SQLite says of a disk that takes nothing, without why."""
+
+
 def store_error(path: Path, failure: Exception) -> UserError:
     """What is wrong with a store, and what to do about it."""
     said, exit_code = str(failure), 2
+    if said in UNSAID and (refusal := refusal_of(path.parent)) is not None:
+        said = f"{reason(refusal)} ({said})"
     match said:
-        case _ if "full" in said:
+        case _ if "full" in said or "No space" in said:
             hint, exit_code = "make room on the disk", 3
         case _ if is_damage(failure) and path.is_file() and is_ours(path):
             hint, exit_code = "run the same command again: it is moved aside, and what can be read of it is saved", 3

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rlm_dsl.common.diagnostics import UserError, printable
+from rlm_dsl.common.system_errors import system_error
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -69,7 +70,8 @@ def read_weights(path: Path) -> Weights:
     except (OSError, ValueError):
         found = None
     if found is None or not stat.S_ISREG(found.st_mode):
-        raise UserError(f"there is no file {printable(str(path))}", EXAMPLE, code="local")
+        told = f"there is no file {printable(str(path))}" if found is None else f"{printable(str(path))} is no file"
+        raise UserError(told, EXAMPLE, code="local")
     return digested(path.resolve(), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
@@ -82,7 +84,7 @@ def digested(path: Path, size: int, *times: int) -> Weights:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as failure:
-        raise UserError(f"{named} cannot be read: {failure.strerror}", code="local") from None
+        raise system_error(failure, named, "read", code="local") from None
     except (ValueError, struct.error, UnicodeDecodeError):
         raise UserError(f"{named} is no model in the GGUF form", EXAMPLE, code="local") from None
     kind = shape.get("general.architecture")

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.review.labels.label import SCHEMA, Label
 
 ENDING = ".labels.jsonl"
@@ -78,7 +79,7 @@ def read_labels(path: Path) -> Labels:
     except IsADirectoryError:
         raise UserError(f"{path} is a folder, no file of labels", "name the file itself: --labels FILE") from None
     except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from None
+        raise system_error(failure, path, "read") from None
     found: dict[str, Label] = {}
     taken_back: list[Label] = []
     damaged = []
@@ -127,7 +128,7 @@ def append(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as failure:
-        raise UserError(f"{path} cannot be written: {failure.strerror}", "name another: --labels FILE") from None
+        raise system_error(failure, path, "written", "name another: --labels FILE") from None
 
 
 @contextmanager
