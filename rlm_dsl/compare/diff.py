@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from rlm_dsl.common.diagnostics import ProgramError, UserError
@@ -220,7 +221,7 @@ def diff(one: Trace, other: Trace) -> Difference:
         a,
         b,
         steps,
-        tuple(part_diffs(one.answer["parts"], other.answer["parts"])),
+        tuple(part_diffs(one.answer["parts"], other.answer["parts"], answered_parts(a.side, b.side))),
         (gained, lost),
         prompts,
         (cost_of(a), cost_of(b)),
@@ -321,8 +322,20 @@ def answers_cause(pair: Pair, pairs: Mapping[str, Pair]) -> str:
     return message if of is pair else f"{of.name}: {message}"
 
 
-def part_diffs(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[PartDiff]:
-    """The parts of both answers, by their paths."""
+def answered_parts(a: Side, b: Side) -> dict[str, frozenset[str]]:
+    """The columns of the answer's parts that a model answered, on either side, so that their rows match as their
+    steps' do."""
+    return {
+        name: a.answer.get(name, frozenset()) | b.answer.get(name, frozenset()) for name in {**a.answer, **b.answer}
+    }
+
+
+def part_diffs(
+    a: Sequence[Mapping[str, Any]],
+    b: Sequence[Mapping[str, Any]],
+    answered: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> Iterator[PartDiff]:
+    """The parts of both answers, by their paths; `answered` are columns of theirs that a model answered."""
     one, other = ({".".join(part["part"]): part for part in parts} for parts in (a, b))
     for name in dict.fromkeys([*one, *other]):
         before, after = one.get(name), other.get(name)
@@ -331,7 +344,8 @@ def part_diffs(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -
                 columns_of_rows(before["columns"], before["value"]),
                 columns_of_rows(after["columns"], after["value"]),
             )
-            yield PartDiff(name, before["value"], after["value"], compare_rows(*tables), *tables)
+            rows = compare_rows(*tables, answered.get(name, frozenset()))
+            yield PartDiff(name, before["value"], after["value"], rows, *tables)
         else:
             yield PartDiff(name, before and number_or_value(before), after and number_or_value(after))
 

@@ -4,7 +4,7 @@ In: two tables as columns, which of their columns a model answered. Out: counts,
 Law: every row of each side is counted once; rows in another order are the same; a table beside itself does not differ.
 
 Rows match, in turn, where all columns are equal; where all but what a model answered are; and by the first column whose
-values are different in every row of either side, such as an id.
+values are different in every row of either side, such as an id, or a group's label.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def compare_rows(a: Columns, b: Columns, answered: frozenset[str] = frozenset())
     if exact and len(exact) < len(names):
         pairs, left_a, left_b = pair_equal(a.rows(exact), b.rows(exact), left_a, left_b)
         changed += (Changed(before, after, False) for before, after in pairs)
-    if left_a and left_b and (key := identifying_column(a, b, exact)) is not None:
+    if left_a and left_b and (key := identifying_column(a, b, [*exact, *sorted(answered & {*names})])) is not None:
         pairs, left_a, left_b = pair_equal(a.values[key], b.values[key], left_a, left_b)
         changed += (Changed(before, after, True) for before, after in pairs)
     return Rows(names, len(same), tuple(sorted(changed, key=lambda c: c.after)), tuple(left_a), tuple(left_b))

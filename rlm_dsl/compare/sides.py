@@ -19,13 +19,13 @@ from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.edit.call_sites import argument_texts
 from rlm_dsl.language.operators.core.registry import recorded_versions, table_operators
 from rlm_dsl.language.operators.core.relation import Relation
-from rlm_dsl.language.program import ContextRows, Step, children, params_of, steps_of
+from rlm_dsl.language.program import ContextRows, Step, children, params_of, resolved, steps_of
 from rlm_dsl.language.sql import name as named
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.types import Table
 from rlm_dsl.models.request import ModelSettings
-from rlm_dsl.plan.build import build
+from rlm_dsl.plan.build import build, parts
 from rlm_dsl.plan.stages import QueryStage
 from rlm_dsl.trace.reader import Trace
 
@@ -71,12 +71,17 @@ class NamedStep:
     @cached_property
     def answered(self) -> frozenset[str]:
         """The columns that a model answered, here or in a step before, by the names that they were given."""
-        found: set[str] = set()
-        for step in steps_of(self.node):
-            if table_operators()[step.operator].model is not None and isinstance(step.type, Table):
-                before = {c for node in step.inputs if isinstance(node.type, Table) for c in node.type.names}
-                found |= set(step.type.names) - before
-        return frozenset(found)
+        return answered_columns(self.node)
+
+
+def answered_columns(table: Step) -> frozenset[str]:
+    """The columns that a model answered, in a step or before it, by the names that they were given."""
+    found: set[str] = set()
+    for step in steps_of(table):
+        if table_operators()[step.operator].model is not None and isinstance(step.type, Table):
+            before = {c for node in step.inputs if isinstance(node.type, Table) for c in node.type.names}
+            found |= set(step.type.names) - before
+    return frozenset(found)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Side:
     params: Mapping[str, Any]
     models: Mapping[str, ModelSettings]
     rows_per_call: Mapping[str, int] = field(default_factory=dict)
+    answer: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Of each part of the answer that is a step's rows, the columns that a model answered."""
 
 
 def side_of_trace(trace: Trace) -> Side:
@@ -146,4 +153,11 @@ def side(
         line = shown.place(span.start).line
         steps[planned.name] = NamedStep(planned.name, planned.step, words, line, planned.inputs)
     values = {param.name: param.value for param in program.params}
-    return Side(name, shown.text, steps, contexts, values, models, rows_per_call)
+    answer = {
+        ".".join(path): answered_columns(node)
+        for target in plan.targets
+        if target.kind == "answer"
+        for path, part in parts(target.node)
+        if isinstance(node := resolved(part), Step)
+    }
+    return Side(name, shown.text, steps, contexts, values, models, rows_per_call, answer)

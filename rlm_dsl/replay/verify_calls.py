@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from rlm_dsl.engine.one_answer import without_mostly
@@ -24,7 +24,7 @@ from rlm_dsl.models.recording import request_text
 from rlm_dsl.models.request import ERROR, Answer, Request
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.commitment import call_leaf
-from rlm_dsl.trace.divergence import Divergence
+from rlm_dsl.trace.divergence import Divergence, around_difference
 
 UNKNOWN = "no context row holds what {mark} stands for"
 KEY_DIGITS = 16
@@ -127,11 +127,31 @@ def fault_before(request: Request, calls: RecordedCalls) -> Answer | None:
 
 
 def differing_words(recorded: Any, now: Any) -> tuple[str, str]:
-    """Both sides from shortly before they differ."""
-    one, other = (json.dumps(value, ensure_ascii=False) for value in (recorded, now))
-    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    start = max(0, at - 40)
-    return one[start : start + 300], other[start : start + 300]
+    """The first place at which two values of JSON differ, with what each has there."""
+    path, one, other = first_place(recorded, now)
+    texts = ["nothing" if each is ABSENT else json.dumps(each, ensure_ascii=False) for each in (one, other)]
+    if texts[0] == texts[1]:  # values that JSON writes alike
+        texts = [f"{text} ({type(each).__name__})" for text, each in zip(texts, (one, other), strict=True)]
+    where = ".".join(map(str, path))
+    said, now_said = around_difference(*texts)
+    return (f"{where}: {said}", f"{where}: {now_said}") if where else (said, now_said)
+
+
+ABSENT = object()
+"""Stands for what one side has not."""
+
+
+def first_place(one: Any, other: Any, path: tuple[str | int, ...] = ()) -> tuple[tuple[str | int, ...], Any, Any]:
+    """The way to the first value that differs, and that value on both sides."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for name in {**one, **other}:
+            if one.get(name, ABSENT) != other.get(name, ABSENT):
+                return first_place(one.get(name, ABSENT), other.get(name, ABSENT), (*path, str(name)))
+    elif isinstance(one, list) and isinstance(other, list):
+        for at, (a, b) in enumerate(zip_longest(one, other, fillvalue=ABSENT)):
+            if a != b:
+                return first_place(a, b, (*path, at))
+    return path, one, other
 
 
 def last_words(request: Request) -> str:

@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import printable_lines
 from rlm_dsl.common.version import version
 from rlm_dsl.compare.diff import Difference
@@ -164,6 +165,10 @@ def answer_part(part: Any) -> dict[str, Any]:
             "before": brief(part.before, part.rows),
             "after": brief(part.after, part.rows),
         }
+    if not part.rows.differ:
+        same = brief(None, part.rows)
+        other = f"{same}, in another order or with other columns" if part.differs else same
+        return {"name": part.name, "columns": (), "before": same, "after": other}
     rows, shown_rows = part.rows, []
     for change in rows.changed[:DIFF_ROWS]:
         pairs = [(part.a.values[name][change.before], part.b.values[name][change.after]) for name in rows.names]
@@ -176,13 +181,13 @@ def answer_part(part: Any) -> dict[str, Any]:
         (len(rows.added), "new"),
         (len(rows.removed), "gone"),
     )
-    counted = "Rows: " + ", ".join(f"{n:,} {what}" for n, what in counts)
-    return {"name": part.name, "columns": rows.names, "rows": shown_rows, "caption": counted}
+    caption = "Rows: " + ", ".join(f"{n:,} {what}" for n, what in counts)
+    return {"name": part.name, "columns": rows.names, "rows": shown_rows, "caption": caption}
 
 
 def brief(value: Any, rows: Any) -> str:
     if rows is not None:
-        return f"{rows.same:,} rows"
+        return counted(rows.same, "row")
     return "not there" if value is None else as_text(value)[:400]
 
 

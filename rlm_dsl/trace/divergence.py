@@ -84,8 +84,8 @@ def level_named(text: str | None) -> str:
 
 CAP = 20
 """Divergences of one code that a report lists; the count is of all."""
-LONGEST = 300
-"""Characters of one side that a rendering shows; the JSON form has them all."""
+LONGEST, BEFORE = 300, 40
+"""Characters of one side that a rendering shows, and of these before the place that differs; the JSON form has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,12 @@ def render(divergence: Divergence) -> str:
     where += [f"line {divergence.line}"] if divergence.line else []
     where += [f"row {divergence.row}"] if divergence.row else []
     head = f"{divergence.code} {divergence.title}: {divergence.message}"
+    recorded, now = divergence.recorded, divergence.now
+    if recorded is not None and now is not None:
+        recorded, now = around_difference(recorded, now)
     sides = (
-        ("recorded", divergence.recorded),
-        ("now", divergence.now),
+        ("recorded", recorded),
+        ("now", now),
         ("cause", divergence.cause),
         ("next", divergence.next_command),
     )
@@ -135,6 +138,15 @@ def render(divergence: Divergence) -> str:
 
 def shorten(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+
+
+def around_difference(one: str, other: str) -> tuple[str, str]:
+    """Two texts, so cut that the place at which they differ is in what is shown of both."""
+    shorter = min(len(one), len(other))
+    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), shorter)
+    start = at - BEFORE if one != other and at >= LONGEST - BEFORE else 0
+    mark = "... " if start else ""
+    return mark + shorten(one[start:]), mark + shorten(other[start:])
 
 
 @dataclass(frozen=True, slots=True)

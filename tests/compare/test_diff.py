@@ -114,6 +114,40 @@ def test_a_model_that_answers_the_same_request_differently_is_counted(tmp_path: 
     assert dict(topics.causes) == {"answered differently": found.flaky} and not found.same
 
 
+def test_the_answer_says_of_its_rows_what_their_step_says(tmp_path: Path) -> None:
+    """Groups by a label, rows of equal texts, an unchanged table: one way to match rows, one count; on the page too."""
+    pytest.importorskip("jinja2")
+    from rlm_dsl.report.pages import diff_page
+
+    labels = 'topics = t | classify(on=body, labels=["good", "bad", "odd"], into=label)\n'
+    program = labels + (
+        "groups = topics | group(by=label, n=count())\ntexts = topics | select(body, label)\n"
+        "users = t | group(by=user, n=count())\nanswer {groups: groups, texts: texts, users: users}\n"
+    )
+    rows = [{"user": f"u{n % 2}", "body": f"text {n % 5}"} for n in range(12)]
+    for name, changed in (("a", ""), ("b", "4"), ("c", "0")):
+        with serve(gold=lambda shown, schema, _c=changed: {"label": grade(str(shown), _c)}) as server:
+            more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "store": ":memory:"}
+            rlm_dsl.run(program, {"t": rows}, trace=tmp_path / f"{name}.trace", pack=1, **more)
+    for other in ("b", "c"):
+        found = diff(Trace.open(tmp_path / "a.trace"), Trace.open(tmp_path / f"{other}.trace"))
+        steps = {step.pair.name: step.rows for step in found.steps}
+        for part in found.answer:
+            of_part, of_step = part.rows, steps[part.name]
+            assert of_part is not None and of_step is not None
+            one, two = ((r.same, len(r.changed), len(r.added), len(r.removed)) for r in (of_part, of_step))
+            assert one == two, (other, part.name)
+            if (other, part.name) == ("b", "groups"):  # a group is known by its label: one changed, one is new
+                assert one == (1, 1, 1, 0)
+        page = diff_page(found, "")
+        assert "<p>2 rows" in page and "Rows: 2 the same, 0 changed" not in page
+
+
+def grade(text: str, changed: str) -> str:
+    digit = next(character for character in text if character.isdigit())
+    return "odd" if digit == changed else "good" if digit < "3" else "bad"
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> Columns:
     count = draw(st.integers(0, 12))

@@ -25,6 +25,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import canonical
 from rlm_dsl.models.recording import request_text
 from rlm_dsl.models.request import Message, ModelSettings, Request
+from rlm_dsl.replay.verify_calls import differing_words
 from rlm_dsl.trace import merkle
 from rlm_dsl.trace.archive import pack
 from rlm_dsl.trace.divergence import CAP, LEVELS, Code, Divergence, Level, Report, render, render_report
@@ -35,6 +36,7 @@ from rlm_dsl.trace.seal import check_seal
 from rlm_dsl.trace.secrets import NEEDLES, Redaction, encoded
 from rlm_dsl.trace.writer import TraceWriter
 from tests.support.endless import events_appended
+from tests.support.json_values import VALUES
 from tests.support.processes import Process
 
 
@@ -516,6 +518,23 @@ def test_codes_and_levels_are_closed() -> None:
     for code, level in (("D18", "chain"), ("D01", "elsewhere")):
         with pytest.raises(ValueError, match="no divergence"):
             Divergence(code, level, "x")
+
+
+@given(VALUES, VALUES, st.sampled_from([0, 700]), st.booleans())
+def test_both_sides_of_a_divergence_show_the_place_that_differs(one: Any, other: Any, length: int, deep: bool) -> None:
+    """However long what stands before it is, in a text or as so many items."""
+    sides = [{"parts": ["x" * length, *range(length), {"value": each}]} for each in (one, other)]
+    if not deep:
+        sides = ["é" * length + json.dumps(each) for each in (one, other)]
+    if sides[0] != sides[1]:
+        recorded, now = differing_words(*sides)
+        assert recorded != now
+        told = render(Divergence("D06", "answer", "other", recorded, now))
+        lines = [line[11:] for line in told.splitlines() if line.startswith(("  recorded", "  now"))]
+        assert len(lines) == 2 and lines[0] != lines[1]
+        plain = render(Divergence("D06", "rows", "other", *map(json.dumps, sides)))
+        if json.dumps(sides[0]) != json.dumps(sides[1]):
+            assert len({line[11:] for line in plain.splitlines()[1:3]}) == 2
 
 
 def test_nothing_in_a_trace_forges_a_line_of_a_rendering() -> None:
