@@ -40,7 +40,11 @@ LARGEST = 1 << 28
 FORCE = click.option("--force", is_flag=True, help="Write it even over a file of another kind.")
 MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
 
-STORE = click.option("--store", metavar="PATH", help="Where answers are kept; else RLM_DSL_STORE or the user's data.")
+STORE = click.option(
+    "--store",
+    metavar="PLACE",
+    help="Where answers are kept: a file, postgresql://..., or read-only; else RLM_DSL_STORE or the user's data.",
+)
 PRICE = click.option("--price", metavar="IN/OUT", help="Dollars for a million tokens, for all models of the run.")
 TIMEOUT = click.option(
     "--timeout", type=click.FloatRange(0.1), show_default="120", help="Seconds to wait for an answer."
@@ -257,6 +261,7 @@ def load_given(
 def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any:
     """The settings of a run: what the command line says, else the settings file, else the usual. `budget` is the
     command's own, which also holds for whatever a --budget does not name."""
+    from rlm_dsl.models.cache.place import first_place
     from rlm_dsl.models.prices import Price
     from rlm_dsl.models.settings import DEFAULT_URL, Limits, Settings, read_models
     from rlm_dsl.models.settings_file import found_settings
@@ -271,7 +276,7 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
         "limits": Limits.read(f"{budget},{told}") if told else file.budget or Limits.read(budget),
         "concurrency": given.get("concurrency") or file.concurrency,
         "timeout_seconds": given.get("timeout") or file.timeout_seconds,
-        "store": given["store"] or file.store,
+        "store": first_place(given["store"], file.store),
         "heads": file.heads,
         "keep": file.keep,
         "max_failed": file.max_failed if given.get("max_failed") is None else given["max_failed"],

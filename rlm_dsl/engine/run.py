@@ -41,6 +41,7 @@ from rlm_dsl.engine.run_trace import (
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.database import engine_version
 from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions
+from rlm_dsl.models.cache.place import read_place
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.recorded import Recorded, RecordedStack
@@ -149,8 +150,9 @@ def run_log(
 
 
 def redaction_of(keys: Keys, settings: Settings) -> Redaction:
-    """What to keep out of everything written: secrets of the environment, and the keys in use."""
-    return Redaction.of({**keys.environment, **keys.all((*settings.servers, Server(settings.base_url)))})
+    """What to keep out of everything written: secrets of the environment, the keys in use, the store's password."""
+    held = {f"password {n}": each for n, each in enumerate(sorted(read_place(settings.store).secrets))}
+    return Redaction.of({**keys.environment, **keys.all((*settings.servers, Server(settings.base_url))), **held})
 
 
 def run_program(

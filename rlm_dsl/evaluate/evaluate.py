@@ -27,7 +27,7 @@ from rlm_dsl.evaluate.scoring import METRICS
 from rlm_dsl.evaluate.systems import NEEDS, SYSTEMS, SystemInput
 from rlm_dsl.evaluate.tasks import Data, Task
 from rlm_dsl.evaluate.trace_usage import paid_for, usage_of_trace
-from rlm_dsl.models.cache.store import AnswerStore, default_path
+from rlm_dsl.models.cache.opening import open_store
 from rlm_dsl.models.local.choice import with_local_models
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, Settings
@@ -66,7 +66,7 @@ def evaluate(given: Evaluation, on_outcome: OnOutcome = lambda outcome, known: N
     check_evaluation(given)
     given = replace(given, settings=with_local_models(given.settings))  # by what stands in keys, for everyone asked
     jobs = jobs_of(given)
-    AnswerStore(Path(given.settings.store) if given.settings.store else default_path()).close()
+    open_store(given.settings.store).close()
     with OutcomeJournal(given.folder) as journal:
         known = {job.identity: journal.held[job.identity] for job in jobs if job.identity in journal.held}
         for outcome in known.values():

@@ -103,10 +103,14 @@ class RequestRefused(UserError):
 class BudgetExceeded(UserError):
     """The budget does not allow the next call; the run stops before it and can be taken up again."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(
+        self,
+        message: str,
+        hint: str = "narrow the rows first, or allow more with --budget calls=..,tokens=..; answers so far are kept",
+    ) -> None:
         super().__init__(
             message,
-            "narrow the rows first, or allow more with --budget calls=..,tokens=..; answers so far are kept",
+            hint,
             exit_code=3,
             code="budget",
         )
@@ -114,6 +118,10 @@ class BudgetExceeded(UserError):
 
 class TooDear(BudgetExceeded, StepFailed):
     """A round that the budget cannot pay for, seen before any of it left: fewer rows may be asked about."""
+
+    def saying(self, hint: str) -> TooDear:
+        """The same, with another hint."""
+        return TooDear(self.message, hint)
 
     @staticmethod
     def for_rows(step: str, rows: int, in_a_call: int, room: Room) -> TooDear:

@@ -17,6 +17,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, span_of, yaml_source
 from rlm_dsl.context.given import Given, given_of_node
+from rlm_dsl.models.cache.place import READ_ONLY, Place, parts_of
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import AUTO
 from rlm_dsl.models.server.address import server_address
@@ -79,12 +80,12 @@ def mask_secrets(source: Source, spans: Sequence[Span]) -> Source:
     return Source(source.name, text)
 
 
-def fill_variables(text: str, environment: Mapping[str, str]) -> str:
-    """A header's value with its ${VARIABLES}. Raises UserError for one that is not set."""
+def fill_variables(text: str, environment: Mapping[str, str], of: str = "a server's header") -> str:
+    """A value with its ${VARIABLES}. Raises UserError for one that is not set."""
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in environment:
-            raise UserError(f"the environment has no {match[1]}", f"a server's header in {NAME} names it; set it")
+            raise UserError(f"the environment has no {match[1]}", f"{of} in {NAME} names it; set it")
         return environment[match[1]]
 
     return VARIABLE.sub(value, text)
@@ -117,7 +118,7 @@ class _Reader(YamlReader):
                 "window": self.count,
                 "card": lambda node: self.tried(node, lambda: card_size(self.text(node)), ""),
                 "timeout": self.amount,
-                "store": self.text,
+                "store": self.store,
                 "heads": self.text,
                 "keep": self.text,
                 "constrain": self.switch,
@@ -209,6 +210,27 @@ class _Reader(YamlReader):
                 self.secrets.append(span_of(node))
             self.report(node, failure.message, failure.hint)
             return DEFAULT_URL
+
+    def store(self, node: Node) -> str:
+        """Where answers are kept: a path, an address, `read-only`, or a mapping that says both."""
+        if not is_mapping(node):
+            return self.store_place(node)
+        held = self.record(node, {"path": self.store_place, "url": self.store_place, "read_only": self.flag})
+        if "path" in held and "url" in held:
+            self.report(node, "a store is at one place", "write path: or url:")
+        place = held.get("path") or held.get("url") or ""
+        return f"{READ_ONLY}:{place}" if held.get("read_only") and place else place or READ_ONLY
+
+    def store_place(self, node: Node) -> str:
+        text = self.text(node)
+        if any(not VARIABLE.fullmatch(secret) for secret in Place(parts_of(text)[0]).secrets):
+            self.secrets.append(span_of(node))
+            self.report(
+                node, "a password stands here",
+                "leave it to PGPASSWORD or ~/.pgpass, or write ${ITS_VARIABLE} in its place",
+            )  # fmt: skip
+            return ""
+        return self.tried(node, lambda: fill_variables(text, {**os.environ}, "the store"), "")
 
     def budget(self, node: Node) -> Limits:
         if not is_mapping(node):

@@ -12,21 +12,23 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
+from rlm_dsl.common.counted import counted
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.batch_api.batches import Batches
 from rlm_dsl.models.batch_api.server import BatchServer
 from rlm_dsl.models.budget import Estimate, Spending, estimate_round
-from rlm_dsl.models.cache.store import AnswerStore, Stored, default_path
+from rlm_dsl.models.cache.opening import open_store
+from rlm_dsl.models.cache.stored import Stored
 from rlm_dsl.models.event_loop import EventLoop
 from rlm_dsl.models.exploring import Exploring
 from rlm_dsl.models.in_turn import in_turn
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.local.process import SERVERS
 from rlm_dsl.models.packing import Packing
-from rlm_dsl.models.protocol import Model, ModelStack, Pack, Room
+from rlm_dsl.models.protocol import Model, ModelStack, Pack, Room, TooDear
 from rlm_dsl.models.recording import Call, Recording, request_from
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
@@ -63,9 +65,15 @@ class LiveStack:
         self.settings: Mapping[str, ModelSettings] = settings.by_alias()
         self.limits, self.batch = settings.limits, settings.batch
         self.approve, self.price_of, self.log, self.sub_run = approve, settings.price_of, log, sub_run
-        self.store = AnswerStore(Path(settings.store) if settings.store else default_path())
-        if self.store.quarantined:
-            log("store.damaged", {"moved_to": Path(self.store.quarantined).name, "saved": self.store.saved})
+        self.store = open_store(settings.store)
+        if self.store.damage:
+            log("store.damaged", self.store.damage)
+        if self.batch and self.store.read_only:
+            self.store.close()
+            raise UserError(
+                f"--batch notes what is under way in the answer store, and {self.store.told} is read-only",
+                "leave --batch out, or name a store that is written to",
+            )
         spent = known.spent
         self.spending = Spending(
             settings.limits, time.monotonic, known.calls, spent.prompt_tokens, spent.completion_tokens, spent.usd
@@ -143,9 +151,20 @@ class LiveStack:
             new = self.unanswered(asked)
         beside = self.servers.beside
         estimate = estimate_round(step, len(asked), new, self.price_of, batch=self.batch, beside=beside)
-        self.spending.check(estimate)
+        self.check(estimate)
         self.approve(estimate)
         self.submit(step, new)
+
+    def check(self, estimate: Estimate) -> None:
+        """Raise TooDear where a round cannot be paid for; where nothing it lacks would be kept, with that said."""
+        try:
+            self.spending.check(estimate)
+        except TooDear as failure:
+            if not self.store.read_only:
+                raise
+            lacking = f"the answer store {self.store.told} is read-only, and lacks {counted(estimate.new, 'answer')}"
+            instead = "run it where the store is written to, or allow more with --budget"
+            raise failure.saying(f"{lacking}: {instead}") from None
 
     def submit(self, step: str, new: Sequence[Request]) -> None:
         """Where batches are on, hand over what is new, and wait for it."""
@@ -159,7 +178,7 @@ class LiveStack:
         if planned := packing.planned():
             new = self.unanswered({request.key: request for request in planned})
             estimate = estimate_round(step, len(asked), new, self.price_of, batch=self.batch)
-            self.spending.check(estimate)
+            self.check(estimate)
             self.approve(replace(estimate, asked=tuple(self.unanswered(asked))))
             packing.run()
         self.settled |= asked.keys()
@@ -175,7 +194,7 @@ class LiveStack:
     def ask_all(self, step: str, requests: Sequence[Request], pack: Pack) -> list[Answer]:
         """Requests at once, answers in their order; where batches are on, by these."""
         new = self.unanswered({request.key: request for request in requests})
-        self.spending.check(estimate_round(step, len(requests), new, self.price_of))
+        self.check(estimate_round(step, len(requests), new, self.price_of))
         self.submit(step, new)
         pack.started(len(requests))
         answers: dict[str, Answer] = {}
@@ -219,10 +238,10 @@ class LiveStack:
         """A pack that a row's answer was taken from, by this run or an earlier one."""
         if (call := self.stored.known.packs.get(key)) is not None:
             return replace(call, origin="trace")
-        request, answer = self.store.request(key), self.store.get(key)
-        return (
-            None if request is None or answer is None else Call(request_from(json.loads(request), ""), answer, "store")
-        )
+        request, answer = self.store.request(key), self.store.held([key]).get(key)
+        if request is None or answer is None:
+            return None
+        return Call(request_from(json.loads(request), ""), self.store.read(answer), "store")
 
     def unanswered(self, asked: Mapping[str, Request]) -> list[Request]:
         held = self.stored.look_up(asked.values())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rlm_dsl import cli
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.kinds.sqlite.store import SqliteStore
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 
 
@@ -20,7 +20,7 @@ from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 def store(tmp_path: Path) -> Path:
     """Ten answers of each of two models, half of them kept in 1970."""
     path = tmp_path / "s.sqlite"
-    held = AnswerStore(path)
+    held = SqliteStore(path)
     for model in ("dear", "cheap"):
         for number in range(10):
             asked = Request(ModelSettings(model, "http://h/v1"), (Message("user", f"row {number}"),))

@@ -16,7 +16,7 @@ from rlm_dsl.engine.progress import NoProgress
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.sql import Sql
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.kinds.sqlite.store import SqliteStore
 from rlm_dsl.models.protocol import Room, TooDear
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from tests.support.small import OneModel, loaded, planned
@@ -144,7 +144,7 @@ def test_what_is_refused_would_have_asked_for_more(program: str, rows: list[tupl
 
 
 def test_a_store_says_of_how_many_answers_it_has_room(tmp_path: Path) -> None:
-    store = AnswerStore(tmp_path / "answers.sqlite")
+    store = SqliteStore(tmp_path / "answers.sqlite")
     asked = Request(ModelSettings("m", "http://h/v1"), (Message("user", ""),))
     for kept in [store.put(replace(asked, sample=sample), Answer("")) for sample in range(300)]:
         kept.result()

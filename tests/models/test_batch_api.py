@@ -23,7 +23,7 @@ from rlm_dsl.models import retry
 from rlm_dsl.models.batch_api import batches
 from rlm_dsl.models.batch_api.results import read_results
 from rlm_dsl.models.budget import Spending, estimate_round
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.kinds.sqlite.store import SqliteStore
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.request import Message, ModelSettings, Request
 from rlm_dsl.models.server.client import Endpoint
@@ -125,7 +125,7 @@ def under_way(store: Path, url: str) -> bool:
     """Whether a batch is written down that is known to be made."""
     if not store.exists():
         return False
-    held = AnswerStore(store)
+    held = SqliteStore(store)
     try:
         return any(not batch.startswith(batches.UNMADE) for batch in held.batches(url))
     finally:
@@ -198,7 +198,7 @@ def test_a_batch_that_comes_to_nothing_is_told_and_its_rows_are_asked(tmp_path: 
         assert sum(call["outcome"] == "answered" for call in calls) == 50 == server.calls
         billed = [call["may_be_billed"] for call in calls if call["outcome"] == "failed"]
         assert set(billed) <= {case == "gone"} and rlm_dsl.verify(tmp_path / "t").ok
-        store = AnswerStore(tmp_path / "s")
+        store = SqliteStore(tmp_path / "s")
         assert not store.batches(server.base_url), "nothing waits for it any more"
         store.close()
 
@@ -350,7 +350,7 @@ def test_nothing_is_uploaded_to_a_server_that_is_known_to_have_no_batches(url: s
             raise AssertionError("uploaded")
 
     log: list[tuple[str, Any]] = []
-    store = AnswerStore(Path(":memory:"))
+    store = SqliteStore(Path(":memory:"))
     spending = Spending(Limits(), lambda: 0.0)
     told_of = batches.Batches(
         NoUpload(),  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import pytest
 from rlm_dsl.cli import run as command_line
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models import retry
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.kinds.sqlite.store import SqliteStore
 from rlm_dsl.testing import serve
 from tests.models.test_batch_api import GOLD, ran
 
@@ -28,7 +28,7 @@ def submitted(folder: Path, url: str) -> None:
 
 
 def held(folder: Path, url: str) -> list[str]:
-    store = AnswerStore(folder / "s")
+    store = SqliteStore(folder / "s")
     try:
         return list(store.batches(url))
     finally:
@@ -63,7 +63,7 @@ def test_all_are_cancelled_and_what_cannot_be_stays(tmp_path: Path, capfd: Any) 
     trouble = {"poll": ["ok"] * 2, "cancel": ["502"]}
     with serve(gold=GOLD, batch_latency=60.0, batch_trouble=trouble) as server:
         submitted(tmp_path, server.base_url)
-        store = AnswerStore(tmp_path / "s")
+        store = SqliteStore(tmp_path / "s")
         store.keep_batch(server.base_url, "batch-9", ["k"])
         store.keep_batch(server.base_url, "input:file-9", ["k"])
         store.keep_batch(server.base_url, "input:file-1", ["k"])

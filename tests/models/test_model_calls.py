@@ -21,7 +21,8 @@ from rlm_dsl.language.answer_schema import json_schema, read_answer
 from rlm_dsl.language.types import INT, TEXT, Enum, Field, ListOf, Nullable, Record
 from rlm_dsl.models.attempts import Announced
 from rlm_dsl.models.budget import Budgeted, Spending
-from rlm_dsl.models.cache.store import AnswerStore, Stored
+from rlm_dsl.models.cache.kinds.sqlite.store import SqliteStore
+from rlm_dsl.models.cache.stored import Stored
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.models.retry import Retrying
@@ -211,7 +212,7 @@ def test_every_attempt_is_announced_before_it_leaves_and_concurrency_is_bounded(
 
 
 def test_the_store_keeps_whole_answers_and_one_request_a_key_is_in_flight(tmp_path: Path) -> None:
-    store = AnswerStore(tmp_path / "s.sqlite")
+    store = SqliteStore(tmp_path / "s.sqlite")
     with serve(gold=GOLD, latency=0.05) as server:
         same = [request(server.base_url) for _ in range(30)]
         found = answers(server.base_url, *same, around=lambda endpoint: Stored(endpoint, store))
@@ -224,7 +225,7 @@ def test_the_store_keeps_whole_answers_and_one_request_a_key_is_in_flight(tmp_pa
 
 
 def test_a_cancelled_asker_leaves_the_request_to_the_others(tmp_path: Path) -> None:
-    store = AnswerStore(tmp_path / "s.sqlite")
+    store = SqliteStore(tmp_path / "s.sqlite")
 
     async def asked(url: str) -> str:
         endpoint = Endpoint(url, None)
@@ -246,12 +247,12 @@ def test_a_foreign_or_broken_file_is_no_store(tmp_path: Path) -> None:
 
     (tmp_path / "broken").write_bytes(b"no database at all, but long enough to be read as one" * 30)
     with pytest.raises(UserError, match="cannot be used"):
-        AnswerStore(tmp_path / "broken")
+        SqliteStore(tmp_path / "broken")
     assert (tmp_path / "broken").exists()
     with sqlite3.connect(tmp_path / "foreign") as other:
         other.execute("CREATE TABLE t (a)")
     with pytest.raises(UserError, match="another program's"):
-        AnswerStore(tmp_path / "foreign")
+        SqliteStore(tmp_path / "foreign")
 
 
 def killed_writers(folder: Path, times: int) -> None:
@@ -265,7 +266,7 @@ def killed_writers(folder: Path, times: int) -> None:
             process.send(signal.SIGKILL)
             acknowledged += (line for line in lines if len(line) == 64)
             assert process.ended().code == -signal.SIGKILL
-    store = AnswerStore(path)
+    store = SqliteStore(path)
     assert set(store.held(acknowledged)) == set(acknowledged) and len(acknowledged) > times
     store.close()
 

@@ -20,8 +20,8 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.language.answer_schema import json_schema
 from rlm_dsl.language.types import Enum, Field, Record
-from rlm_dsl.models.cache.claims import Claims
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.kinds.sqlite.claims import Claims
+from rlm_dsl.models.cache.kinds.sqlite.store import SqliteStore
 from rlm_dsl.models.prices import Price, is_another, known_price
 from rlm_dsl.models.request import Message, ModelSettings, Request
 from rlm_dsl.models.server.rate_limit import Pace, span
@@ -320,7 +320,7 @@ def claims_and_dies(store: Path) -> None:
 def test_a_claim_of_a_dead_process_holds_nobody_up(tmp_path: Path) -> None:
     with Process(tmp_path, claims_and_dies, tmp_path / "s") as process:
         assert process.ended().code == 9
-    store = AnswerStore(tmp_path / "s")
+    store = SqliteStore(tmp_path / "s")
     started = time.perf_counter()
     assert store.claims.taken("k") and time.perf_counter() - started < 1
     store.close()
@@ -328,7 +328,7 @@ def test_a_claim_of_a_dead_process_holds_nobody_up(tmp_path: Path) -> None:
 
 def test_a_damaged_store_is_moved_aside_and_the_run_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    AnswerStore(path).close()
+    SqliteStore(path).close()
     held = bytearray(path.read_bytes())
     held[100:4000] = os.urandom(3900)
     path.write_bytes(held)

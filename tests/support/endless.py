@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.kinds.sqlite.store import SqliteStore
 from rlm_dsl.models.request import Answer, Message, ModelSettings, Request
 from rlm_dsl.trace.events import EventLog
 
@@ -16,7 +16,7 @@ MANY = 10_000_000
 
 def answers_put(store: Path, number: int) -> None:
     """Answers put into a store; each line is the key of one."""
-    held = AnswerStore(store)
+    held = SqliteStore(store)
     for n in range(MANY):
         asked = Request(ModelSettings("m", "u"), (Message("user", f"{number} {n}"),))
         held.put(asked, Answer(str(n))).result()

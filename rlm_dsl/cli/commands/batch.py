@@ -8,7 +8,7 @@ import os
 
 import click
 
-from rlm_dsl.cli.commands.cache import open_store
+from rlm_dsl.cli.commands.cache import opened_store
 from rlm_dsl.cli.options import STORE, settings, settings_option
 from rlm_dsl.cli.output import safe, write
 from rlm_dsl.cli.render.table import table_text
@@ -36,7 +36,7 @@ def list_command(store: str | None, file: str | None, as_json: bool) -> None:
     """
     from rlm_dsl.models.batch_api.under_way import batches_under_way
 
-    with open_store(settings({"store": store, "file": file}).store) as held:
+    with opened_store(store, file) as held:
         found = batches_under_way(held)
     if as_json:
         write(json.dumps([one.as_json() for one in found], ensure_ascii=False))
@@ -66,7 +66,7 @@ def cancel_command(ids: tuple[str, ...], store: str | None, file: str | None, as
     from rlm_dsl.models.server.servers import Keys
 
     chosen, keys = settings({"store": store, "file": file}), Keys(os.environ)
-    with open_store(chosen.store) as held:
+    with opened_store(store, file) as held:
         found = []
         for one in end_batches(chosen, keys, redaction_of(keys, chosen).redact, held, ids):
             found.append(one)

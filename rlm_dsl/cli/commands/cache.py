@@ -7,12 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rlm_dsl.cli.options import FORCE
+from rlm_dsl.cli.options import FORCE, STORE, settings, settings_option
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.common.counted import counted
@@ -20,17 +21,22 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.own_files import ANSWERS, require_own
 from rlm_dsl.common.system_errors import system_error
 
-STORE = click.option("--store", metavar="PATH", help="The store; else RLM_DSL_STORE or the user's data.")
+if TYPE_CHECKING:
+    from rlm_dsl.models.cache.protocol import Entry
+
+SETTINGS = settings_option("Where the store is")
 
 
 @contextmanager
-def open_store(store: str | None) -> Iterator[Any]:
-    from rlm_dsl.models.cache.store import AnswerStore, default_path
+def opened_store(store: str | None, file: str | None, *, read_only: bool = False) -> Iterator[Any]:
+    """The store that is named here or in the settings file; one that is not there is not made."""
+    from rlm_dsl.models.cache.opening import open_place
+    from rlm_dsl.models.cache.place import read_place
 
-    path = Path(store) if store else default_path()
-    if not path.exists():
-        raise UserError(f"there is no answer store at {path}", "it is made by the first run that asks a model")
-    held = AnswerStore(path)
+    place = read_place(settings({"store": store, "file": file}).store)
+    if not place.scheme and not place.path.exists():
+        raise UserError(f"there is no answer store at {place.path}", "it is made by the first run that asks a model")
+    held = open_place(replace(place, read_only=place.read_only or read_only))
     try:
         yield held
     finally:
@@ -47,16 +53,15 @@ def command() -> None:
 
 @command.command("stats")
 @STORE
+@SETTINGS
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def stats_command(store: str | None, as_json: bool) -> None:
+def stats_command(store: str | None, file: str | None, as_json: bool) -> None:
     """How many answers there are, of which models, since when.
 
     Example: rlm-dsl cache stats --json
     """
-    from rlm_dsl.models.cache.maintenance import stats
-
-    with open_store(store) as held:
-        found = stats(held)
+    with opened_store(store, file, read_only=True) as held:
+        found = held.stats()
     if as_json:
         write(json.dumps(found.as_json(), ensure_ascii=False))
         return
@@ -77,6 +82,7 @@ def day(seconds: float) -> str:
 
 @command.command("gc")
 @STORE
+@SETTINGS
 @click.option("--older", metavar="30d", help="Only answers older than this: 12h, 30d, 8w.")
 @click.option("--model", help="Only answers of this model.")
 @click.option("--keep", metavar="1GB", help="Only the oldest, so that the newest of this size stay.")
@@ -84,7 +90,14 @@ def day(seconds: float) -> str:
 @click.option("--yes", is_flag=True, help="Take them out without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print how many as JSON.")
 def gc_command(
-    store: str | None, older: str | None, model: str | None, keep: str | None, dry_run: bool, yes: bool, as_json: bool
+    store: str | None,
+    file: str | None,
+    older: str | None,
+    model: str | None,
+    keep: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Take answers out: they are asked and paid for again when they are wanted. Traces keep their own.
 
@@ -95,48 +108,49 @@ def gc_command(
     """
     from rlm_dsl.cli.approval import confirmed
     from rlm_dsl.engine.warehouse.memory import memory_bytes
-    from rlm_dsl.models.cache.maintenance import going, remove, seconds
+    from rlm_dsl.models.cache.maintenance import going, seconds
 
     if not (older or model or keep):
         raise UserError("what shall go is not said", "name --older 30d, --model NAME or --keep 1GB")
-    with open_store(store) as held:
+    with opened_store(store, file, read_only=dry_run) as held:
         found = going(held, seconds(older) if older else None, model, memory_bytes(keep) if keep else None)
         told = going_text(found)
         if found and not dry_run:
-            confirmed(f"{told} would go from {held.path}", "take them out?", yes, "say --yes to take them out")
-            remove(held, (key for key, _, _ in found))
+            confirmed(f"{told} would go from {held.told}", "take them out?", yes, "say --yes to take them out")
+            held.discard(entry.key for entry in found)
     if as_json:
-        write(json.dumps({"answers": len(found), "bytes": sum(size for *_, size in found), "dry_run": dry_run}))
+        write(json.dumps({"answers": len(found), "bytes": sum(entry.bytes for entry in found), "dry_run": dry_run}))
     else:
         write(safe(f"{told} {'would go' if dry_run else 'went'}"))
 
 
-def going_text(found: list[tuple[str, str, int]]) -> str:
+def going_text(found: list[Entry]) -> str:
     """`30 answers (12,345 bytes): 20 of a, 10 of b`."""
-    told = f"{counted(len(found), 'answer')} ({counted(sum(size for *_, size in found), 'byte')})"
-    models = Counter(model for _, model, _ in found).most_common()
+    told = f"{counted(len(found), 'answer')} ({counted(sum(entry.bytes for entry in found), 'byte')})"
+    models = Counter(entry.model for entry in found).most_common()
     return f"{told}: {', '.join(f'{count:,} of {model}' for model, count in models)}" if found else "no answers"
 
 
 @command.command("export")
 @STORE
+@SETTINGS
 @click.option("--to", metavar="FILE", help="Where it goes; else standard output.")
 @FORCE
-def export_command(store: str | None, to: str | None, force: bool) -> None:
+def export_command(store: str | None, file: str | None, to: str | None, force: bool) -> None:
     """Write every request with its answer, a line of JSON each. Keys and secrets were never in it.
 
     Example: rlm-dsl cache export --to answers.jsonl
     """
     from rlm_dsl.models.cache.maintenance import lines
 
-    with open_store(store) as held:
+    with opened_store(store, file, read_only=True) as held:
         if to is None:
             for line in lines(held):
                 write(line)
             return
         try:
-            with require_own(Path(to), ANSWERS, force).open("w", encoding="utf-8", newline="\n") as file:
-                count = sum(1 for line in lines(held) if file.write(line + "\n"))
+            with require_own(Path(to), ANSWERS, force).open("w", encoding="utf-8", newline="\n") as out:
+                count = sum(1 for line in lines(held) if out.write(line + "\n"))
         except OSError as failure:
             raise system_error(failure, to, "written") from None
     note(counted(count, "answer"))

@@ -28,7 +28,7 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
     Example: rlm-dsl doctor program.rlm
     """
     from rlm_dsl.language.syntax.parse import parse
-    from rlm_dsl.models.cache.store import default_path
+    from rlm_dsl.models.cache.place import read_place
     from rlm_dsl.models.server.limits import within_limits
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.replay.doctor import of_packs, of_run, of_slots
@@ -39,7 +39,8 @@ def command(target: str, contexts: tuple[str, ...], trace: str | None, as_json: 
     else:
         program = parse(program_source(target))
         chosen = within_limits(settings(given), Keys(os.environ))
-        places = {"the answer store": Path(chosen.store) if chosen.store else default_path()}
+        store = read_place(chosen.store)
+        places = {} if store.scheme else {"the answer store": store.path}
         paths = {name: given.path for name, given in named_paths(contexts).items()}
         found = of_run(chosen.by_alias(), paths, places | ({"the trace": Path(trace)} if trace else {}), os.environ)
         found += [*of_slots(chosen), *of_packs(program, chosen.rows_together)]

@@ -20,7 +20,7 @@ from rlm_dsl.models.attempts import Log, announcement, told
 from rlm_dsl.models.batch_api.results import BatchResult, read_results
 from rlm_dsl.models.batch_api.server import CHATS, Batch, BatchRefused, BatchServer
 from rlm_dsl.models.budget import NOTHING, Amount, PriceOf, Spending, amount, at_most, count_tokens, most_amount
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.protocol import AnswerStore
 from rlm_dsl.models.protocol import Attempt
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.errors import read_error
@@ -147,12 +147,12 @@ class Batches:
         """Nobody else submits a batch to this server meanwhile, in this process or another with the same store."""
         name = f"batches of {self.url}"
         async with self.lock:
-            while not self.store.claims.taken(name):
+            while not (await self.store.claim(name)).mine:
                 await self.spending.pause(CLAIM_POLL)
             try:
                 yield
             finally:
-                self.store.claims.give_back(name)
+                self.store.give_back(name)
 
     async def make(self, file: str, requests: Sequence[Request]) -> str:
         """The id of the batch of a file, written down before it is asked for and once it is known."""

@@ -16,7 +16,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.models.batch_api.batches import OVER, UNMADE
 from rlm_dsl.models.batch_api.server import Batch, BatchRefused, BatchServer
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.protocol import AnswerStore
 from rlm_dsl.models.event_loop import EventLoop
 from rlm_dsl.models.server.servers import Keys, endpoint_of
 from rlm_dsl.models.settings import Settings
@@ -53,8 +53,9 @@ class Ended:
 
 def batches_under_way(store: AnswerStore) -> list[UnderWay]:
     """What no run has collected yet, by server, the oldest first."""
-    rows = store.rows("SELECT batch, base_url, keys, submitted FROM batches ORDER BY base_url, submitted")
-    return [UnderWay(batch, url, len(json.loads(keys)), submitted) for batch, url, keys, submitted in rows]
+    found = store.rows_in("batches")
+    held = [UnderWay(batch, url, len(json.loads(keys)), submitted) for batch, url, keys, submitted in found]
+    return sorted(held, key=lambda one: (one.server, one.submitted))
 
 
 def end_batches(

@@ -15,7 +15,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Announced, Log
 from rlm_dsl.models.budget import Budgeted, Spending
-from rlm_dsl.models.cache.store import AnswerStore
+from rlm_dsl.models.cache.protocol import AnswerStore
 from rlm_dsl.models.local.process import SERVERS
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.recording import Call

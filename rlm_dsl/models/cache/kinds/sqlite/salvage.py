@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.models.cache.kept import NONSENSE, readable
 from rlm_dsl.models.request import Answer
 
 LEAF, INNER = 0x0A, 0x02
 """Kinds of pages that hold rows of tables without rowids: both hold them."""
 FIXED = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 """Bytes of a whole number, by how it is written."""
-NONSENSE = (ValueError, IndexError, KeyError, TypeError, AttributeError, struct.error, RecursionError)
-"""What reading comes to where bytes are not what they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +57,6 @@ def is_batch(keys: str) -> bool:
 
 def is_answer(request: str, answer: str) -> bool:
     return bool(json.loads(request)["messages"]) and isinstance(readable(answer), Answer)
-
-
-def readable(text: str) -> Answer | None:
-    """A kept answer; None for what is none any more."""
-    try:
-        answer = Answer.from_json(json.loads(text))
-    except NONSENSE:
-        return None
-    return answer if isinstance(answer.text, str) and isinstance(answer.finish, str) else None
 
 
 def rows_of(path: Path) -> Iterator[list[Any]]:

@@ -1,0 +1,1 @@
+"""The kinds of answer stores, a folder each, and nothing else: answers kept somewhere."""
