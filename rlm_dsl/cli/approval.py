@@ -12,6 +12,7 @@ import click
 
 from rlm_dsl.cli.output import note
 from rlm_dsl.cli.render.estimate import estimate_text
+from rlm_dsl.common.counted import money
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.budget import Estimate
 from rlm_dsl.models.stack import Approve, approve_all
@@ -44,7 +45,8 @@ def asking(over: float | None, yes: bool) -> Approve:
         else:
             return
         if not sys.stdin.isatty():
-            raise UserError(f"{told}; that may be over ${over:g}", "say --yes to spend it", exit_code=3, code="confirm")
+            dear = f"{told}; that may be over {money(over)}"
+            raise UserError(dear, "say --yes to spend it", exit_code=3, code="confirm")
         note(told)
         click.confirm("ask?", abort=True, err=True)
 

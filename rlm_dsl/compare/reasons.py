@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from rlm_dsl.common.counted import money
 from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, match_steps
 from rlm_dsl.compare.sides import Side
 from rlm_dsl.engine.run_trace import CALLS
@@ -129,7 +130,7 @@ class RecordedRequests:
 def render_reasons(asked: Asked) -> str:
     """`topics: 312 of 41,000 requests are new: data 203, labels changed 109; at most $0.09`."""
     why = ", ".join(f"{message} {count:,}" for (_, message), count in asked.reasons.items())
-    cost = f"; at most ${asked.most_usd:,.2f}" if asked.most_usd is not None else ""
+    cost = f"; at most {money(asked.most_usd)}" if asked.most_usd is not None else ""
     calls = "call" if asked.calls == 1 else "calls"
     together = f", in {asked.calls:,} {calls}" if 0 < asked.calls < asked.new else ""
     return f"{asked.step}: {asked.new:,} of {asked.requests:,} requests are new{together}: {why}{cost}"

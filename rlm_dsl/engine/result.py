@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rlm_dsl.common.counted import counted
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.common.diagnostics import printable
 from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.common.source import Source
@@ -52,7 +52,7 @@ class Spent:
 
     def told(self) -> str:
         known = f", {counted(self.stored, 'answer')} known before" if self.stored else ""
-        cost = f", ${self.usd:.4f}" if self.usd is not None else ""
+        cost = f", {money(self.usd)}" if self.usd is not None else ""
         cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
         tokens = self.prompt_tokens + self.completion_tokens
         return f"{counted(self.calls, 'model call')}{known}, {tokens:,} tokens{cached}{cost}"

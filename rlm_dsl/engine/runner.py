@@ -107,6 +107,8 @@ class Runner:
     much as the query itself. An exploration records neither."""
     made: dict[str, Relation] = field(default_factory=dict)
     rounds: dict[str, RoundResult] = field(default_factory=dict)
+    asking: dict[str, float] = field(default_factory=dict)
+    """Seconds that each round took, until its step is recorded: they are its step's."""
 
     def run(self, plan: Plan) -> tuple[StepRecord, ...]:
         """Every stage in order. An error or interrupt takes back what the plan made, so that it can be run again."""
@@ -224,7 +226,7 @@ class Runner:
             digest if last else None,
             None if came is None else asked_counts(came),
             value if last else None,
-            seconds if last else 0.0,
+            (seconds if last else 0.0) + self.asking.pop(step.identity, 0.0),
         )
 
     def key(self, step: PlannedStep) -> str:
@@ -258,6 +260,7 @@ class Runner:
 
     def ask(self, stage: ModelStage) -> None:
         """One round: words and rows of this run, answers as a table."""
+        started = time.perf_counter()
         values = {name: self.argument(value) for name, value in stage.step.arguments.items()}
         round_ = prepare_round(stage, self.settings(values["using"]), values, self.calls.options)
         if (room := self.calls.models.room()) is not None:
@@ -282,6 +285,7 @@ class Runner:
         answers = [{KEY: key, **fields_of(outcome, round_.columns)} for key, outcome in came.outcomes.items()]
         self.warehouse.add(stage.name, arrow_rows(answers, columns), columns)
         self.rounds[stage.step.identity] = came
+        self.asking[stage.step.identity] = time.perf_counter() - started
 
     def argument(self, value: Any) -> Any:
         """An argument of a model step as a plain value of this run."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy
 
+from rlm_dsl.common.counted import money
 from rlm_dsl.common.intervals import wilson
 from rlm_dsl.evaluate.outcomes import RECORDED_NAMES, Outcome
 from rlm_dsl.models.prices import Price
@@ -151,7 +152,7 @@ def cells(each: Summary, dollars: bool) -> list[str]:
     if each.score is not None:
         score = f"{each.score.mean:.3f}"
         bounds = f"{each.score.low:.3f} to {each.score.high:.3f} ({each.score.method})"
-    cost = [f"${each.usd:.4f}" if each.usd is not None else "-"] if dollars else []
+    cost = [money(each.usd) if each.usd is not None else "-"] if dollars else []
     counts = (each.calls, each.new_calls, each.root_tokens, each.row_tokens)
     return [each.system, str(each.tasks), score, bounds, *(f"{count:,}" for count in counts), f"{each.turns:.1f}",
             f"{each.seconds:.2f}", *cost]  # fmt: skip

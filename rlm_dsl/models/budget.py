@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from rlm_dsl.common.counted import money
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, Model, RequestRefused, TooDear
 from rlm_dsl.models.request import Answer, Request, estimated_tokens
@@ -157,8 +158,8 @@ class Spending:
             )
         if limits.usd is not None and dollars(amount.usd) > self.usd_left:
             return (
-                f"the budget of ${limits.usd:,.2f} has ${limits.usd - self.usd:,.4f} left, and the next call may "
-                f"take ${amount.usd:,.4f}"
+                f"the budget of {money(limits.usd)} has {money(limits.usd - self.usd)} left, and the next call may "
+                f"take {money(amount.usd)}"
             )
         return ""
 
@@ -191,8 +192,8 @@ class Spending:
             )
         if limits.usd is not None and dollars(estimate.least_usd or 0.0) > self.usd_left:
             raise TooDear(
-                f"{step} needs about ${estimate.least_usd:,.2f} for what it shows alone, and the budget of "
-                f"${limits.usd:,.2f} has ${max(0.0, self.usd_left):,.2f} left"
+                f"{step} needs about {money(estimate.least_usd)} for what it shows alone, and the budget of "
+                f"{money(limits.usd)} has {money(max(0.0, self.usd_left))} left"
             )
 
     async def reserve(self, amount: Amount) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Se
 from dataclasses import replace
 from typing import TypeVar
 
-from rlm_dsl.common.counted import counted
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.batch_api.batches import Batches
@@ -117,7 +117,7 @@ class LiveStack:
         spending = self.spending
         if SERVERS.loading:
             return f"loading {SERVERS.loading}"
-        usd = f", ${spending.usd:.4f}" if spending.usd else self.pace()
+        usd = f", {money(spending.usd)}" if spending.usd else self.pace()
         return f"{spending.calls:,} calls, {spending.tokens:,} tokens{usd}"
 
     def pace(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from rlm_dsl.common.counted import counted
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.server.servers import USUAL_CONCURRENCY
 from rlm_dsl.models.settings import Settings
@@ -135,7 +135,7 @@ def estimate(job: OptimizationJob, evaluator: Evaluator, examples: Sequence[Labe
         price = job.settings.price_of(round_.settings.model)
         usd = None if usd is None or price is None else usd + price.of(round(prompt), round(completion))
     limits = job.settings.limits
-    words = f"about {tokens:,} tokens" + ("" if usd is None else f", ${usd:,.2f}")
+    words = f"about {tokens:,} tokens" + ("" if usd is None else f", {money(usd)}")
     if tokens > limits.tokens or (usd is not None and limits.usd is not None and usd > limits.usd):
         raise UserError(
             f"this may take {words}, which is more than the budget has", "--budget tokens=N,usd=X", code="budget"

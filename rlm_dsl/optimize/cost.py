@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rlm_dsl.common.counted import money
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.settings import Settings
@@ -48,7 +49,7 @@ class Cost:
         return after < LESS[self.unit] * before
 
     def text(self, cost: float) -> str:
-        return {"usd": f"${cost:,.4f}", "seconds": f"{cost:,.1f} s", "tokens": f"{cost:,.0f} tokens"}[self.unit]
+        return {"usd": money(cost), "seconds": f"{cost:,.1f} s", "tokens": f"{cost:,.0f} tokens"}[self.unit]
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from rlm_dsl.common.counted import counted
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.common.diagnostics import printable_lines
 from rlm_dsl.common.version import version
 from rlm_dsl.compare.diff import Difference
@@ -65,6 +65,7 @@ def environment() -> Any:
     made.filters["cut"] = lambda text, most: text if len(text) <= most else text[:most]
     made.filters["tojson_plain"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
     made.filters["size"] = size
+    made.filters["money"] = money
     made.filters["coded"] = coded
     made.filters["agreement"] = agreement
     made.filters["unknown"] = unknown_numbers

@@ -242,7 +242,7 @@ def test_why_a_call_may_not_go_is_told_in_figures() -> None:
         "the budget of 100 tokens has 50 left, and the next call may take 36"
     )
     assert spending.problem(Amount(0, 0, 0.26, 1)) == (
-        "the budget of $1.00 has $0.5000 left, and the next call may take $0.2600"
+        "the budget of $1.00 has $0.50 left, and the next call may take $0.26"
     )
     assert replace(spending, limits=Limits(3, 100)).problem(Amount(30, 5, 99.0, 1)) == ""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.cli.output import safe
 from rlm_dsl.cli.render.width import shortened
-from rlm_dsl.common.counted import counted
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.common.diagnostics import cells
 from rlm_dsl.language.edit.corrections import corrections_told
 
@@ -252,7 +252,7 @@ def cost_lines(d: Difference) -> Iterator[str]:
     usd = ""
     if one["usd"] is not None and other["usd"] is not None:
         more = f" ({(other['usd'] - one['usd']) / one['usd']:+.0%})" if one["usd"] else ""
-        usd = f"${one['usd']:,.4f} -> ${other['usd']:,.4f}{more}  "
+        usd = f"{money(one['usd'])} -> {money(other['usd'])}{more}  "
     calls = f"calls {one['calls']:,} -> {other['calls']:,}, {other['known']:,} known before"
     yield f"cost      {usd}{calls}, tokens {one['tokens']:,} -> {other['tokens']:,}"
     if d.flaky:

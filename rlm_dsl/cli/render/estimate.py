@@ -10,6 +10,7 @@ from typing import Any
 
 from rlm_dsl.cli.output import safe
 from rlm_dsl.cli.render.plan import plan_of
+from rlm_dsl.common.counted import money
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.models.budget import Estimate
@@ -27,11 +28,11 @@ def estimate_text(estimate: Estimate) -> str:
     tokens = f"about {estimate.prompt_tokens:,} tokens shown, at most {estimate.most_tokens:,} with the answers"
     if estimate.least_usd is None or estimate.most_usd is None:
         return f"{calls}, {tokens}; the price is not known"
-    told = f"{calls}, {tokens}; ${estimate.least_usd:,.4f} to ${estimate.most_usd:,.4f}"
+    told = f"{calls}, {tokens}; {money(estimate.least_usd)} to {money(estimate.most_usd)}"
     if estimate.by_batch is None:
         return told
     least, most = estimate.by_batch
-    return f"{told}, or ${least:,.4f} to ${most:,.4f} as far as the Batch API answers"
+    return f"{told}, or {money(least)} to {money(most)} as far as the Batch API answers"
 
 
 def dry_run_text(estimate: Estimate, source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> str:

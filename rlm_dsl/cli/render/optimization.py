@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rlm_dsl.common.counted import money
+
 VERDICTS = {
     "better": "better: the interval of its gain is above zero",
     "cheaper": "cheaper, and its score is not worse by more than 0.05 with a certainty of 95 %",
@@ -25,7 +27,8 @@ def optimization_text(report: Mapping[str, Any]) -> str:
     rows = [("", "score", *([] if unit == "seconds" else [UNITS[unit]]), "calls/1,000", "seconds/1,000")]
     for point in sorted(report["points"], key=lambda p: (p["cost"], -p["score"])):
         mark = "→ " if point["name"] == report["picked"] else "* " if point["front"] else "  "
-        cost = [] if unit == "seconds" else [f"{point['cost']:,.4f}" if unit == "usd" else f"{point['cost']:,.0f}"]
+        told = money(point["cost"]).lstrip("$") if unit == "usd" else f"{point['cost']:,.0f}"
+        cost = [] if unit == "seconds" else [told]
         taken = point["cost"] if unit == "seconds" else point["seconds"]
         seconds = "-" if taken is None else f"{taken:,.1f}"
         rows.append((mark + point["name"], f"{point['score']:.3f}", *cost, f"{point['calls']:,.0f}", seconds))

@@ -23,12 +23,19 @@ def steps_table(steps: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]
             step["operator"],
             rows_or_value(step),
             asked_words(step.get("asked")),
-            *([f"{seconds[step['step']] * 1000:,.0f} ms" if seconds.get(step["step"]) else ""] if seconds else []),
+            *([duration(seconds.get(step["step"], 0.0))] if seconds else []),
         ]
         for step in steps
     ]
     columns = ("step", "operator", "rows", "asked", "time") if seconds else ("step", "operator", "rows", "asked")
     return table_text(columns, rows, limit=200, width=60)
+
+
+def duration(seconds: float) -> str:
+    """`26 ms`, `86.0 s`; nothing for a step whose time is that of the query that it is a part of."""
+    if not seconds:
+        return ""
+    return f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
 
 
 def rows_or_value(step: Mapping[str, Any]) -> str:

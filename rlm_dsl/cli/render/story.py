@@ -16,7 +16,7 @@ from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place, places_words
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines, steps_table
 from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
-from rlm_dsl.common.counted import counted
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.explore.view import cut
 from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.optimize.tuned import certificate_words
@@ -188,7 +188,7 @@ def calls_lines(story: Story) -> Iterator[str]:
     calls = story.calls
     bad = ", ".join(f"{count:,} {kind}" for kind, count in sorted(calls.outcomes.items()) if kind != "answered")
     tokens = f"{calls.input_tokens + calls.output_tokens:,} tokens"
-    cost = f", ${float(story.end['llm.cost.total']):.4f}" if "llm.cost.total" in story.end else ""
+    cost = f", {money(float(story.end['llm.cost.total']))}" if "llm.cost.total" in story.end else ""
     time = f", {float(story.end['seconds']):.1f} s" if "seconds" in story.end else ""
     yield f"calls   {calls.ended:,} attempts{f' ({bad})' if bad else ''}, {tokens}{cost}{time}"
     if calls.started > calls.ended:
