@@ -192,7 +192,7 @@ class Spending:
             )
         if limits.usd is not None and dollars(estimate.least_usd or 0.0) > self.usd_left:
             raise TooDear(
-                f"{step} needs about {money(estimate.least_usd)} for what it shows alone, and the budget of "
+                f"{step} needs about {money(estimate.least_usd or 0.0)} for what it shows alone, and the budget of "
                 f"{money(limits.usd)} has {money(max(0.0, self.usd_left))} left"
             )
 
