@@ -18,10 +18,10 @@ from rlm_dsl.compare.regression import Tested, run_test, traces_in
 from rlm_dsl.compare.regression import bless as accept
 from rlm_dsl.engine.evidence import LISTED
 from rlm_dsl.engine.inputs import Contexts, given_contexts
-from rlm_dsl.replay.cite import Citation
+from rlm_dsl.replay.cite import Citations
 from rlm_dsl.replay.cite import cite as cite_answer
 from rlm_dsl.replay.doctor import Finding, of_trace
-from rlm_dsl.replay.tables import query
+from rlm_dsl.replay.tables import Queried, query
 from rlm_dsl.review.reviewed import Reviewed
 from rlm_dsl.review.telling import told_reviews
 from rlm_dsl.trace import proof, signing
@@ -78,13 +78,11 @@ def check_proof(made: dict[str, Any], *, head: str | None = None, root: str | No
     return proof.faults(made, head, root)
 
 
-def cite(
-    trace: Given, wanted: str = "", contexts: Contexts | None = None, *, limit: int | None = LISTED
-) -> tuple[Citation, ...]:
+def cite(trace: Given, wanted: str = "", contexts: Contexts | None = None, *, limit: int | None = LISTED) -> Citations:
     """The places in the sources behind each part of an answer, or behind one part (`per_user`) or row (`per_user[2]`):
     at most `limit` of each, with their text, and whether their bytes are the recorded ones."""
     with open_trace(trace) as held:
-        return cite_answer(held, given_contexts(contexts or {}), wanted, limit)
+        return Citations(cite_answer(held, given_contexts(contexts or {}), wanted, limit))
 
 
 def doctor(trace: Given) -> list[Finding]:
@@ -110,10 +108,11 @@ def bless(trace: Given, contexts: Contexts | None = None) -> Path:
     return accept(Path(trace), given_contexts(contexts or {}), os.environ)[0]
 
 
-def sql(trace: Given, text: str, *, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """The columns and rows of a query over a trace's views (docs/traces.md), of an unfinished one too."""
+def sql(trace: Given, text: str, *, limit: int | None = None, contexts: Contexts | None = None) -> Queried:
+    """The columns and rows of a query over a trace's views (docs/traces.md), of an unfinished one too. `contexts` says
+    where its data lies that was moved, for steps whose rows were not recorded."""
     with open_trace(trace, unfinished=True) as held:
-        return query(held, text, limit)
+        return query(held, text, limit, given_contexts(contexts or {}))
 
 
 def export(trace: Given, form: str, *, content: bool = False) -> str:

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.hashing import identity
+from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.common.well_formed import well_formed, well_formed_name
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
 from rlm_dsl.language.types import Table, quoted_name
@@ -72,6 +74,10 @@ class StoredPart:
     past: int
 
 
+SHOWN_ROWS = 10
+"""First rows that a notebook shows of a context."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """A corpus by name. Its rows have `#row #source #line #lo #hi`, then the schema's columns in order; they lie in
@@ -94,6 +100,15 @@ class Context:
     def count(self) -> int:
         """How many rows there are."""
         return sum(part.past - part.first for part in self.rows) if isinstance(self.rows, tuple) else self.rows.num_rows
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what was read, and the first rows where they lie in memory."""
+        told = f"{counted(self.count, 'row')} of {self.schema} from {counted(len(self.sources), 'file')}"
+        notes = "".join(f"<div>{escaped(f'note: {note}')}</div>" for note in self.notes)
+        if not isinstance(self.rows, tuple):
+            shown = self.rows.select(list(self.schema.names)).slice(0, SHOWN_ROWS).to_pylist()
+            notes += html_table(self.schema.names, [list(row.values()) for row in shown])
+        return f"<div><b>{escaped(self.name)}</b> {escaped(told)}{notes}</div>"
 
     @property
     def names_files(self) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.html import html_table
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context, SourceFile
 from rlm_dsl.context.files.spans import read_spans
@@ -95,6 +96,22 @@ class Citation:
             "quotes": [{"at": at, **place.as_json()} for at, place in self.quotes],
             **({"corrected": list(self.corrected)} if self.corrected else {}),
         }
+
+
+class Citations(tuple[Citation, ...]):
+    """Citations, as a notebook shows them."""
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (each.name, f"{place.span.source}:{place.span.first_line}", place.span.text, told_of(place.holds))
+            for each in self
+            for place in each.places
+        ]
+        return f"<div>{html_table(('of', 'place', 'text', ''), rows)}</div>"
+
+
+def told_of(holds: bool | None) -> str:
+    return "not compared" if holds is None else "as recorded" if holds else "not as recorded"
 
 
 def cite(

@@ -4,20 +4,25 @@ In: a trace, a query. Out: columns and rows. Law: only queries run, in an engine
 network and nothing of Python; the trace is not changed by them. A run without an answer has the steps and calls that it
 came to.
 
-Beside these, each step's recorded rows are a table of its name in the schema `step`: `select * from step.mine`.
+Beside these, each step's rows are a table of its name in the schema `step`: `select * from step.mine`; of a step that
+was a part of another's query they are computed again, by the recorded answers, when a query names it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rlm_dsl.common.html import html_table
 from rlm_dsl.common.well_formed import well_formed_name
+from rlm_dsl.context.context import Context
 from rlm_dsl.engine.run_trace import CALLS, file_name
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.sql import Sql, name, sql
+from rlm_dsl.replay.fused_steps import fused_tables, recorded_nowhere
 from rlm_dsl.trace.events import parse_line, whole_lines
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
@@ -69,8 +74,9 @@ VIEWS: Mapping[str, str] = {
 
 
 @contextmanager
-def open_tables(trace: Trace) -> Iterator[Warehouse]:
-    """An engine of its own with the trace's views and steps. Raises UserError for a damaged file."""
+def open_tables(trace: Trace, fused: Mapping[str, pa.Table] | None = None) -> Iterator[Warehouse]:
+    """An engine of its own with the trace's views and steps; `fused` are rows of steps that were not recorded. Raises
+    UserError for a damaged file."""
     with Warehouse() as warehouse:
         warehouse.hold("#steps", steps_table(trace))
         warehouse.hold("#calls", calls_table(trace))
@@ -83,6 +89,9 @@ def open_tables(trace: Trace) -> Iterator[Warehouse]:
         for number, (step, table) in enumerate(held):
             warehouse.hold(f"#payload {number}", table)
             warehouse.run(sql("CREATE VIEW step.{v} AS SELECT * FROM {t}", v=name(step), t=name(f"#payload {number}")))
+        for step, table in (fused or {}).items():
+            warehouse.hold(f"#fused {step}", table)
+            warehouse.run(sql("CREATE VIEW step.{v} AS SELECT * FROM {t}", v=name(step), t=name(f"#fused {step}")))
         warehouse.run(Sql((rows_view([step for step, _ in held]),)))
         yield warehouse
 
@@ -101,6 +110,14 @@ def rows_view(steps: list[str]) -> str:
 
 def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def named_steps(text: str, steps: Iterable[str]) -> set[str]:
+    """The steps that a query names, as `step.NAME`; in its strings too, where that costs nothing but time."""
+    lowered = text.lower()
+    if not re.search(r'step"?\s*\.', lowered):
+        return set()
+    return {step for step in steps if step.lower() in lowered}
 
 
 def payload_tables(trace: Trace) -> Iterator[tuple[str, pa.Table]]:
@@ -191,7 +208,22 @@ def evidence_table(trace: Trace) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def query(trace: Trace, text: str, limit: int | None = None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """A query's columns and its first rows. Raises UserError for what is no query, or one that the engine refuses."""
-    with open_tables(trace) as warehouse:
-        return warehouse.query(text, limit)
+class Queried(NamedTuple):
+    """What a query gave."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return f"<div>{html_table(self.columns, self.rows)}</div>"
+
+
+def query(
+    trace: Trace, text: str, limit: int | None = None, given: Mapping[str, str | Context] | None = None
+) -> Queried:
+    """A query's columns and its first rows. `given` is where the data lies that steps without recorded rows are
+    computed from. Raises UserError for what is no query, or one that the engine refuses."""
+    wanted = named_steps(text, recorded_nowhere(trace, [step for step, _ in payload_names(trace)]))
+    with open_tables(trace, fused_tables(trace, given or {}, wanted) if wanted else {}) as warehouse:
+        return Queried(*warehouse.query(text, limit))

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean, printable
+from rlm_dsl.common.html import escaped, html_table
 
 
 class Code(Enum):
@@ -208,6 +209,17 @@ class Report:
     @property
     def divergences(self) -> tuple[Divergence, ...]:
         return tuple(d for level in self.levels for d in level.divergences)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the verdict, each level, and what differs."""
+        verdict = "verified" if self.ok else f"NOT verified: level {self.first_failed} fails"
+        levels = html_table(
+            ("", "level", "what"),
+            [(MARKS[each.status], each.name, each.skipped or f"{each.checked:,} {each.what}") for each in self.levels],
+        )
+        found = [(each.code, each.level, each.message, each.step) for each in self.divergences]
+        differs = html_table(("code", "level", "what differs", "step"), found) if found else ""
+        return f"<div><b>{escaped(verdict)}</b> {escaped(self.trace)}{levels}{differs}</div>"
 
     def as_json(self) -> dict[str, Any]:
         return {

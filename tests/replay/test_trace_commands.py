@@ -165,6 +165,25 @@ def test_each_steps_rows_are_a_table_and_all_of_them_a_view(trace: Path) -> None
     assert traces.sql(trace, read)[1] == billing
 
 
+def test_a_step_within_anothers_query_is_computed_again(trace: Path, told: Told, tmp_path: Path) -> None:
+    """`topics` is read by `billing` alone: its labels, which were paid for, are in no recorded table."""
+    held = Trace.open(trace)
+    counts = {line["step"]: line["rows"] for line in held.steps if "rows" in line}
+    assert {step: traces.sql(trace, f"select count(*) from step.{step}").rows[0][0] for step in counts} == counts
+    labels = dict(traces.sql(trace, "select topic, count(*) from STEP.Topics group by all").rows)
+    assert labels["billing"] == counts["billing"] and sum(labels.values()) == counts["topics"]
+    joined = "select count(*) from step.topics t join step.billing b using (id) where t.topic = b.topic"
+    assert traces.sql(trace, joined).rows == [(counts["billing"],)]
+    moved = shutil.copytree(trace, tmp_path / "elsewhere" / "run.trace")
+    (tmp_path / "other.csv").write_text("id,user,body\n1,u1,x\n")
+    data = trace.parent / "tickets.csv"
+    lines = told("sql", moved, "from step.topics", "--context", f"tickets={data}", "--csv")[1].split("\n")
+    assert len(lines) == 2 + counts["topics"] and not any("\r" in line for line in lines)
+    code, _, err = told("sql", moved, "from step.topics", "--context", f"tickets={tmp_path / 'other.csv'}")
+    assert code == 2 and "steps without recorded rows are computed from the data" in err and "--context" in err
+    assert told("sql", moved, "select count(*) from steps", "--context", "tickets=none.csv")[0] == 0
+
+
 def test_turns_can_be_queried(explored: Path) -> None:
     assert traces.sql(explored, "select turn, errors > 0 from turns order by turn")[1] == [
         (1, False), (2, True), (3, False), (4, False),

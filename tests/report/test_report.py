@@ -18,10 +18,12 @@ import yaml
 pytest.importorskip("jinja2")
 pytest.importorskip("vl_convert")
 
+import rlm_dsl
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.local.choice import at_their_servers, with_local_models
 from rlm_dsl.models.local.weights import read_weights
 from rlm_dsl.models.settings import Settings
+from rlm_dsl.replay.tables import Queried
 from rlm_dsl.report.charts import Chart
 from rlm_dsl.report.server import Serving
 from rlm_dsl.testing import serve
@@ -462,6 +464,17 @@ def test_results_traces_and_diffs_show_in_a_notebook(made: Path) -> None:
     assert "topics" in told and "classify" in told and "<script" not in told
     found = ours.diff(*traces)._repr_html_()
     assert "total" in found and "10" in found
+    assert "NOT" not in (checked := rlm_dsl.verify(traces[0])._repr_html_()) and "answers" in checked
+    assert "classify" in ours.sql(traces[0], "from steps")._repr_html_()
+    assert "as recorded" in ours.cite(traces[0])._repr_html_()
+
+
+def test_what_a_notebook_keeps_is_bounded_and_no_markup() -> None:
+    rows = [(f"<b>{n}</b>", "x" * 10_000) for n in range(20_000)]
+    told = Queried(("n", "text"), rows)._repr_html_()
+    assert len(told) < 60_000 and "19,900 more rows" in told and "(+9,700 characters)" in told and "<b>" not in told
+    wide = rlm_dsl.load([{f"column {n}": n for n in range(500)}] * 2_000)._repr_html_()
+    assert len(wide) < 60_000 and "440 more columns" in wide and "2,000 rows" in wide
 
 
 @pytest.mark.proof

@@ -8,6 +8,7 @@ import json
 
 import click
 
+from rlm_dsl.cli.options import CONTEXT, paths_alone
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.render.table import table_text
 
@@ -15,11 +16,13 @@ from rlm_dsl.cli.render.table import table_text
 @click.command("sql")
 @click.argument("trace", type=click.Path())
 @click.argument("query")
+@CONTEXT
 @click.option("--json", "as_json", is_flag=True, help="All rows as JSON, an object each.")
 @click.option("--csv", "as_csv", is_flag=True, help="All rows as CSV.")
-def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
+def command(trace: str, query: str, contexts: tuple[str, ...], as_json: bool, as_csv: bool) -> None:
     """Query TRACE in SQL: views steps, rows, calls, attempts, turns, evidence and events, and step.NAME for the rows
-    of a step (docs/traces.md has their columns). Read-only, and cut off from files and network.
+    of a step (docs/traces.md has their columns); of one that another's query took up they are computed again, by the
+    recorded answers. Read-only, and cut off from files and network.
 
     Example: rlm-dsl sql traces/tickets.trace "select step, count(*) from calls group by all"
     """
@@ -27,7 +30,7 @@ def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
     from rlm_dsl.traces import sql
 
     shown = 100
-    columns, rows = sql(trace, query, limit=None if as_json or as_csv else shown + 1)
+    columns, rows = sql(trace, query, limit=None if as_json or as_csv else shown + 1, contexts=paths_alone(contexts))
     held = [[json_ready(value) for value in row] for row in rows]
     if as_json:
         write(
@@ -37,7 +40,7 @@ def command(trace: str, query: str, as_json: bool, as_csv: bool) -> None:
         )
     elif as_csv:
         text = io.StringIO()
-        out = csv.writer(text)
+        out = csv.writer(text, lineterminator="\n")
         out.writerow(columns)
         out.writerows([told(value) for value in row] for row in held)
         write(text.getvalue(), end="")
