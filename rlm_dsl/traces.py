@@ -30,6 +30,7 @@ from rlm_dsl.trace.archive import unpack as unpack_zip
 from rlm_dsl.trace.exports.openinference import openinference
 from rlm_dsl.trace.exports.openlineage import openlineage
 from rlm_dsl.trace.exports.otlp import otlp
+from rlm_dsl.trace.listed import Listed, list_runs
 from rlm_dsl.trace.reader import open_trace
 from rlm_dsl.trace.story import Story, story
 
@@ -52,6 +53,11 @@ def reviews(trace: Given, *, labels: Given | None = None, contexts: Contexts | N
     file, else by those that are sealed with it or lie beside it."""
     with open_trace(trace, unfinished=True) as held:
         return told_reviews(held, None if labels is None else Path(labels), given_contexts(contexts or {}))
+
+
+def runs(folder: Given = "runs") -> list[Listed]:
+    """The runs in a folder and below, newest first: question, answer, state, cost; unfinished and damaged ones too."""
+    return list_runs(Path(folder))
 
 
 def pack(trace: Given, to: Given | None = None) -> Path:

@@ -21,6 +21,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     import click
 
+    from rlm_dsl.cli import completions
     from rlm_dsl.cli.commands import group
     from rlm_dsl.cli.output import QUIET, flush, prepare_streams, safe, tell
     from rlm_dsl.common.diagnostics import ProgramError, UserError
@@ -28,6 +29,7 @@ def run(arguments: list[str] | None = None) -> int:
 
     QUIET.set(False)
     prepare_streams()
+    completions.prepare()
     try:
         code = group.main(arguments, prog_name="rlm-dsl", standalone_mode=False)
         flush()

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from rlm_dsl.cli import completions
 from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.common.atomic_write import write_file
@@ -28,6 +29,7 @@ CONTEXT = click.option(
     "contexts",
     multiple=True,
     metavar="NAME=PATH",
+    shell_complete=completions.named_paths,
     help="Data by name: a file, folder or glob; NAME:FORMAT(OPTION=VALUE, ...)=PATH says how it is read "
     "(load --help lists formats and options).",
 )
@@ -375,6 +377,16 @@ def tuned(path: str, source: Any, given: str | None, chosen: Any) -> tuple[Any, 
         for line in (tuning_line(source, found), *proxy_lines(found.proxies)):
             note(safe(line))
     return apply_tuned(source, found, chosen)
+
+
+def given_program(path: str | None, lines: Sequence[str]) -> tuple[str, Any]:
+    """A program by its path, or by its text in words of the command line, which has no path: as standard input has."""
+    from rlm_dsl.common.source import Source
+
+    if (path is None) == (not lines):
+        what = "no program is named" if path is None else f"both {path} and -e name a program"
+        raise UserError(what, "name a file, or write the program: -e 'answer t | count()'")
+    return (path, program_source(path)) if path is not None else ("-", Source("(command line)", "\n".join(lines)))
 
 
 def program_source(path: str) -> Any:

@@ -345,3 +345,30 @@ def test_a_shell_completes_commands_and_options() -> None:
     complete = BashComplete(group, {}, "rlm-dsl", "_RLM_DSL_COMPLETE")
     assert [item.value for item in complete.get_completions([], "ver")] == ["verify"]
     assert "--public-key" in [item.value for item in complete.get_completions(["verify", "x"], "--")]
+
+
+def test_a_program_on_the_command_line(shell: Shell) -> None:
+    (shell.folder / "n.csv").write_text("id\n1\n2\n3\n")
+    lines = ("-e", "few = n | where(id > 1)", "-e", "answer few | count()")
+    assert shell("run", *lines, "--context", "n=n.csv", "--json").out == "2\n"
+    assert shell("run", "-e", "answer x", "--context", "n=n.csv").err.splitlines()[1] == " --> (command line):1:8"
+    for words in (("run",), ("run", "p.rlm", "-e", "answer 1")):
+        assert (ran := shell(*words)).code == 2 and "-e 'answer" in ran.err
+
+
+def test_help_of_a_command_is_what_the_command_says_of_itself(shell: Shell) -> None:
+    for words in ((), ("run",), ("cache", "gc")):
+        assert shell("help", *words).out == shell(*words, "--help").out
+    assert "did you mean `check`?" in shell("help", "chek").err and shell("help", "run", "x").code == 2
+
+
+def test_several_traces_are_told_each_and_the_worst_decides(shell: Shell, recorded_trace: Path) -> None:
+    good, one = str(recorded_trace), shell("verify", str(recorded_trace))
+    bad = shutil.copytree(recorded_trace, shell.folder / "bad.trace")
+    (bad / "plan.sql").write_text("")
+    both = shell("verify", good, str(bad), "none.trace")
+    assert both.code == 2 and one.out.splitlines()[0] in both.out and "NOT verified" in both.out
+    assert "there is no trace none.trace" in both.err and both.out.endswith("3 traces, 2 not well\n")
+    told = json.loads(shell("verify", good, "none.trace", "--json").out)
+    assert [each.get("ok") for each in told] == [True, None] and told[1]["error"]
+    assert shell("verify", str(bad)).code == 1 and shell("show", good, good).out.count("=== ") == 2

@@ -74,6 +74,8 @@ READ: dict[str, tuple[str, ...]] = {
     "completion": ("completion", "bash"),
     "doctor": ("doctor", "run.trace"),
     "explain": ("explain", "exact.rlm"),
+    "help": ("help", "run"),
+    "list": ("list", "."),
     "models": ("models",),
     "peek": ("peek", "tickets.csv"),
     "shell": ("shell", *DATA),

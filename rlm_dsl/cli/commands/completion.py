@@ -17,7 +17,8 @@ def command(shell: str) -> None:
     from click.shell_completion import get_completion_class
 
     from rlm_dsl.cli.commands import group
+    from rlm_dsl.cli.completions import Bash
 
-    found = get_completion_class(shell)
+    found = Bash if shell == "bash" else get_completion_class(shell)
     assert found is not None
     write(found(group, {}, "rlm-dsl", "_RLM_DSL_COMPLETE").source())

@@ -6,12 +6,19 @@ from typing import Any
 
 import click
 
+from rlm_dsl.cli import completions
 from rlm_dsl.cli.rerun import rerun_options, run_again
 
 
 @click.command("correct")
 @click.argument("trace", type=click.Path())
-@click.option("--at", metavar="STEP", required=True, help="The step that has the value, by its name.")
+@click.option(
+    "--at",
+    metavar="STEP",
+    shell_complete=completions.steps,
+    required=True,
+    help="The step that has the value, by its name.",
+)
 @click.option("--set", "setting", metavar="COLUMN=VALUE", required=True, help="""Such as 'topic="billing"'.""")
 @click.option("--where", metavar="CONDITION", required=True, help="Which rows: a condition on the step's columns.")
 @click.option("--why", metavar="WORDS", default="", help="Who read them, and why it is so.")

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from rlm_dsl.cli import completions
 from rlm_dsl.cli.options import MEMORY
 from rlm_dsl.cli.output import safe, write
 from rlm_dsl.common.diagnostics import UserError
@@ -22,7 +23,7 @@ class WithFormats(click.Command):
 
 
 @click.command("load", cls=WithFormats)
-@click.argument("sources", nargs=-1, required=True, metavar="NAME=PATH...")
+@click.argument("sources", nargs=-1, required=True, metavar="NAME=PATH...", shell_complete=completions.named_paths)
 @click.option("--to", metavar="FOLDER", help="Where the loaded context goes; else NAME.rlmctx here.")
 @click.option("--index", is_flag=True, help="Make the index of trigrams now; else it is made when it has been earned.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was loaded as JSON, a line each.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from rlm_dsl.cli import completions
 from rlm_dsl.cli.options import CONTEXT, RECORDED, model_options, new_trace, paths_alone, settings, spending_options
 from rlm_dsl.cli.output import note, safe, write
 
@@ -18,7 +19,7 @@ SHOWN = 5
 
 @click.command("recheck")
 @click.argument("trace", type=click.Path())
-@click.argument("step", required=False)
+@click.argument("step", required=False, shell_complete=completions.steps)
 @CONTEXT
 @click.option("--rows", type=click.IntRange(1), default=60, show_default=True, help="Old rows to ask again.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws other rows.")

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
+from rlm_dsl.cli import completions
 from rlm_dsl.cli.options import CONTEXT, FORCE, paths_alone
 from rlm_dsl.cli.output import note, safe, write
 
 
 @click.command("review")
 @click.argument("trace", type=click.Path())
-@click.argument("step", required=False)
+@click.argument("step", required=False, shell_complete=completions.steps)
 @CONTEXT
 @click.option("--rows", type=click.IntRange(1), help="Rows to be drawn in all. [default: 60]")
 @click.option(

@@ -16,11 +16,11 @@ from rlm_dsl.cli.options import (
     THREADS,
     TUNED,
     declared_contexts,
+    given_program,
     json_value,
     load_all,
     model_options,
     pairs,
-    program_source,
     settings,
     spending_options,
     tuned,
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("program", type=click.Path())
+@click.argument("program", type=click.Path(), required=False)
+@click.option(
+    "-e", "lines", multiple=True, metavar="TEXT", help="The program itself in place of a file, or a line of it."
+)
 @CONTEXT
 @click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run.")
 @model_options()
@@ -50,7 +53,8 @@ if TYPE_CHECKING:
 @THREADS
 @MEMORY
 def command(
-    program: str,
+    program: str | None,
+    lines: tuple[str, ...],
     contexts: tuple[str, ...],
     params: tuple[str, ...],
     tuned_file: str | None,
@@ -64,6 +68,8 @@ def command(
     """Run PROGRAM (a file, or - for standard input) over the contexts.
 
     Example: rlm-dsl run program.rlm --context tickets=tickets.csv --model gpt-5-mini --trace run.trace
+
+    Example: rlm-dsl run -e 'answer tickets | count()' --context tickets=tickets.csv
     """
     from rlm_dsl.cli.approval import DryRun, asking, dry
     from rlm_dsl.cli.render.estimate import dry_run_text
@@ -75,7 +81,7 @@ def command(
     from rlm_dsl.review.of_result import labels_of_program, reviewed_run
     from rlm_dsl.trace.reader import Trace
 
-    source = program_source(program)
+    program, source = given_program(program, lines)
     recorded = Trace.open(Path(answers)) if answers else None
     source, chosen, extra = tuned(program, source, tuned_file, settings(given))
     data = load_all(contexts, declared_contexts(source), given["memory"], given["file"], source)

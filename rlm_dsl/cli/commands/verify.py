@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import click
 
+from rlm_dsl.cli import completions
+from rlm_dsl.cli.each_trace import Told, tell_each
 from rlm_dsl.cli.options import CONTEXT, file_bytes, paths_alone
-from rlm_dsl.cli.output import safe, write
+from rlm_dsl.cli.output import safe
 
 
 @click.command("verify")
-@click.argument("trace", type=click.Path())
+@click.argument("trace", type=click.Path(), nargs=-1, required=True)
 @CONTEXT
 @click.option("--public-key", metavar="FILE", help="Whose signature the seal must have (PEM or OpenSSH, ed25519).")
 @click.option(
@@ -27,10 +28,15 @@ from rlm_dsl.cli.output import safe, write
     "--heads", "kept", metavar="FILE", help="A file of heads that were kept, as `heads:` in rlm-dsl.yaml writes it."
 )
 @click.option("--labels", type=click.Path(), help="A file of labels that the sealed reviews must be of.")
-@click.option("--level", metavar="N|NAME", help="Stop after this level: chain, files, context, ... or 1, 2, 3, ...")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "--level",
+    metavar="N|NAME",
+    shell_complete=completions.levels,
+    help="Stop after this level: chain, files, context, ... or 1, 2, 3, ...",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON; of several traces, a list.")
 def command(
-    trace: str,
+    trace: tuple[str, ...],
     contexts: tuple[str, ...],
     public_key: str | None,
     heads: tuple[str, ...],
@@ -39,7 +45,7 @@ def command(
     level: str | None,
     as_json: bool,
 ) -> int:
-    """Check TRACE level by level, without a model and without a network.
+    """Check each TRACE level by level, without a model and without a network.
 
     Example: rlm-dsl verify traces/tickets.trace
     """
@@ -51,8 +57,12 @@ def command(
     paths = paths_alone(contexts)
     key = file_bytes(public_key) if public_key else None
     known = {**(kept_heads(Path(kept)) if kept else {}), **dict.fromkeys(map(whole_head, heads), "")}
-    opened = Trace.open(Path(trace), unfinished=True, changed=True)
     file = Path(labels) if labels else None
-    report = verify_reviewed(opened, paths, os.environ, key, level_named(level), known, file)
-    write(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if as_json else safe(render_report(report)))
-    return 0 if report.ok else 1
+    last = level_named(level)
+
+    def check(path: str) -> Told:
+        opened = Trace.open(Path(path), unfinished=True, changed=True)
+        report = verify_reviewed(opened, paths, os.environ, key, last, known, file)
+        return Told(report.as_json(), safe(render_report(report)), 0 if report.ok else 1)
+
+    return tell_each(trace, check, as_json)

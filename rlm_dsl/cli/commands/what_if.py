@@ -6,13 +6,20 @@ from typing import Any
 
 import click
 
+from rlm_dsl.cli import completions
 from rlm_dsl.cli.rerun import rerun_options, run_again
 from rlm_dsl.common.diagnostics import UserError
 
 
 @click.command("what-if")
 @click.argument("trace", type=click.Path())
-@click.option("--at", metavar="STEP", default="", help="The step of which arguments are set, by its name.")
+@click.option(
+    "--at",
+    metavar="STEP",
+    shell_complete=completions.steps,
+    default="",
+    help="The step of which arguments are set, by its name.",
+)
 @click.option(
     "--set", "sets", multiple=True, metavar="ARGUMENT=VALUE", help="""Such as 'classify.labels=["a", "b"]'."""
 )

@@ -5,8 +5,10 @@ In: column names, rows. Out: text. Law: it is bounded in rows, and each cell in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from rlm_dsl.common.diagnostics import cells
 from rlm_dsl.explore.view import cell
 
 
@@ -14,12 +16,16 @@ def table_text(columns: tuple[str, ...], rows: list[list[Any]], limit: int = 20,
     """Rows as aligned text, at most `limit` of them, cells at most `width` characters."""
     shown = [[cell(value, width) for value in row] for row in rows[:limit]]
     widths = (
-        [max(len(name), *(len(row[i]) for row in shown), 0) for i, name in enumerate(columns)]
+        [max(cells(name), *(cells(row[i]) for row in shown), 0) for i, name in enumerate(columns)]
         if shown
-        else [len(name) for name in columns]
+        else [cells(name) for name in columns]
     )
-    lines = ["  ".join(name.ljust(w) for name, w in zip(columns, widths, strict=True)).rstrip()]
-    lines += ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in shown]
+    lines = [aligned(columns, widths), *(aligned(row, widths) for row in shown)]
     if len(rows) > limit:
         lines.append(f"... {len(rows) - limit:,} more rows")
     return "\n".join(lines)
+
+
+def aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    """A line of a table: each text as many terminal cells wide as its column."""
+    return "  ".join(text + " " * (width - cells(text)) for text, width in zip(row, widths, strict=True)).rstrip()
