@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from rlm_dsl.cli.render.table import table_text
 from rlm_dsl.cli.render.width import fitted, terminal_width
-from rlm_dsl.common.counted import counted
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.trace.listed import Listed
 
 
@@ -26,5 +26,5 @@ def runs_text(found: Sequence[Listed]) -> str:
 def cost_told(each: Listed) -> str:
     if not each.calls:
         return "asked nothing"
-    paid = "" if each.usd is None else f", ${each.usd:.10f}".rstrip("0").rstrip(".")
+    paid = "" if each.usd is None else f", {money(each.usd)}"
     return f"{counted(each.calls, 'call')}, {counted(each.tokens, 'token')}{paid}"
