@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.packs import in_packs
+
+if TYPE_CHECKING:
+    from tests.support.postgresql import Server
 
 FEW, MANY = 40, 1_000
 """Examples of a generated test that does not say a number of its own: in the suite, and under `-m proof`."""
@@ -59,6 +63,15 @@ def explored_trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.runs import asked
 
     return asked(tmp_path_factory.mktemp("explored"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A server of PostgreSQL's, for all tests that need one."""
+    from tests.support.postgresql import postgresql_server
+
+    with postgresql_server() as server:
+        yield server
 
 
 @pytest.hookimpl(tryfirst=True)

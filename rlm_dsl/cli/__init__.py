@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rlm_dsl.common.diagnostics import UserError
 
 
 def main() -> None:
@@ -19,11 +23,25 @@ def main() -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    import sys
+    import time
+
+    from rlm_dsl.cli import events
+
+    started = time.monotonic()
+    events.begin(sys.argv[1:] if arguments is None else arguments)
+    code = run_command(arguments)
+    events.emit("done", exit_code=code, seconds=round(time.monotonic() - started, 3))
+    return code
+
+
+def run_command(arguments: list[str] | None) -> int:
     import click
 
     from rlm_dsl.cli import completions
     from rlm_dsl.cli.commands import group
-    from rlm_dsl.cli.output import QUIET, flush, prepare_streams, safe, tell
+    from rlm_dsl.cli.events import EVENTS
+    from rlm_dsl.cli.output import QUIET, flush, prepare_streams, safe
     from rlm_dsl.common.diagnostics import ProgramError, UserError
     from rlm_dsl.common.system_errors import of_the_system
 
@@ -37,31 +55,49 @@ def run(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as failure:
         return failure.exit_code
     except click.ClickException as failure:
+        if EVENTS.get():
+            return failed(failure.format_message(), 2, code="usage")
         with suppress(OSError):
             failure.show()
         return 2
     except (click.Abort, KeyboardInterrupt) as failure:
-        tell(
-            "\ninterrupted; answers so far are kept, and a batch under way is taken up again\n"
-            + redacted(notes_of(failure)),
-            end="",
-        )
-        return 130
+        told = "interrupted; answers so far are kept, and a batch under way is taken up again"
+        return failed(told, 130, f"\n{told}\n{notes_of(failure)}", code="interrupted", more=failure)
     except ProgramError as failure:
-        tell(redacted(f"{failure}"))
-        return 2
+        return failed(f"{failure}", 2, f"{failure}\n", code="program")
     except UserError as failure:
-        tell(redacted(f"error: {safe(str(failure))}\n{notes_of(failure)}"), end="")
-        return failure.exit_code
+        return user_error(failure, failure)
     except Exception as failure:
         if os.environ.get("RLM_DSL_DEBUG"):
             raise
         if (refused := of_the_system(failure)) is not None:
-            tell(redacted(f"error: {safe(str(refused))}\n{notes_of(failure)}"), end="")
-            return refused.exit_code
+            return user_error(refused, failure)
         told = safe(redacted(f"{type(failure).__name__}: {failure}").splitlines()[0][:300])
-        tell(f"internal error: {told}\n  hint: this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1")
-        return 2
+        hint = "this is a fault of rlm-dsl; see it whole with RLM_DSL_DEBUG=1"
+        return failed(told, 2, f"internal error: {told}\n  hint: {hint}\n", code="internal", hint=hint)
+
+
+def user_error(failure: UserError, raised: BaseException) -> int:
+    """What the user can mend, told with what was added to it on its way."""
+    from rlm_dsl.cli.output import safe
+
+    text = f"error: {safe(str(failure))}\n{notes_of(raised)}"
+    return failed(failure.message, failure.exit_code, text, code=failure.code, hint=failure.hint, more=raised)
+
+
+def failed(
+    message: str, exit_code: int, text: str = "", *, code: str, hint: str = "", more: BaseException | None = None
+) -> int:
+    """Tell why a command failed, as an event or as text; its exit code."""
+    from rlm_dsl.cli.events import EVENTS, emit
+    from rlm_dsl.cli.output import tell
+
+    if EVENTS.get():
+        notes = notes_of(more).splitlines() if more is not None else []
+        emit("error", code=code, exit_code=exit_code, message=message, hint=hint, notes=notes)
+    else:
+        tell(redacted(text), end="")
+    return exit_code
 
 
 def redacted(text: str) -> str:

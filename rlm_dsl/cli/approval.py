@@ -10,12 +10,13 @@ import sys
 
 import click
 
+from rlm_dsl.cli.events import estimated
 from rlm_dsl.cli.output import note
 from rlm_dsl.cli.render.estimate import estimate_text
 from rlm_dsl.common.counted import money
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.budget import Estimate
-from rlm_dsl.models.stack import Approve, approve_all
+from rlm_dsl.models.stack import Approve
 
 
 class DryRun(Exception):
@@ -35,9 +36,10 @@ def dry(estimate: Estimate) -> None:
 def asking(over: float | None, yes: bool) -> Approve:
     """Ask before a step that may cost more than so many dollars."""
     if over is None or yes:
-        return approve_all
+        return estimated
 
     def approve(estimate: Estimate) -> None:
+        estimated(estimate)
         if estimate.most_usd is None and estimate.new:
             told = f"{estimate.step} asks a model whose price is not known"
         elif (estimate.most_usd or 0.0) > over:

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from rlm_dsl.cli import completions
+from rlm_dsl.cli.events import emit
 from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.common.atomic_write import write_file
@@ -286,6 +287,8 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
         "card": given.get("card") or file.card,
         "pack": file.pack if given.get("pack") is None else given["pack"],
     }
+    if "budget" in given:
+        emit("budget", **{name: getattr(chosen["limits"], name) for name in ("calls", "tokens", "usd", "seconds")})
     return Settings(
         models=models,
         base_url=given.get("base_url") or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL,

@@ -86,6 +86,9 @@ def note(text: str) -> None:
 
 def tell(text: str, end: str = "\n") -> None:
     """A note or problem, --quiet or not. One that no one takes is let go: a run that was paid for goes on."""
+    if EVENTS.get():
+        emit("note", text=text.strip("\n"))
+        return
     with suppress(OSError):
         sys.stderr.write(text + end)
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rlm_dsl.cli.events import EVENTS, Steps
 from rlm_dsl.cli.output import QUIET, note, safe
 
 
 def watched() -> bool:
     """Whether progress is to be shown: someone looks, and wants it."""
-    return sys.stderr.isatty() and not QUIET.get()
+    return sys.stderr.isatty() and not QUIET.get() and not EVENTS.get()
 
 
 class Bar:
@@ -25,6 +26,7 @@ class Bar:
     def __init__(self) -> None:
         self.spent: Callable[[], str] = str
         self.bar: Any = None
+        self.steps = Steps()
         self.task: Any = None
 
     def watch(self, spent: Callable[[], str]) -> None:
@@ -39,6 +41,7 @@ class Bar:
             note(f"loading {model}")
 
     def round_started(self, step: str, rows: int, requests: int) -> None:
+        self.steps.begun(step, rows, requests)
         if not watched():
             return
         from rich.console import Console
@@ -60,10 +63,13 @@ class Bar:
         self.task = self.bar.add_task(f"{step} ({rows:,} rows)", total=requests)
 
     def answered(self, step: str) -> None:
+        if EVENTS.get():
+            self.steps.answer(step, self.spent())
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, advance=1)
 
     def round_ended(self, step: str) -> None:
+        self.steps.ended(step, self.spent())
         if self.bar is not None:
             self.bar.stop()
             self.bar = None

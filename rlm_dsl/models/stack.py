@@ -46,6 +46,20 @@ def approve_all(estimate: Estimate) -> None:
     """Everything within the budget may go."""
 
 
+class SpentWords(str):
+    """What was spent, in words; beside them the figures, for programs."""
+
+    calls: int
+    tokens: int
+    usd: float
+
+    @staticmethod
+    def of(words: str, spending: Spending) -> SpentWords:
+        told = SpentWords(words)
+        told.calls, told.tokens, told.usd = spending.calls, spending.tokens, spending.usd
+        return told
+
+
 class LiveStack:
     """Owns a loop in a thread of its own, a client and the store. Use as a context manager; closing keeps all answers
     that were acknowledged."""
@@ -113,12 +127,12 @@ class LiveStack:
         return self.wait(lambda: self.model.answer(request))
 
     def spent(self) -> str:
-        """What was spent so far, in words: for people who watch."""
+        """What was spent so far, in words for people who watch, with its figures."""
         spending = self.spending
-        if SERVERS.loading:
-            return f"loading {SERVERS.loading}"
         usd = f", {money(spending.usd)}" if spending.usd else self.pace()
-        return f"{spending.calls:,} calls, {spending.tokens:,} tokens{usd}"
+        words = f"{spending.calls:,} calls, {spending.tokens:,} tokens{usd}"
+        words = f"loading {SERVERS.loading}" if SERVERS.loading else words
+        return SpentWords.of(words, spending)
 
     def pace(self) -> str:
         """Tokens a second since the first call, in words; nothing in the first second."""

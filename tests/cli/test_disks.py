@@ -42,6 +42,7 @@ WRITE: dict[str, tuple[str, ...]] = {
     "bless": ("bless", "run.trace"),
     "cache export": ("cache", "export", "--to", "answers.jsonl"),
     "cache gc": ("cache", "gc", "--keep", "1B", "--yes"),
+    "cache import": ("cache", "import", "s.sqlite", "--store", "new.sqlite"),
     "correct": ("correct", "run.trace", *TO, 'topic="other"', "--where", "id == 4"),
     "diff": ("diff", "run.trace", "run.trace", "--html", "diff.html"),
     "eval": ("eval", "tasks.jsonl", "--model", "m"),

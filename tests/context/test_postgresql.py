@@ -20,7 +20,7 @@ from rlm_dsl.testing import serve
 from tests.support.commands import command
 from tests.support.contexts import cells, column, notes
 from tests.support.optional import needs
-from tests.support.postgresql import PASSWORD, needs_postgresql, postgresql_server
+from tests.support.postgresql import PASSWORD, Server, needs_postgresql
 
 ADDRESS = "postgresql:///postgres"
 MADE = (
@@ -38,18 +38,12 @@ MADE = (
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[dict[str, str]]:
-    with postgresql_server() as environment:
-        yield environment
-
-
 @pytest.fixture
-def database(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def database(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A connection to a database with the tables anew, its credentials in the environment."""
     from adbc_driver_postgresql import dbapi
 
-    for name, value in server.items():
+    for name, value in postgresql.environment.items():
         monkeypatch.setenv(name, value)
     with dbapi.connect(ADDRESS, autocommit=True) as connection, connection.cursor() as cursor:
         for statement in (

@@ -31,13 +31,15 @@ def be_quiet(_: click.Context, __: click.Parameter, quiet: bool) -> None:
 
 
 def quietly(command: click.Command) -> click.Command:
-    """The command, and those below it, with --quiet."""
+    """The command, and those below it, with --quiet and --events."""
     if isinstance(command, click.Group):
         for each in command.commands.values():
             quietly(each)
     else:
         told = "Print no notes and no progress: results and problems alone."
         command.params.append(click.Option(["--quiet"], is_flag=True, expose_value=False, callback=be_quiet, help=told))
+        told = "Print what happens on stderr as lines of JSON, for schedulers (docs/jobs.md)."
+        command.params.append(click.Option(["--events"], is_flag=True, expose_value=False, help=told))
     return command
 
 

@@ -6,7 +6,7 @@ import datetime
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,13 @@ def opened_store(store: str | None, file: str | None, *, read_only: bool = False
         yield held
     finally:
         held.close()
+
+
+def opened_target(store: str | None, file: str | None) -> Any:
+    """The same, made where it is not there."""
+    from rlm_dsl.models.cache.opening import open_store
+
+    return closing(open_store(settings({"store": store, "file": file}).store))
 
 
 @click.group("cache")
@@ -154,3 +161,24 @@ def export_command(store: str | None, file: str | None, to: str | None, force: b
         except OSError as failure:
             raise system_error(failure, to, "written") from None
     note(counted(count, "answer"))
+
+
+@command.command("import")
+@click.argument("place")
+@STORE
+@SETTINGS
+@click.option("--json", "as_json", is_flag=True, help="Print how much came as JSON.")
+def import_command(place: str, store: str | None, file: str | None, as_json: bool) -> None:
+    """Add what the store at PLACE holds, a file or postgresql://HOST/DB, to this one: what is there already stays.
+
+    Example: rlm-dsl cache import answers.sqlite --store postgresql://db/answers
+    """
+    from rlm_dsl.models.cache.maintenance import copy
+    from rlm_dsl.models.cache.opening import open_place
+    from rlm_dsl.models.cache.place import read_place
+
+    source = replace(read_place(place), read_only=True)
+    with closing(open_place(source)) as held, opened_target(store, file) as to:
+        came = copy(held, to)
+        told = f"{counted(came['answers'], 'answer')} came from {held.told} to {to.told}"
+    write(json.dumps(came) if as_json else safe(told))
