@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from rlm_dsl.cli.events import EVENTS, emit
 from rlm_dsl.common.diagnostics import printable
 from rlm_dsl.common.system_errors import system_error
 

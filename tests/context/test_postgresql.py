@@ -49,6 +49,7 @@ def database(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
         for statement in (
             "DROP SCHEMA public CASCADE",
             "DROP SCHEMA IF EXISTS s CASCADE",
+            "DROP SCHEMA IF EXISTS rlm_dsl CASCADE",
             "CREATE SCHEMA public",
             *MADE,
         ):
