@@ -1,13 +1,15 @@
 """What all tests share: `pytest --accept` rewrites the expected parts of the corpus, for the difference to be read.
 
 Law: the suite passes however it was started: Ctrl-C stops what its tests start even where a shell started the suite to
-ignore it, no generated example fails for a machine that is busy, and no answer comes from a store of the user's.
+ignore it, no generated example fails for a machine that is busy, no answer comes from a store of the user's, and what
+was compiled once is not compiled again by every process.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as images for CI have it: each process would compile all again
+    sys.dont_write_bytecode = False
     os.environ["RLM_DSL_STORE"] = ":memory:"
     os.environ.setdefault("RLM_DSL_PACK", "1")  # most tests count what each row alone is asked
     if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):

@@ -46,6 +46,8 @@ RANK = "candidate_rank"
 """The column of a pair that is neither row's."""
 NEIGHBOUR = 200
 """Characters of the rows before and after that are shown."""
+AHEAD = 20
+"""Rows that are looked up with the one that is shown: the engine takes as long for one as for many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class Session:
         self.clock, self.new_id, self.sealed = clock, new_id, sealed
         self.closing = ExitStack()
         self.kept: Kept = {}
+        self.looked_up: dict[int, tuple[Mapping[str, Any], str]] = {}
+        """What is held in the columns of the row that is shown and of those after it, and where they stand."""
         self.draw: Draw = draw_rows(run, step, design)
         self.reasons = {row.row: row.reason for row in learning or ()}
         self.draw_first(rows)
@@ -200,10 +204,9 @@ class Session:
     def item(self, row: int) -> Item:
         """A row as it is shown, by its place in the step's rows."""
         step, redact = self.step, self.run.redact
-        key = step.keys[row]
-        names, held = self.run.columns(step, [key])
+        held, place = self.held(row)
         shown = set(step.stage.shown)
-        values = {n: redact.redact_json(json_ready(v)) for n, v in zip(names, held[key], strict=True)}
+        values = {name: redact.redact_json(json_ready(value)) for name, value in held.items()}
         pair = sides_of(step, values)
         inside = set().union(*pair) if pair is not None else shown if len(shown) == 1 else set()
         columns = {name: value for name, value in values.items() if name not in inside}
@@ -215,13 +218,24 @@ class Session:
             columns,
             "" if pair is not None else self.beside(row - 1),
             "" if pair is not None else self.beside(row + 1),
-            self.run.places(step, [key]).get(key, ""),
+            place,
             step.words,
             None if step.labels is None else tuple(step.labels),
             {field.name: str(field.type) for field in step.result.fields},
             None if self.blind else step.answers[row],
             pair,
         )
+
+    def held(self, row: int) -> tuple[Mapping[str, Any], str]:
+        """What a row holds, and where it stands; looked up with the rows that come next."""
+        if row not in self.looked_up:
+            keys = {self.step.keys[each]: each for each in (*self.open_rows()[:AHEAD], row)}
+            names, held = self.run.columns(self.step, [*keys])
+            places = self.run.places(self.step, [*keys])
+            self.looked_up = {
+                each: (dict(zip(names, held[key], strict=True)), places.get(key, "")) for key, each in keys.items()
+            }
+        return self.looked_up[row]
 
     def beside(self, row: int) -> str:
         return self.step.texts[row][:NEIGHBOUR] if 0 <= row < len(self.step.texts) else ""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ from rlm_dsl.models.server.scores import taken_scores, whole_answer
 from rlm_dsl.models.settings import DEFAULT_URL, KEY
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from openai import AsyncOpenAI
 
 NO_ROOM = (
@@ -101,7 +105,9 @@ class Endpoint:
                 timeout=self.timeout,
                 default_headers=headers or None,
                 default_query=dict(self.query) or None,
-                http_client=openai.DefaultAioHttpClient(follow_redirects=False),
+                http_client=openai.DefaultAioHttpClient(
+                    follow_redirects=False, verify=trusted(*map(os.environ.get, TRUST))
+                ),
             )
         return self.client
 
@@ -363,6 +369,21 @@ class Endpoint:
     async def models(self) -> list[str]:
         """The names of the models that the server lists."""
         return [self.redact(str(model.id)) async for model in self.opened().models.list()]
+
+
+TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Where the environment says which certificates are trusted."""
+
+
+@cache
+def trusted(file: str | None, folder: str | None) -> SSLContext:
+    """The certificates that are trusted, as the client itself reads them where the environment names these, but once:
+    to read them takes longer than many a call."""
+    try:
+        from httpx2 import create_ssl_context
+    except ModuleNotFoundError:  # versions of the client before it was made on this one
+        from httpx import create_ssl_context
+    return create_ssl_context()
 
 
 SLOW = (429, 503, 529)

@@ -49,12 +49,21 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int | None:
 def make(connection: sqlite3.Connection, path: Path) -> None:
     """Make what is missing, and bring what is older up to date."""
     version = version_of(connection, path)
+    if version is None or version < VERSION:
+        with connection:  # at once: each change by itself waits for the disk
+            connection.execute("BEGIN IMMEDIATE")
+            bring_up(connection, version_of(connection, path))  # another program may have been about the same
+    for table in MADE:
+        connection.execute(table)
+
+
+def bring_up(connection: sqlite3.Connection, version: int | None) -> None:
+    """The tables and marks of this version, from those of an earlier one or none."""
     if version is not None and version < 2:
         connection.execute("ALTER TABLE answers DROP COLUMN claimed_until")
         connection.execute("ALTER TABLE answers ADD COLUMN kept REAL NOT NULL DEFAULT 0")
-    if version is None or version < VERSION:
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
     for table in MADE:
         connection.execute(table)
     if version is not None and version < VERSION:
