@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,9 @@ from rlm_dsl.cli import completions
 from rlm_dsl.cli.events import emit
 from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
-from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.system_errors import system_error
-from rlm_dsl.trace.layout import AS_THEY_ARE, ATTRIBUTES
+from rlm_dsl.trace.line_ends import keep_line_ends
 
 CONTEXT = click.option(
     "--context",
@@ -331,16 +329,8 @@ def new_trace() -> Path:
     while folder.exists():
         number += 1
         folder = Path("runs") / f"{stamp}-{number}.trace"
-    keep_line_ends(folder.parent)
+    keep_line_ends(folder.parent, ours=True)
     return folder
-
-
-def keep_line_ends(runs: Path) -> None:
-    """Tell git to leave the traces in the folder that is ours as they are, if it holds nothing on that yet."""
-    with suppress(OSError):
-        runs.mkdir(exist_ok=True)
-        if not (runs / ATTRIBUTES).exists():
-            write_file(runs / ATTRIBUTES, AS_THEY_ARE)
 
 
 def declared_contexts(source: Any) -> dict[str, Any]:

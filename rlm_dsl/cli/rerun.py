@@ -40,7 +40,7 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         CONTEXT,
         click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run."),
-        click.option("--trace", "to", metavar="FOLDER", help="Where the new trace goes; else runs/TIME.trace."),
+        click.option("--trace", "--to", "to", metavar="FOLDER", help="Where the new trace goes; else runs/TIME.trace."),
         LABELS,
         click.option("--json", "as_json", is_flag=True, help="Print answer, trace and reasons as JSON."),
         click.option("--dry-run", is_flag=True, help="Say what would be asked first and why; ask nothing."),

@@ -16,7 +16,7 @@ SIGNATURE = "seal.dsse.json"
 """A signature of the seal, made after it."""
 REPORT, TUNED, SECONDS = "report.json", "tuned.yaml", "seconds.json"
 """What the record of an optimization has beside."""
-ATTRIBUTES, AS_THEY_ARE = ".gitattributes", "*.trace/** -text\n"
+ATTRIBUTES, AS_THEY_ARE = ".gitattributes", "*.trace/** -text\n*.optimize/** -text\n"
 """What tells git, from the folder that traces lie in, to leave their line ends as they are."""
 LITTER = re.compile(
     r"(?:.*/)?(?:\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini|\.directory|\.localized)|(?:.*/)?__MACOSX/.*",

@@ -19,6 +19,7 @@ from rlm_dsl.trace.commitment import closing_roots
 from rlm_dsl.trace.events import EventLog
 from rlm_dsl.trace.journal import JOURNAL, Journal
 from rlm_dsl.trace.layout import EVENTS, HEADER, REPORT, SEAL, SECONDS, SIGNATURE, TUNED
+from rlm_dsl.trace.line_ends import keep_line_ends
 from rlm_dsl.trace.seal import file_digest, file_names, write_seal
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class TraceWriter:
         try:
             found = begun(folder, option)
             (folder / "payload").mkdir(parents=True, exist_ok=True)
+            keep_line_ends(folder.parent)
             self.events = EventLog(folder / EVENTS, now, redact, anew=not continued)
             for path in found:
                 if path != folder / EVENTS and (not continued or path.suffix == ".partial"):

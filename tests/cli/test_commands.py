@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 
 from rlm_dsl.cli import commands, run
@@ -33,3 +34,15 @@ def test_a_file_in_the_folder_is_a_command(
         assert run(["--help"]) == 0 and "Greet somebody." in capsys.readouterr().out
     finally:
         commands.group.commands.pop("hello", None)
+
+
+def test_where_output_goes_is_called_to_by_every_command() -> None:
+    """By its own name too: `--trace` of a run, `--out` of a page."""
+    for name in ("ask", "run", "rerun", "what-if", "correct", "recheck", "load", "pack", "unpack", "prove", "export",
+                 "view", "optimize", "eval", "report init", "cache export"):  # fmt: skip
+        held: click.Command = commands.group
+        for word in name.split():
+            assert isinstance(held, click.Group)
+            held = held.commands[word]
+        named = [option for option in held.params if "--to" in option.opts]
+        assert len(named) == 1 and (named[0].metavar or "").isupper(), name

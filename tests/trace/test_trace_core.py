@@ -718,6 +718,25 @@ def test_a_zip_made_by_hand_is_read_as_a_packed_one(trace: Path, tmp_path: Path,
     assert names_of(found.folder) == names_of(trace) and check_seal(found.folder) == []
 
 
+def test_git_is_told_to_leave_traces_as_they_are_beside_each_of_them(tmp_path: Path) -> None:
+    """Within a repository, unless a file above says it, and never in place of a file of the user's."""
+    rule = "*.trace/** -text"
+
+    def written(within: str) -> Path:
+        api.run("answer 1", {}, trace=tmp_path / within / "a.trace")
+        return tmp_path / within / ".gitattributes"
+
+    assert not written("no repository").exists()
+    (tmp_path / "repository" / ".git").mkdir(parents=True)
+    assert rule in written("repository/new").read_text().splitlines()
+    own = tmp_path / "repository" / "own" / ".gitattributes"
+    own.parent.mkdir()
+    own.write_text("*.csv text\n")
+    assert written("repository/own").read_text() == "*.csv text\n"
+    own.write_text(f"*.csv text\n{rule}\n")
+    assert not written("repository/own/below").exists()
+
+
 def test_line_ends_that_git_changed_are_named_with_what_to_do(trace: Path) -> None:
     for name in ("events.jsonl", "program.rlm", "answer.json", "seal.json", "trace.json", "steps.jsonl", "plan.sql"):
         path = trace / name

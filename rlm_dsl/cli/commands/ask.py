@@ -67,7 +67,7 @@ from rlm_dsl.common.diagnostics import UserError
     help="Keep the root's replies to a grammar, where the server can: mends their form, not their sense.",
 )
 @click.option("--turns", type=click.IntRange(1), default=20, show_default=True, help="Turns of the root model.")
-@click.option("--trace", metavar="FOLDER", help="Where the trace goes; else runs/TIME.trace.")
+@click.option("--trace", "--to", "trace", metavar="FOLDER", help="Where the trace goes; else runs/TIME.trace.")
 @click.option("--no-trace", is_flag=True, help="Leave no trace.")
 @click.option("--explain", "explained", is_flag=True, help="Tell the program in words too; no model is asked for it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")

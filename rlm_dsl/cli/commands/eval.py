@@ -46,7 +46,7 @@ from rlm_dsl.common.diagnostics import UserError
 @click.option("--returns", metavar="TYPE", help="The answers' type, for tasks that name none; else the right answer's.")
 @click.option("--each", metavar="LIMITS", help="The most that one task may spend; else the budget / parallel.")
 @click.option("--parallel", type=click.IntRange(1), default=4, show_default=True, help="Tasks under way at once.")
-@click.option("--out", metavar="FOLDER", help="Outcomes and traces, gone on with; else runs/TASKS.eval.")
+@click.option("--out", "--to", "out", metavar="FOLDER", help="Outcomes and traces, gone on with; else runs/TASKS.eval.")
 @click.option("--local-python", is_flag=True, help="Let peers run model-written Python on this machine, unguarded.")
 @model_options()
 @spending_options(limits="calls=N,tokens=N", spent_on=" on all tasks", in_flight=" for each task", confirms=False)

@@ -88,7 +88,7 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option("--demos", type=click.IntRange(1, 64), default=16, show_default=True, help="Most examples a step shows.")
 @click.option("--words-only", is_flag=True, help="Leave models, rows a call, chunks and order as they are.")
 @click.option("--unproved", is_flag=True, help="Write a result too whose gain is not proved, marked so.")
-@click.option("--out", metavar="FOLDER", help="The record of the search; else runs/PROGRAM.optimize.")
+@click.option("--out", "--to", "out", metavar="FOLDER", help="The record of the search; else runs/PROGRAM.optimize.")
 @model_options()
 @spending_options(budget=BUDGET, spent_on=" on the search", max_failed=None, packs=False)
 @FORCE

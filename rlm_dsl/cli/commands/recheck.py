@@ -30,7 +30,7 @@ SHOWN = 5
     show_default=True,
     help="The share of answers as before that is expected; surely below it, the exit code is 1.",
 )
-@click.option("--trace", "to", metavar="FOLDER", help="Where the record goes; else runs/TIME.trace.")
+@click.option("--trace", "--to", "to", metavar="FOLDER", help="Where the record goes; else runs/TIME.trace.")
 @model_options(model=RECORDED, base_url=RECORDED, parameters=RECORDED)
 @spending_options(budget=BUDGET, max_failed=None, packs=False, from_file="Servers, prices, pace")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")

@@ -97,7 +97,15 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
 
 @command.command("init")
 @click.argument("trace", type=click.Path())
-@click.option("--out", default=".", show_default=True, metavar="FOLDER", help="Where report.yaml and report.rlm go.")
+@click.option(
+    "--out",
+    "--to",
+    "out",
+    default=".",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where report.yaml and report.rlm go.",
+)
 def init_command(trace: str, out: str) -> None:
     """Write report.yaml and report.rlm from TRACE, to begin with.
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @spending_options()
 @TUNED
 @click.option("--answers", metavar="TRACE", help="Use the answers of this trace and ask no model.")
-@click.option("--trace", metavar="FOLDER", help="Record the run there.")
+@click.option("--trace", "--to", "trace", metavar="FOLDER", help="Record the run there.")
 @LABELS
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the answer as JSON alone; with --labels, and what these say of it."

@@ -18,7 +18,7 @@ from rlm_dsl.common.own_files import PAGE, require_own
 @click.argument("trace", type=click.Path())
 @CONTEXT
 @LABELS
-@click.option("--out", metavar="FILE", help="The page; else TRACE.html.")
+@click.option("--out", "--to", "out", metavar="FILE", help="The page; else TRACE.html.")
 @click.option("--no-verify", is_flag=True, help="Leave out the check, which reads the sources whole.")
 @click.option("--open", "open_", is_flag=True, help="Open it in a browser.")
 @FORCE
