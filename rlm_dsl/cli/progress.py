@@ -1,6 +1,7 @@
 """Progress on stderr: of a round's requests, of bytes read.
 
-In: what is done of how much. Out: a bar. Law: nothing is shown where no one looks, or under --quiet.
+In: what is done of how much. Out: a bar. Law: nothing is shown where no one looks, but for a line
+now and then of what takes very long; nothing under --quiet.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from rlm_dsl.cli.events import EVENTS, Steps
 from rlm_dsl.cli.output import QUIET, note, safe
+from rlm_dsl.common.counted import counted
 
 
 def watched() -> bool:
@@ -21,9 +23,11 @@ def watched() -> bool:
 
 
 class Bar:
-    """A progress bar on stderr while a round is asked; silent where stderr is no terminal."""
+    """A progress bar on stderr while a round is asked. Where stderr is no terminal it is silent, or tells how far it is
+    in a line every `pulse` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, pulse: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.pulse, self.clock, self.told, self.done, self.requests = pulse, clock, clock(), 0, 0
         self.spent: Callable[[], str] = str
         self.bar: Any = None
         self.steps = Steps()
@@ -42,6 +46,7 @@ class Bar:
 
     def round_started(self, step: str, rows: int, requests: int) -> None:
         self.steps.begun(step, rows, requests)
+        self.done, self.requests = 0, requests
         if not watched():
             return
         from rich.console import Console
@@ -65,6 +70,10 @@ class Bar:
     def answered(self, step: str) -> None:
         if EVENTS.get():
             self.steps.answer(step, self.spent())
+        self.done += 1
+        if self.pulse is not None and self.clock() - self.told >= self.pulse and not watched():
+            self.told = self.clock()
+            note(f"{step}: {self.done:,} of {counted(self.requests, 'request')}; so far {self.spent()}")
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, advance=1)
 

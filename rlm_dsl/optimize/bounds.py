@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from rlm_dsl.common.counted import counted, money
 from rlm_dsl.common.diagnostics import UserError
@@ -137,7 +138,12 @@ def estimate(job: OptimizationJob, evaluator: Evaluator, examples: Sequence[Labe
     limits = job.settings.limits
     words = f"about {tokens:,} tokens" + ("" if usd is None else f", {money(usd)}")
     if tokens > limits.tokens or (usd is not None and limits.usd is not None and usd > limits.usd):
+        needed = [f"tokens={tokens}"] if tokens > limits.tokens else []
+        if usd is not None and limits.usd is not None and usd > limits.usd:
+            needed.append(f"usd={ceil(usd * 100) / 100:g}")
         raise UserError(
-            f"this may take {words}, which is more than the budget has", "--budget tokens=N,usd=X", code="budget"
+            f"this may take {words}, which is more than the budget has",
+            f"--budget {','.join(needed)}, fewer examples, or --optimizer bootstrap, which asks least",
+            code="budget",
         )
     return words

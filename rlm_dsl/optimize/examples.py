@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.optimize.steps import Tunable
 from rlm_dsl.review.labels.parts import PARTS, example_identity, part_of
 
+TOO_FEW = "label 40 at least, 200 to see small gains"
 LEAST = {"train": 5, "validation": 8, "test": 8}
 FORMS = (
     'write {"text": ..., "label": ...}, {"row": {column: ...}, "label": ...} or '
@@ -43,16 +45,28 @@ class Labelled:
         return example_identity(self.step, self.text, self.contexts, self.params)
 
 
-def read_examples(path: Path, steps: Mapping[str, Tunable]) -> tuple[Labelled, ...]:
-    """Raises UserError, naming the line."""
+def require_enough(path: Path) -> None:
+    """Raises UserError for a file that cannot be read, and for one that has too few lines, whatever stands in them."""
+    count = sum(1 for line in lines_of(path) if line.strip())
+    if not count:
+        raise UserError(f"{path} holds no examples", FORMS)
+    if count < sum(LEAST.values()):
+        raise UserError(f"{counted(count, 'example')} {'is' if count == 1 else 'are'} too few", TOO_FEW)
+
+
+def lines_of(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
         raise UserError(f"{path} is no UTF-8 text", "examples are UTF-8 JSON Lines") from None
     except OSError as failure:
         raise system_error(failure, path, "read") from None
+
+
+def read_examples(path: Path, steps: Mapping[str, Tunable]) -> tuple[Labelled, ...]:
+    """Raises UserError, naming the line."""
     found: dict[str, Labelled] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines_of(path), 1):
         if not line.strip():
             continue
         example = read_example(line, f"{path}:{number}", steps, path.parent)
@@ -128,5 +142,5 @@ def split(examples: Sequence[Labelled]) -> Splits:
         found[part_of(example.identity, example.learning)].append(example)
     counts = ", ".join(f"{len(held)} for {name}" for name, held in found.items())
     if any(len(found[name]) < least for name, least in LEAST.items()):
-        raise UserError(f"{len(examples)} examples are too few: {counts}", "label 40 at least, 200 to see small gains")
+        raise UserError(f"{counted(len(examples), 'example')} are too few: {counts}", TOO_FEW)
     return Splits(**{name: tuple(held) for name, held in found.items()})

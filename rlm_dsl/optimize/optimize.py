@@ -7,7 +7,10 @@ everything is chosen.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.run import redaction_of, run_log
@@ -21,11 +24,12 @@ from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult, require_sm
 from rlm_dsl.optimize.labelled import labelled_examples
 from rlm_dsl.optimize.metric import GRADED, Score, metric
 from rlm_dsl.optimize.provable import provable, require_provable
-from rlm_dsl.optimize.record import answers_of_stopped, record_header, seal_record
+from rlm_dsl.optimize.record import answers_of_stopped, asked_anything, finished_before, record_header, seal_record
 from rlm_dsl.optimize.report import result_of
 from rlm_dsl.optimize.search import Search
 from rlm_dsl.optimize.timing import TimedLog, read_seconds, write_seconds
 from rlm_dsl.plan.bounds import ASKS
+from rlm_dsl.trace.secrets import Redaction
 
 
 def optimize(job: OptimizationJob) -> OptimizationResult:
@@ -36,6 +40,20 @@ def optimize(job: OptimizationJob) -> OptimizationResult:
     job = replace(job, settings=within_limits(job.settings, job.keys))
     redaction = redaction_of(job.keys, job.settings)
     header = record_header(job)
+    if (before := finished_before(job, header)) is not None:
+        job.notify(f"this search came to its end before: {before[0]}; nothing is asked")
+        return before[1]
+    made_here = not job.folder.exists()
+    try:
+        return recorded(job, score, redaction, header)
+    except BaseException:
+        if made_here and not asked_anything(job.folder):
+            shutil.rmtree(job.folder, ignore_errors=True)
+        raise
+
+
+def recorded(job: OptimizationJob, score: Score, redaction: Redaction, header: Mapping[str, Any]) -> OptimizationResult:
+    """The search into its record; of one that was stopped it goes on."""
     known = answers_of_stopped(job.folder, header)
     seconds = read_seconds(job.folder)
     with run_log(job.folder, redaction, known, job.command, "--out") as log:

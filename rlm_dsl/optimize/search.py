@@ -82,6 +82,7 @@ class Search:
         for line in chosen.passed:
             self.note(line)
         self.job.notify(f"picked: {chosen.point.name}, {chosen.why}")
+        self.tell_cascades_passed(chosen.point)
         if self.cost.unit != "seconds" and (told := slower(self.points[0], chosen.point)):
             self.note(told)
         return self.tried[chosen.point.name][0]
@@ -229,7 +230,7 @@ class Search:
         held_out = {(e.step, e.text) for e in self.splits.test}
         for name, step in steps.items():
             if step.labels is None or not can_cascade(step, target):
-                self.notes.append(f"{name}: no cascade with {target} is possible for such answers")
+                self.note(f"{name}: no cascade with {target} is possible for such answers")
                 continue
             field = step.result.fields[0].name
             unlabelled = ((t, a[field]) for t, a in stored.get(name, {}).items() if (name, t) not in held_out)
@@ -249,6 +250,18 @@ class Search:
             self.note(f"{name}: its proxy {': '.join(certificate_words(proxy.certificate))}")
             found = best.with_arguments(step, f"{best.origin}, {name} in a cascade", proxy=proxy.digest)
             self.try_out(replace(found, proxies={**found.proxies, proxy.digest: proxy.as_json()}))
+
+    def tell_cascades_passed(self, chosen: Point) -> None:
+        """A cascade that was asked for, could be certified, and is not taken."""
+        if self.tried[chosen.name][0].proxies:
+            return
+        for candidate, point in self.tried.values():
+            if candidate.proxies:
+                self.note(
+                    f"the cascade that was asked for is not taken: {point.name} scores {point.score:.3f} for "
+                    f"{self.cost.text(point.cost)}, {chosen.name} {chosen.score:.3f} for "
+                    f"{self.cost.text(chosen.cost)}; --pick chooses otherwise"
+                )
 
     def by_small_model(
         self,

@@ -41,12 +41,13 @@ from rlm_dsl.replay.verify_calls import (
     other_servers,
 )
 from rlm_dsl.replay.verify_files import EARLIER, odd_files
+from rlm_dsl.replay.verify_optimization import optimization_level
 from rlm_dsl.replay.verify_recheck import RECHECK, recheck_level
 from rlm_dsl.replay.verify_tables import other_tables
 from rlm_dsl.trace.commitment import commits_to_files
 from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain, last_event
-from rlm_dsl.trace.layout import EVENTS, SEAL, SIGNATURE
+from rlm_dsl.trace.layout import EVENTS, OPTIMIZATION, SEAL, SIGNATURE
 from rlm_dsl.trace.reader import ODD_FORM, Trace
 from rlm_dsl.trace.seal import LINE_ENDS, MEND, check_seal, file_names, has_other_line_ends
 from rlm_dsl.trace.secrets import Redaction
@@ -183,16 +184,16 @@ def check_levels(
 
 
 def checks_of(trace: Trace) -> Mapping[str, Callable[[_Check], None]]:
-    """What is checked: of a recheck, which runs no program, what it recorded of its rows."""
+    """What is checked: of a recheck and of an optimization, which run no program, what they recorded."""
     try:
-        return RECHECKS if trace.header.get("schema") == RECHECK else CHECKS
+        return OTHERS.get(str(trace.header.get("schema")), CHECKS)
     except (UserError, *ODD_FORM):
         return CHECKS
 
 
-def _recheck(name: str) -> Callable[[_Check], None]:
+def _level_of(levels: Callable[[Trace, str], tuple[int, str, list[Divergence]]], name: str) -> Callable[[_Check], None]:
     def work(check: _Check) -> None:
-        count, what, found = recheck_level(check.trace, name)
+        count, what, found = levels(check.trace, name)
         check.add(name, count, what, found)
 
     return work
@@ -460,4 +461,8 @@ def source_of(span: Mapping[str, Any], places: Mapping[tuple[str, str], int]) ->
 CHECKS = dict(
     zip(LEVELS, (_chain, _files, _context, _program, _plan, _rows, _requests, _answers, _answer), strict=True)
 )
-RECHECKS = {name: CHECKS[name] if name in ("chain", "files") else _recheck(name) for name in LEVELS}
+OTHERS = {
+    schema: {name: CHECKS[name] if name in ("chain", "files") else _level_of(levels, name) for name in LEVELS}
+    for schema, levels in ((RECHECK, recheck_level), (OPTIMIZATION, optimization_level))
+}
+"""What is checked of records that are no runs, by their schema."""

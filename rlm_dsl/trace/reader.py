@@ -19,7 +19,7 @@ from rlm_dsl.common.own_files import require_plain
 from rlm_dsl.common.processes import at_most, physical_memory
 from rlm_dsl.trace.archive import MOST_RATIO, folder_of
 from rlm_dsl.trace.events import Event, read_events
-from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
+from rlm_dsl.trace.layout import EVENTS, HEADER, RECORDS, SEAL
 from rlm_dsl.trace.seal import changed_files
 
 if TYPE_CHECKING:
@@ -88,11 +88,21 @@ class Trace:
 
     @property
     def steps(self) -> list[dict[str, Any]]:
+        self.require_run()
         return [self.parsed("steps.jsonl", line) for line in self.text("steps.jsonl").split("\n") if line]
 
     @property
     def answer(self) -> Any:
+        self.require_run()
         return self.json("answer.json")
+
+    def require_run(self) -> None:
+        """Raise UserError for a record of something else than a run."""
+        kind = RECORDS.get(str(self.header.get("schema"))) if (self.folder / HEADER).is_file() else None
+        if kind is not None:
+            raise UserError(
+                f"{self.name} is the record of {kind}, and no run", f"see what it says: rlm-dsl show {self.place}"
+            )
 
     def json(self, name: str) -> Any:
         """A file of the trace as JSON. Raises UserError where it is missing or damaged."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.trace.events import lines, parse_line
-from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL
+from rlm_dsl.trace.layout import EVENTS, HEADER, OPTIMIZATION, RECORDS, REPORT, SEAL
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import changed_files
 from rlm_dsl.trace.unfinished import program_so_far, steps_so_far
@@ -107,6 +107,8 @@ class Story:
     seal: Mapping[str, Any]
     changed: str = ""
     """What of a finished trace is not as it was sealed."""
+    optimization: Mapping[str, Any] = field(default_factory=dict)
+    """The report, of the record of an optimization, which has neither steps nor an answer."""
     reviewed: Any = None
     """What reviewed rows say of its numbers, where that was looked for."""
 
@@ -141,6 +143,7 @@ class Story:
             "seconds": self.end.get("seconds"),
             "stopped": self.stopped,
             "seal": dict(self.seal),
+            **({"optimization": dict(self.optimization)} if self.optimization else {}),
             **({"changed": self.changed} if self.changed else {}),
             **({"reviews": self.reviewed.as_json()} if self.reviewed is not None and self.reviewed.lines() else {}),
         }
@@ -203,20 +206,23 @@ def as_it_stands(trace: Trace) -> Story:
                 ends.pop("run.stop", None)
             case _:
                 pass
-    done = trace.finished
-    program = trace.program if done else program_so_far(trace)
+    header = trace.header if (trace.folder / HEADER).is_file() else {}
+    is_run = header.get("schema") not in RECORDS
+    done = trace.finished and is_run
+    program = trace.program if trace.finished else program_so_far(trace)
     return Story(
         trace.name,
-        trace.header if (trace.folder / HEADER).is_file() else {},
+        header,
         tuple(turn_of(content, program) for content in turns),
         len(sub_runs),
         program,
-        tuple(trace.steps if done else steps_so_far(trace)),
+        tuple(trace.steps if done else steps_so_far(trace) if is_run else ()),
         trace.answer if done else {},
         calls,
         ends.get("run.end", {}),
         str(ends.get("run.stop", {}).get("message", "")),
         trace.json(SEAL)["predicate"] if trace.finished else {},
+        optimization=trace.json(REPORT) if trace.finished and header.get("schema") == OPTIMIZATION else {},
     )
 
 

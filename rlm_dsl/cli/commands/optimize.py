@@ -42,6 +42,8 @@ class Repeatable(click.Command):
 
 
 ALL_THE_SAME = "label more rows, or search all the same: --yes"
+PULSE = 30.0
+"""Seconds after which it is told how far a search is, where no terminal shows it."""
 BUDGET = "calls=5000,tokens=10000000"
 
 
@@ -128,9 +130,12 @@ def command(
     from rlm_dsl.context.loading import load
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.optimize import check_installed
+    from rlm_dsl.optimize.examples import require_enough
     from rlm_dsl.optimize.tuned import require_place, write_tuned
 
     check_installed()
+    if examples is not None and labels is None:
+        require_enough(Path(examples))  # what is told by the file alone, before anything large is loaded
     from rlm_dsl.optimize.certify import Target
     from rlm_dsl.optimize.job import OptimizationJob
     from rlm_dsl.optimize.optimize import optimize
@@ -157,7 +162,7 @@ def command(
             chosen,
             Keys(os.environ),
             Path(out) if out else record_path(Path("runs"), path.stem),
-            Bar(),
+            Bar(PULSE),
             lambda name, file, type_: load(name, file, declared=type_),
             metric,
             optimizers,

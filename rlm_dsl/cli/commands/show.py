@@ -31,7 +31,7 @@ def command(trace: tuple[str, ...], labels: str | None, contexts: tuple[str, ...
     def told_of(path: str) -> Told:
         with open_trace(path, unfinished=True, changed=True) as held:
             told = story(held)
-            if told.finished and not told.changed:
+            if told.answer and not told.changed:
                 told = replace(told, reviewed=told_reviews(held, Path(labels) if labels else None, paths))
             return Told(told.as_json(), trace_text(told))
 

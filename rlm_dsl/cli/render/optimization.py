@@ -22,7 +22,7 @@ COSTS = {"usd": "dollars", "tokens": "tokens", "seconds": "seconds"}
 
 def optimization_text(report: Mapping[str, Any]) -> str:
     """The report as text."""
-    files = report["written"]
+    files = report.get("written")
     unit = report["cost"]["unit"].partition(" ")[0]
     rows = [("", "score", *([] if unit == "seconds" else [UNITS[unit]]), "calls/1,000", "seconds/1,000")]
     for point in sorted(report["points"], key=lambda p: (p["cost"], -p["score"])):
@@ -53,7 +53,10 @@ def optimization_text(report: Mapping[str, Any]) -> str:
     ]
     if report["diff"]:
         parts += ["", report["diff"], ""]
-    parts.append(f"written: {', '.join(files)}" if files else "nothing is written; more examples tell smaller gains")
+    if files is not None:
+        parts.append(
+            f"written: {', '.join(files)}" if files else "nothing is written; more examples tell smaller gains"
+        )
     spent = report["spent"]
     wrote, most = report["writer"], sum(report["bound"].values())
     writer = f"; {wrote['calls']:,} by {wrote['model']}, which writes instructions" if wrote["calls"] else ""

@@ -14,6 +14,7 @@ from typing import Any
 from rlm_dsl.cli.output import indent, safe
 from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import EVIDENCE_SHOWN, place, places_words
+from rlm_dsl.cli.render.optimization import optimization_text
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines, steps_table
 from rlm_dsl.cli.render.width import UNKNOWN_WIDTH, fitted, terminal_width
 from rlm_dsl.common.counted import counted, money
@@ -34,6 +35,8 @@ def story_text(story: Story, columns: int = UNKNOWN_WIDTH) -> str:
     """The whole story. The program stands in full: it is what is run again."""
     before, after = safe("\n".join(opening(story))), safe("\n".join(ending(story)))
     program = safe(indent(story.program.rstrip("\n")))
+    if story.optimization:
+        after = safe(optimization_text(story.optimization)) + "\n\n" + after
     head = "program" if story.finished or not story.turns else "program so far"
     middle = f"\n\n{head}\n{program}\n\n" if story.program else "\n"
     if untuned := story.header.get("tuned", {}).get("before"):
