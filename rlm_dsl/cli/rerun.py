@@ -40,7 +40,12 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         CONTEXT,
         click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run."),
+<<<<<<< HEAD
         click.option("--trace", "--to", "to", metavar="FOLDER", help="Where the new trace goes; else runs/TIME.trace."),
+=======
+        click.option("--trace", "to", metavar="FOLDER", help="Where the new trace goes; else runs/TIME.trace."),
+        click.option("--to", "other_to", metavar="FOLDER", hidden=True),  # what Python calls it
+>>>>>>> fa9df27 (doctor tells each finding once; rerun takes a tuned file; resume keeps its pace; wrong public keys, cut weights, line ends of CSV)
         LABELS,
         click.option("--json", "as_json", is_flag=True, help="Print answer, trace and reasons as JSON."),
         click.option("--dry-run", is_flag=True, help="Say what would be asked first and why; ask nothing."),
@@ -51,10 +56,26 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_options(options, model_options(model=RECORDED, base_url=RECORDED, parameters=RECORDED)(spends(command)))
 
 
+def tuned_again(trace: str, path: str | None, tuned_file: str | None, chosen: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Another program than the recorded one, or the recorded one by a tuned file; the settings that go with it, and
+    what a header says of it."""
+    from rlm_dsl.common.source import Source
+    from rlm_dsl.trace.reader import open_trace
+
+    if path is not None:
+        return tuned(path, program_source(path), tuned_file, chosen)
+    if tuned_file is None:
+        return None, chosen, {}
+    with open_trace(trace) as held:
+        text = held.header.get("tuned", {}).get("before") or held.program
+    return tuned("program.rlm", Source("program.rlm", text), tuned_file, chosen)
+
+
 def run_again(
     trace: str,
     given: dict[str, Any],
     path: str | None = None,
+    tuned_file: str | None = None,
     at: str = "",
     sets: tuple[str, ...] = (),
     corrections: tuple[Any, ...] = (),
@@ -73,7 +94,7 @@ def run_again(
     from rlm_dsl.trace.reader import open_trace
 
     chosen = settings({**given, "parameters": ()})
-    source, with_tuned, extra = tuned(path, program_source(path), None, chosen) if path else (None, chosen, {})
+    source, with_tuned, extra = tuned_again(trace, path, tuned_file, chosen)
     different = Different(
         named_paths(given["contexts"]),
         {name: json_value(name, text) for name, text in pairs(given["params"])},
@@ -88,6 +109,7 @@ def run_again(
         with_tuned.proxies,
         extra,
     )
+    given["to"] = given["to"] or given.pop("other_to", None)
     dry_run = given["dry_run"]
     asked: list[Asked] = []
 

@@ -186,7 +186,7 @@ def run_program(
     operators = operators if answers is None else dict(recorded_versions(answers.header))
     header = known.header or header_of(contexts, params, models, settings, extra or {}, operators)
     with run_log(trace, redaction, known) as log:
-        log.begin({"program": source.text}, header, known)
+        log.begin({"program": source.text, **pace_of(settings)}, header, known)
         with (
             collected_seldom(),
             Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse,
@@ -279,6 +279,14 @@ def spent_of(recording: Recording, settings: Settings) -> Spent:
     pairs = sorted({(call.request.settings.model, call.answer.model) for call in live})
     others = [pair for pair in pairs if settings.price_of(*pair) != settings.price_of(pair[0])]
     return Spent(len(live), len(asked) - len(live), prompt, completion, usd if live else None, cached, tuple(others))
+
+
+def pace_of(settings: Settings) -> dict[str, Any]:
+    """How fast a run asks, where that was said, so that it goes on so. It changes no answer, and is in no header."""
+    told = {"concurrency": settings.concurrency, "timeout_seconds": settings.timeout_seconds}
+    usual = Settings()
+    pace = {name: each for name, each in told.items() if each != getattr(usual, name)}
+    return {"pace": pace} if pace else {}
 
 
 def header_of(

@@ -23,7 +23,7 @@ from rlm_dsl.engine.calls.sub_runs import replayed_calls
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.progress import NoProgress, Progress
 from rlm_dsl.engine.result import Result
-from rlm_dsl.engine.run import RunLog, header_of, record_run, redaction_of, run_log, spent_of
+from rlm_dsl.engine.run import RunLog, header_of, pace_of, record_run, redaction_of, run_log, spent_of
 from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.explore.card_choice import MEDIUM, card_of, chosen_card, prompt_limit
@@ -136,7 +136,7 @@ def answer_question(
     depth = None if options.depth is None else max(0, options.depth - 1)
     with run_log(trace, redaction, known) as log:
         before = {} if earlier is None else {"earlier": earlier.as_event()}
-        log.begin({"question": question, **before}, header, known)
+        log.begin({"question": question, **before, **pace_of(settings)}, header, known)
         explorer = explorer_of(options.as_json())
         opened = live_calls(settings, keys, log.tell, redaction.redact, explorer, depth, approve, known, log.note)
         with opened as calls:

@@ -50,15 +50,15 @@ def resume(
     max_failed: float | None = None,
     given: Mapping[str, str | Context] | None = None,
 ) -> Result:
-    """Go on with a run. Of `settings` only how servers are reached counts; models, parameters and all else are the
-    run's own. `limits` replaces its budget, of which what was spent before the stop stays spent; `max_failed` replaces
-    the share of a step's rows that may fail.
+    """Go on with a run. Of `settings` only how servers are reached, and how fast, counts; models, parameters and all
+    else are the run's own. `limits` replaces its budget, of which what was spent before the stop stays spent;
+    `max_failed` replaces the share of a step's rows that may fail.
 
     Raises UserError for a run that is finished, never began, or whose data is no longer what it was.
     """
     trace = unfinished(folder)
     first = begun_with(trace)
-    chosen = settings_again(trace.header, settings, limits, max_failed)
+    chosen = settings_again(trace.header, at_pace(settings, first.get("pace", {})), limits, max_failed)
     known = with_parent(of_stopped(trace, chosen.price_of), trace)
     earlier = begun_from(first)
     contexts = contexts_again(trace, given or {})
@@ -139,6 +139,17 @@ def begun_from(first: Mapping[str, Any]) -> Earlier | None:
     """The exploration that a stopped one had gone on from, as its own log tells it."""
     told = first.get("earlier")
     return None if told is None else Earlier(told["question"], told["program"], told["beside"])
+
+
+def at_pace(settings: Settings, pace: Mapping[str, Any]) -> Settings:
+    """As fast as the run asked before it was stopped, where nothing else is said now."""
+    usual = Settings()
+    kept: dict[str, Any] = {
+        name: read(pace[name])
+        for name, read in (("concurrency", int), ("timeout_seconds", float))
+        if name in pace and getattr(settings, name) == getattr(usual, name)
+    }
+    return replace(settings, **kept)
 
 
 def settings_again(

@@ -13,7 +13,7 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +77,27 @@ def of_run(
 
 
 def of_models(models: Mapping[str, ModelSettings], served: Iterable[str] = ()) -> Iterator[Finding]:
+    """The findings on each model, told once of all aliases that it holds for."""
+    aliases: dict[Finding, list[str]] = {}
+    for alias, model in models.items():
+        for finding in of_model(model, served):
+            aliases.setdefault(finding, []).append(alias)
+    for finding, names in aliases.items():
+        yield replace(finding, message=f"{', '.join(names)}: {finding.message}")
+
+
+def of_model(model: ModelSettings, served: Iterable[str]) -> Iterator[Finding]:
     """Names that may stand for another model tomorrow, and answers that are drawn. Weights of the user's own are named
     by their digest, and their server takes the likeliest token unless it is told otherwise."""
     dated = sorted(name for name in served if DATED.search(name))
-    for alias, model in models.items():
-        own = WEIGHTS.fullmatch(model.base_url) is not None
-        if not own and not DATED.search(model.model):
-            instead = f"name what it stood for: {dated[0]}" if dated else "name a dated one, or pin its revision"
-            yield Finding("moving-model", f"{alias}: the name {model.model} may stand for another model later", instead)
-        parameters = model.parameters
-        if parameters.get("temperature", 0 if own else None) != 0 and "seed" not in parameters:
-            message = f"{alias}: answers are drawn: temperature is not 0, and there is no seed"
-            yield Finding("sampling", message, "set --parameter temperature=0, or --parameter seed=1")
+    own = WEIGHTS.fullmatch(model.base_url) is not None
+    if not own and not DATED.search(model.model):
+        instead = f"name what it stood for: {dated[0]}" if dated else "name a dated one, or pin its revision"
+        yield Finding("moving-model", f"the name {model.model} may stand for another model later", instead)
+    parameters = model.parameters
+    if parameters.get("temperature", 0 if own else None) != 0 and "seed" not in parameters:
+        message = "answers are drawn: temperature is not 0, and there is no seed"
+        yield Finding("sampling", message, "set --parameter temperature=0, or --parameter seed=1")
 
 
 def of_slots(settings: Settings) -> Iterator[Finding]:

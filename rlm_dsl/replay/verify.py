@@ -51,6 +51,7 @@ from rlm_dsl.trace.layout import EVENTS, OPTIMIZATION, SEAL, SIGNATURE
 from rlm_dsl.trace.reader import ODD_FORM, Trace
 from rlm_dsl.trace.seal import LINE_ENDS, MEND, check_seal, file_names, has_other_line_ends
 from rlm_dsl.trace.secrets import Redaction
+from rlm_dsl.trace.signing import public_key as read_public_key
 from rlm_dsl.trace.signing import signature_fault
 
 
@@ -146,6 +147,8 @@ def verify(
     the trace does not have."""
     started = time.perf_counter()
     require_names(given, recorded_names(trace, given))
+    if public_key is not None:
+        read_public_key(public_key)  # a file that holds none is bad input, and no fault of the seal
     with collected_seldom():
         check = check_levels(trace, given, environment, public_key, level, heads or {})
     head = check.log[0] if check.log else ""

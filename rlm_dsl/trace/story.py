@@ -132,6 +132,7 @@ class Story:
         return {
             "trace": self.name,
             "finished": self.finished,
+            **({"head": self.seal["head"]} if "head" in self.seal else {}),
             **{key: self.header[key] for key in told if key in self.header},
             "turns": [turn.as_json() for turn in self.turns],
             "sub_runs": self.sub_runs,

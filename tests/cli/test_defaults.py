@@ -74,7 +74,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     mcp_server = importlib.import_module("rlm_dsl.integrations.mcp.server")
     folder = tmp_path_factory.mktemp("defaults")
     texts = {"tickets.csv": runs.csv(40), "p.rlm": runs.OF_ONE, "report.yaml": REPORT, "rlm-dsl.yaml": FILE}
-    texts["labels.jsonl"] = "".join(json.dumps(each) + "\n" for each in runs.gold(40)[:10])
+    texts["labels.jsonl"] = "".join(json.dumps(each) + "\n" for each in runs.gold(40))
     task = {"question": "How many?", "context": "tickets.csv", "answer": 3}
     texts["tasks.jsonl"] = json.dumps(task) + "\n"
     texts["other.yaml"] = "budget: {calls: 6000, tokens: 7000000}\nprices: {m: 1/2}\n"
@@ -126,10 +126,11 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         ran("rerun of more failures", "rerun", "run.trace", "--max-failed", "0.9")
         ran("resume of more failures", "resume", "stopped.trace", "--max-failed", "0.9", codes=(3,))
         ran("eval", "eval", "tasks.jsonl", *model)
-        labels = (*data, "--examples", "labels.jsonl", *model)
-        ran("optimize", "optimize", "p.rlm", *labels, codes=(2,))
+        (folder / "stopping.py").write_text("def score(expected, given): raise KeyboardInterrupt\n")
+        labels = (*data, "--examples", "labels.jsonl", *model, "--metric", "stopping:score", "--yes")
+        ran("optimize", "optimize", "p.rlm", *labels, codes=(130,))
         for name, *more in (("for dollars", "--budget", "usd=9"), ("by a file", "--settings", "other.yaml")):
-            ran(f"optimize {name}", "optimize", "p.rlm", *labels, *more, "--out", f"runs/{name}", codes=(2,))
+            ran(f"optimize {name}", "optimize", "p.rlm", *labels, *more, "--out", f"runs/{name}", codes=(2, 130))
         ran("report make", "report", "report.yaml")
         ran("mcp", "mcp", "--allow", ".", *model)
         ran("shell", "shell", *data, *model)

@@ -88,6 +88,24 @@ def test_what_is_no_model_is_refused_in_words(tmp_path: Path, shape: Any, versio
         read_weights(gguf(tmp_path, shape, version))
 
 
+def test_weights_that_are_cut_off_are_refused_wherever_they_end(tmp_path: Path) -> None:
+    """Within the table of tensors or behind it; `models` says so too, before anything is started."""
+    tensor = struct.pack("<Q", 3) + b"t.w" + struct.pack("<IQQIQ", 2, 64, 64, 0, 0)
+    words = entry("tokenizer.ggml.model", "gpt2")
+    body = b"".join(entry(*each) for each in SHAPE.items()) + words + tensor
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, len(SHAPE) + 1) + body
+    whole = head + b"\0" * (-len(head) % 32) + bytes(64 * 64 * 4)
+    (tmp_path / "whole.gguf").write_bytes(whole)
+    assert read_weights(tmp_path / "whole.gguf").size == len(whole)
+    for size in (len(head) - 60, len(head) - 2, len(head), len(head) + 400):
+        path = tmp_path / f"cut-{size}.gguf"
+        path.write_bytes(whole[:size])
+        with pytest.raises(UserError, match=r"cut off|no model in the GGUF form"):
+            read_weights(path)
+    ran = command(tmp_path, "models", "--model", f"local:cut-{len(head)}.gguf")
+    assert ran.code == 2 and "is cut off: it has" in ran.err
+
+
 @given(st.binary(max_size=80), st.integers(0, 120))
 def test_no_bytes_make_the_reader_fail_otherwise(
     tmp_path_factory: pytest.TempPathFactory, more: bytes, at: int

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,6 +39,7 @@ NUMBERS = {
 TEXT, ARRAY = 8, 9
 LONGEST, MOST = 1 << 20, 4_096
 """Bytes of a text of the header, and entries of it, that are read."""
+MOST_TENSORS, ALIGNED = 1 << 16, 32
 SHAPE = ("context_length", "block_count", "embedding_length", "attention.head_count")
 KEPT_BYTES = 2
 """Bytes of each number that the server keeps of a token it has read."""
@@ -82,11 +84,16 @@ def digested(path: Path, size: int, *times: int) -> Weights:
         with path.open("rb") as file:
             shape = read_shape(file)
             file.seek(0)
+            least = least_size(file)
+            file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as failure:
         raise system_error(failure, named, "read", code="local") from None
-    except (ValueError, struct.error, UnicodeDecodeError):
+    except (ValueError, OverflowError, RecursionError, struct.error):
         raise UserError(f"{named} is no model in the GGUF form", EXAMPLE, code="local") from None
+    if size < least:
+        told_size = f"{named} is cut off: it has {size:,} bytes, and its own header tells of {least:,} at least"
+        raise UserError(told_size, "get the file whole", code="local")
     kind = shape.get("general.architecture")
     told = [shape.get(f"{kind}.{name}") for name in SHAPE]
     window, layers, width, heads = (number if isinstance(number, int) and number > 0 else 0 for number in told)
@@ -109,6 +116,50 @@ def read_shape(file: BinaryIO) -> Mapping[str, Any]:
         raise ValueError(f"GGUF of version {version}")
     _, count = numbers(file, "<QQ")
     return dict(entries(file, min(count, MOST)))
+
+
+def least_size(file: BinaryIO) -> int:
+    """The bytes that a file has at least, by its own table of tensors: up to where the last begins, and a bit for
+    each of its numbers. Raises ValueError for a header that is cut off, struct.error too."""
+    file.seek(len(MAGIC) + 4)
+    tensors, count = numbers(file, "<QQ")
+    if tensors > MOST_TENSORS or count > MOST:
+        raise ValueError("the header tells of too much")
+    if not tensors:
+        return file.tell()
+    aligned = ALIGNED
+    for _ in range(count):
+        key, (kind,) = text(file), numbers(file, "<I")
+        if key == "general.alignment" and kind in NUMBERS:
+            aligned = max(1, int(value(file, kind)))
+        else:
+            skip(file, kind)
+    last = 0
+    for _ in range(tensors):
+        text(file)
+        (dimensions,) = numbers(file, "<I")
+        if dimensions > 8:
+            raise ValueError("a tensor has too many dimensions")
+        *sides, _, offset = numbers(file, f"<{dimensions}QIQ")
+        last = max(last, offset + prod(sides) // 8)
+    return -(-file.tell() // aligned) * aligned + last
+
+
+def skip(file: BinaryIO, kind: int) -> None:
+    """Pass over an entry's value, a vocabulary of any length too."""
+    if kind == TEXT:
+        file.seek(numbers(file, "<Q")[0], 1)
+    elif kind == ARRAY:
+        inner, length = numbers(file, "<IQ")
+        if inner in NUMBERS:
+            file.seek(length * struct.calcsize(NUMBERS[inner]), 1)
+        else:
+            for _ in range(length):
+                skip(file, inner)
+    elif kind in NUMBERS:
+        numbers(file, NUMBERS[kind])
+    else:
+        raise ValueError(f"no kind of entry: {kind}")
 
 
 def entries(file: BinaryIO, count: int) -> Iterator[tuple[str, Any]]:
