@@ -40,12 +40,7 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         CONTEXT,
         click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value for this run."),
-<<<<<<< HEAD
         click.option("--trace", "--to", "to", metavar="FOLDER", help="Where the new trace goes; else runs/TIME.trace."),
-=======
-        click.option("--trace", "to", metavar="FOLDER", help="Where the new trace goes; else runs/TIME.trace."),
-        click.option("--to", "other_to", metavar="FOLDER", hidden=True),  # what Python calls it
->>>>>>> fa9df27 (doctor tells each finding once; rerun takes a tuned file; resume keeps its pace; wrong public keys, cut weights, line ends of CSV)
         LABELS,
         click.option("--json", "as_json", is_flag=True, help="Print answer, trace and reasons as JSON."),
         click.option("--dry-run", is_flag=True, help="Say what would be asked first and why; ask nothing."),
@@ -109,7 +104,6 @@ def run_again(
         with_tuned.proxies,
         extra,
     )
-    given["to"] = given["to"] or given.pop("other_to", None)
     dry_run = given["dry_run"]
     asked: list[Asked] = []
 

@@ -60,7 +60,6 @@ def test_a_rerun_takes_a_tuned_file_and_the_name_that_python_has_for_its_place(f
     trace = Trace.open(folder / "tuned.trace")
     assert "Which is it?" in trace.program and trace.header["tuned"]["file"] == "mine.yaml"
     assert told(folder, "rerun", "run.trace", "--tuned", "none", "--dry-run").code == 0
-    assert "--to" not in told(folder, "rerun", "--help").out
 
 
 def test_a_run_that_goes_on_keeps_its_pace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

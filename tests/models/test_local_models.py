@@ -158,7 +158,7 @@ def test_a_local_model_stands_in_settings_by_its_digest_and_its_window_holds(tmp
         bounded = with_local_models(Settings(models={"sub": f"local:{path}"}, parameters=said)).by_alias()["sub"]
         assert bounded.parameters == {"max_completion_tokens": 30}
     for wrong in ("local:", f"local:{tmp_path}", f"local:{tmp_path / 'none.gguf'}"):
-        with pytest.raises(UserError, match=r"names no file|there is no file"):
+        with pytest.raises(UserError, match=r"names no file|is no file"):
             with_local_models(Settings(models={"sub": wrong}))
 
 
