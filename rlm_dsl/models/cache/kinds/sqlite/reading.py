@@ -117,7 +117,9 @@ class SqliteReader:
         """A page of them is read at a time."""
         columns = ", ".join(TABLES[table])
         try:
-            yield from self.reader.execute(f"SELECT {columns} FROM {table} ORDER BY 1")
+            # No `yield from`: a reader who stops early would close the cursor, perhaps after the store.
+            for row in self.reader.execute(f"SELECT {columns} FROM {table} ORDER BY 1"):  # noqa: UP028
+                yield row
         except sqlite3.Error as failure:
             raise self.met(failure) from None
 
