@@ -65,7 +65,7 @@ class Bar:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Spending(), Left())
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.bar.start()
-        self.task = self.bar.add_task(f"{step} ({rows:,} rows)", total=requests)
+        self.task = self.bar.add_task(f"{step} ({counted(rows, 'row')})", total=requests)
 
     def answered(self, step: str) -> None:
         if EVENTS.get():

@@ -13,6 +13,7 @@ from rlm_dsl.cli.options import named_paths, with_file
 from rlm_dsl.cli.output import note, safe
 from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.cli.render.context import context_text
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
@@ -36,7 +37,7 @@ def load_context(given: str, to: str | None, memory: str | None, index: bool = F
         context = open_stored("data", Path(given))
         if index:
             index_context(context)
-        return f"{what}; {rows:,} rows read\n{context_text(context, time.perf_counter() - started)}"
+        return f"{what}; {counted(rows, 'row')} read\n{context_text(context, time.perf_counter() - started)}"
     ((name, where),) = with_file(named_paths((given,)), found_settings(None).contexts, None).items()
     path = where.path
     require_options(where)

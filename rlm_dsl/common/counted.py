@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from math import floor, log10
 
+OF_ONE = {"are": "is", "were": "was", "have": "has", "do": "does", "need": "needs", "stand": "stands", "look": "looks"}
+"""What verbs are of one."""
 
-def counted(count: int, noun: str) -> str:
-    """`1 row`, `2,000 rows`: for nouns whose plural ends in s."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """`1 row`, `2,000 rows`: for nouns whose plural ends in s; `1 row is`, `2 rows are` with a verb."""
+    said = f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{said} {OF_ONE[verb] if count == 1 else verb}" if verb else said
 
 
 def money(usd: float) -> str:

@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import printable_lines
 
 LONGEST_TEXT, LONGEST_CELL = 20_000, 300
@@ -19,7 +20,7 @@ MOST_ROWS, MOST_COLUMNS = 100, 60
 
 def escaped(text: str, most: int = LONGEST_TEXT) -> str:
     more = len(text) - most
-    told = f"{text[:most]}... (+{more:,} characters)" if more > 0 else text
+    told = f"{text[:most]}... (+{counted(more, 'character')})" if more > 0 else text
     return html.escape(printable_lines(told))
 
 
@@ -29,8 +30,8 @@ def html_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     top = "".join(f"<th>{escaped(each, LONGEST_CELL)}</th>" for each in head[:MOST_COLUMNS])
     body = "".join(f"<tr>{''.join(map(cell_html, row[:MOST_COLUMNS]))}</tr>" for row in islice(held, MOST_ROWS))
     rows_more, columns_more = sum(1 for _ in held), len(head) - MOST_COLUMNS
-    more = [f"{rows_more:,} more rows"] if rows_more else []
-    more += [f"{columns_more:,} more columns"] if columns_more > 0 else []
+    more = [f"{counted(rows_more, 'more row')}"] if rows_more else []
+    more += [f"{counted(columns_more, 'more column')}"] if columns_more > 0 else []
     return f"<table><tr>{top}</tr>{body}</table>" + "".join(f"<div>{each}</div>" for each in more)
 
 

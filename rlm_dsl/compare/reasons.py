@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from rlm_dsl.common.counted import money
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.compare.matching import Kind, Pair, cause, changed_contexts, match_steps
 from rlm_dsl.compare.sides import Side
 from rlm_dsl.engine.run_trace import CALLS
@@ -133,4 +133,4 @@ def render_reasons(asked: Asked) -> str:
     cost = f"; at most {money(asked.most_usd)}" if asked.most_usd is not None else ""
     calls = "call" if asked.calls == 1 else "calls"
     together = f", in {asked.calls:,} {calls}" if 0 < asked.calls < asked.new else ""
-    return f"{asked.step}: {asked.new:,} of {asked.requests:,} requests are new{together}: {why}{cost}"
+    return f"{asked.step}: {asked.new:,} of {counted(asked.requests, 'request', 'are')} new{together}: {why}{cost}"

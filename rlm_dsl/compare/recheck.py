@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.json_ready import json_ready
 from rlm_dsl.context.context import Context
@@ -115,7 +116,7 @@ def recheck(job: RecheckJob) -> Recheck:
         step = run.step(job.step)
         held, drawn = drawn_rows(run, step, job)
         requests = {row: replace(step.round.request(step.texts[row]), sample=job.sample) for row in drawn}
-        job.notify(f"{len(drawn):,} of {len(held):,} rows of `{step.name}` are asked again")
+        job.notify(f"{len(drawn):,} of {counted(len(held), 'row')} of `{step.name}` are asked again")
         log = opened.enter_context(run_log(job.to, redaction, goes_on="the same command again, into another folder"))
         header = header_of_recheck(job, settings, step)
         log.begin({"program": job.trace.program}, header, NONE_KNOWN)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.compare.blessed_answers import BLESSED, answer_digest, gone, read_blessed, write_blessed
@@ -139,7 +140,7 @@ def answer_today(trace: Trace, given: Mapping[str, str | Context]) -> list[dict[
                 raise
     if recorded.missing:
         count = len(recorded.missing)
-        message = f"its data changed, and {count:,} requests have no recorded answer"
+        message = f"its data changed, and {counted(count, 'request', 'have')} no recorded answer"
         raise UserError(message, f"ask them: rlm-dsl rerun {trace.folder}")
     return [part.as_json() for part in execution.parts]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.context.context import Context, StoredPart
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.trigram_index import Index, open_index, write_index
@@ -127,7 +128,7 @@ def told_looks(plan: Plan, relations: Mapping[str, Relation], contexts: Mapping[
 def told_look(context: Context, wanted: Looks) -> str:
     found = narrowed(context, wanted)
     if found is not None:
-        return f"{found.found:,} of {found.blocks:,} blocks may have it, by the index of trigrams"
+        return f"{found.found:,} of {counted(found.blocks, 'block')} may have it, by the index of trigrams"
     if indexes(context) is None:
-        return f"no index of trigrams yet; {look_count(context):,} looks of the {EARNED} that earn it"
+        return f"no index of trigrams yet; {counted(look_count(context), 'look')} of the {EARNED} that earn it"
     return "too many blocks may have it, by the index of trigrams: all rows are read"

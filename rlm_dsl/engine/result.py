@@ -55,7 +55,7 @@ class Spent:
         cost = f", {money(self.usd)}" if self.usd is not None else ""
         cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
         tokens = self.prompt_tokens + self.completion_tokens
-        return f"{counted(self.calls, 'model call')}{known}, {tokens:,} tokens{cached}{cost}"
+        return f"{counted(self.calls, 'model call')}{known}, {counted(tokens, 'token')}{cached}{cost}"
 
 
 class Reviews(Protocol):
@@ -146,5 +146,5 @@ def part_html(part: Part) -> str:
         told = part.value if isinstance(part.value, str) else json.dumps(part.value, ensure_ascii=False)
         return f"<div>{label}{escaped(told)}</div>"
     more = len(part.value) - SHOWN_ROWS
-    rest = f"<div>{more:,} more rows</div>" if more > 0 else ""
+    rest = f"<div>{counted(more, 'more row')}</div>" if more > 0 else ""
     return f"<div>{label}{html_table(part.columns, part.value[:SHOWN_ROWS])}{rest}</div>"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.find import Found
@@ -80,9 +81,8 @@ def plain_prompt(given: SystemInput) -> SystemAnswer:
     record = Record((Field("value", returns),))
     shown = f"Question: {asked_for(given.task.question, returns)}\n\n{whole_text(given.contexts)}"
     if estimated_tokens(shown) > given.settings.window:
-        message = (
-            f"the data is about {estimated_tokens(shown):,} tokens, and the model's window {given.settings.window:,}"
-        )
+        size = counted(estimated_tokens(shown), "token")
+        message = f"the data is about {size}, and the model's window {given.settings.window:,}"
         raise UserError(message, code="window")
     redaction = redaction_of(given.keys, given.settings)
     with (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from rlm_dsl.common.counted import money
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, Model, RequestRefused, TooDear
 from rlm_dsl.models.request import Answer, Request, estimated_tokens
@@ -150,10 +150,11 @@ class Spending:
         """Why attempts of at most so much may not go now; "" if they may."""
         limits = self.limits
         if amount.calls > self.calls_left:
-            return f"the budget of {limits.calls:,} calls is used up"
+            return f"the budget of {counted(limits.calls, 'call')} is used up"
         if amount.tokens > self.tokens_left:
             return (
-                f"the budget of {limits.tokens:,} tokens has {limits.tokens - self.tokens:,} left, and the next call "
+                f"the budget of {counted(limits.tokens, 'token')} has {limits.tokens - self.tokens:,} left, "
+                f"and the next call "
                 f"may take {amount.tokens:,}"
             )
         if limits.usd is not None and dollars(amount.usd) > self.usd_left:
@@ -182,12 +183,13 @@ class Spending:
         self.refused.clear()
         if estimate.new > self.calls_left:
             raise TooDear(
-                f"{step} needs {estimate.new:,} new model calls, and the budget of {limits.calls:,} has "
+                f"{step} needs {counted(estimate.new, 'new model call')}, and the budget of {limits.calls:,} has "
                 f"{max(0, self.calls_left):,} left"
             )
         if estimate.prompt_tokens > self.tokens_left:
             raise TooDear(
-                f"{step} needs about {estimate.prompt_tokens:,} tokens for what it shows alone, and the budget of "
+                f"{step} needs about {counted(estimate.prompt_tokens, 'token')} for what it shows alone, "
+                f"and the budget of "
                 f"{limits.tokens:,} has {max(0, self.tokens_left):,} left"
             )
         if limits.usd is not None and dollars(estimate.least_usd or 0.0) > self.usd_left:

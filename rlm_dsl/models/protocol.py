@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import StepFailed, UserError, printable
 from rlm_dsl.models.request import Answer, ModelSettings, Request
 
@@ -128,7 +129,8 @@ class TooDear(BudgetExceeded, StepFailed):
         """Of so many rows, seen before they are made requests of."""
         together = f", {in_a_call} of them at most in each" if in_a_call > 1 else ""
         return TooDear(
-            f"{step} needs more than {room.calls:,} new model calls for {rows:,} rows{together}, and the budget of "
+            f"{step} needs more than {counted(room.calls, 'new model call')} "
+            f"for {counted(rows, 'row')}{together}, and the budget of "
             f"{room.allowed:,} has {room.calls:,} left"
         )
 

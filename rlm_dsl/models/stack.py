@@ -130,7 +130,7 @@ class LiveStack:
         """What was spent so far, in words for people who watch, with its figures."""
         spending = self.spending
         usd = f", {money(spending.usd)}" if spending.usd else self.pace()
-        words = f"{spending.calls:,} calls, {spending.tokens:,} tokens{usd}"
+        words = f"{counted(spending.calls, 'call')}, {counted(spending.tokens, 'token')}{usd}"
         words = f"loading {SERVERS.loading}" if SERVERS.loading else words
         return SpentWords.of(words, spending)
 

@@ -60,7 +60,7 @@ def bounds_of(job: OptimizationJob, evaluator: Evaluator, examples: Sequence[Lab
     if found.total > most:
         stages = ", ".join(f"{count:,} for {name}" for name, count in found.questions.items())
         raise UserError(
-            f"this may ask {found.total:,} questions, and the budget is {most:,}: {stages}",
+            f"this may ask {counted(found.total, 'question')}, and the budget is {most:,}: {stages}",
             f"--budget calls={found.total}, fewer examples, or --optimizer bootstrap, which asks least",
             code="budget",
         )
@@ -97,7 +97,7 @@ def require_seconds(settings: Settings, questions: int, known: Collection[float]
     if needed > most:
         told = f"as the {counted(len(known), 'answer')} so far took" if known else "at the very least"
         raise UserError(
-            f"this may take {needed:,.0f} s, and the budget is {most:g} s: {questions:,} questions at most, "
+            f"this may take {needed:,.0f} s, and the budget is {most:g} s: {counted(questions, 'question')} at most, "
             f"{each:.2f} s each {told}, {at_once} at once",
             f"--budget seconds={needed + 1:.0f}, fewer examples, --words-only, or --optimizer bootstrap",
             code="budget",
@@ -136,7 +136,7 @@ def estimate(job: OptimizationJob, evaluator: Evaluator, examples: Sequence[Labe
         price = job.settings.price_of(round_.settings.model)
         usd = None if usd is None or price is None else usd + price.of(round(prompt), round(completion))
     limits = job.settings.limits
-    words = f"about {tokens:,} tokens" + ("" if usd is None else f", {money(usd)}")
+    words = f"about {counted(tokens, 'token')}" + ("" if usd is None else f", {money(usd)}")
     if tokens > limits.tokens or (usd is not None and limits.usd is not None and usd > limits.usd):
         needed = [f"tokens={tokens}"] if tokens > limits.tokens else []
         if usd is not None and limits.usd is not None and usd > limits.usd:

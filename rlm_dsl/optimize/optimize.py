@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.live_calls import live_calls
 from rlm_dsl.engine.run import redaction_of, run_log
 from rlm_dsl.models.server.limits import within_limits
@@ -85,7 +86,7 @@ def search_and_test(job: OptimizationJob, evaluator: Evaluator, score: Score, an
     told = provable(len(splits.test), graded=job.metric in GRADED)
     job.notify(
         f"{len(examples)} examples: {len(splits.train)} to learn from, {len(splits.validation)} to choose by, "
-        f"{len(splits.test)} for the score; at most {bounds.total:,} questions, "
+        f"{len(splits.test)} for the score; at most {counted(bounds.total, 'question')}, "
         f"{estimate(job, evaluator, examples, bounds)}"
     )
     if bounds.proposals:

@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.attempts import Log
 from rlm_dsl.models.in_turn import in_turn
@@ -91,7 +92,7 @@ def asked_anew(
     if new:
         name = new[0].settings.model
         notify(
-            f"how long the {len(calls):,} answers of {name} took that were known before is not known: "
+            f"how long the {counted(len(calls), 'answer')} of {name} took that were known before is not known: "
             f"{len(new)} of them are asked for anew, to measure it"
         )
         try:

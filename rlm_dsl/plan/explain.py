@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import Bound as Statement
 from rlm_dsl.language.program import Step, constant_text, resolved, steps_of
@@ -76,7 +77,7 @@ def bound_lines(bounds: Sequence[Bound]) -> list[str]:
     return [
         f"{b.step} ({b.operator}): "
         + (
-            f"at most {b.calls:,} calls for {b.rows:,} rows"
+            f"at most {counted(b.calls, 'call')} for {counted(b.rows, 'row')}"
             if b.calls is not None and b.rows is not None
             else "calls are counted when its rows are there"
         )
@@ -108,7 +109,9 @@ def rewrite_lines(plan: Plan, statements: Sequence[Statement]) -> list[str]:
     read = Counter(name for step in plan.steps for name in step.inputs)
     for stage in plan.stages:
         if isinstance(stage, ModelStage) and stage.enough is not None:
-            lines.append(f"{stage.step_name}: asked in waves, until {stage.enough:,} rows are kept; no more are taken")
+            lines.append(
+                f"{stage.step_name}: asked in waves, until {counted(stage.enough, 'row', 'are')} kept; then no more"
+            )
         if isinstance(stage, QueryStage) and len(stage.steps) > 1:
             fused = " -> ".join(step.name for step in stage.steps)
             lines.append(f"{fused}: one query, for nothing else reads the steps on the way")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
@@ -291,8 +292,8 @@ def differences(recorded: Mapping[str, Any], context: Context) -> list[Divergenc
                 context_changed(
                     context.name,
                     source["path"],
-                    f"{source['size']:,} bytes, sha256 {source['sha256']}",
-                    f"{other.size:,} bytes, sha256 {other.sha256}",
+                    f"{counted(source['size'], 'byte')}, sha256 {source['sha256']}",
+                    f"{counted(other.size, 'byte')}, sha256 {other.sha256}",
                 )
             )
     if not found and context.digest != recorded["digest"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.engine.execution import Execution
 from rlm_dsl.engine.run_trace import payload_name, redacted_table, tables
@@ -52,13 +53,13 @@ def first_difference(recorded: pa.Table, batches: Iterator[pa.Table]) -> tuple[s
         if then.column_names != now.column_names:
             return f"columns {then.column_names}", f"columns {now.column_names}"
         if then.num_rows < now.num_rows:
-            return f"{recorded.num_rows:,} rows", f"{place + now.num_rows:,} rows or more"
+            return f"{counted(recorded.num_rows, 'row')}", f"{counted(place + now.num_rows, 'row')} or more"
         for column in now.column_names:
             if (differs := values_differ(then.column(column), now.column(column))) is not None:
                 at, one, other = differs
                 return f"row {place + at + 1}, {column}: {one}", f"row {place + at + 1}, {column}: {other}"
         place += now.num_rows
-    return None if place == recorded.num_rows else (f"{recorded.num_rows:,} rows", f"{place:,} rows")
+    return None if place == recorded.num_rows else (f"{counted(recorded.num_rows, 'row')}", f"{counted(place, 'row')}")
 
 
 def values_differ(recorded: Any, now: Any) -> tuple[int, str, str] | None:

@@ -44,7 +44,8 @@ def read_of(listed: Sequence[Mapping[str, Any]], contexts: Mapping[str, int]) ->
         else:
             rest = f"; the rest were left out: {', '.join(reversed(out))}" if out else ""
             share = f" ({read / of:.1%})" if of else ""
-            yield f"{read:,} of {of:,} rows{share} of {name} were read by a model in `{step['step']}`{by}{rest}."
+            rows = counted(of, "row")
+            yield f"{read:,} of {rows}{share} of {name} were read by a model in `{step['step']}`{by}{rest}."
     if not any(step.get("asked") for step in listed):
         yield "No model read any row: every step is exact."
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rlm_dsl.common.counted import counted
+
 WIDTH, HEIGHT, GAP_X, GAP_Y = 164, 52, 30, 16
 
 
@@ -35,7 +37,7 @@ def graph(contexts: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, An
     depth = {context["name"]: 0 for context in contexts}
     for step in steps:
         depth[step["step"]] = 1 + max((depth.get(name, 0) for name in inputs[step["step"]]), default=0)
-    labels = {context["name"]: (f"{context['rows']:,} rows", "context") for context in contexts}
+    labels = {context["name"]: (f"{counted(context['rows'], 'row')}", "context") for context in contexts}
     labels |= {step["step"]: (label_of(step), "asks" if step.get("asked") else "exact") for step in steps}
     rows: dict[int, int] = {}
     boxes: dict[str, Box] = {}
@@ -55,5 +57,5 @@ def graph(contexts: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, An
 
 
 def label_of(step: Mapping[str, Any]) -> str:
-    rows = f"{step['rows']:,} rows" if "rows" in step else ""
+    rows = f"{counted(step['rows'], 'row')}" if "rows" in step else ""
     return ", ".join(filter(None, [step["operator"], rows]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import printable
 from rlm_dsl.report.build import Report
 from rlm_dsl.report.sections import RenderedSection
@@ -66,7 +67,7 @@ def table_lines(section: RenderedSection) -> list[str]:
     return [
         *head,
         *("| " + " | ".join(map(escape, row)) + " |" for row in rows),
-        *([f"\n{more:,} more rows"] if more else []),
+        *([f"\n{counted(more, 'more row')}"] if more else []),
     ]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.replay.cite import Citation, cite_all
@@ -71,10 +72,10 @@ def run_view(
     patterns = patterns_in(trace.program)
     budget = [MOST_EVIDENCE]
     evidence = tuple(evidence_view(each, patterns, budget) for each in citations)
-    left = [f"{each.name}: {each.count - len(each.places):,} more places" for each in evidence if is_cut(each)]
+    left = [f"{each.name}: {counted(each.count - len(each.places), 'more place')}" for each in evidence if is_cut(each)]
     known = {each.id for each in evidence}
     parts = tuple(part_view(part, known, reviewed) for part in run.answer.get("parts", ()))
-    left += [f"{part.name or 'the answer'}: {part.more:,} more rows" for part in parts if part.more]
+    left += [f"{part.name or 'the answer'}: {counted(part.more, 'more row')}" for part in parts if part.more]
     failed, count = failed_rows(trace)
     return RunView(
         run,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.compare.diff import diff
 from rlm_dsl.report.pages import diff_page, page, policy, review_page, run_page
@@ -179,7 +180,7 @@ class Serving(ThreadingHTTPServer):
 
     def listed(self, known: Mapping[str, Path]) -> str:
         traces = [summary(name, path) for name, path in list(known.items())[:MOST]]
-        title = f"{len(known):,} traces in {self.folder.name or self.folder}"
+        title = f"{counted(len(known), 'trace')} in {self.folder.name or self.folder}"
         return page(
             "list.html",
             title,

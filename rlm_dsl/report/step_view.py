@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.packed_words import packed_words
 from rlm_dsl.engine.run_trace import recorded_calls
 from rlm_dsl.models.prices import Price
@@ -69,7 +70,7 @@ def asked_text(asked: Mapping[str, Any] | None) -> str:
     bad = ", ".join(f"{asked[s]:,} {s}" for s in ("invalid", "refused", "error") if asked.get(s))
     packed = f", {said}" if (said := packed_words(asked)) else ""
     proxy = f", {asked['by_proxy']:,} by proxy" if asked.get("by_proxy") else ""
-    return f"{asked['requests']:,} requests{packed}" + (f", {bad}" if bad else "") + proxy
+    return f"{counted(asked['requests'], 'request')}{packed}" + (f", {bad}" if bad else "") + proxy
 
 
 def spent_by_step(trace: Trace) -> dict[str, dict[str, Any]]:

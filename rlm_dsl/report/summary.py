@@ -31,7 +31,7 @@ def by_reviews(found: Difference) -> Iterator[str]:
     told = [f"{change.name} {change.told(both=False)}" for change in found.changes[:CHANGES]]
     more = len(found.changes) - len(told)
     if told:
-        rest = f"; {more:,} more numbers in the JSON" if more > 0 else ""
+        rest = f"; {counted(more, 'more number')} in the JSON" if more > 0 else ""
         yield f"Against the error: {'; '.join(told)}{rest}{found.changes[0].shared_told()}."
 
 
@@ -64,7 +64,7 @@ def reasons(found: Difference) -> Iterator[str]:
     for name in sorted(found.data):
         a, b = found.a.side.contexts.get(name), found.b.side.contexts.get(name)
         if a is not None and b is not None:
-            yield f"The data of {name} is other ({a['rows']:,} rows before, {b['rows']:,} now)."
+            yield f"The data of {name} is other ({counted(a['rows'], 'row')} before, {b['rows']:,} now)."
     for name, (before, after) in found.params.items():
         yield f"The param {name} is {brief(after)} in place of {brief(before)}."
     if found.changed_program:
@@ -72,7 +72,7 @@ def reasons(found: Difference) -> Iterator[str]:
     if found.prompts:
         yield f"The instructions changed in {', '.join(f'`{name}`' for name in found.prompts)}."
     if found.flaky:
-        yield f"The model answered {found.flaky:,} same requests differently."
+        yield f"The model answered {counted(found.flaky, 'same request')} differently."
 
 
 def cost(found: Difference) -> str:
@@ -82,4 +82,4 @@ def cost(found: Difference) -> str:
         for step in found.steps
         if (step.after or {}).get("asked")
     )
-    return f"{live:,} of {asked:,} questions were asked anew." if asked else "No model was asked."
+    return f"{live:,} of {counted(asked, 'question', 'were')} asked anew." if asked else "No model was asked."

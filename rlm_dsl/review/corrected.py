@@ -398,7 +398,7 @@ def untold(sums: Sequence[Sequence[Stratum]]) -> str:
         return UNTOLD
     if not unseen:
         return ""
-    return f"no reviewed row tells yet of {unseen:,} of the {free:,} rows that it rests on"
+    return f"no reviewed row tells yet of {unseen:,} of the {counted(free, 'row')} that it rests on"
 
 
 def tells(beside: Sequence[Stratum]) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.system_errors import ONLY_IN_WRITING, system_error
 from rlm_dsl.trace.layout import EVENTS, HEADER, SEAL, SIGNATURE, is_litter
@@ -157,7 +158,9 @@ def admitted_entries(path: Path, entries: list[zipfile.ZipInfo]) -> list[tuple[z
         raise UserError(f"{path} unpacks to more than half of what the disk has free")
     for entry in entries:
         if is_bomb(entry):
-            told = f"{entry.filename[:100]!r} would unpack {entry.compress_size:,} bytes into {entry.file_size:,}"
+            told = (
+                f"{entry.filename[:100]!r} would unpack {counted(entry.compress_size, 'byte')} into {entry.file_size:,}"
+            )
             raise UserError(f"{path} is no trace: {told}")
     if len({entry.filename for entry in entries}) < len(entries):
         raise UserError(f"{path} is no trace: it holds a file twice")

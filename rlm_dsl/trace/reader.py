@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError, printable
 from rlm_dsl.common.own_files import require_plain
 from rlm_dsl.common.processes import at_most, physical_memory
@@ -120,7 +121,7 @@ class Trace:
         self.looked_at.append(name)
         try:
             if (size := path.stat().st_size) > LARGEST_TEXT:
-                raise UserError(f"{self.name}: {name} has {size:,} bytes, and is not read", SEE)
+                raise UserError(f"{self.name}: {name} has {counted(size, 'byte')}, and is not read", SEE)
             return path.read_bytes().decode("utf-8")
         except (OSError, UnicodeDecodeError):
             raise UserError(f"{self.name}: {name} is missing or damaged", SEE) from None

@@ -22,6 +22,7 @@ from rlm_dsl.cli.options import (
 )
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.progress import Bar
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 
 
@@ -131,7 +132,8 @@ def command(
         limits = chosen.limits
         write(f"first turn of at most {turns}: {estimate_text(ended.estimate)}")
         write(
-            f"the whole exploration: at most {limits.calls:,} calls and {limits.tokens:,} tokens, which --budget says"
+            f"the whole exploration: at most {counted(limits.calls, 'call')} and "
+            f"{counted(limits.tokens, 'token')}, which --budget says"
         )
         return
     if as_json:

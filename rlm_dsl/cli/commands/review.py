@@ -11,6 +11,7 @@ import click
 from rlm_dsl.cli import completions
 from rlm_dsl.cli.options import CONTEXT, FORCE, paths_alone
 from rlm_dsl.cli.output import note, safe, write
+from rlm_dsl.common.counted import counted
 
 
 @click.command("review")
@@ -112,7 +113,7 @@ def command(
             for problem in problems:
                 note(problem)
             more = f"; {known_already:,} known already" if known_already else ""
-            write(f"{kept:,} labels kept in {safe(str(session.path))}{more}")
+            write(f"{counted(kept, 'label')} kept in {safe(str(session.path))}{more}")
             return 1 if problems else 0
         if not (summary or seal):
             review_rows(session, sys.stdin)

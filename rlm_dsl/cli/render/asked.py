@@ -14,6 +14,7 @@ from rlm_dsl.cli.render.answer import answer_text
 from rlm_dsl.cli.render.evidence import evidence_text
 from rlm_dsl.cli.render.result import DOUBTED, NOT_ANSWERED, cost_lines, work_lines
 from rlm_dsl.cli.render.steps import one_answer_lines, packed_lines
+from rlm_dsl.common.counted import counted
 from rlm_dsl.language.edit.corrections import corrections_told
 from rlm_dsl.language.reference.in_words import in_words
 from rlm_dsl.language.syntax import tree as t
@@ -52,7 +53,11 @@ def rests_on(result: Result) -> Iterator[str]:
 def would_change(result: Result) -> Iterator[str]:
     """What the answer depends on beside the program: models, params, data."""
     models = " or ".join(sorted({usage.model for usage in result.usage if not usage.root}))
-    asking = [f"`{r.name}` ({r.asked['rows']:,} rows)" for r in result.steps if r.asked is not None and r.asked["rows"]]
+    asking = [
+        f"`{r.name}` ({counted(r.asked['rows'], 'row')})"
+        for r in result.steps
+        if r.asked is not None and r.asked["rows"]
+    ]
     trace = result.trace or "TRACE"
     if asking:
         yield f"another answer of {models or 'the model'} in {', '.join(asking)}"

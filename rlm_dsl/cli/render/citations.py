@@ -57,7 +57,7 @@ def citation_lines(citation: Citation, reviews: Reviewed | None = None) -> Itera
     told = [f"  {name_of(each)}: {each.told()}" for each in numbers_of(citation, reviews) if each.estimate.known]
     yield from told[:LINES]
     if len(told) > LINES:
-        yield f"  ... {len(told) - LINES:,} more numbers: --json has all"
+        yield f"  ... {counted(len(told) - LINES, 'more number')}: --json has all"
     yield f"rests on {counted(citation.count, 'place')}"
     for cited in citation.places:
         yield from place_lines(cited)

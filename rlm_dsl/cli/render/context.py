@@ -11,5 +11,5 @@ from rlm_dsl.context.context import Context
 
 def context_text(context: Context, seconds: float) -> str:
     size = sum(source.size for source in context.sources)
-    files = f"{counted(len(context.sources), 'file')}, {size:,} bytes"
+    files = f"{counted(len(context.sources), 'file')}, {counted(size, 'byte')}"
     return f"{context.given}: {counted(context.count, 'row')} of {context.schema} from {files}, {seconds:.1f} s"

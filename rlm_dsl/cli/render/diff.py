@@ -66,7 +66,7 @@ def opening(d: Difference) -> Iterator[str]:
         if before is None or after is None:
             yield f"{'+' if before is None else '-'} context {name}"
         elif name in d.data:
-            yield f"! {name}  {before['rows']:,} -> {after['rows']:,} rows: not the same data"
+            yield f"! {name}  {before['rows']:,} -> {counted(after['rows'], 'row')}: not the same data"
     for name, (one, two) in d.params.items():
         yield f"! param {name}  {short(one)} -> {short(two)}"
 
@@ -186,7 +186,7 @@ def answer_lines(d: Difference) -> Iterator[str]:
     for change in d.changes[:CHANGES_SHOWN]:
         yield f"reviewed {'!' if change.larger else ' '} {change.name}  {change.told()}"
     if len(d.changes) > CHANGES_SHOWN:
-        yield f"... {len(d.changes) - CHANGES_SHOWN:,} more numbers: --json has all"
+        yield f"... {counted(len(d.changes) - CHANGES_SHOWN, 'more number')}: --json has all"
     gained, lost = d.evidence
     if gained or lost:
         yield f"evidence  +{gained:,} -{lost:,} of the listed places"
@@ -221,7 +221,7 @@ def row_lines(rows: Rows, a: Columns, b: Columns, limit: int) -> Iterator[str]:
             yield f"{mark} {'  '.join(short(side.values[name][place], 30) for name in side.names)}"
     more = sum(max(0, len(each) - limit) for each in (rows.changed, rows.added, rows.removed))
     if more:
-        yield f"... {more:,} more rows"
+        yield f"... {counted(more, 'more row')}"
 
 
 def prompt_lines(d: Difference) -> Iterator[str]:
@@ -256,7 +256,7 @@ def cost_lines(d: Difference) -> Iterator[str]:
     calls = f"calls {one['calls']:,} -> {other['calls']:,}, {other['known']:,} known before"
     yield f"cost      {usd}{calls}, tokens {one['tokens']:,} -> {other['tokens']:,}"
     if d.flaky:
-        yield f"flaky   ! {d.flaky:,} same requests were answered differently"
+        yield f"flaky   ! {counted(d.flaky, 'same request', 'were')} answered differently"
 
 
 def step_lines(d: Difference, step: StepDiff, width: int, limit: int) -> Iterator[str]:
@@ -265,7 +265,7 @@ def step_lines(d: Difference, step: StepDiff, width: int, limit: int) -> Iterato
     for change in step.pair.changes:
         yield f"! {change.what}  {short(change.before, 400)} -> {short(change.after, 400)}"
     for told, count in step.causes.items():
-        yield f"why  {count:,} rows changed: {told}"
+        yield f"why  {counted(count, 'row')} changed: {told}"
     for (a, b), count in step.moves.items():
         yield f"     {count:,} {short(a)} became {short(b)}"
     if step.pair.name in d.prompts:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rlm_dsl.cli.output import safe
 from rlm_dsl.cli.render.plan import plan_of
-from rlm_dsl.common.counted import money
+from rlm_dsl.common.counted import counted, money
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.models.budget import Estimate
@@ -22,10 +22,12 @@ def estimate_text(estimate: Estimate) -> str:
     """What a round asks, in a line."""
     rows = len(estimate.asked) or estimate.new
     known = estimate.requests - rows
-    together = f" for {rows:,} rows" if rows > estimate.new else ""
-    before = f" ({known:,} answers are known)" if known else ""
-    calls = f"{estimate.step}: {estimate.new:,} model calls{together}{before}"
-    tokens = f"about {estimate.prompt_tokens:,} tokens shown, at most {estimate.most_tokens:,} with the answers"
+    together = f" for {counted(rows, 'row')}" if rows > estimate.new else ""
+    before = f" ({counted(known, 'answer', 'are')} known)" if known else ""
+    calls = f"{estimate.step}: {counted(estimate.new, 'model call')}{together}{before}"
+    tokens = (
+        f"about {counted(estimate.prompt_tokens, 'token')} shown, at most {estimate.most_tokens:,} with the answers"
+    )
     if estimate.least_usd is None or estimate.most_usd is None:
         return f"{calls}, {tokens}; the price is not known"
     told = f"{calls}, {tokens}; {money(estimate.least_usd)} to {money(estimate.most_usd)}"

@@ -42,13 +42,13 @@ def evidence_text(evidence: Sequence[Evidence]) -> str:
 
 
 def same_places(count: int) -> str:
-    return "the place" if count == 1 else f"the {count:,} places"
+    return "the place" if count == 1 else f"the {counted(count, 'place')}"
 
 
 def places_words(count: int, stored: int) -> str:
     """How many places there are, and how many of them are stored where that is not all."""
     if stored < count:
-        return f"{stored:,} of {count:,} places stored"
+        return f"{stored:,} of {counted(count, 'place')} stored"
     return counted(count, "place")
 
 

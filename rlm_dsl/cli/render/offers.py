@@ -38,4 +38,4 @@ def lines(offer: Offer) -> Iterator[str]:
 
 def window(offer: Offer, model: str) -> str:
     tokens = offer.limits.window(model)
-    return "" if tokens is None else f" ({tokens:,} tokens)"
+    return "" if tokens is None else f" ({counted(tokens, 'token')})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_dsl.common.counted import money
+from rlm_dsl.common.counted import counted, money
 
 VERDICTS = {
     "better": "better: the interval of its gain is above zero",
@@ -60,5 +60,5 @@ def optimization_text(report: Mapping[str, Any]) -> str:
     spent = report["spent"]
     wrote, most = report["writer"], sum(report["bound"].values())
     writer = f"; {wrote['calls']:,} by {wrote['model']}, which writes instructions" if wrote["calls"] else ""
-    parts.append(f"{spent['calls']:,} model calls of at most {most:,}, {spent['seconds']:,.0f} s{writer}")
+    parts.append(f"{counted(spent['calls'], 'model call')} of at most {most:,}, {spent['seconds']:,.0f} s{writer}")
     return "\n".join(parts)

@@ -16,7 +16,7 @@ COLUMNS, SHOWN = 60, 12
 
 
 def peek_text(found: Peek) -> str:
-    files = f"{found.files:,} {'file' if found.files == 1 else 'files'}, {found.size:,} bytes"
+    files = f"{found.files:,} {'file' if found.files == 1 else 'files'}, {counted(found.size, 'byte')}"
     lines = [
         f"{cell(found.given, 200)}: {files}, {counted(found.rows, 'row')}",
         f"format    {found.format} ({found.why})",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlm_dsl.cli.output import indent, safe
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.prompts import first_prompts
@@ -25,9 +26,13 @@ def prompts_text(
     step, requests, count = first_prompts(source, contexts, params, Settings())
     if not step:
         return "no model is asked"
-    lines = [f"{step}: {count:,} requests; the first {len(requests)}:" if len(requests) > 1 else f"{step}: 1 request:"]
+    lines = [
+        f"{step}: {counted(count, 'request')}; the first {len(requests)}:"
+        if len(requests) > 1
+        else f"{step}: 1 request:"
+    ]
     for request in requests:
-        lines += ["", f"about {request.prompt_tokens:,} tokens, answers of {json.dumps(request.schema)}"]
+        lines += ["", f"about {counted(request.prompt_tokens, 'token')}, answers of {json.dumps(request.schema)}"]
         for message in request.messages:
             lines += [f"--- {message.role}", indent(cut(redact(message.content), 2_000))]
     return safe("\n".join(lines))

@@ -128,7 +128,7 @@ def turns_lines(story: Story) -> Iterator[str]:
         yield from ("", f"sub-run {number} of {story.sub_runs}, in {turns[0].within}")
         yield from some_turns(turns)
     if story.sub_runs > len(runs):
-        yield from ("", f"... {story.sub_runs - len(runs):,} more sub-runs")
+        yield from ("", f"... {counted(story.sub_runs - len(runs), 'more sub-run')}")
 
 
 def some_turns(turns: Sequence[Turn]) -> Iterator[str]:
@@ -136,7 +136,7 @@ def some_turns(turns: Sequence[Turn]) -> Iterator[str]:
         if index < TURNS or index >= len(turns) - TURNS:
             yield from turn_lines(turn)
         elif index == TURNS:
-            yield from ("", f"... {len(turns) - 2 * TURNS:,} more turns")
+            yield from ("", f"... {counted(len(turns) - 2 * TURNS, 'more turn')}")
 
 
 def turn_lines(turn: Turn) -> Iterator[str]:
@@ -147,14 +147,16 @@ def turn_lines(turn: Turn) -> Iterator[str]:
 
 def first_lines(text: str, most: int) -> str:
     lines = text.split("\n")
-    return "\n".join([*lines[:most], *([f"... {len(lines) - most:,} more lines"] if len(lines) > most else [])])
+    return "\n".join(
+        [*lines[:most], *([f"... {counted(len(lines) - most, 'more line')}"] if len(lines) > most else [])]
+    )
 
 
 def ending(story: Story) -> Iterator[str]:
     if story.steps:
         yield from ("steps", indent(steps_table(story.steps[:STEPS])))
         if len(story.steps) > STEPS:
-            yield f"  ... {len(story.steps) - STEPS:,} more steps"
+            yield f"  ... {counted(len(story.steps) - STEPS, 'more step')}"
         yield ""
     if story.answer:
         yield answer_text(story.answer["parts"])
@@ -167,7 +169,7 @@ def ending(story: Story) -> Iterator[str]:
     yield from calls_lines(story)
     if story.finished:
         as_sealed = f"NOT AS IT WAS SEALED: {story.changed}" if story.changed else "its files are as they were sealed"
-        yield f"sealed  {story.seal['events']:,} events; {as_sealed}; whether they hold says: rlm-dsl verify"
+        yield f"sealed  {counted(story.seal['events'], 'event')}; {as_sealed}; whether they hold says: rlm-dsl verify"
         yield f"head    {story.seal['head']}"
 
 
@@ -190,10 +192,11 @@ def calls_lines(story: Story) -> Iterator[str]:
     """What left, how it ended, what it cost."""
     calls = story.calls
     bad = ", ".join(f"{count:,} {kind}" for kind, count in sorted(calls.outcomes.items()) if kind != "answered")
-    tokens = f"{calls.input_tokens + calls.output_tokens:,} tokens"
+    tokens = f"{counted(calls.input_tokens + calls.output_tokens, 'token')}"
     cost = f", {money(float(story.end['llm.cost.total']))}" if "llm.cost.total" in story.end else ""
     time = f", {float(story.end['seconds']):.1f} s" if "seconds" in story.end else ""
-    yield f"calls   {calls.ended:,} attempts{f' ({bad})' if bad else ''}, {tokens}{cost}{time}"
+    failed = f" ({bad})" if bad else ""
+    yield f"calls   {counted(calls.ended, 'attempt')}{failed}, {tokens}{cost}{time}"
     if calls.started > calls.ended:
         yield f"        {calls.started - calls.ended:,} left and have no end: they may have been billed"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import cells
 from rlm_dsl.explore.view import cell
 
@@ -22,7 +23,7 @@ def table_text(columns: tuple[str, ...], rows: list[list[Any]], limit: int = 20,
     )
     lines = [aligned(columns, widths), *(aligned(row, widths) for row in shown)]
     if len(rows) > limit:
-        lines.append(f"... {len(rows) - limit:,} more rows")
+        lines.append(f"... {counted(len(rows) - limit, 'more row')}")
     return "\n".join(lines)
 
 

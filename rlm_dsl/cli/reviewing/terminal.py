@@ -17,6 +17,7 @@ from rlm_dsl.cli.output import safe, tell, write
 from rlm_dsl.cli.reviewing.single_keys import SingleKeys, single_keys
 from rlm_dsl.cli.reviewing.text import answered_text, item_text
 from rlm_dsl.common.atomic_write import write_named
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.own_files import require_own
 from rlm_dsl.review.keys import by_one_key, keys_of
@@ -95,4 +96,4 @@ def write_export(session: Session, path: Path, form: str, force: bool) -> None:
     require_own(path, EXPORTS.get(form, (b"rlm_question",)), force)
     rows, text = len(session.exported()), session.export(form)
     write_named(path, text)
-    write(f"{rows:,} rows in {safe(str(path))}; a row that nobody can tell is `{CANNOT_TELL}`")
+    write(f"{counted(rows, 'row')} in {safe(str(path))}; a row that nobody can tell is `{CANNOT_TELL}`")

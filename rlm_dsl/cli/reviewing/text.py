@@ -99,7 +99,9 @@ def plan_text(
     told = table_text(header, [list(row) for row in ([model, *rows] if model else rows)])
     for number in own:
         whole = number.number.estimate.whole
-        limits = (f"{figure(e[1], whole)} to {figure(e[2], whole)} by {e[0]:,} rows" for e in number.limits if e)
+        limits = (
+            f"{figure(e[1], whole)} to {figure(e[2], whole)} by {counted(e[0], 'row')}" for e in number.limits if e
+        )
         told += f"\n{name_of(number.number)}: {', '.join(limits) or 'not known'}"
     return "\n".join((*lines, told))
 
@@ -107,7 +109,7 @@ def plan_text(
 def summary_text(session: Session, numbers: Sequence[Corrected], reviews: Sequence[StepReview]) -> str:
     progress = session.progress
     of = f" of {session.step.name}" if len(session.run.steps) > 1 else ""
-    lines = [f"{progress.done:,} of {progress.rows:,} rows{of} reviewed; labels in {session.path}"]
+    lines = [f"{progress.done:,} of {counted(progress.rows, 'row')}{of} reviewed; labels in {session.path}"]
     for number in numbers:
         lines.append(f"{name_of(number)}: {number.told()}")
         lines += [f"  {note}" for note in number.estimate.notes]

@@ -7,6 +7,7 @@ screen.
 from __future__ import annotations
 
 from rlm_dsl.cli.output import note, safe
+from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.runner import Runner, StepRecord
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.sql import sql
@@ -33,7 +34,7 @@ class ShellRunner(Runner):
         each = ASKS * (1 if model is None else model.calls(stage.step.arguments))
         packs = 0 if self.calls.options.pack == 1 else most_packs(stage, rows)
         several = f" and {packs:,} for several at once" if packs else ""
-        most = f"at most {each} model calls for each of {rows:,} rows{several}, {rows * each + packs:,} in all"
+        most = f"at most {each} model calls for each of {counted(rows, 'row')}{several}, {rows * each + packs:,} in all"
         told = f"{stage.step_name}: {most}. {left}"
         note(safe(told.rstrip()))
         super().ask(stage)

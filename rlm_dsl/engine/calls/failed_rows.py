@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import StepFailed, UserError, printable
 from rlm_dsl.engine.calls.rows import RoundResult, Row
 from rlm_dsl.models.request import REJECTED
@@ -72,7 +73,7 @@ class RowsFailed(StepFailed):
         told = [row.told((places or {}).get(row.key, ""), before) for row, before in listed]
         told += [f"... and {len(failed) - LISTED:,} more"] if len(failed) > LISTED else []
         super().__init__(
-            "\n  ".join([f"{step}: {len(failed):,} of {rows:,} rows {self.what}", *told]),
+            "\n  ".join([f"{step}: {len(failed):,} of {counted(rows, 'row')} {self.what}", *told]),
             f'{self.mends or mend_of(failed[0])}, or let them be null: on_error="null"',
             exit_code=self.exit_code,
             code=self.code,
@@ -104,7 +105,8 @@ class TooManyFailed(StepFailed):
 
     def __init__(self, step: str, failed: int, answered: int, last: Outcome[Any], most: float) -> None:
         super().__init__(
-            f"{step}: {failed:,} of the first {answered:,} answers are not valid; the last is {last.status}: "
+            f"{step}: {failed:,} of the first {counted(answered, 'answer')} are not valid; "
+            f"the last is {last.status}: "
             f"{last.problem}",
             f"see what is asked with explain --prompts, or allow more than {most:.0%}: --max-failed 1",
             exit_code=3,

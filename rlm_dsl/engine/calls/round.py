@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.json_ready import json_text
 from rlm_dsl.engine.calls.failed_rows import Failing
@@ -92,7 +93,7 @@ class Round:
         if self.explore or 4 * len(shown) < self.window:
             return ""  # no character takes more than four tokens
         tokens = estimated_tokens(shown)
-        told = f"a text of about {tokens:,} tokens does not fit the model's window of {self.window:,}"
+        told = f"a text of about {counted(tokens, 'token')} does not fit the model's window of {self.window:,}"
         return told if tokens > self.window else ""
 
     def read(self, text: str, shown: Sequence[str]) -> dict[str, Any]:

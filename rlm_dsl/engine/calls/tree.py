@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.json_ready import json_text
 from rlm_dsl.engine.calls.round import Round, reading, texts_of
@@ -92,7 +93,8 @@ def pieces(round_: Round, text: str) -> list[str]:
         return [text]
     if len(round_.stage.shown) > 1:
         raise UserError(
-            f"{round_.stage.step_name}: a row of about {tokens:,} tokens does not fit half of the model's window of "
+            f"{round_.stage.step_name}: a row of about {counted(tokens, 'token')} "
+            f"does not fit half of the model's window of "
             f"{round_.window:,}",
             "show one column, which is then cut, or partition the text first",
             code="window",

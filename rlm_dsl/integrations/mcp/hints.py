@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from functools import partial
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import printable_lines
 from rlm_dsl.explore.view import cut
 from rlm_dsl.models.request import estimated_tokens
@@ -74,7 +75,7 @@ def bound_text(text: str) -> str:
     if estimated_tokens(told) <= MOST_TOKENS:
         return told
     room = bisect_right(range(len(told)), MOST_TOKENS - 20, key=lambda length: estimated_tokens(told[:length]))
-    return f"{told[: max(0, room - 1)]}... (+{len(text) - room:,} characters)"
+    return f"{told[: max(0, room - 1)]}... (+{counted(len(text) - room, 'character')})"
 
 
 def failed(failure: Exception) -> str:

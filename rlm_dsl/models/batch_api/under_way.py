@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.models.batch_api.batches import OVER, UNMADE
 from rlm_dsl.models.batch_api.server import Batch, BatchRefused, BatchServer
@@ -103,7 +104,11 @@ async def end_batch(server: BatchServer, store: AnswerStore, one: UnderWay) -> E
         told = "the server tells of no such batch; what it answered, if anything, may be billed"
         return Ended(one, "gone", None, f"{one.batch} is forgotten: {told}")
     count = answered_count(batch)
-    some = "what it answered" if count is None else f"{count:,} of {one.requests:,} requests were answered, which"
+    some = (
+        "what it answered"
+        if count is None
+        else f"{count:,} of {counted(one.requests, 'request', 'were')} answered, which"
+    )
     return Ended(one, "cancelled", count, f"{one.batch} is cancelled: {some} may still be billed")
 
 

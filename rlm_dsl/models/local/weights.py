@@ -18,6 +18,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError, printable
 from rlm_dsl.common.system_errors import system_error
 
@@ -92,7 +93,9 @@ def digested(path: Path, size: int, *times: int) -> Weights:
     except (ValueError, OverflowError, RecursionError, struct.error):
         raise UserError(f"{named} is no model in the GGUF form", EXAMPLE, code="local") from None
     if size < least:
-        told_size = f"{named} is cut off: it has {size:,} bytes, and its own header tells of {least:,} at least"
+        told_size = (
+            f"{named} is cut off: it has {counted(size, 'byte')}, and its own header tells of {least:,} at least"
+        )
         raise UserError(told_size, "get the file whole", code="local")
     kind = shape.get("general.architecture")
     told = [shape.get(f"{kind}.{name}") for name in SHAPE]

@@ -17,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.models.budget import most_output
 from rlm_dsl.models.protocol import Attempt, ModelUnavailable, RequestRefused
 from rlm_dsl.models.request import Answer, Request
@@ -133,7 +134,7 @@ class Endpoint:
             count = sum(len(text.encode("utf-8", "replace")) for text in texts) // LONGEST_TOKEN
         if count >= window:
             hint = TOO_LONG if request.schema is not None else NO_ROOM
-            told = f"{request.purpose}: about {count:,} tokens are to be shown, and the window of"
+            told = f"{request.purpose}: about {counted(count, 'token', 'are')} to be shown, and the window of"
             raise refusal(f"{told} {request.settings.model} has {window:,} with the answer", hint, "row")
 
     async def tokens(self, request: Request) -> int | None:

@@ -72,7 +72,7 @@ def read_labels(path: Path) -> Labels:
     """The labels of a file; none where there is no file. Raises UserError where it cannot be read."""
     try:
         if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} has {path.stat().st_size:,} bytes, and is not read")
+            raise UserError(f"{path} has {counted(path.stat().st_size, 'byte')}, and is not read")
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return Labels(())
