@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from yaml import Node
 
 PATH, FORMAT = "path", "format"
-EXAMPLE = "write --context tickets=tickets.csv, or 'tickets:csv(header=no)=tickets.csv'"
+EXAMPLE = "write tickets=tickets.csv, or 'tickets:csv(header=no)=tickets.csv'"
 CODE = "O01"
 NAMED = re.compile(r"(?P<name>[^=:(]*)(?::(?P<format>[^=(]*))?(?P<open>\()?")
 OPTION = re.compile(r"\s*(?P<option>[^\s=,()\[\]\"']+)\s*=\s*")
@@ -69,7 +69,7 @@ def problem(source: Source, span: Span, message: str, hint: str = "") -> Program
 
 def read_given(text: str) -> tuple[str, Given]:
     """The name and what stands for it. Raises UserError or ProgramError for what is not of the grammar."""
-    source = Source("--context", text)
+    source = Source("(data)", text)
     found = NAMED.match(text)
     assert found is not None
     name, form, at = found["name"], found["format"], found.end()

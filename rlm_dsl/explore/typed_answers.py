@@ -39,8 +39,8 @@ def read_type(text: str) -> Type:
     try:
         tree = parse(source)
         checked = check(tree, Environment())
-    except ProgramError as failure:
-        raise not_a_type(text, failure.diagnostics[0].hints) from None
+    except ProgramError:  # whose hints are about programs
+        raise not_a_type(text, ()) from None
     type_ = checked.environment.contexts.get("asked")
     if len(tree.statements) != 1 or checked.problems or type_ is None or type_.names != ("value",):
         raise not_a_type(text, checked.problems[0].hints if checked.problems else ())

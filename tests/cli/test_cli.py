@@ -98,7 +98,7 @@ def test_a_program_runs_and_a_second_run_asks_nothing(shell: Shell, server: Serv
     [
         (("run", "nowhere.rlm", "--context", "t=tickets.csv"), 2, "there is no file nowhere.rlm"),
         (("run", "p.rlm", "--context", "tickets=ticket.csv"), 2, "did you mean tickets.csv?"),
-        (("run", "p.rlm", "--context", "tickets"), 2, "write --context tickets=tickets.csv"),
+        (("run", "p.rlm", "--context", "tickets"), 2, "write tickets=tickets.csv"),
         (("run", "p.rlm"), 2, "no data is named"),
         (("run", "p.rlm", "--context", "tickets=tickets.csv"), 2, "asks a model, and none is named"),
         (("run", "p.rlm", "--context", "tickets:nope=tickets.csv"), 2, "no format is called 'nope'"),
@@ -372,3 +372,14 @@ def test_several_traces_are_told_each_and_the_worst_decides(shell: Shell, record
     told = json.loads(shell("verify", good, "none.trace", "--json").out)
     assert [each.get("ok") for each in told] == [True, None] and told[1]["error"]
     assert shell("verify", str(bad)).code == 1 and shell("show", good, good).out.count("=== ") == 2
+
+
+def test_data_that_is_not_declared_is_told_how_to_once(shell: Shell) -> None:
+    """And hints name no option that their command has not."""
+    (shell.folder / "bare.rlm").write_text("a = t | take(1)\nb = t | take(2)\nanswer {a: count(t), b: count(b)}\n")
+    told = shell("check", "bare.rlm").err
+    assert told.count("unknown name `t`") == 3 and told.count("`context t: table(column: type)`") == 1
+    for words in (("load", "tickets.csv"), ("load", "t:csv(quot=1)=x.csv"), ("peek", "a:csv(quot=1)=x.csv")):
+        assert (ran := shell(*words)).code == 2 and "--context" not in ran.err
+    wrong = shell("ask", "x", "--context", "t=bare.rlm", "--model", "m", "--returns", "tabl(a: int)")
+    assert "table(a: int, b: int)" in wrong.err and "`a=" not in wrong.err

@@ -101,9 +101,17 @@ def _report_unknown(names: Names, name: str, span: Span, scope: Scope) -> None:
         return names.report("C01", f"unknown name `{name}`", span, *hints_of)
     if near := nearest(name, [*columns, *known]):
         return names.report("C01", f"unknown name `{name}`", span, f"did you mean `{near}`?")
+    if (
+        not names.contexts
+        and not scope.row
+        and any(told.message == f"unknown name `{name}`" for told in names.problems)
+    ):
+        return names.report("C01", f"unknown name `{name}`", span)  # what to do was told where it stands first
     hints = ([f"columns here: {', '.join(map(quoted_name, columns[:20]))}"] if columns else []) + (
         [f"bound so far: {', '.join(map(quoted_name, known[:20]))}"] if known else ["nothing is bound yet"]
     )
+    if not names.contexts and not scope.row:
+        hints.append(f"data is declared first: `context {quoted_name(name)}: table(column: type)`")
     if scope.row:
         hints.append(f'for the text itself write "{name}"')
     return names.report("C01", f"unknown name `{name}`", span, *hints)
