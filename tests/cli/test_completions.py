@@ -36,7 +36,7 @@ CASES: dict[str, list[str]] = {
     "run p.rlm --context t = gone/": [],
     "load t = data/one": ["data/one.csv"],
     "help ca": ["cache", "card"],
-    "help cache ": ["stats", "gc", "export"],
+    "help cache st": ["stats"],
 }
 
 

@@ -110,7 +110,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, recorded_trace: Path, server:
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     folder = tmp_path_factory.mktemp("base")
-    labels = "".join(json.dumps(each) + "\n" for each in runs.gold(40)[:10])
+    labels = "".join(json.dumps(each) + "\n" for each in runs.gold(40))
     task = json.dumps({"question": "How many?", "context": "tickets.csv", "answer": 3}) + "\n"
     texts = {
         "tickets.csv": runs.csv(40),
