@@ -51,7 +51,7 @@ def require_enough(path: Path) -> None:
     if not count:
         raise UserError(f"{path} holds no examples", FORMS)
     if count < sum(LEAST.values()):
-        raise UserError(f"{counted(count, 'example')} {'is' if count == 1 else 'are'} too few", TOO_FEW)
+        raise UserError(f"{counted(count, 'example', 'are')} too few", TOO_FEW)
 
 
 def lines_of(path: Path) -> list[str]:
@@ -142,5 +142,5 @@ def split(examples: Sequence[Labelled]) -> Splits:
         found[part_of(example.identity, example.learning)].append(example)
     counts = ", ".join(f"{len(held)} for {name}" for name, held in found.items())
     if any(len(found[name]) < least for name, least in LEAST.items()):
-        raise UserError(f"{counted(len(examples), 'example')} are too few: {counts}", TOO_FEW)
+        raise UserError(f"{counted(len(examples), 'example', 'are')} too few: {counts}", TOO_FEW)
     return Splits(**{name: tuple(held) for name, held in found.items()})

@@ -153,7 +153,7 @@ def test_what_cannot_be_is_refused_before_a_call(more: list[str], told: str, tmp
         (['{"text": "a", "label": "a1"}', '{"text": "a", "label": "a2"}'], "ex.jsonl:2: an earlier line"),
         (['{"row": {"bdy": "a"}, "label": "a1"}'], "a row of `kinds` has body"),
         (['{"text": "a", "label": "a1", "step": "kind"}'], "no step `kind`"),
-        (['{"text": "a", "label": "a1"}'], "1 examples are too few"),
+        (['{"text": "a", "label": "a1"}'], "1 example is too few"),
         ([""], "holds no examples"),
     ],
 )
