@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Each of the two takes tests that lie together, and from the other when its own are done: what tests share is made once.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo live test check proof examples traces bench bench-quick clean
 
@@ -33,19 +35,19 @@ live: $(VENV)/living  ## a real small model on this machine, without a key: its 
 examples: $(VENV)/installed  ## the demo of every example
 	@$(BIN)/python examples/demo.py --all
 
-test: $(VENV)/testing  ## the whole suite
-	@$(BIN)/python -m pytest -n 2
+test: $(VENV)/testing  ## the whole suite, or a room of it: make test ROOM=models
+	@$(PYTEST) $(if $(ROOM),tests/$(ROOM))
 
 check: $(VENV)/developing  ## what CI runs: format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 proof: $(VENV)/testing  ## the heavy proofs: long fuzzing, hundreds of kills, large corpora
-	$(BIN)/python -m pytest -n 2 -m proof
-	RLM_DSL_PACK=auto $(BIN)/python -m pytest -n 2 tests/engine tests/models tests/explore tests/replay tests/trace tests/compare
+	$(PYTEST) -m proof
+	RLM_DSL_PACK=auto $(PYTEST) tests/engine tests/models tests/explore tests/replay tests/trace tests/compare
 
 traces: $(VENV)/installed  ## record the examples' traces anew
 	$(BIN)/python examples/record.py

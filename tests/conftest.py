@@ -8,6 +8,7 @@ was compiled once is not compiled again by every process.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ FEW, MANY = 40, 1_000
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="write what the tests got as what they expect")
+    parser.addoption("--shuffle", metavar="SEED", help="files, and the tests of each, in another order")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,7 +81,7 @@ def postgresql() -> Iterator[Server]:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Every generated test is a heavy proof too, with many examples; in packs, who counts single requests is left
     out."""
     for item in items:
@@ -87,3 +89,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
             item.add_marker("proof")
         if in_packs() and item.get_closest_marker("one_a_call"):
             item.add_marker(pytest.mark.skip(reason="counts what each row alone is asked"))
+    if seed := config.getoption("--shuffle"):
+        items[:] = shuffled(items, random.Random(seed))
+
+
+def shuffled(items: Sequence[pytest.Item], chance: random.Random) -> Iterator[pytest.Item]:
+    """The tests in another order, those of a file together: what they share is made once."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    for _, held in chance.sample([*files.items()], len(files)):
+        yield from chance.sample(held, len(held))
