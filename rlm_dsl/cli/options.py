@@ -232,9 +232,9 @@ def load_given(
     keep: str | None = None,
 ) -> dict[str, Any]:
     """Contexts from what is given by each name; `keep` is the folder in which data is kept between runs."""
+    from rlm_dsl.common.memory import memory_bytes
     from rlm_dsl.context.loading import require_options
     from rlm_dsl.engine.storage.open import open_context
-    from rlm_dsl.engine.warehouse.memory import memory_bytes
     from rlm_dsl.language.names import check_name
 
     found: dict[str, Any] = {}

@@ -79,9 +79,9 @@ def run_again(
     from rlm_dsl.cli.approval import DryRun, asking, dry
     from rlm_dsl.cli.render.rerun import dry_run_text, rerun_text
     from rlm_dsl.cli.render.result import result_text
+    from rlm_dsl.common.memory import memory_bytes
     from rlm_dsl.compare.reasons import Asked, render_reasons
     from rlm_dsl.compare.rerun import Different, rerun
-    from rlm_dsl.engine.warehouse.memory import memory_bytes
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.models.settings import Limits, read_models
     from rlm_dsl.review.labels.file import labels_beside

@@ -15,6 +15,7 @@ from rlm_dsl.cli.progress import loading_bar
 from rlm_dsl.cli.render.context import context_text
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.memory import memory_bytes
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.context.loading import require_options
@@ -22,7 +23,6 @@ from rlm_dsl.context.stored_context import ENDING, is_stored, open_stored
 from rlm_dsl.engine.indexes import build_indexes
 from rlm_dsl.engine.storage.refresh import refresh_context
 from rlm_dsl.engine.storage.store import store_context
-from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.models.settings_file import found_settings
 from rlm_dsl.replay.doctor import found_in, secrets_of
 

@@ -6,9 +6,9 @@ Law: `#lo` and `#hi` are the bytes of the row in its source file; a digest depen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
@@ -16,6 +16,7 @@ from rlm_dsl.common.hashing import identity
 from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.common.well_formed import well_formed, well_formed_name
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
+from rlm_dsl.language.sql import Sql
 from rlm_dsl.language.types import Table, quoted_name
 
 if TYPE_CHECKING:
@@ -79,15 +80,43 @@ SHOWN_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)
+class GivenRows:
+    """What one place of several gave: rows, and how many each step that was counted had there."""
+
+    rows: pa.Table
+    counts: Mapping[str, int]
+
+
+class RowsElsewhere(Protocol):
+    """Rows that lie in several places, one after the other, where queries are sent to."""
+
+    @property
+    def num_rows(self) -> int: ...
+
+    def ask(
+        self,
+        context: str,
+        number: int,
+        schema: Table,
+        query: Sql,
+        counting: Sql | None = None,
+        counted: Sequence[str] = (),
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> Iterator[GivenRows]:
+        """What a query gives of each place's rows, place after place; in it they are the table `context`, the one of
+        this number in the run, and `tables` stand beside. `counting` gives the rows of the steps `counted`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """A corpus by name. Its rows have `#row #source #line #lo #hi`, then the schema's columns in order; they lie in
-    memory, or in files one after the other. `options` are how they were asked to be read."""
+    memory, in files one after the other, or elsewhere. `options` are how they were asked to be read."""
 
     name: str
     format: str
     given: str
     schema: Table
-    rows: pa.Table | tuple[StoredPart, ...]
+    rows: pa.Table | tuple[StoredPart, ...] | RowsElsewhere
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...] = ()
     options: ReadingOptions = NO_OPTIONS
@@ -99,7 +128,8 @@ class Context:
     @property
     def count(self) -> int:
         """How many rows there are."""
-        return sum(part.past - part.first for part in self.rows) if isinstance(self.rows, tuple) else self.rows.num_rows
+        rows = self.rows
+        return int(sum(part.past - part.first for part in rows) if isinstance(rows, tuple) else rows.num_rows)
 
     def _repr_html_(self) -> str:
         """For notebooks: what was read, and the first rows where they lie in memory."""

@@ -27,9 +27,9 @@ from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.syntax.tree import ContextStatement, Tree
 from rlm_dsl.language.types import Table
 from rlm_dsl.models.protocol import ModelStack
-from rlm_dsl.plan.build import build, physical_name
+from rlm_dsl.plan.build import build
 from rlm_dsl.plan.explain import plan_sql
-from rlm_dsl.plan.stages import Leaf, Plan, PlannedStep
+from rlm_dsl.plan.stages import Leaf, Plan, PlannedStep, physical_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from rlm_dsl.common.memory import memory_bytes
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.given import Given, given_of, is_given
 from rlm_dsl.context.loading import as_declared, memory_context, require_options
 from rlm_dsl.context.python_table import GIVEN, is_table, load_table
 from rlm_dsl.engine.calls.sub_runs import text_context
 from rlm_dsl.engine.storage.open import open_context
-from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.language.names import check_name
 from rlm_dsl.language.types import Table
 

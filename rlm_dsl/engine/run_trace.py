@@ -19,8 +19,7 @@ from rlm_dsl.engine.redaction import places_of
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, ModelSettings
-from rlm_dsl.plan.build import physical_name
-from rlm_dsl.plan.stages import Plan, QueryStage
+from rlm_dsl.plan.stages import Plan, QueryStage, physical_name
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import Redaction
 from rlm_dsl.trace.writer import TraceWriter

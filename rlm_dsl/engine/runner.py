@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from rlm_dsl.engine.indexes import count_look, narrowed
 from rlm_dsl.engine.interrupts import interruptible
 from rlm_dsl.engine.one_answer import MOSTLY, UNSCORED, one_answer
 from rlm_dsl.engine.progress import Progress
+from rlm_dsl.engine.shards.sharded_stage import ShardedStage, rows_asked_about
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.digests import table_digest
 from rlm_dsl.engine.warehouse.origins import row_places
@@ -40,10 +41,10 @@ from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.small_model import SmallModel
 from rlm_dsl.plan.bounds import most_rows, rows_made
-from rlm_dsl.plan.build import physical_name
+from rlm_dsl.plan.cut import cut
 from rlm_dsl.plan.explain import count_of_part, counting_query, query
 from rlm_dsl.plan.index_lookups import looks
-from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage
+from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage, Stage, physical_name
 
 T = TypeVar("T")
 
@@ -122,7 +123,7 @@ class Runner:
                     match stage:
                         case QueryStage():
                             self.refuse_unmade(stage, plan, there)
-                            records += self.query(stage)
+                            records += self.query(stage, plan.stages)
                             there.add(stage.name)
                         case ModelStage():
                             self.ask(stage)
@@ -133,12 +134,20 @@ class Runner:
             raise
         return tuple(records)
 
-    def query(self, stage: QueryStage) -> list[StepRecord]:
-        self.emit("step.start", {"step": stage.name})
-        started = time.perf_counter()
+    def make(self, stage: QueryStage, stages: Sequence[Stage]) -> dict[str, int]:
+        """The stage's table, and how many rows its inner steps have, where they are recorded."""
+        parted = {context: rows.num_rows for context, rows in self.warehouse.elsewhere.items()}
+        made = cut(stage, parted, self.made, stages) if parted else None
+        if made is not None:
+            return ShardedStage(stage, made, self.warehouse, self.digests).make()
         with self.narrowed(stage):
             self.warehouse.create(stage.name, query(stage))
-        counts = self.inner_counts(stage) if self.digests else {}
+        return self.inner_counts(stage) if self.digests else {}
+
+    def query(self, stage: QueryStage, stages: Sequence[Stage]) -> list[StepRecord]:
+        self.emit("step.start", {"step": stage.name})
+        started = time.perf_counter()
+        counts = self.make(stage, stages)
         if stage.relation is not None:
             counts[stage.name] = self.warehouse.count(stage.name)
         digest = self.digest(stage) if self.digests else None
@@ -266,7 +275,7 @@ class Runner:
         if (room := self.calls.models.room()) is not None:
             count = self.warehouse.count(physical_name(stage.input))
             refuse_too_many(stage, count, stage.input.sql, self.warehouse, self.calls.options, room, made=True)
-        rows = shown_rows(stage, self.warehouse.rows(stage.rows))
+        rows = shown_rows(stage, rows_asked_about(self.warehouse, stage))
         try:
             came = ask_rows(round_, rows, self.calls, self.progress)
             came = with_packs(came, round_, self.calls.models.packs)

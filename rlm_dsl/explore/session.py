@@ -49,8 +49,8 @@ from rlm_dsl.language.syntax.parse import parse, parse_prefix
 from rlm_dsl.language.syntax.show import show
 from rlm_dsl.language.types import Table, Type, quoted_name
 from rlm_dsl.models.protocol import RequestRefused
-from rlm_dsl.plan.build import build, physical_name
-from rlm_dsl.plan.stages import Leaf, Target
+from rlm_dsl.plan.build import build
+from rlm_dsl.plan.stages import Leaf, Target, physical_name
 
 EACH = 2
 """Rows of each label that are shown of a table that has labels for the first time."""

@@ -14,8 +14,7 @@ from rlm_dsl.language.operators.core.parameters import Arguments
 from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import ContextRows, Node, Step, known_value, resolved
 from rlm_dsl.language.types import Table
-from rlm_dsl.plan.build import physical_name
-from rlm_dsl.plan.stages import ModelStage, Plan
+from rlm_dsl.plan.stages import ModelStage, Plan, physical_name
 
 Counts = Callable[[str], int | None]
 """Rows of a table, by its step's identity or its name; None where it has none."""

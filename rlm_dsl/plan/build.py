@@ -34,7 +34,7 @@ from rlm_dsl.language.sql import Sql, joined, name, sql
 from rlm_dsl.language.types import Record, Table
 from rlm_dsl.plan.expressions import Writer
 from rlm_dsl.plan.rules import Rewrite, rewritten, uses_of
-from rlm_dsl.plan.stages import Leaf, ModelStage, Plan, PlannedStep, QueryStage, Stage, Target
+from rlm_dsl.plan.stages import Leaf, ModelStage, Plan, PlannedStep, QueryStage, Stage, Target, physical_name
 
 DEEPEST = 24
 """At most so many steps are fused into one query: past that, planning costs more than a table."""
@@ -261,7 +261,7 @@ class _Block:
             assert operator.lower is not None
             written = operator.lower(Lowering(step, inputs, self.writer(table, outer), united))
         self.parts.append((table, written))
-        self.steps.append(PlannedStep(table, step, tuple(physical_name(relation) for relation in inputs)))
+        self.steps.append(PlannedStep(table, step, inputs))
         type_ = step.type if isinstance(step.type, Table) else Table(())
         vast = any(relation.vast for relation in inputs)
         relation = Relation(name(table), type_, united, operator.own_column(step, inputs), vast)
@@ -358,10 +358,3 @@ def parts(node: Node, path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, .
 
 def holds_table(type_: Record) -> bool:
     return any(isinstance(f.type, Table) or (isinstance(f.type, Record) and holds_table(f.type)) for f in type_.fields)
-
-
-def physical_name(relation: Relation) -> str:
-    """The table's name, without quotes."""
-    quoted = relation.sql.parts[0]
-    assert isinstance(quoted, str)
-    return quoted[1:-1].replace('""', '"')

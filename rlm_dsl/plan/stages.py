@@ -17,13 +17,24 @@ from rlm_dsl.language.types import Table, Type
 from rlm_dsl.plan.rules import Rewrite
 
 
+def physical_name(relation: Relation) -> str:
+    """The table's name, without quotes."""
+    quoted = relation.sql.parts[0]
+    assert isinstance(quoted, str)
+    return quoted[1:-1].replace('""', '"')
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step as the plan names it. `counted` is false for a value, which has no rows."""
+    """A step as the plan names it, with the tables that it reads. `counted` is false for a value, which has no rows."""
 
     name: str
     step: Step
-    inputs: tuple[str, ...] = ()
+    tables: tuple[Relation, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(map(physical_name, self.tables))
 
     @property
     def operator(self) -> str:

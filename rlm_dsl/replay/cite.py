@@ -33,8 +33,8 @@ from rlm_dsl.language.operators.core.relation import ORD, VALUE, Relation
 from rlm_dsl.language.program import ContextRows, Node, RecordValue, Step, children, resolved
 from rlm_dsl.language.sql import bound, name, sql
 from rlm_dsl.language.types import Table
-from rlm_dsl.plan.build import build, physical_name
-from rlm_dsl.plan.stages import Leaf, Plan
+from rlm_dsl.plan.build import build
+from rlm_dsl.plan.stages import Leaf, Plan, physical_name
 from rlm_dsl.replay.sources import load_context, require_names
 from rlm_dsl.replay.verify import differences
 from rlm_dsl.trace.reader import Trace

@@ -19,9 +19,9 @@ from rlm_dsl.language.operators.core.relation import KEY, ORD
 from rlm_dsl.language.program import Bound, Literal, Node, Step, children, resolved
 from rlm_dsl.language.sql import bound, joined, name, sql
 from rlm_dsl.language.types import INT, Table, Type
-from rlm_dsl.plan.build import build, physical_name
+from rlm_dsl.plan.build import build
 from rlm_dsl.plan.explain import query
-from rlm_dsl.plan.stages import ModelStage, QueryStage
+from rlm_dsl.plan.stages import ModelStage, QueryStage, physical_name
 from rlm_dsl.review.numbers import Sum, asked_below
 from rlm_dsl.review.opened import Answer, OpenedRun, ReviewedStep
 

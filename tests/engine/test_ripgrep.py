@@ -26,7 +26,7 @@ from rlm_dsl.engine.runner import Runner
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.language.patterns.prefilters import lookup
 from rlm_dsl.language.patterns.validate import problem
-from rlm_dsl.plan.build import physical_name
+from rlm_dsl.plan.stages import physical_name
 from tests.support.contexts import lines_as_read
 from tests.support.small import calls_of, planned
 

@@ -114,7 +114,7 @@ def gc_command(
     Example: rlm-dsl cache gc --older 90d --dry-run
     """
     from rlm_dsl.cli.approval import confirmed
-    from rlm_dsl.engine.warehouse.memory import memory_bytes
+    from rlm_dsl.common.memory import memory_bytes
     from rlm_dsl.models.cache.maintenance import going, seconds
 
     if not (older or model or keep):

@@ -79,7 +79,8 @@ class Checkpoint:
 class Files:
     """Reads files into blocks. `sources` holds those that are finished, `skipped` counts binary files left out,
     by what they seem to be.
-    `checkpoint` says where the first file goes on that was read before."""
+    `checkpoint` says where the first file goes on that was read before. Of files that are a `part` of those that are
+    asked for, whoever has them all tells what was left out."""
 
     found: Sequence[Found]
     progress: Progress | None = None
@@ -90,6 +91,7 @@ class Files:
     options: ReadingOptions = NO_OPTIONS
     skipped: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
+    part: bool = False
     encodings: Encodings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,16 +100,21 @@ class Files:
     @property
     def notes(self) -> list[str]:
         """What is told of files that were left out. Raises UserError where nothing else was there."""
-        if not self.skipped:
-            return []
-        kinds = told_kinds(self.skipped)
-        if not self.sources:
-            raise UserError(f"there is no text to read, only binary files: {kinds}", "docs/data.md lists the formats")
-        return [f"{self.skipped.total():,} binary files were left out: {kinds}"]
+        return [] if self.part else left_out(self.skipped, bool(self.sources))
 
     def __iter__(self) -> Iterator[Block]:
         with ThreadPoolExecutor(1) as pool:
             yield from _Filling(self, pool).blocks()
+
+
+def left_out(skipped: Counter[str], others: bool) -> list[str]:
+    """What is told of files that are no text. Raises UserError where there are no `others`."""
+    if not skipped:
+        return []
+    kinds = told_kinds(skipped)
+    if not others:
+        raise UserError(f"there is no text to read, only binary files: {kinds}", "docs/data.md lists the formats")
+    return [f"{skipped.total():,} binary files were left out: {kinds}"]
 
 
 class _Filling:

@@ -16,9 +16,9 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Self
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.memory import engine_bytes, memory_bytes
 from rlm_dsl.context.files.database import engine_file, require_rows
 from rlm_dsl.engine.warehouse.errors import EngineError
-from rlm_dsl.engine.warehouse.memory import engine_bytes, memory_bytes
 from rlm_dsl.language.operators.core.engine_functions import ENGINE_FUNCTIONS, ENGINE_TYPES
 from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.operators.core.relation import VALUE
@@ -121,6 +121,16 @@ class Database:
         except duckdb.Error as failure:
             raise EngineError(failure, text) from failure
 
+    def relation(self, fragment: Sql) -> duckdb.DuckDBPyRelation:
+        """A query that is run when its rows are taken. Raises EngineError where it reads what there is not."""
+        import duckdb
+
+        text, values = render(fragment)
+        try:
+            return self.connection.sql(text, params=dict(values))
+        except duckdb.Error as failure:
+            raise EngineError(failure, text) from failure
+
     def rows(self, fragment: Sql) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = self.run(fragment).fetchall()
         return found
@@ -146,8 +156,7 @@ class Database:
         """A query's rows in its order, in one table or more."""
         import pyarrow as pa
 
-        text, values = render(fragment)
-        reader = self.connection.sql(text, params=dict(values)).to_arrow_reader(100_000)
+        reader = self.relation(fragment).to_arrow_reader(100_000)
         yield reader.schema.empty_table()
         yield from (pa.Table.from_batches([batch]) for batch in reader)
 
@@ -164,6 +173,22 @@ class Database:
             self.create(table, sql("SELECT {typed} FROM {t}", typed=typed, t=name(held)))
         finally:
             self.connection.unregister(held)
+
+    def put(self, table: str, rows: pa.Table, columns: Sql, *, fresh: bool) -> None:
+        """Rows that the engine gave elsewhere, in their own types, in a table: a `fresh` one, or behind its own."""
+        held = f"#arrow {table}"
+        self.connection.register(held, rows)
+        head = "CREATE TABLE {t} AS" if fresh else "INSERT INTO {t}"
+        try:
+            self.run(sql(f"{head} SELECT {{c}} FROM {{h}}", t=name(table), c=columns, h=name(held)))
+        finally:
+            self.connection.unregister(held)
+
+    def arrow(self, table: str) -> pa.Table:
+        """A table's rows, all at once."""
+        import pyarrow as pa
+
+        return pa.concat_tables(self.tables(sql("SELECT * FROM {t}", t=name(table))))
 
     def hold(self, table: str, rows: pa.Table) -> None:
         """Rows that are there already, such as those of a trace, as a table of their own types; nothing is copied."""

@@ -16,10 +16,14 @@ class EngineError(UserError):
     def __init__(self, failure: Exception, query: str) -> None:
         self.query = query
         told = str(failure).split("\n", 1)[0]
+        found = MISSING.match(told)
+        self.missing = found[1] if found else None
+        """The name of a table that the query reads and that there is not."""
         message, hint = plain_words(told)
         super().__init__(message, hint, code="engine")
 
 
+MISSING = re.compile(r"Catalog Error: Table with name (.*) does not exist!")
 WORDS = (
     (r"left the years 1 to 9999", "a date left the years 1 to 9999", "take fewer days or seconds"),
     (

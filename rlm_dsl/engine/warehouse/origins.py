@@ -7,12 +7,17 @@ where places were left out, as many are counted as were united.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.engine.warehouse.context_rows import CONTEXT_BITS, row_id
 from rlm_dsl.engine.warehouse.warehouse import Warehouse
 from rlm_dsl.language.operators.core.relation import FROM, HI, LO, ORD, ROW, Relation
 from rlm_dsl.language.sql import Sql, bound, name, sql
 from rlm_dsl.language.types import TEXT
+from rlm_dsl.plan.stages import physical_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def find_origins(
@@ -20,6 +25,8 @@ def find_origins(
 ) -> list[tuple[int, int, int]]:
     """(row id, first byte, one past the last byte) of the context rows that a table's rows come from, each once,
     in their order; `chosen` (first, last) takes the table's first or last row alone."""
+    if physical_name(relation) in warehouse.elsewhere:
+        return origins_elsewhere(warehouse, relation, chosen, limit)
     inner = origin_rows(relation, chosen)
     last = sql(" LIMIT {n}", n=bound(limit, "rows")) if limit is not None else sql("")
     return [
@@ -36,10 +43,36 @@ def find_origins(
 
 def count_origins(warehouse: Warehouse, relation: Relation, chosen: str = "") -> int:
     """How many context rows a table's rows come from; where places are left out, as many as were united."""
+    if (table := physical_name(relation)) in warehouse.elsewhere:
+        return min(1, warehouse.count(table)) if chosen else warehouse.count(table)
     listed = sql("SELECT DISTINCT r, lo, hi FROM ({i}) WHERE r IS NOT NULL", i=origin_rows(relation, chosen))
     left_out = sql("SELECT lo FROM ({i}) WHERE r IS NULL", i=origin_rows(relation, chosen))
     query = sql("SELECT (SELECT count(*) FROM ({l})) + (SELECT coalesce(sum(lo), 0) FROM ({o}))", l=listed, o=left_out)
     return int(warehouse.rows(query)[0][0])
+
+
+def origins_elsewhere(
+    warehouse: Warehouse, relation: Relation, chosen: str, limit: int | None
+) -> list[tuple[int, int, int]]:
+    """The rows of a context that lies elsewhere, each of which is its own origin."""
+    most = 1 if chosen else limit
+    last = sql("" if most is None else f" LIMIT {int(most)}")
+    down = sql(" DESC" if chosen == "last" else "")
+    query = sql(
+        "SELECT {r}, {lo}, {hi} FROM {t} ORDER BY {r}{down}{last}",
+        r=name(ROW),
+        lo=name(LO),
+        hi=name(HI),
+        t=relation.sql,
+        down=down,
+        last=last,
+    )
+    found = [row for given in warehouse.ask(physical_name(relation), query) for row in rows_of(given.rows)]
+    return found[-1:] if chosen == "last" else found[:most]
+
+
+def rows_of(table: pa.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def origin_rows(relation: Relation, chosen: str) -> Sql:
@@ -80,15 +113,31 @@ def find_places(warehouse: Warehouse, rows: Iterable[int]) -> dict[int, tuple[in
     found: dict[int, tuple[int, int | None, str]] = {}
     for number, wanted in by_context.items():
         held, relation = list(warehouse.contexts.items())[number]
-        shown = name("text") if relation.type.column("text") == TEXT else sql("''")
-        query = sql(
-            'SELECT {row}, "#line", {lo}, CASE WHEN {lo} IS NULL THEN {shown} END FROM {t} '
-            "WHERE {row} IN (SELECT unnest({wanted}::BIGINT[]))",
-            row=row_id(number),
-            lo=name(LO),
-            shown=shown,
-            t=name(f"#rows {held}"),
-            wanted=bound(sorted(wanted), "rows"),
-        )
+        if held in warehouse.elsewhere:
+            found |= places_elsewhere(warehouse, held, number, sorted(wanted))
+            continue
+        query = places_query(relation, held, number, bound(sorted(wanted), "rows"))
         found |= {row: (line, lo, text or "") for row, line, lo, text in warehouse.rows(query)}
     return found
+
+
+def places_query(relation: Relation, held: str, number: int, wanted: Sql) -> Sql:
+    shown = name("text") if relation.type.column("text") == TEXT else sql("''")
+    return sql(
+        'SELECT {row}, "#line", {lo}, CASE WHEN {lo} IS NULL THEN {shown} END FROM {t} '
+        "WHERE {row} IN (SELECT unnest({wanted}::BIGINT[]))",
+        row=row_id(number),
+        lo=name(LO),
+        shown=shown,
+        t=name(f"#rows {held}"),
+        wanted=wanted,
+    )
+
+
+def places_elsewhere(
+    warehouse: Warehouse, held: str, number: int, wanted: Sequence[int]
+) -> dict[int, tuple[int, int | None, str]]:
+    """The same of a context that lies elsewhere."""
+    query = places_query(warehouse.contexts[held], held, number, bound(list(wanted), "rows"))
+    rows = (row for given in warehouse.ask(held, query) for row in rows_of(given.rows))
+    return {row: (line, lo, text or "") for row, line, lo, text in rows}

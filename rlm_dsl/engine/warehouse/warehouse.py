@@ -6,23 +6,26 @@ in files of the engine; nothing is copied.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.context import Context, StoredPart
+from rlm_dsl.context.context import Context, GivenRows, RowsElsewhere, StoredPart
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.engine.warehouse.context_rows import context_rows, is_vast, stored_rows
 from rlm_dsl.engine.warehouse.database import Database
+from rlm_dsl.engine.warehouse.errors import EngineError
 from rlm_dsl.language.operators.core.relation import ORD, ROW, Relation
 from rlm_dsl.language.sql import Sql, bound, name, names, sql
 from rlm_dsl.language.types import Table
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 
+T = TypeVar("T")
 MOST_CONTEXTS = 128
 """The upper bits of a row's id hold its context."""
 
@@ -36,10 +39,14 @@ class Warehouse(Database):
         super().__init__(threads, memory, (part.path for parts in stored for part in parts))
         self.given = {context.name: context for context in held}
         self.contexts: dict[str, Relation] = {}
+        self.elsewhere: dict[str, RowsElsewhere] = {}
+        """Contexts whose rows lie elsewhere, and were not brought here whole."""
         for context in held:
             self.load(context.name, context.schema, context.rows, own_column(context))
 
-    def load(self, context: str, schema: Table, rows: pa.Table | tuple[StoredPart, ...], own: str = "") -> Relation:
+    def load(
+        self, context: str, schema: Table, rows: pa.Table | tuple[StoredPart, ...] | RowsElsewhere, own: str = ""
+    ) -> Relation:
         """A context's rows as a table. Each row's id is unique over contexts and tells its source. `own` is the column
         that holds a row's own bytes."""
         number = len(self.contexts)
@@ -48,14 +55,61 @@ class Warehouse(Database):
                 f"more than {MOST_CONTEXTS} contexts at once",
                 "files of one kind are one table: give their folder or a glob",
             )
+        self.contexts[context] = Relation(name(context), Table(schema.columns), False, own, is_vast(rows))
+        if lies_elsewhere(rows):
+            self.elsewhere[context] = rows
+            return self.contexts[context]
         held = f"#rows {context}"
         if isinstance(rows, tuple):
             self.run(sql("CREATE VIEW {v} AS {parts}", v=name(held), parts=stored_rows(rows, self.attached)))
         else:
             self.connection.register(held, rows)
         self.run(sql("CREATE VIEW {v} AS {q}", v=name(context), q=context_rows(number, schema, name(held))))
-        self.contexts[context] = Relation(name(context), Table(schema.columns), False, own, is_vast(rows))
         return self.contexts[context]
+
+    def ask(
+        self,
+        context: str,
+        query: Sql,
+        counting: Sql | None = None,
+        counted: Sequence[str] = (),
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> Iterator[GivenRows]:
+        """What a query gives of a context's rows elsewhere, place after place."""
+        number = list(self.contexts).index(context)
+        schema = self.contexts[context].type
+        return self.elsewhere[context].ask(context, number, schema, query, counting, counted, tables)
+
+    def bring(self, context: str) -> None:
+        """The rows of a context that lie elsewhere, all of them, here: for what reads them otherwise than in parts."""
+        held = f"#rows {context}"
+        for at, given in enumerate(self.ask(context, sql("SELECT * FROM {t}", t=name(held)))):
+            self.put(held, given.rows, sql("*"), fresh=not at)
+        relation = self.contexts[context]
+        query = context_rows(list(self.contexts).index(context), relation.type, name(held))
+        self.run(sql("CREATE VIEW {v} AS {q}", v=name(context), q=query))
+        del self.elsewhere[context]
+
+    def run(self, fragment: Sql) -> duckdb.DuckDBPyConnection:
+        """As a database does; contexts whose rows lie elsewhere and that the fragment reads whole are brought first."""
+        return self.with_rows(lambda: Database.run(self, fragment))
+
+    def relation(self, fragment: Sql) -> duckdb.DuckDBPyRelation:
+        return self.with_rows(lambda: Database.relation(self, fragment))
+
+    def with_rows(self, work: Callable[[], T]) -> T:
+        """What a piece of work gives once the contexts are here whose rows it misses."""
+        while True:
+            try:
+                return work()
+            except EngineError as failure:
+                context = (failure.missing or "").removeprefix("#rows ")
+                if context not in self.elsewhere:
+                    raise
+                self.bring(context)
+
+    def count(self, table: str) -> int:
+        return self.elsewhere[table].num_rows if table in self.elsewhere else super().count(table)
 
     @contextmanager
     def only(self, context: str, rows: Any) -> Iterator[None]:
@@ -99,3 +153,8 @@ class Warehouse(Database):
         middle = self.rows(sql("SELECT {c} FROM {t} WHERE {o} >= {half} ORDER BY {o} LIMIT {n}", half=half, **parts))
         last = self.rows(sql("SELECT {c} FROM {t} ORDER BY {o} DESC LIMIT {n}", **parts))
         return middle, last[::-1]
+
+
+def lies_elsewhere(rows: Any) -> TypeGuard[RowsElsewhere]:
+    """Whether rows are sent queries, and are not held here."""
+    return hasattr(rows, "ask")

@@ -25,7 +25,7 @@ from rlm_dsl.language.program import (
     steps_of,
 )
 from rlm_dsl.language.types import Table, is_numeric, quoted_name
-from rlm_dsl.plan.build import physical_name
+from rlm_dsl.plan.stages import physical_name
 
 MANY = 20
 """Rows of a table that is an answer as it is."""

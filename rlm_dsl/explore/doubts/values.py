@@ -23,7 +23,7 @@ from rlm_dsl.language.syntax import tree as t
 from rlm_dsl.language.syntax.parse import parse
 from rlm_dsl.language.syntax.show import show, show_expression
 from rlm_dsl.language.types import Enum, bare, is_text, quoted_name
-from rlm_dsl.plan.build import physical_name
+from rlm_dsl.plan.stages import physical_name
 
 MOST_ROWS = 2_000_000
 """Rows of a table that is looked through for values."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
+from rlm_dsl.common.memory import memory_bytes
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.archives import split
@@ -29,7 +30,6 @@ from rlm_dsl.engine.run import redaction_of, run_program
 from rlm_dsl.engine.runner import Runner, ignore_event
 from rlm_dsl.engine.storage.open import open_context
 from rlm_dsl.engine.warehouse import Warehouse
-from rlm_dsl.engine.warehouse.memory import memory_bytes
 from rlm_dsl.explore.earlier import begin, earlier_of
 from rlm_dsl.explore.follow_up import contexts_now, require_same_models
 from rlm_dsl.explore.resume import in_order

@@ -61,6 +61,7 @@ correct = Operator(
     own=own,
     manual="The correction stands in the program, so that whoever runs or verifies it gets the same; `show`, `cite` "
     "and `diff` tell of it. A condition that is null counts as false.",
+    over_parts=lambda arguments: "kept",
     examples=(
         Example(
             't | correct(w, to="good", where=n == 2, why="read by Ann")',

@@ -51,6 +51,7 @@ derive = Operator(
     as_many_always=True,
     lower=lower,
     own=own_column,
+    over_parts=lambda arguments: "kept",
     examples=(
         Example("t | derive(m=n + 1, k=m * 2)", {"n": [1, None]}, [[1, 2, 4], [None, None, None]]),
         Example('t | derive(w=if(n > 1, "many", "few"))', {"n": [1, 2]}, [[1, "few"], [2, "many"]]),

@@ -30,6 +30,7 @@ distinct = Operator(
     keeps_columns=True,
     lower=lower,
     chooses=lambda arguments: "by place" if arguments["columns"] else "",
+    over_parts=lambda arguments: "again",
     examples=(
         Example("t | distinct(k)", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", 1], ["b", 2]]),
         Example("t | distinct()", {"k": ["a", None, "a", None]}, [["a"], [None]]),

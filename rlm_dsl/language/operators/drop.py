@@ -33,5 +33,6 @@ drop = Operator(
     result=result,
     as_many_always=True,
     lower=lower,
+    over_parts=lambda arguments: "kept",
     examples=(Example("t | drop(a)", {"a": [1], "b": [2]}, [[2]]),),
 )

@@ -91,6 +91,7 @@ explode = Operator(
         "The element stands where the list stood, under its name. An empty or null list gives no row, or with "
         "keep_empty=true one of null."
     ),
+    over_parts=lambda arguments: "numbered",
     examples=(
         Example(
             't | derive(w=split(x, " ")) | explode(w)', {"x": ["a b", "", None]}, [["a b", "a"], ["a b", "b"], ["", ""]]

@@ -181,6 +181,7 @@ extract = Operator(
     most_rows=lambda arguments, rows: None if arguments["all"] else rows[0],
     origin="narrowed to the match",
     manual="A group that took no part in the match is ''. A text that does not fit its type in `types` is null.",
+    over_parts=lambda arguments: "numbered" if arguments["all"] else "kept",
     examples=(
         Example(
             't | extract(r"(?P<k>\\w+)=(?P<v>\\d+)", on=x, types={v: int})',

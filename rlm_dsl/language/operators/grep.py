@@ -78,6 +78,7 @@ grep = Operator(
     chooses=lambda arguments: "by row" if arguments["before"] == arguments["after"] == NONE else "by place",
     required_texts=required,
     manual="With `invert=true`, rows that do not match, those whose text is null among them.",
+    over_parts=lambda arguments: "kept" if arguments["before"] == arguments["after"] == NONE else "",
     examples=(
         Example('t | grep(r"(?i)b+", on=x)', {"x": ["abc", "ABB", None, "c"]}, [["abc"], ["ABB"]]),
         Example('t | grep(r"b", on=x, invert=true)', {"x": ["abc", None, "c"]}, [[None], ["c"]]),

@@ -147,6 +147,7 @@ join = Operator(
     origin="both rows; this one's with semi and anti",
     unites=unites,
     manual="A key stands once. Clashing names of the other table get `other_`. `left` keeps rows without a partner.",
+    over_parts=lambda arguments: "kept" if arguments["how"] in ("semi", "anti") else "numbered",
     examples=(
         Example(
             "t | join(other, on=k)",

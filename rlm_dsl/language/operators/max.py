@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.aggregate import AggregateFunction
+from rlm_dsl.language.operators.core.aggregate import AggregateFunction, Partial
 from rlm_dsl.language.operators.core.operator import Example
 from rlm_dsl.language.sql import sql
 
@@ -12,6 +12,7 @@ largest = AggregateFunction(
     words="the largest {value}",
     parameters=(("value", "ordered"),),
     result=lambda types: types[0],
+    partial=lambda values, types: Partial((sql("max({v})", v=values[0]),), lambda kept: sql("max({k})", k=kept[0])),
     lower=lambda values, types, over: sql("max({v}){o}", v=values[0], o=over),
     examples=(
         Example("t | max(n)", {"n": [2, 1, None]}, 2),

@@ -165,6 +165,7 @@ parse_json = Operator(
         "Nested values: types={user: {id: int}, tags: list[text]}, then `user.id`, `explode(tags)`. A field read as "
         "text that is no JSON string is its JSON text."
     ),
+    over_parts=lambda arguments: "kept",
     examples=(
         Example(
             "t | parse_json(types={level: text, ms: int}) | select(level, ms)",

@@ -218,6 +218,7 @@ partition = Operator(
         "Without overlap the chunks, one after the other, are the text. Numbers start at 1 for each row. The column "
         "that is cut is left out, the others are kept. An empty or null text gives no chunk."
     ),
+    over_parts=lambda arguments: "numbered",
     examples=(
         Example(
             't | partition(by="lines", size=2) | select(chunk, chunk_no)',

@@ -44,6 +44,7 @@ sample = Operator(
     lower=lower,
     most_rows=first_few,
     chooses=lambda arguments: "by place",
+    over_parts=lambda arguments: "drawn",
     examples=(
         Example("t | sample(9) | count()", {"n": [1, 2, 3]}, 3),
         Example("t | sample(1, by=k) | count()", {"k": ["a", "b", "a"]}, 2),

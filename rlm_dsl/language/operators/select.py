@@ -42,5 +42,6 @@ select = Operator(
     as_many_always=True,
     lower=lower,
     own=own,
+    over_parts=lambda arguments: "kept",
     examples=(Example("t | select(b, c=a)", {"a": [1], "b": [2]}, [[2, 1]]),),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlm_dsl.language.operators.core.aggregate import AggregateFunction
+from rlm_dsl.language.operators.core.aggregate import AggregateFunction, Partial
 from rlm_dsl.language.operators.core.engine_types import engine_type
 from rlm_dsl.language.operators.core.operator import Example
 from rlm_dsl.language.sql import Sql, sql
@@ -20,6 +20,16 @@ def lower(values: tuple[Sql, ...], types: tuple[Type, ...], over: Sql) -> Sql:
     return sql('coalesce(sum({v} ORDER BY "#ord"){o}, 0.0::DOUBLE)', v=values[0], o=over)
 
 
+def partial(values: tuple[Sql, ...], types: tuple[Type, ...]) -> Partial | None:
+    """Sums of whole numbers and decimals are exact; floats are added in the table's order, in one place."""
+    if bare(types[0]) == INT:
+        kept = sql("CAST(sum({v}) AS DECIMAL(38, 0))", v=values[0])
+        return Partial((kept,), lambda parts: sql("CAST(coalesce(sum({k}), 0) AS BIGINT)", k=parts[0]))
+    if is_decimal(types[0]):
+        return Partial((sql("sum({v})", v=values[0]),), lambda parts: lower(parts, types, sql("")))
+    return None
+
+
 total = AggregateFunction(
     name="sum",
     summary="total, nulls left out; 0 for no rows",
@@ -27,6 +37,7 @@ total = AggregateFunction(
     parameters=(("value", "number"),),
     result=lambda types: bare(types[0]),
     lower=lower,
+    partial=partial,
     never_null=True,
     examples=(Example("t | sum(n)", {"n": [1, None, 2]}, 3), Example("t | sum(x)", {"x": [0.5, 0.25]}, 0.75)),
 )

@@ -60,6 +60,7 @@ take = Operator(
     lower=lower,
     most_rows=first_few,
     chooses=lambda arguments: "by place",
+    over_parts=lambda arguments: "again" if known_value(arguments["skip"]) == 0 else "",
     examples=(
         Example("t | take(2, skip=1)", {"n": [1, 2, 3, 4]}, [[2], [3]]),
         Example("t | sort(-n) | take(1, by=k)", {"k": ["a", "b", "a"], "n": [1, 2, 3]}, [["a", 3], ["b", 2]]),

@@ -30,6 +30,7 @@ where = Operator(
     keeps_columns=True,
     lower=lower,
     chooses=lambda arguments: "by row",
+    over_parts=lambda arguments: "kept",
     examples=(
         Example("t | where(n > 1)", {"n": [1, 2, None, 3]}, [[2], [3]]),
         Example('t | where(w in ["a", "c"] and n is not null)', {"w": ["a", "b", "c"], "n": [1, 2, None]}, [["a", 1]]),

@@ -20,6 +20,20 @@ from rlm_dsl.language.types import Type, nullable
 
 
 @dataclass(frozen=True, slots=True)
+class Partial:
+    """An aggregate in two steps: what is kept of each part of a group, and the whole group's value from what was kept
+    of its parts, given by names. The value is the same in whatever order the parts come, to the last bit."""
+
+    kept: tuple[Sql, ...]
+    whole: Callable[[tuple[Sql, ...]], Sql]
+
+
+def not_in_parts(values: tuple[Sql, ...], types: tuple[Type, ...]) -> Partial | None:
+    """All of a group's rows have to be there."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class AggregateFunction:
     """An aggregate: over a group's rows inside `group`, and over a whole table as an operator of the same name.
 
@@ -38,6 +52,8 @@ class AggregateFunction:
     optional: int = 0
     words: str = ""
     """What it gives, as a phrase for `explain`."""
+    partial: Callable[[tuple[Sql, ...], tuple[Type, ...]], Partial | None] = not_in_parts
+    """How it is made of the parts of a group; None where all of its rows have to be there."""
     examples: tuple[Example, ...] = ()
     version: int = 1
 

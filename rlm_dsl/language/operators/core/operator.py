@@ -33,6 +33,9 @@ class Example:
     answers: Mapping[str, Mapping[str, Any]] | None = None
 
 
+OverParts = Literal["kept", "numbered", "again", "drawn", ""]
+
+
 def same_table(arguments: Arguments) -> Type:
     """The result of operators that keep the columns."""
     return arguments.table
@@ -74,6 +77,11 @@ class Operator:
     chooses: Callable[[Mapping[str, Any]], Literal["by row", "by place", ""]] = lambda arguments: ""
     """Whether it keeps some rows as they are, looking at nothing but the columns it names: each row by itself, or by
     its place among the others."""
+    over_parts: Callable[[Mapping[str, Any]], OverParts] = lambda arguments: ""
+    """What it makes of the parts of a table that is cut between rows, each by itself: `kept`, the rows that it makes of
+    the whole; `numbered`, these with their places counted anew in each part; `again`, rows of which it makes, once they
+    are put together, what it makes of the whole; `drawn`, the same where a row's place is the one in the whole; or
+    nothing that would serve, since its rows have to meet."""
     required_texts: Callable[[Mapping[str, Any]], tuple[str, tuple[Collection[str], ...]]] = lambda arguments: ("", ())
     """A column, and sets of texts one of each of which stands there in every row that is taken; none where rows without
     them are taken, or looked at, too."""

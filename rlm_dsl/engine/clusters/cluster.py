@@ -1,0 +1,65 @@
+"""What a cluster is: a place where a function is run on many items, each by itself.
+
+In: functions of modules, items that can be pickled. Out: what the functions give, in the items' order. Law: a task that
+a broken machine took with it is run again; what a function raises in its own words is raised here in the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.placement import Placement
+
+T = TypeVar("T")
+U = TypeVar("U")
+S = TypeVar("S")
+
+
+class Cluster(Protocol):
+    """Runs tasks. `width` is how many run at once."""
+
+    @property
+    def width(self) -> int: ...
+
+    def told(self) -> str:
+        """Where its tasks run, in words."""
+
+    def each(self, work: Callable[[T, S], U], items: Sequence[T], shared: S) -> Iterator[U]:
+        """What `work` gives for each item with what all of them share, in the items' order."""
+
+
+_open: dict[Placement, Cluster] = {}
+
+
+def open_cluster(placement: Placement) -> Cluster:
+    """The cluster of a placement, opened once in a process. Raises UserError where there is none."""
+    if placement not in _open:
+        _open[placement] = opened(placement)
+    return _open[placement]
+
+
+def opened(placement: Placement) -> Cluster:
+    if placement.engine == "ray":
+        from rlm_dsl.engine.clusters.ray import RayCluster
+
+        return RayCluster.connect(placement)
+    raise UserError(f"no cluster is called `{placement.engine}`", "say engine: ray")
+
+
+def outcome(work: Callable[[Any, Any], Any], item: Any, shared: Any) -> tuple[bool, Any]:
+    """What a task came to, as a value: that it went well and what it gave, or what it raised in our own words."""
+    try:
+        return True, work(item, shared)
+    except UserError as failure:
+        return False, (failure.message, failure.hint, failure.exit_code, failure.code)
+
+
+def given(came: tuple[bool, Any]) -> Any:
+    """What a task gave. Raises UserError as the task did."""
+    went_well, value = came
+    if not went_well:
+        message, hint, exit_code, code = value
+        raise UserError(message, hint, exit_code=exit_code, code=code)
+    return value

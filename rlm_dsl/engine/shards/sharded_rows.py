@@ -1,0 +1,61 @@
+"""The rows of a context in shards, and the cluster whose tasks look at them.
+
+In: queries. Out: what they give of each shard, in order. Law: rows come with the numbers that they have in the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rlm_dsl.context.context import GivenRows
+from rlm_dsl.engine.clusters.cluster import Cluster
+from rlm_dsl.engine.shards.ask_shard import Question, ask_shard
+from rlm_dsl.engine.shards.shard import Shard
+from rlm_dsl.language.sql import Sql
+from rlm_dsl.language.types import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class ShardedRows:
+    """Shards, one after the other. `folder` keeps what was made of them; `memory` are the bytes a task may take."""
+
+    shards: Sequence[Shard]
+    cluster: Cluster
+    folder: str
+    memory: int | None = None
+
+    @property
+    def num_rows(self) -> int:
+        return sum(shard.count for shard in self.shards)
+
+    def ask(
+        self,
+        context: str,
+        number: int,
+        schema: Table,
+        query: Sql,
+        counting: Sql | None = None,
+        counted: Sequence[str] = (),
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> Iterator[GivenRows]:
+        beside = dict(tables or {})
+        digests = tuple((name, digest_of(table)) for name, table in beside.items())
+        memory = None if self.memory is None else f"{self.memory // 1000} KB"
+        asked = Question(context, number, schema, query, self.folder, counting, tuple(counted), beside, digests, memory)
+        yield from self.cluster.each(ask_shard, self.shards, asked)
+
+
+def digest_of(table: pa.Table) -> str:
+    """The digest of a table's rows as they lie."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
