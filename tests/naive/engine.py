@@ -123,7 +123,7 @@ class Engine:
         finally:
             connection = self.warehouse.connection
             for name in self.warehouse.contexts:
-                connection.execute(f'DROP VIEW "{name}"')
+                connection.execute(f'DROP VIEW IF EXISTS "{name}"')
                 connection.unregister(f"#arrow {name}")
             self.warehouse.contexts.clear()
 
