@@ -22,6 +22,7 @@ from rlm_dsl.compare.rerun import rerun as run_again
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.loading import load as load_context
 from rlm_dsl.context.options import options_of
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.context.python_table import is_table
 from rlm_dsl.engine.execution import declared_types
 from rlm_dsl.engine.inputs import Contexts, contexts_or_given, given_contexts, open_contexts, table_context, text
@@ -123,8 +124,8 @@ def ask(
     `verify_answer` a model looks at the evidence first; `prompt_tokens` bounds a root prompt; with `constrain` the
     root's replies are kept to a grammar where the server can; `continue_from`, a result or a trace, goes on with what
     it bound, its data and its models, and asks nothing again that it asked. `more` are fields of Settings (turns,
-    card, concurrency, threads, memory, keep, parameters, servers, store, price, timeout_seconds, window, max_failed,
-    pack).
+    card, concurrency, threads, memory, keep, engine, parameters, servers, store, price, timeout_seconds, window,
+    max_failed, pack).
 
     Raises UserError: exit code 3 when budget, turns or server end it, with everything answered so far kept.
     """
@@ -151,7 +152,7 @@ def ask(
     found = answer_by_mode(
         mode,
         question,
-        open_contexts(contexts, memory=more.get("memory"), keep=more.get("keep")),
+        open_contexts(contexts, memory=more.get("memory"), keep=more.get("keep"), engine=engine_of(more)),
         settings_of(model, base_url, budget, **more),
         options,
         keys=Keys(os.environ, api_key),
@@ -160,6 +161,11 @@ def ask(
         trace=Path(trace) if trace else None,
     )
     return with_reviews(next(iter(found.values())))
+
+
+def engine_of(more: Mapping[str, Any]) -> Placement | None:
+    """The engine that is wanted, if it is another than this process."""
+    return Placement.of(more.get("engine"))
 
 
 def trace_of(earlier: str | os.PathLike[str] | Result) -> Path:
@@ -198,7 +204,7 @@ def run(
     settings = settings_of(model, base_url, budget, price=price, **more)
     held = open_tuned(Path(tuned)) if tuned else None
     source, settings, extra = apply_tuned(Source(name, program), held, settings)
-    data = open_contexts(contexts, declared_types(source), more.get("memory"), more.get("keep"))
+    data = open_contexts(contexts, declared_types(source), more.get("memory"), more.get("keep"), engine_of(more))
     reviews = labels_of_program(Path("-"), Path(labels) if labels else None)
 
     def run_to(place: Path | None, settings: Settings) -> Result:
@@ -232,7 +238,8 @@ def resume(
 ) -> Result:
     """Go on with a run that was stopped, from where its unfinished trace ends. `contexts` hands in the tables that were
     in Python alone; `budget` and `max_failed` replace the run's own, and what was spent stays spent; `more` are fields
-    of Settings that say how servers are reached (servers, concurrency, timeout_seconds, store, threads, memory, keep).
+    of Settings that say how servers are reached (servers, concurrency, timeout_seconds, store, threads, memory, keep,
+    engine).
 
     Raises UserError for a trace that is finished, or whose data is no longer what it was.
     """
@@ -312,15 +319,17 @@ def verify(
     public_key: bytes | None = None,
     level: str | None = None,
     head: str | Iterable[str] | None = None,
+    engine: str | Placement | None = None,
 ) -> Report:
     """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved, and
     hands in the tables that were in Python alone; `public_key` (PEM) is whose signature it must have; `level` is the
     last one that is checked, by name or number; `head` is the head that was kept, or
-    several of which it must have one."""
+    several of which it must have one; `engine` ("ray") reads and works on the data where it is not this process."""
     given = given_contexts(contexts or {})
     told = () if head is None else (head,) if isinstance(head, str) else head
     heads = dict.fromkeys(map(whole_head, told), "")
     if head is not None and not heads:
         raise UserError("no head is given", "give the one that was kept; without any, leave `head` out")
     opened = Trace.open(Path(trace), unfinished=True, changed=True)
-    return verify_reviewed(opened, given, os.environ, public_key, level_named(level), heads)
+    placed = Placement.of(engine)
+    return verify_reviewed(opened, given, os.environ, public_key, level_named(level), heads, engine=placed)

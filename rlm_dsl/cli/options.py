@@ -39,6 +39,11 @@ THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the
 LARGEST = 1 << 28
 """Bytes of a key or a proof."""
 FORCE = click.option("--force", is_flag=True, help="Write it even over a file of another kind.")
+ENGINE = click.option(
+    "--engine",
+    metavar="local|ray|ray:ADDRESS",
+    help="What reads and works on the data: this process, or the tasks of a Ray cluster.",
+)
 MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
 
 STORE = click.option(
@@ -185,6 +190,7 @@ def load_all(
     memory: str | None = None,
     file: str | None = None,
     program: Any = None,
+    engine: str | None = None,
 ) -> dict[str, Any]:
     """The contexts loaded, with notes on what a person should know of them. Where no program declares them, a name that
     none can write is refused first. `file` is the settings file, if one is named; of a `program`'s (Source) data what
@@ -196,7 +202,11 @@ def load_all(
     if not named:
         raise UserError("no data is named", "name some: --context tickets=tickets.csv")
     wanted = named if text is None else used(named, text, declared or {})
-    return load_given(wanted, declared, memory, found_settings(file).keep)
+    from rlm_dsl.context.placement import Placement
+
+    file_settings = found_settings(file)
+    placed = file_settings.engine if engine is None else Placement.read(engine)
+    return load_given(wanted, declared, memory, file_settings.keep, placed)
 
 
 def used(named: Mapping[str, Any], program: str, declared: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,8 +240,10 @@ def load_given(
     declared: Mapping[str, Any] | None = None,
     memory: str | None = None,
     keep: str | None = None,
+    engine: Any = None,
 ) -> dict[str, Any]:
-    """Contexts from what is given by each name; `keep` is the folder in which data is kept between runs."""
+    """Contexts from what is given by each name; `keep` is the folder in which data is kept between runs, and `engine`
+    (a Placement) works on it, if it is another than this process."""
     from rlm_dsl.common.memory import memory_bytes
     from rlm_dsl.context.loading import require_options
     from rlm_dsl.engine.storage.open import open_context
@@ -253,6 +265,7 @@ def load_given(
                 memory=memory_bytes(memory) if memory else None,
                 options=given.options,
                 keep=keep,
+                engine=engine,
             )
         for told in (*found[name].notes, *notes):
             note(f"note: {name}: {safe(told)}")
@@ -280,6 +293,7 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
         "store": first_place(given["store"], file.store),
         "heads": file.heads,
         "keep": file.keep,
+        "engine": given.get("engine") or file.engine,
         "max_failed": file.max_failed if given.get("max_failed") is None else given["max_failed"],
         "window": file.window,
         "card": given.get("card") or file.card,

@@ -16,6 +16,7 @@ import click
 
 from rlm_dsl.cli.options import (
     CONTEXT,
+    ENGINE,
     LABELS,
     MEMORY,
     RECORDED,
@@ -46,6 +47,7 @@ def rerun_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--dry-run", is_flag=True, help="Say what would be asked first and why; ask nothing."),
         THREADS,
         MEMORY,
+        ENGINE,
     )
     spends = spending_options(budget=RECORDED, max_failed=RECORDED, packs=False, from_file="Servers, prices, pace")
     return with_options(options, model_options(model=RECORDED, base_url=RECORDED, parameters=RECORDED)(spends(command)))

@@ -19,6 +19,7 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.given import Given
 from rlm_dsl.context.loading import require_options
 from rlm_dsl.context.options import recorded_options
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.engine.execution import Execution, declared_types
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
@@ -122,7 +123,7 @@ def rerun(
     if not different.program:
         recorded = [str(context["name"]) for context in trace.header["contexts"]]
         require_names(different.contexts, [*recorded, *declared_types(source)])
-    contexts = current_contexts(trace, different.contexts, source, memory, settings.keep)
+    contexts = current_contexts(trace, different.contexts, source, memory, settings.keep, settings.engine)
     params = {**trace.header.get("params", {}), **different.params}
     chosen = chosen_settings(trace, different, settings, limits, max_failed)
     known = of_earlier(trace)
@@ -179,7 +180,12 @@ def kept_wishes(trace: Trace) -> dict[str, Any]:
 
 
 def current_contexts(
-    trace: Trace, given: Contexts, source: Source, memory: int | None, keep: str | None = None
+    trace: Trace,
+    given: Contexts,
+    source: Source,
+    memory: int | None,
+    keep: str | None = None,
+    engine: Placement | None = None,
 ) -> dict[str, Context]:
     """The data of a rerun: as given, else from where it was; typed as the program declares it, and read as it was
     where nothing else is said."""
@@ -205,6 +211,7 @@ def current_contexts(
             memory=memory,
             options=where.options,
             keep=keep,
+            engine=engine,
         )[0]
     return found
 

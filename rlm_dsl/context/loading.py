@@ -221,9 +221,10 @@ def as_declared(context: Context, declared: Table) -> Context:
     are, and are read as declared; UserError names every column whose type does not fit."""
     if context.schema == declared:
         return context
-    if isinstance(context.rows, tuple):
-        return stored_as_declared(context, declared)
     import pyarrow as pa
+
+    if not isinstance(context.rows, pa.Table):
+        return stored_as_declared(context, declared)
 
     notes: list[str] = []
     casts = casts_of(context.schema, declared)

@@ -15,6 +15,7 @@ from rlm_dsl.common.memory import memory_bytes
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.given import Given, given_of, is_given
 from rlm_dsl.context.loading import as_declared, memory_context, require_options
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.context.python_table import GIVEN, is_table, load_table
 from rlm_dsl.engine.calls.sub_runs import text_context
 from rlm_dsl.engine.storage.open import open_context
@@ -31,17 +32,23 @@ def open_contexts(
     declared: Mapping[str, Table] | None = None,
     memory: str | None = None,
     keep: str | None = None,
+    engine: Placement | None = None,
 ) -> dict[str, Context]:
     """Contexts by the names that programs know them by; paths are loaded, as the program declares them if it does.
     Where no program is there yet, a name that none can write is refused before anything is loaded."""
     for name in contexts if declared is None else ():
         check_name(name)
     types = declared or {}
-    return {name: context_of(name, given, types.get(name), memory, keep) for name, given in contexts.items()}
+    return {name: context_of(name, given, types.get(name), memory, keep, engine) for name, given in contexts.items()}
 
 
 def context_of(
-    name: str, given: Any, declared: Table | None = None, memory: str | None = None, keep: str | None = None
+    name: str,
+    given: Any,
+    declared: Table | None = None,
+    memory: str | None = None,
+    keep: str | None = None,
+    engine: Placement | None = None,
 ) -> Context:
     """A context as it is, or made from a table or a path."""
     if isinstance(given, Context):
@@ -60,6 +67,7 @@ def context_of(
         memory=memory_bytes(memory) if memory else None,
         options=where.options,
         keep=keep,
+        engine=engine,
     )[0]
 
 

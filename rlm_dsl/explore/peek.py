@@ -77,7 +77,7 @@ def peek(given: Given) -> Peek:
     """A look at what a user gives. Raises UserError for what cannot be read."""
     require_options(given)
     context = load("data", given.path, format=given.format, options=given.options)
-    rows = context.rows
+    rows: Any = context.rows
     if isinstance(rows, tuple):
         raise UserError(
             f"{given.path} is a kept context: how it is read was settled when it was loaded",
@@ -131,11 +131,12 @@ def dialect_of(context: Context) -> str:
 
 
 def column_of(context: Context, field: Field) -> Column:
-    held = context.rows[field.name]  # type: ignore[call-overload]
+    rows: Any = context.rows
+    held = rows[field.name]
     place, text, why = deciding(context.format, field.type, values_of(held))
     decided = Decided(why)
     if place is not None:
-        at = context.rows.slice(place, 1).to_pylist()[0]  # type: ignore[union-attr]
+        at = rows.slice(place, 1).to_pylist()[0]
         decided = Decided(why, cut(text, CELL), context.sources[at["#source"]].shown, at["#line"])
     return Column(field.name, str(field.type), decided, held.null_count, distinct(held))
 

@@ -15,6 +15,7 @@ from typing import Any
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.engine.progress import Progress
 from rlm_dsl.engine.result import Result
 from rlm_dsl.engine.run import run_program
@@ -61,7 +62,7 @@ def resume(
     chosen = settings_again(trace.header, at_pace(settings, first.get("pace", {})), limits, max_failed)
     known = with_parent(of_stopped(trace, chosen.price_of), trace)
     earlier = begun_from(first)
-    contexts = contexts_again(trace, given or {})
+    contexts = contexts_again(trace, given or {}, settings.engine)
     if "question" in first:
         header = trace.header
         return answer_question(
@@ -201,11 +202,13 @@ def in_order(header: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def contexts_again(trace: Trace, given: Mapping[str, str | Context]) -> dict[str, Context]:
+def contexts_again(
+    trace: Trace, given: Mapping[str, str | Context], engine: Placement | None = None
+) -> dict[str, Context]:
     """The run's data, as it was. Raises UserError where it is not."""
     contexts: dict[str, Context] = {}
     for recorded in in_order(trace.header):
-        context = contexts[recorded["name"]] = load_context(recorded, given, trace.folder)
+        context = contexts[recorded["name"]] = load_context(recorded, given, trace.folder, engine=engine)
         if found := differences(recorded, context):
             one = found[0]
             raise UserError(

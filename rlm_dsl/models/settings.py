@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.models.local.room import Serving
 from rlm_dsl.models.prices import Price, known_price, price_name
 from rlm_dsl.models.protocol import AUTO
@@ -110,6 +111,7 @@ class Settings:
     the servers that are asked by grammars, each with the form of them; `windows` the tokens of a request with its
     answer by server and model, as local servers tell them; `local` how models of the user's own weights are served, by
     what stands for their server's address. `keep` is the folder in which data that was read is kept between runs.
+    `engine` reads and works on the rows of contexts where it is another than this process: "ray", or a Placement.
     `card` is how much of the language a root model is told: small, medium or full; where it is not said, small for
     models whose size or window is known to be small, else medium.
     `unsaid` are servers that a trace alone names: nothing is sent there, neither rows nor a key.
@@ -130,6 +132,7 @@ class Settings:
     store: str | None = None
     heads: str | None = None
     keep: str | None = None
+    engine: Placement | None = None
     turns: int = 20
     card: str = ""
     max_failed: float = 0.2
@@ -146,6 +149,7 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", server_address(self.base_url))
         object.__setattr__(self, "pack", pack_size(self.pack))
+        object.__setattr__(self, "engine", Placement.of(self.engine))
         object.__setattr__(self, "card", card_size(self.card) if self.card else "")
 
     @property

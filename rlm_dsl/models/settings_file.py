@@ -17,6 +17,7 @@ from rlm_dsl.common.diagnostics import ProgramError, UserError, did_you_mean
 from rlm_dsl.common.source import Source, Span
 from rlm_dsl.common.yaml_file import YamlReader, is_mapping, span_of, yaml_source
 from rlm_dsl.context.given import Given, given_of_node
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.models.cache.place import READ_ONLY, Place, parts_of
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import AUTO
@@ -51,6 +52,7 @@ class FileSettings:
     store: str | None = None
     heads: str | None = None
     keep: str | None = None
+    engine: Placement | None = None
     constrain: bool = False
     contexts: Mapping[str, Given] = field(default_factory=dict)
 
@@ -121,6 +123,7 @@ class _Reader(YamlReader):
                 "store": self.store,
                 "heads": self.text,
                 "keep": self.text,
+                "engine": lambda node: self.tried(node, lambda: self.placement(node), None),
                 "constrain": self.switch,
                 "contexts": lambda node: self.each(node, lambda one: given_of_node(self, one, path=False)),
             },
@@ -130,6 +133,10 @@ class _Reader(YamlReader):
         models = {alias: self.at_server(choice, node, servers) for alias, (choice, node) in given.items()}
         more = {"timeout_seconds": held.pop("timeout", None)}
         return FileSettings(**{**held, **more, "models": models, "servers": tuple(servers.values())})
+
+    def placement(self, node: Node) -> Placement | None:
+        """An engine as a text, or as a mapping with more."""
+        return Placement.of(self.plain_mapping(node) if is_mapping(node) else self.text(node))
 
     def at_server(self, choice: ModelChoice, server: Node | None, servers: Mapping[str, Server]) -> ModelChoice:
         """A model at its server: one that is named under `servers`, or an address."""

@@ -22,6 +22,7 @@ from rlm_dsl.context.files.remote import is_elsewhere
 from rlm_dsl.context.loading import as_declared
 from rlm_dsl.context.manifest import read_manifest
 from rlm_dsl.context.options import recorded_options
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.context.python_table import FORMAT as TABLE
 from rlm_dsl.context.stored_context import digest_of, is_stored, makes_connection, source_path
 from rlm_dsl.engine.storage.open import open_context
@@ -42,11 +43,16 @@ def require_names(given: Iterable[str], known: Iterable[str]) -> None:
 
 
 def load_context(
-    recorded: Mapping[str, Any], all_given: Mapping[str, str | Context], folder: Path, *, kept: bool = True
+    recorded: Mapping[str, Any],
+    all_given: Mapping[str, str | Context],
+    folder: Path,
+    *,
+    kept: bool = True,
+    engine: Placement | None = None,
 ) -> Context:
     """A recorded context from where it lies now. Its rows are those that are kept in a `.rlmctx`, or without `kept`
     those of the sources themselves, whatever such a folder says. Raises UserError where it is not there, or where its
-    recorded path may not be opened."""
+    recorded path may not be opened. An `engine` works on the rows, if it is another than this process."""
     name = recorded["name"]
     given = all_given.get(name)
     declared = parse_table_type(recorded["schema"])
@@ -58,7 +64,8 @@ def load_context(
     if not kept and is_stored(given):
         given = source_of_stored(Path(given))
     options = recorded_options(recorded)
-    return open_context(name, given, format=recorded["format"], declared=declared, options=options)[0]
+    read = {"format": recorded["format"], "declared": declared, "options": options}
+    return open_context(name, given, **read, engine=engine)[0]
 
 
 def source_of_stored(folder: Path) -> str:

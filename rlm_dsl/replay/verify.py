@@ -15,6 +15,7 @@ from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.engine.calls.options import CallOptions
 from rlm_dsl.engine.calls.sub_runs import replayed_calls
 from rlm_dsl.engine.execution import Execution, execute
@@ -70,6 +71,8 @@ class _Check:
     """Whose signature the seal must have."""
     heads: Mapping[str, str] = field(default_factory=dict)
     """The heads that were kept, of which the log's must be one, with the names of their traces; none where none was."""
+    engine: Placement | None = None
+    """What reads and works on the data, if it is another than this process."""
     unknown: tuple[str, ...] = ()
     """Marks of which the rows do not tell what they stand for."""
     levels: list[Level] = field(default_factory=list)
@@ -141,17 +144,18 @@ def verify(
     public_key: bytes | None = None,
     level: str = LEVELS[-1],
     heads: Mapping[str, str] | None = None,
+    engine: Placement | None = None,
 ) -> Report:
     """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
     whose signature the seal must have; `level` is the last one that is checked; `heads` are those that were kept, of
-    which the trace's must be one, with the names that they were kept under. Raises UserError for data under a name that
-    the trace does not have."""
+    which the trace's must be one, with the names that they were kept under; `engine` reads and works on the data, if it
+    is another than this process. Raises UserError for data under a name that the trace does not have."""
     started = time.perf_counter()
     require_names(given, recorded_names(trace, given))
     if public_key is not None:
         read_public_key(public_key)  # a file that holds none is bad input, and no fault of the seal
     with collected_seldom():
-        check = check_levels(trace, given, environment, public_key, level, heads or {})
+        check = check_levels(trace, given, environment, public_key, level, heads or {}, engine)
     head = check.log[0] if check.log else ""
     return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
 
@@ -171,9 +175,10 @@ def check_levels(
     public_key: bytes | None,
     level: str,
     heads: Mapping[str, str],
+    engine: Placement | None = None,
 ) -> _Check:
     """The levels, one after the other."""
-    check = _Check(trace, given, Redaction.of(environment), public_key=public_key, heads=heads)
+    check = _Check(trace, given, Redaction.of(environment), public_key=public_key, heads=heads, engine=engine)
     for name, work in list(checks_of(trace).items())[: LEVELS.index(level) + 1]:
         if check.unfinished and work not in (_chain, _files):
             check.add(name, 0, "", skipped="not checked: the trace is unfinished")
@@ -251,7 +256,7 @@ def _context(check: _Check) -> None:
     for recorded in header["contexts"]:
         count += len(recorded["sources"])
         try:
-            context = load_context(recorded, check.given, check.trace.folder, kept=False)
+            context = load_context(recorded, check.given, check.trace.folder, kept=False, engine=check.engine)
         except UserError as failure:
             found.append(
                 Divergence(

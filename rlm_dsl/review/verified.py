@@ -16,6 +16,7 @@ from typing import Any
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.replay.verify import verify
 from rlm_dsl.review.counting import counted_reviews
 from rlm_dsl.review.labels.file import Labels, labels_beside, read_labels
@@ -39,12 +40,13 @@ def verify_reviewed(
     level: str = LEVELS[-1],
     heads: Mapping[str, str] | None = None,
     labels: Path | None = None,
+    engine: Placement | None = None,
 ) -> Report:
     """As `verify`, with the level of the reviews where they are sealed with the trace. A digest of reviews among
     `heads` stands for the head that they are of; `labels` is a file whose labels the sealed ones must be."""
     path = reviews_beside(trace.place)
     if level != LEVELS[-1] or not os.path.lexists(path):
-        report = verify(trace, given, environment, public_key, level, heads)
+        report = verify(trace, given, environment, public_key, level, heads, engine)
         if labels is not None and level == LEVELS[-1]:
             missing = Divergence("D17", REVIEWS, f"no reviews are sealed with it: there is no {path.name}")
             report = replace(report, levels=(*report.levels, Level(REVIEWS, 0, (missing,))))
@@ -54,7 +56,7 @@ def verify_reviewed(
     by_reviews = content.get("digest") in kept and problem is None
     if by_reviews:
         kept[str(content.get("head"))] = kept[str(content["digest"])]
-    report = verify(trace, given, environment, public_key, level, kept)
+    report = verify(trace, given, environment, public_key, level, kept, engine)
     found = [problem] if problem is not None else list(differences(trace, content, given, report, labels))
     shown, name = Redaction.of(environment), trace.name
     told = tuple(

@@ -11,6 +11,7 @@ import click
 
 from rlm_dsl.cli.options import (
     CONTEXT,
+    ENGINE,
     MEMORY,
     THREADS,
     load_all,
@@ -75,6 +76,7 @@ from rlm_dsl.common.diagnostics import UserError
 @click.option("--dry-run", is_flag=True, help="Say what would be asked first, and what it may cost; ask nothing.")
 @THREADS
 @MEMORY
+@ENGINE
 def command(
     question: str,
     contexts: tuple[str, ...],
@@ -119,7 +121,7 @@ def command(
     }
     try:
         if parent is None:
-            data = load_all(contexts, memory=given["memory"], file=given["file"])
+            data = load_all(contexts, memory=given["memory"], file=given["file"], engine=given["engine"])
             results = answer_by_mode(mode, question, data, chosen, wishes, trace=folder, **common)
         else:
             if mode != "explore":

@@ -11,6 +11,7 @@ import click
 
 from rlm_dsl.cli.options import (
     CONTEXT,
+    ENGINE,
     MEMORY,
     THREADS,
     declared_contexts,
@@ -55,6 +56,7 @@ from rlm_dsl.common.diagnostics import UserError
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @THREADS
 @MEMORY
+@ENGINE
 def command(
     tasks: str,
     contexts: tuple[str, ...],
@@ -141,7 +143,7 @@ def eval_reviews(
     source = program_source(str(path))
     found = step_scores(
         source,
-        load_all(contexts, declared_contexts(source), given["memory"], given["file"], source),
+        load_all(contexts, declared_contexts(source), given["memory"], given["file"], source, given["engine"]),
         {name: json_value(name, text) for name, text in pairs(params)},
         labels,
         settings(given),

@@ -13,6 +13,7 @@ import click
 
 from rlm_dsl.cli.options import (
     CONTEXT,
+    ENGINE,
     FORCE,
     MEMORY,
     THREADS,
@@ -97,6 +98,7 @@ BUDGET = "calls=5000,tokens=10000000"
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @THREADS
 @MEMORY
+@ENGINE
 def command(
     program: str,
     contexts: tuple[str, ...],
@@ -156,7 +158,7 @@ def command(
     found = optimize(
         OptimizationJob(
             source,
-            load_all(contexts, declared_contexts(source), given["memory"], given["file"], source),
+            load_all(contexts, declared_contexts(source), given["memory"], given["file"], source, given["engine"]),
             {name: json_value(name, text) for name, text in pairs(params)},
             Path(examples) if examples else None,
             chosen,

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import FORCE, MEMORY, THREADS, load_given, model_options, settings, spending_options
+from rlm_dsl.cli.options import ENGINE, FORCE, MEMORY, THREADS, load_given, model_options, settings, spending_options
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.progress import Bar
 
@@ -42,6 +42,7 @@ def command() -> None:
 @FORCE
 @THREADS
 @MEMORY
+@ENGINE
 def make_command(report: str, period: str | None, as_json: bool, **given: Any) -> int:
     """Run what is new for a period, verify it, compare it with the last one, write HTML, Markdown and JSON.
 
@@ -75,7 +76,7 @@ def make_command(report: str, period: str | None, as_json: bool, **given: Any) -
     options = RunOptions(
         chosen_settings,
         Keys(os.environ),
-        lambda name, where: load_given({name: where}, types, given["memory"], keep)[name],
+        lambda name, where: load_given({name: where}, types, given["memory"], keep, chosen_settings.engine)[name],
         Bar(),
         lambda asked: note(safe(render_reasons(asked))),
         asking(given["confirm_over"], given["yes"]),

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, RECORDED, THREADS, paths_alone, settings, spending_options
+from rlm_dsl.cli.options import CONTEXT, ENGINE, MEMORY, RECORDED, THREADS, paths_alone, settings, spending_options
 from rlm_dsl.cli.output import note, write
 from rlm_dsl.cli.progress import Bar
 
@@ -28,6 +28,7 @@ from rlm_dsl.cli.progress import Bar
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
 @THREADS
 @MEMORY
+@ENGINE
 def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Go on with the run of TRACE from where it was stopped: killed, interrupted, out of budget, without its server.
 

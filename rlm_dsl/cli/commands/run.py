@@ -11,6 +11,7 @@ import click
 
 from rlm_dsl.cli.options import (
     CONTEXT,
+    ENGINE,
     LABELS,
     MEMORY,
     THREADS,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say what would be asked first, and what it may cost; ask nothing.")
 @THREADS
 @MEMORY
+@ENGINE
 def command(
     program: str | None,
     lines: tuple[str, ...],
@@ -84,7 +86,7 @@ def command(
     program, source = given_program(program, lines)
     recorded = Trace.open(Path(answers)) if answers else None
     source, chosen, extra = tuned(program, source, tuned_file, settings(given))
-    data = load_all(contexts, declared_contexts(source), given["memory"], given["file"], source)
+    data = load_all(contexts, declared_contexts(source), given["memory"], given["file"], source, given["engine"])
     values = {name: json_value(name, text) for name, text in pairs(params)}
     reviews = labels_of_program(Path(program), Path(labels) if labels else None)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_options, settings, spending_options
+from rlm_dsl.cli.options import CONTEXT, ENGINE, MEMORY, THREADS, load_all, model_options, settings, spending_options
 
 
 @click.command("shell")
@@ -16,6 +16,7 @@ from rlm_dsl.cli.options import CONTEXT, MEMORY, THREADS, load_all, model_option
 @spending_options(spent_on=" in the session", confirms=False)
 @THREADS
 @MEMORY
+@ENGINE
 def command(contexts: tuple[str, ...], **given: Any) -> int:
     """Explore the contexts by hand, statement by statement; :help tells more.
 
@@ -23,4 +24,8 @@ def command(contexts: tuple[str, ...], **given: Any) -> int:
     """
     from rlm_dsl.cli.shell.run import run_shell
 
-    return run_shell(load_all(contexts, memory=given["memory"], file=given["file"]), settings(given), os.environ)
+    return run_shell(
+        load_all(contexts, memory=given["memory"], file=given["file"], engine=given["engine"]),
+        settings(given),
+        os.environ,
+    )

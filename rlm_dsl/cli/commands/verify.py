@@ -9,7 +9,7 @@ import click
 
 from rlm_dsl.cli import completions
 from rlm_dsl.cli.each_trace import Told, tell_each
-from rlm_dsl.cli.options import CONTEXT, file_bytes, paths_alone
+from rlm_dsl.cli.options import CONTEXT, ENGINE, file_bytes, paths_alone
 from rlm_dsl.cli.output import safe
 
 
@@ -34,6 +34,7 @@ from rlm_dsl.cli.output import safe
     shell_complete=completions.levels,
     help="Stop after this level: chain, files, context, ... or 1, 2, 3, ...",
 )
+@ENGINE
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON; of several traces, a list.")
 def command(
     trace: tuple[str, ...],
@@ -43,12 +44,14 @@ def command(
     kept: str | None,
     labels: str | None,
     level: str | None,
+    engine: str | None,
     as_json: bool,
 ) -> int:
     """Check each TRACE level by level, without a model and without a network.
 
     Example: rlm-dsl verify traces/tickets.trace
     """
+    from rlm_dsl.context.placement import Placement
     from rlm_dsl.review.verified import verify_reviewed
     from rlm_dsl.trace.divergence import level_named, render_report
     from rlm_dsl.trace.heads import kept_heads, whole_head
@@ -58,11 +61,11 @@ def command(
     key = file_bytes(public_key) if public_key else None
     known = {**(kept_heads(Path(kept)) if kept else {}), **dict.fromkeys(map(whole_head, heads), "")}
     file = Path(labels) if labels else None
-    last = level_named(level)
+    last, placed = level_named(level), Placement.read(engine or "local")
 
     def check(path: str) -> Told:
         opened = Trace.open(Path(path), unfinished=True, changed=True)
-        report = verify_reviewed(opened, paths, os.environ, key, last, known, file)
+        report = verify_reviewed(opened, paths, os.environ, key, last, known, file, placed)
         return Told(report.as_json(), safe(render_report(report)), 0 if report.ok else 1)
 
     return tell_each(trace, check, as_json)

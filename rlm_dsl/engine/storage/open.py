@@ -11,7 +11,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.processes import physical_memory
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.find import STANDARD_INPUT, files_of
@@ -19,12 +21,15 @@ from rlm_dsl.context.files.read import Progress, size_of
 from rlm_dsl.context.files.streams import DECOMPRESSORS
 from rlm_dsl.context.loading import MoreThanRoom, load
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions
+from rlm_dsl.context.placement import Placement
 from rlm_dsl.context.stored_context import ENDING, is_stored
 from rlm_dsl.engine.indexes import EARNED, build_indexes, indexes, look_count
 from rlm_dsl.engine.storage.keep import Wanted, kept_context
 from rlm_dsl.engine.storage.store import store_context
 from rlm_dsl.language.types import Table
 
+SHARDS = "shards"
+"""The folder of what is kept that has the shards of an engine's contexts."""
 SHARE = 4
 """A context whose files have more than this part of the memory is kept on disk while it is used."""
 UNPACKED = 8
@@ -41,9 +46,16 @@ def open_context(
     memory: int | None = None,
     options: ReadingOptions = NO_OPTIONS,
     keep: str | None = None,
+    engine: Placement | None = None,
 ) -> tuple[Context, tuple[str, ...]]:
     """The context, read by its options, and notes on how it is held. `memory` is what the run may take, in bytes;
-    `keep` is the folder in which what was read once is kept, if there is one."""
+    `keep` is the folder in which what was read once is kept, if there is one; `engine` reads and works on the rows, if
+    it is another than this process."""
+    if engine is not None:
+        told = {"format": format, "declared": declared, "progress": progress, "options": options}
+        sharded = in_shards(name, given, engine, keep, **told)
+        if sharded is not None:
+            return sharded
     if keep:
         kept = kept_context(Wanted(name, given, format, declared, options), Path(keep), progress, memory)
         if kept is not None:
@@ -59,6 +71,23 @@ def open_context(
     context = store_context(name, given, folder, format, declared, progress, memory, options)
     note = f"its rows lie on disk for this run; to keep them: rlm-dsl load {name}={given}"
     return replace(context, given=given), (note,)
+
+
+def in_shards(
+    name: str, given: str, engine: Placement, keep: str | None, **read: Any
+) -> tuple[Context, tuple[str, ...]] | None:
+    """The context in shards that an engine works on; None for what it cannot read by itself."""
+    from rlm_dsl.engine.clusters.cluster import open_cluster
+    from rlm_dsl.engine.shards.open_sharded import open_sharded
+
+    folder = (Path(keep) if keep else scratch_folder()) / SHARDS
+    cluster = open_cluster(engine)
+    context = open_sharded(name, given, cluster, folder, shard_bytes=engine.shard, memory=engine.memory, **read)
+    if context is None:
+        return None
+    note = "" if keep else "; they go with this run, unless rlm-dsl.yaml says keep: FOLDER"
+    shards = len(context.rows.shards)  # type: ignore[union-attr]
+    return context, (f"its rows lie in {counted(shards, 'shard')} {cluster.told()}{note}",)
 
 
 def is_too_large(given: str, memory: int | None) -> bool:

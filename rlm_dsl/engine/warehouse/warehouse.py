@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
@@ -19,9 +21,9 @@ from rlm_dsl.engine.warehouse.errors import EngineError
 from rlm_dsl.language.operators.core.relation import ORD, ROW, Relation
 from rlm_dsl.language.sql import Sql, bound, name, names, sql
 from rlm_dsl.language.types import Table
+from rlm_dsl.plan.stages import physical_name
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
 
@@ -90,11 +92,11 @@ class Warehouse(Database):
         self.run(sql("CREATE VIEW {v} AS {q}", v=name(context), q=query))
         del self.elsewhere[context]
 
-    def run(self, fragment: Sql) -> duckdb.DuckDBPyConnection:
+    def run(self, fragment: Sql) -> Any:
         """As a database does; contexts whose rows lie elsewhere and that the fragment reads whole are brought first."""
         return self.with_rows(lambda: Database.run(self, fragment))
 
-    def relation(self, fragment: Sql) -> duckdb.DuckDBPyRelation:
+    def relation(self, fragment: Sql) -> Any:
         return self.with_rows(lambda: Database.relation(self, fragment))
 
     def with_rows(self, work: Callable[[], T]) -> T:
@@ -135,7 +137,15 @@ class Warehouse(Database):
 
     def table(self, relation: Relation, limit: int | None = None, *, hidden: bool = False) -> list[tuple[Any, ...]]:
         """A table's rows in its order: its typed columns, and the hidden ones too if asked for."""
-        return self.rows(self.ordered(relation, limit, hidden=hidden))
+        query = self.ordered(relation, limit, hidden=hidden)
+        if limit is not None and physical_name(relation) in self.elsewhere:
+            return list(islice(self.rows_elsewhere(physical_name(relation), query), limit))
+        return self.rows(query)
+
+    def rows_elsewhere(self, context: str, query: Sql) -> Iterator[tuple[Any, ...]]:
+        """The rows that a query gives of a context's places, place after place, as far as they are taken."""
+        for given in self.ask(context, query):
+            yield from zip(*(column.to_pylist() for column in given.rows.columns), strict=True)
 
     def ordered(self, relation: Relation, limit: int | None = None, *, hidden: bool = False) -> Sql:
         columns = relation.columns() if hidden else names(relation.type.names)
@@ -145,14 +155,18 @@ class Warehouse(Database):
     def around(self, relation: Relation, limit: int) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """So many rows of a table from its middle on, and its last ones, both in its order. The middle is that of its
         places, which may have gaps."""
-        ends = self.rows(sql("SELECT min({o}), max({o}) FROM {t}", o=name(ORD), t=relation.sql))[0]
-        if ends[0] is None:
+        context = physical_name(relation)
+        look = partial(self.rows_elsewhere, context) if context in self.elsewhere else self.rows
+        ends = look(sql("SELECT min({o}), max({o}) FROM {t} HAVING count(*) > 0", o=name(ORD), t=relation.sql))
+        found = list(ends)
+        if not found:
             return [], []
         parts = {"c": names(relation.type.names), "t": relation.sql, "o": name(ORD), "n": bound(limit, "rows")}
-        half = bound((int(ends[0]) + int(ends[1])) // 2, "middle")
-        middle = self.rows(sql("SELECT {c} FROM {t} WHERE {o} >= {half} ORDER BY {o} LIMIT {n}", half=half, **parts))
-        last = self.rows(sql("SELECT {c} FROM {t} ORDER BY {o} DESC LIMIT {n}", **parts))
-        return middle, last[::-1]
+        half = bound((int(found[0][0]) + int(found[-1][1])) // 2, "middle")
+        middle = look(sql("SELECT {c} FROM {t} WHERE {o} >= {half} ORDER BY {o} LIMIT {n}", half=half, **parts))
+        ending = sql("(SELECT * FROM {t} ORDER BY {o} DESC LIMIT {n})", **parts)
+        last = look(sql("SELECT {c} FROM {ending} ORDER BY {o}", c=parts["c"], o=parts["o"], ending=ending))
+        return list(islice(middle, limit)), list(last)[-limit:]
 
 
 def lies_elsewhere(rows: Any) -> TypeGuard[RowsElsewhere]:
