@@ -8,7 +8,17 @@ from pathlib import Path
 
 import click
 
-from rlm_dsl.cli.options import CONTEXT, TUNED, declared_contexts, json_value, load_all, pairs, program_source, tuned
+from rlm_dsl.cli.options import (
+    CONTEXT,
+    ENGINE,
+    TUNED,
+    declared_contexts,
+    json_value,
+    load_all,
+    pairs,
+    program_source,
+    tuned,
+)
 from rlm_dsl.cli.output import safe, write
 
 
@@ -19,6 +29,7 @@ from rlm_dsl.cli.output import safe, write
 @click.option("--param", "params", multiple=True, metavar="NAME=JSON", help="A param's value.")
 @TUNED
 @click.option("--prompts", is_flag=True, help="Show what the first model step says about its first rows instead.")
+@ENGINE
 @click.option("--json", "as_json", is_flag=True, help="Print stages, bounds and SQL as JSON.")
 def command(
     program: str,
@@ -27,6 +38,7 @@ def command(
     params: tuple[str, ...],
     tuned_file: str | None,
     prompts: bool,
+    engine: str | None,
     as_json: bool,
 ) -> None:
     """Show PROGRAM's canonical form, its stages, SQL and bounds of model calls; nothing is asked.
@@ -46,7 +58,7 @@ def command(
     from rlm_dsl.trace.secrets import Redaction
 
     source, _, _ = tuned(program, program_source(program), tuned_file, Settings())
-    data = load_all(contexts, declared_contexts(source), program=source) if contexts or prompts else {}
+    data = load_all(contexts, declared_contexts(source), program=source, engine=engine) if contexts or prompts else {}
     values = {name: json_value(name, text) for name, text in pairs(params)}
     if as_json:
         write(json.dumps(plan_json(source, data, values), ensure_ascii=False, indent=1))

@@ -14,6 +14,7 @@ from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.engine.indexes import told_looks
+from rlm_dsl.engine.shards.sharded_rows import ShardedRows
 from rlm_dsl.engine.warehouse.context_rows import is_vast
 from rlm_dsl.language.check import Environment, check_program
 from rlm_dsl.language.operators.core.relation import Relation
@@ -26,6 +27,7 @@ from rlm_dsl.plan.bounds import bounds
 from rlm_dsl.plan.build import build
 from rlm_dsl.plan.explain import bound_lines, plan_sql, rewrite_lines, step_lines
 from rlm_dsl.plan.stages import Plan
+from rlm_dsl.plan.where import where_lines
 
 Planned = tuple[Program, Plan, dict[str, Relation]]
 
@@ -61,6 +63,7 @@ def plan_text(source: Source, contexts: Mapping[str, Context], params: Mapping[s
                 *(f"  {line}" for line in rewrite_lines(plan, program.statements)),
                 *(f"  {line}" for line in told_looks(plan, relations, contexts)),
                 "",
+                *placed_lines(plan, contexts),
                 "model calls",
                 *(f"  {line}" for line in bound_lines(bounds(plan, counts))),
                 "",
@@ -71,6 +74,20 @@ def plan_text(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     )
 
 
+def placed_lines(plan: Plan, contexts: Mapping[str, Context]) -> list[str]:
+    """What runs where, of contexts in shards; nothing where all of it runs here."""
+    lines = where_of(plan, contexts)
+    return ["where", *(f"  {line}" for line in lines), ""] if lines else []
+
+
+def where_of(plan: Plan, contexts: Mapping[str, Context]) -> list[str]:
+    shards = {
+        known: len(context.rows.shards) for known, context in contexts.items() if isinstance(context.rows, ShardedRows)
+    }
+    counts = {known: contexts[known].count for known in shards}
+    return where_lines(plan, counts, shards) if shards else []
+
+
 def plan_json(source: Source, contexts: Mapping[str, Context], params: Mapping[str, Any]) -> dict[str, Any]:
     """The same as values."""
     program, plan, _ = plan_of(source, contexts, params)
@@ -78,6 +95,7 @@ def plan_json(source: Source, contexts: Mapping[str, Context], params: Mapping[s
     return {
         "program": show(parse(source)),
         "stages": step_lines(plan),
+        **({"where": where} if (where := where_of(plan, contexts)) else {}),
         "rewrites": list(rewrite_lines(plan, program.statements)),
         "model_calls": [asdict(bound) for bound in bounds(plan, counts)],
         "sql": plan_sql(plan),

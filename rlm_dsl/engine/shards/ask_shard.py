@@ -103,14 +103,17 @@ def rows_of(shard: Shard, database: Database, file: str, schema: Table) -> Sql:
         for column in schema.columns
         if column.name not in own
     ]
+    lines = [column for column in ("#line", "line") if column in own] if shard.lines else []
+    counted = joined("", (sql(f", {{c}} + {shard.lines} AS {{c}}", c=name(column)) for column in lines))
     return sql(
-        'SELECT * REPLACE ({r} + {first} AS {r}, "#source" + {source} AS "#source"){more} FROM {d}.rows '
+        'SELECT * REPLACE ({r} + {first} AS {r}, "#source" + {source} AS "#source"{lines}){more} FROM {d}.rows '
         "WHERE {r} >= {begin} AND {r} < {past}",
         r=name(ROW),
         first=whole_number(shard.first),
         source=whole_number(shard.source),
         begin=whole_number(shard.begin),
         past=whole_number(shard.past),
+        lines=counted,
         more=joined("", (sql(", {m}", m=each) for each in missing)),
         d=name(database.attached[file]),
     )

@@ -20,8 +20,9 @@ from rlm_dsl.context.files.blocks import left_out
 from rlm_dsl.context.files.find import STANDARD_INPUT, Found, file_and_table, files_of, is_many
 from rlm_dsl.context.files.read import Progress, size_of
 from rlm_dsl.context.files.remote import is_database
+from rlm_dsl.context.files.text import UTF_8
 from rlm_dsl.context.format_registry import format_named
-from rlm_dsl.context.loading import choose_format
+from rlm_dsl.context.loading import LINES, choose_format
 from rlm_dsl.context.manifest import merge_notes
 from rlm_dsl.context.options import NO_OPTIONS, ReadingOptions, require_known
 from rlm_dsl.context.placement import SHARD
@@ -36,10 +37,11 @@ from rlm_dsl.context.rows.file_tables import (
 from rlm_dsl.context.rows.surveys import surveys_of_texts
 from rlm_dsl.context.stored_context import is_stored, open_stored, size_and_stamp
 from rlm_dsl.engine.clusters.cluster import Cluster
-from rlm_dsl.engine.shards.read_shard import read_shard
+from rlm_dsl.engine.shards.byte_ranges import ODD, ranges_of
+from rlm_dsl.engine.shards.read_shard import digest_shard, read_shard
 from rlm_dsl.engine.shards.shard import Facts, Reading, Shard, ShardFiles
 from rlm_dsl.engine.shards.sharded_rows import ShardedRows
-from rlm_dsl.language.types import NULL, Table, bare, quoted_name
+from rlm_dsl.language.types import INT, NULL, Table, bare, quoted_name
 
 ROWS = 1_000_000
 """Rows of a file of rows that one task looks at."""
@@ -69,8 +71,14 @@ def open_sharded(
     many = is_many(given) and (format_named(form).table is not None or format_named(form).append is not None)
     reading = Reading(name, given, form, options, declared, many, None, memory)
     found, notes = files_to_read(reading)
-    shards = shared_out(reading, found, str(folder.absolute()), shard_bytes)
+    whole_files = shared_out(reading, found, str(folder.absolute()), shard_bytes)
+    shards = in_ranges(whole_files, shard_bytes) or whole_files
     facts = read_all(cluster, shards, progress)
+    if shards[0].span is not None:
+        facts = with_digest(cluster, whole_files[0], facts)
+    if any(one.skipped.get(ODD) for one in facts):  # what is told of lines hangs on the whole file
+        shards = whole_files
+        facts = read_all(cluster, shards, progress)
     whole = whole_of(found, facts, reading) if many and format_named(form).table is not None else None
     if whole is not None and not whole.columns:
         return None
@@ -105,6 +113,20 @@ def shared_out(reading: Reading, found: Sequence[Found], folder: str, most: int)
     return [ShardFiles(key_of(reading, files), folder, reading, tuple(files)) for files in groups]
 
 
+def in_ranges(shards: Sequence[ShardFiles], most: int) -> list[ShardFiles]:
+    """One large file of lines in ranges of its bytes; none where it is to be read whole."""
+    reading = shards[0].reading
+    declared = None if reading.declared is None else reading.declared.column("line")
+    if reading.many or reading.format != LINES or reading.options or declared not in (None, INT):
+        return []
+    (file,) = shards[0].files
+    size = size_of([file])
+    spans = ranges_of(file, size, most)
+    keys = [identity("shard-range-v1", [shards[0].key, *map(str, span)])[:40] for span in spans]
+    keyed = zip(spans, keys, strict=True)
+    return [replace(shards[0], key=key, span=span, size=size) for span, key in keyed]
+
+
 def key_of(reading: Reading, files: Sequence[Found]) -> str:
     """What names the rows that are made of files: these as they are now, and how they are read."""
     stamps = [[file.path, file.shown, *map(str, size_and_stamp(file.path))] for file in files]
@@ -121,7 +143,7 @@ def with_whole(shard: ShardFiles, whole: Whole) -> ShardFiles:
 
 def read_all(cluster: Cluster, shards: Sequence[ShardFiles], progress: Progress | None) -> list[Facts]:
     """What was found of each shard."""
-    sizes = [size_of(shard.files) for shard in shards]
+    sizes = [size_of(shard.files) if shard.span is None else shard.span[1] - shard.span[0] for shard in shards]
     done, found = 0, []
     for size, facts in zip(sizes, cluster.each(read_shard, shards, None), strict=True):
         found.append(facts)
@@ -129,6 +151,14 @@ def read_all(cluster: Cluster, shards: Sequence[ShardFiles], progress: Progress 
         if progress:
             progress(done, sum(sizes))
     return found
+
+
+def with_digest(cluster: Cluster, whole: ShardFiles, facts: Sequence[Facts]) -> list[Facts]:
+    """The facts of a file's ranges, of which the first has the file as its source."""
+    (digest,) = cluster.each(digest_shard, [whole], None)
+    (file,) = whole.files
+    source = {"path": file.path, "size": size_of([file]), "sha256": digest, "shown": file.shown, "encoding": UTF_8}
+    return [replace(facts[0], sources=(source,)), *facts[1:]]
 
 
 def whole_of(found: Sequence[Found], facts: Sequence[Facts], reading: Reading) -> Whole:
@@ -237,7 +267,7 @@ def placed(files: Sequence[ShardFiles], facts: Sequence[Facts]) -> Iterator[Shar
     for shard, one in zip(files, facts, strict=True):
         yield Shard(shard.key, one.kept, 0, one.count, first, source, shard)
         first += one.count
-        source += len(one.sources)
+        source += len(one.sources) if shard.span is None else 0
 
 
 def in_parts(shards: Sequence[Shard]) -> Iterator[Shard]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.blocks import Files
 from rlm_dsl.context.format import LoadRequest
@@ -31,11 +32,24 @@ from rlm_dsl.context.rows.file_tables import (
     without_rows,
 )
 from rlm_dsl.context.rows.surveys import texts_of_surveys
+from rlm_dsl.context.stored_context import digest_of
+from rlm_dsl.engine.shards.byte_ranges import lines_of_range
 from rlm_dsl.engine.shards.shard import Facts, ShardFiles
 from rlm_dsl.engine.storage.rows_file import write_rows
 from rlm_dsl.engine.storage.store import number_rows
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import Table
+
+
+def digest_shard(wanted: ShardFiles, shared: object = None) -> str:
+    """The digest of a shard's one file, computed or kept."""
+    path = Path(wanted.folder) / f"{wanted.key}.sha256"
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError:
+        digest = digest_of(wanted.files[0].path)
+        write_file(path, digest)
+        return digest
 
 
 def read_shard(wanted: ShardFiles, shared: object = None) -> Facts:
@@ -79,7 +93,10 @@ def load(wanted: ShardFiles) -> tuple[Loaded, Counter[str]]:
     """The rows of the files as they are found; and how many of these are no text, by what they seem to be, once the
     last row is taken."""
     reading, nothing = wanted.reading, Counter[str]()
+    columns = reading.options.columns
     format = format_named(reading.format)
+    if wanted.span is not None:
+        return lines_of_range(wanted.files[0], wanted.size, wanted.span, nothing), nothing
     if not reading.many:
         request = LoadRequest(reading.given, reading.options, None, None, reading.memory, reading.name)
         return load_rows(request, reading.format), nothing
@@ -93,8 +110,7 @@ def load(wanted: ShardFiles) -> tuple[Loaded, Counter[str]]:
         assert format.append is not None
         read = Files(wanted.files, None, format.append.whole, True, options=reading.options, part=True)
         loaded, nothing = format.append.rows_of(read, True, Counter()), read.skipped
-    wanted_columns = reading.options.columns
-    return (with_columns(loaded, wanted_columns, reading.given) if wanted_columns else loaded), nothing
+    return (with_columns(loaded, columns, reading.given) if columns else loaded), nothing
 
 
 def rows_of_all(files: list[OneOfMany], whole: Whole) -> Iterator[Any]:

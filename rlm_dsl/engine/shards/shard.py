@@ -33,12 +33,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ShardFiles:
-    """The files of one shard. `key` names what is made of them; `folder` is where that is kept."""
+    """The files of one shard, or the lines of one that begin in a `span` of its `size` bytes. `key` names what is made
+    of them; `folder` is where that is kept."""
 
     key: str
     folder: str
     reading: Reading
     files: tuple[Found, ...]
+    span: tuple[int, int] | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ class Shard:
     first: int
     source: int
     files: ShardFiles | None = None
+
+    @property
+    def lines(self) -> int:
+        """How many lines of its file stand before those that it numbers from 1."""
+        return self.first if self.files is not None and self.files.span is not None else 0
 
     @property
     def count(self) -> int:
