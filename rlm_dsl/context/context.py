@@ -102,9 +102,12 @@ class RowsElsewhere(Protocol):
         counting: Sql | None = None,
         counted: Sequence[str] = (),
         tables: Mapping[str, pa.Table] | None = None,
+        wanted: Sequence[int] | None = None,
     ) -> Iterator[GivenRows]:
         """What a query gives of each place's rows, place after place; in it they are the table `context`, the one of
-        this number in the run, and `tables` stand beside. `counting` gives the rows of the steps `counted`."""
+        this number in the run, and `tables` stand beside. `counting` gives the rows of the steps `counted`. With
+        `wanted`, rows by their numbers in the context, places that have none of these are not asked, and the others
+        have theirs in a table `#wanted` of one column, `number`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rlm_dsl.language.operators.core.lowering import Lowering, sort_list
-from rlm_dsl.language.operators.core.registry import aggregates, table_operators
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import Relation
 from rlm_dsl.language.program import (
     ContextRows,
@@ -160,7 +160,7 @@ class _Cutting:
         most = self.taken_of(reader, meets, beside) if reader.operator == "sort" else None
         if most is not None and (first := first_rows(reader, read, most)) is not None:
             return replace(chain, first=first, reader=reader.name), reader.name
-        if reader.operator == "group" or reader.operator in aggregates():
+        if operator.reads_named:
             columns = tuple(sorted(columns_read(operator, reader.step)))
             table = reader.tables[0]
             grouped = reader.operator == "group" and table.vast

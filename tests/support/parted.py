@@ -1,4 +1,4 @@
-"""Tables in shards: a warehouse whose contexts all lie in several files, each asked by itself.
+"""Tables in parts: a warehouse whose contexts all lie elsewhere, each cut between rows and asked part by part.
 
 In: tables as any warehouse takes them. Out: the same contexts, elsewhere. Law: nothing but where rows lie is other.
 """
@@ -6,54 +6,102 @@ In: tables as any warehouse takes them. Out: the same contexts, elsewhere. Law: 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.engine.clusters.here import Here
-from rlm_dsl.engine.shards.shard import Shard
-from rlm_dsl.engine.shards.sharded_rows import ShardedRows
-from rlm_dsl.engine.storage.rows_file import write_rows
+from rlm_dsl.context.context import GivenRows
 from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.engine.warehouse.context_rows import context_rows
+from rlm_dsl.engine.warehouse.database import Database
 from rlm_dsl.language.operators.core.relation import Relation
+from rlm_dsl.language.sql import Sql, name, sql
 from rlm_dsl.language.types import Table
 from tests.naive.engine import Engine
 
-FILES = itertools.count()
+
+@dataclass(frozen=True)
+class PartedRows:
+    """A table in so many parts, of which the first is empty, asked one after the other in another database."""
+
+    rows: Any
+    parts: int
+    elsewhere: Database
+
+    @property
+    def num_rows(self) -> int:
+        return int(self.rows.num_rows)
+
+    def ask(
+        self,
+        context: str,
+        number: int,
+        schema: Table,
+        query: Sql,
+        counting: Sql | None = None,
+        counted: Sequence[str] = (),
+        tables: Mapping[str, Any] | None = None,
+        wanted: Sequence[int] | None = None,
+    ) -> Iterator[GivenRows]:
+        ends = [0, *(self.num_rows * part // max(1, self.parts - 1) for part in range(self.parts))]
+        tables = {**(tables or {}), **({} if wanted is None else {"#wanted": numbers_of(wanted)})}
+        asked = context, number, schema, query, counting, counted, tables
+        return (self.of_part(self.rows.slice(begin, past - begin), *asked) for begin, past in itertools.pairwise(ends))
+
+    def of_part(
+        self,
+        part: Any,
+        context: str,
+        number: int,
+        schema: Table,
+        query: Sql,
+        counting: Sql | None,
+        counted: Sequence[str],
+        tables: Mapping[str, Any] | None,
+    ) -> GivenRows:
+        import pyarrow as pa
+
+        database, held = self.elsewhere, f"#rows {context}"
+        beside = {held: part, **(tables or {})}
+        for table, rows in beside.items():
+            database.hold(table, rows)
+        database.run(sql("CREATE VIEW {v} AS {q}", v=name(context), q=context_rows(number, schema, name(held))))
+        try:
+            rows = pa.concat_tables(database.tables(query))
+            counts = () if counting is None else database.rows(counting)[0]
+            return GivenRows(rows, dict(zip(counted, counts, strict=True)))
+        finally:
+            database.run(sql("DROP VIEW {v}", v=name(context)))
+            for table in beside:
+                database.connection.unregister(table)
+
+
+def numbers_of(wanted: Sequence[int]) -> Any:
+    import pyarrow as pa
+
+    return pa.table({"number": pa.array(wanted, pa.int64())})
 
 
 class Parted(Warehouse):
-    """A warehouse that cuts each table that it is given into `parts`, of which the first is empty."""
+    """A warehouse that cuts each table that it is given into parts."""
 
-    def __init__(self, folder: Path, parts: int, threads: int = 1) -> None:
-        super().__init__(threads)
-        self.folder, self.parts = folder, parts
+    def __init__(self, parts: int, elsewhere: Database) -> None:
+        super().__init__(1)
+        self.parts, self.other = parts, elsewhere
 
     def load(self, context: str, schema: Table, rows: Any, own: str = "") -> Relation:
-        if not hasattr(rows, "ask"):
-            rows = parted(rows, schema, self.folder, self.parts)
-        return super().load(context, schema, rows, own)
+        return super().load(context, schema, PartedRows(rows, self.parts, self.other), own)
 
 
-def parted(rows: Any, schema: Table, folder: Path, parts: int) -> ShardedRows:
-    """A table as so many shards, of which the first is empty."""
-    import numpy as np
-    import pyarrow as pa
-
-    ends = [0, *(rows.num_rows * part // max(1, parts - 1) for part in range(parts))]
-    shards = []
-    for begin, past in itertools.pairwise(ends):
-        part = rows.slice(begin, past - begin)
-        numbers = pa.array(np.arange(part.num_rows, dtype=np.int64))
-        path = folder / f"rows-{next(FILES)}.duckdb"
-        write_rows(path, schema, [part.set_column(0, "#row", numbers)], None)
-        shards.append(Shard(path.name, str(path), 0, part.num_rows, begin, 0))
-    return ShardedRows(tuple(shards), Here(), str(folder))
+@contextmanager
+def parted(parts: int = 4) -> Iterator[Parted]:
+    with Database(1) as elsewhere, Parted(parts, elsewhere) as warehouse:
+        yield warehouse
 
 
 class PartedEngine(Engine):
-    """The naive language's partner over tables in shards."""
+    """The naive language's partner over tables in parts."""
 
     def __init__(self, warehouse: Parted) -> None:
         super().__init__(warehouse)
@@ -67,6 +115,5 @@ class PartedEngine(Engine):
             finally:
                 for context in self.parted.contexts:
                     self.parted.elsewhere.pop(context, None)
+                    self.parted.connection.execute(f'DROP VIEW IF EXISTS "{context}"')
                     self.parted.drop(f"#rows {context}")
-                for path in self.parted.folder.glob("rows-*"):
-                    path.unlink()

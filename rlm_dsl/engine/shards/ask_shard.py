@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from rlm_dsl.language.types import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+WANTED = "#wanted"
 COUNTS = b"rlm-dsl.counts"
 
 
@@ -65,7 +66,7 @@ def ask_shard(shard: Shard, question: Question) -> GivenRows:
 
 def key_of(shard: Shard, question: Question) -> str:
     """What names all that a shard's answer hangs on."""
-    place = [shard.key, shard.begin, shard.past, shard.first, shard.source]
+    place = [shard.key, shard.begin, shard.past, shard.first, shard.source, list(shard.wanted)]
     text, values = render(question.query)
     counting, more = render(question.counting) if question.counting is not None else ("", {})
     asked = [question.context, question.number, str(question.schema), text, told(values), counting, told(more)]
@@ -88,11 +89,19 @@ def computed(shard: Shard, question: Question) -> GivenRows:
         database.run(sql("CREATE VIEW {v} AS {q}", v=name(question.context), q=query))
         for table, rows in (question.tables or {}).items():
             database.hold(table, rows)
+        if shard.wanted:
+            database.hold(WANTED, wanted_rows(shard.wanted))
         rows = whole_table(database, question.query)
         counts: Mapping[str, int] = {}
         if question.counting is not None:
             counts = dict(zip(question.counted, database.rows(question.counting)[0], strict=True))
         return GivenRows(rows, counts)
+
+
+def wanted_rows(numbers: Sequence[int]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({"number": pa.array(numbers, pa.int64())})
 
 
 def rows_of(shard: Shard, database: Database, file: str, schema: Table) -> Sql:

@@ -74,6 +74,8 @@ class Shard:
     first: int
     source: int
     files: ShardFiles | None = None
+    wanted: tuple[int, ...] = ()
+    """Rows by their numbers in the whole context, which a query may read in the table `#wanted`."""
 
     @property
     def lines(self) -> int:

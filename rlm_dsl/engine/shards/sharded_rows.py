@@ -6,8 +6,9 @@ In: queries. Out: what they give of each shard, in order. Law: rows come with th
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rlm_dsl.context.context import GivenRows
@@ -43,12 +44,22 @@ class ShardedRows:
         counting: Sql | None = None,
         counted: Sequence[str] = (),
         tables: Mapping[str, pa.Table] | None = None,
+        wanted: Sequence[int] | None = None,
     ) -> Iterator[GivenRows]:
         beside = dict(tables or {})
         digests = tuple((name, digest_of(table)) for name, table in beside.items())
         memory = None if self.memory is None else f"{self.memory // 1000} KB"
         asked = Question(context, number, schema, query, self.folder, counting, tuple(counted), beside, digests, memory)
-        yield from self.cluster.each(ask_shard, self.shards, asked)
+        shards = self.shards if wanted is None else [*having(self.shards, sorted(wanted))]
+        yield from self.cluster.each(ask_shard, shards, asked)
+
+
+def having(shards: Sequence[Shard], wanted: Sequence[int]) -> Iterator[Shard]:
+    """The shards that have some of these rows, each with its own."""
+    for shard in shards:
+        begin, past = (bisect_left(wanted, shard.first + end) for end in (shard.begin, shard.past))
+        if begin < past:
+            yield replace(shard, wanted=tuple(wanted[begin:past]))
 
 
 def digest_of(table: pa.Table) -> str:

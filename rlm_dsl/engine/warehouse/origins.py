@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.engine.warehouse.context_rows import CONTEXT_BITS, row_id
 from rlm_dsl.engine.warehouse.warehouse import Warehouse
-from rlm_dsl.language.operators.core.relation import FROM, HI, LO, ORD, ROW, Relation
+from rlm_dsl.language.operators.core.relation import FROM, HI, LO, ORD, ROW, SOURCE_BITS, Relation
 from rlm_dsl.language.sql import Sql, bound, name, sql
 from rlm_dsl.language.types import TEXT
 from rlm_dsl.plan.stages import physical_name
@@ -116,16 +116,22 @@ def find_places(warehouse: Warehouse, rows: Iterable[int]) -> dict[int, tuple[in
         if held in warehouse.elsewhere:
             found |= places_elsewhere(warehouse, held, number, sorted(wanted))
             continue
-        query = places_query(relation, held, number, bound(sorted(wanted), "rows"))
+        query = places_query(relation, held, number, among(number, sorted(wanted)))
         found |= {row: (line, lo, text or "") for row, line, lo, text in warehouse.rows(query)}
     return found
 
 
+def among(number: int, wanted: Sequence[int]) -> Sql:
+    """Whether a row of the context of this number is one of these, by their ids."""
+    ids = bound(list(wanted), "rows")
+    return sql("{row} IN (SELECT unnest({ids}::BIGINT[]))", row=row_id(number), ids=ids)
+
+
 def places_query(relation: Relation, held: str, number: int, wanted: Sql) -> Sql:
+    """The places of rows by their ids; `wanted` is a condition."""
     shown = name("text") if relation.type.column("text") == TEXT else sql("''")
     return sql(
-        'SELECT {row}, "#line", {lo}, CASE WHEN {lo} IS NULL THEN {shown} END FROM {t} '
-        "WHERE {row} IN (SELECT unnest({wanted}::BIGINT[]))",
+        'SELECT {row}, "#line", {lo}, CASE WHEN {lo} IS NULL THEN {shown} END FROM {t} WHERE {wanted}',
         row=row_id(number),
         lo=name(LO),
         shown=shown,
@@ -137,7 +143,10 @@ def places_query(relation: Relation, held: str, number: int, wanted: Sql) -> Sql
 def places_elsewhere(
     warehouse: Warehouse, held: str, number: int, wanted: Sequence[int]
 ) -> dict[int, tuple[int, int | None, str]]:
-    """The same of a context that lies elsewhere."""
-    query = places_query(warehouse.contexts[held], held, number, bound(list(wanted), "rows"))
-    rows = (row for given in warehouse.ask(held, query) for row in rows_of(given.rows))
+    """The same of a context that lies elsewhere, of which only the places that have such rows are asked."""
+    query = places_query(
+        warehouse.contexts[held], held, number, sql('{r} IN (SELECT number FROM "#wanted")', r=name(ROW))
+    )
+    numbers = [row & ((1 << SOURCE_BITS) - 1) for row in wanted]
+    rows = (row for given in warehouse.ask(held, query, wanted=numbers) for row in rows_of(given.rows))
     return {row: (line, lo, text or "") for row, line, lo, text in rows}

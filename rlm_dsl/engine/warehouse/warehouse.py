@@ -76,11 +76,12 @@ class Warehouse(Database):
         counting: Sql | None = None,
         counted: Sequence[str] = (),
         tables: Mapping[str, pa.Table] | None = None,
+        wanted: Sequence[int] | None = None,
     ) -> Iterator[GivenRows]:
-        """What a query gives of a context's rows elsewhere, place after place."""
+        """What a query gives of a context's rows elsewhere, place after place; of some rows alone, where `wanted`."""
         number = list(self.contexts).index(context)
         schema = self.contexts[context].type
-        return self.elsewhere[context].ask(context, number, schema, query, counting, counted, tables)
+        return self.elsewhere[context].ask(context, number, schema, query, counting, counted, tables, wanted)
 
     def bring(self, context: str) -> None:
         """The rows of a context that lie elsewhere, all of them, here: for what reads them otherwise than in parts."""

@@ -53,6 +53,7 @@ group = Operator(
     order="first appearance of each key",
     origin="united",
     unites=True,
+    reads_named=True,
     manual="Null is a key of its own. An empty table gives no row.",
     examples=(
         Example(

@@ -90,6 +90,7 @@ def whole_table(aggregate: AggregateFunction) -> Operator:
         lower=lower,
         order="a value",
         origin="the rows of the table",
+        reads_named=True,
         words=f"gives {aggregate.words}",
         examples=aggregate.examples,
         version=aggregate.version,

@@ -82,6 +82,8 @@ class Operator:
     the whole; `numbered`, these with their places counted anew in each part; `again`, rows of which it makes, once they
     are put together, what it makes of the whole; `drawn`, the same where a row's place is the one in the whole; or
     nothing that would serve, since its rows have to meet."""
+    reads_named: bool = False
+    """Whether it looks at nothing of a row but the columns that its arguments name, and where the row comes from."""
     required_texts: Callable[[Mapping[str, Any]], tuple[str, tuple[Collection[str], ...]]] = lambda arguments: ("", ())
     """A column, and sets of texts one of each of which stands there in every row that is taken; none where rows without
     them are taken, or looked at, too."""
