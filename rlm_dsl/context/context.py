@@ -138,7 +138,7 @@ class Context:
         """For notebooks: what was read, and the first rows where they lie in memory."""
         told = f"{counted(self.count, 'row')} of {self.schema} from {counted(len(self.sources), 'file')}"
         notes = "".join(f"<div>{escaped(f'note: {note}')}</div>" for note in self.notes)
-        if not isinstance(self.rows, tuple):
+        if hasattr(self.rows, "select"):
             shown = self.rows.select(list(self.schema.names)).slice(0, SHOWN_ROWS).to_pylist()
             notes += html_table(self.schema.names, [list(row.values()) for row in shown])
         return f"<div><b>{escaped(self.name)}</b> {escaped(told)}{notes}</div>"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.placement import Placement
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -28,24 +27,6 @@ class Cluster(Protocol):
 
     def each(self, work: Callable[[T, S], U], items: Sequence[T], shared: S) -> Iterator[U]:
         """What `work` gives for each item with what all of them share, in the items' order."""
-
-
-_open: dict[Placement, Cluster] = {}
-
-
-def open_cluster(placement: Placement) -> Cluster:
-    """The cluster of a placement, opened once in a process. Raises UserError where there is none."""
-    if placement not in _open:
-        _open[placement] = opened(placement)
-    return _open[placement]
-
-
-def opened(placement: Placement) -> Cluster:
-    if placement.engine == "ray":
-        from rlm_dsl.engine.clusters.ray import RayCluster
-
-        return RayCluster.connect(placement)
-    raise UserError(f"no cluster is called `{placement.engine}`", "say engine: ray")
 
 
 def outcome(work: Callable[[Any, Any], Any], item: Any, shared: Any) -> tuple[bool, Any]:

@@ -77,7 +77,7 @@ def in_shards(
     name: str, given: str, engine: Placement, keep: str | None, **read: Any
 ) -> tuple[Context, tuple[str, ...]] | None:
     """The context in shards that an engine works on; None for what it cannot read by itself."""
-    from rlm_dsl.engine.clusters.cluster import open_cluster
+    from rlm_dsl.engine.clusters.open_cluster import open_cluster
     from rlm_dsl.engine.shards.open_sharded import open_sharded
 
     folder = (Path(keep) if keep else scratch_folder()) / SHARDS
