@@ -42,6 +42,7 @@ from rlm_dsl.models.prices import Price
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Models, Settings, settings_of
 from rlm_dsl.optimize.tuned import apply_tuned, open_tuned
+from rlm_dsl.replay.verify_sample import Sample
 from rlm_dsl.review.labels.file import labels_beside
 from rlm_dsl.review.of_result import labels_of_program, reviewed_run
 from rlm_dsl.review.telling import with_reviews
@@ -320,16 +321,20 @@ def verify(
     level: str | None = None,
     head: str | Iterable[str] | None = None,
     engine: str | Placement | None = None,
+    sample: int | str | None = None,
 ) -> Report:
     """Check a trace, level by level, without a model or network. `contexts` says where data lies that was moved, and
     hands in the tables that were in Python alone; `public_key` (PEM) is whose signature it must have; `level` is the
     last one that is checked, by name or number; `head` is the head that was kept, or
-    several of which it must have one; `engine` ("ray") reads and works on the data where it is not this process."""
+    several of which it must have one; `engine` ("ray") reads and works on the data where it is not this process;
+    `sample` is how many files are checked in place of all data, or "N:SEED"."""
     given = given_contexts(contexts or {})
     told = () if head is None else (head,) if isinstance(head, str) else head
     heads = dict.fromkeys(map(whole_head, told), "")
     if head is not None and not heads:
         raise UserError("no head is given", "give the one that was kept; without any, leave `head` out")
     opened = Trace.open(Path(trace), unfinished=True, changed=True)
-    placed = Placement.of(engine)
-    return verify_reviewed(opened, given, os.environ, public_key, level_named(level), heads, engine=placed)
+    placed, drawn = Placement.of(engine), None if sample is None else Sample.read(str(sample))
+    return verify_reviewed(
+        opened, given, os.environ, public_key, level_named(level), heads, engine=placed, sample=drawn
+    )

@@ -15,6 +15,7 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.context import formats as folder
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.format import Format
+from rlm_dsl.language.types import Table
 
 
 @cache
@@ -46,5 +47,10 @@ def format_of_address(given: str) -> Format | None:
 
 def own_column(context: Context) -> str:
     """The column that holds a row's very bytes, such as the text of a line; '' where there is none."""
-    format = formats().get(context.format)
-    return format.own if format is not None and context.schema.column(format.own) is not None else ""
+    return own_of(context.format, context.schema)
+
+
+def own_of(name: str, schema: Table) -> str:
+    """The same of a format's rows with these columns."""
+    format = formats().get(name)
+    return format.own if format is not None and schema.column(format.own) is not None else ""

@@ -53,19 +53,24 @@ def load_context(
     """A recorded context from where it lies now. Its rows are those that are kept in a `.rlmctx`, or without `kept`
     those of the sources themselves, whatever such a folder says. Raises UserError where it is not there, or where its
     recorded path may not be opened. An `engine` works on the rows, if it is another than this process."""
-    name = recorded["name"]
-    given = all_given.get(name)
+    given = place_of(recorded, all_given, folder)
     declared = parse_table_type(recorded["schema"])
     if isinstance(given, Context):
         return given if declared is None else as_declared(given, declared)
-    if given is None and recorded["format"] == TABLE:
-        raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
-    given = given or recorded_place(recorded, folder)
     if not kept and is_stored(given):
         given = source_of_stored(Path(given))
     options = recorded_options(recorded)
     read = {"format": recorded["format"], "declared": declared, "options": options}
-    return open_context(name, given, **read, engine=engine)[0]
+    return open_context(recorded["name"], given, **read, engine=engine)[0]
+
+
+def place_of(recorded: Mapping[str, Any], all_given: Mapping[str, str | Context], folder: Path) -> str | Context:
+    """Where a recorded context lies now, or itself where it is handed in. Raises UserError as `load_context` does."""
+    name = recorded["name"]
+    given = all_given.get(name)
+    if given is None and recorded["format"] == TABLE:
+        raise UserError(f"it was a table in Python: hand it in by rlm_dsl.verify(trace, {{{name!r}: table}})")
+    return given if isinstance(given, Context) else given or recorded_place(recorded, folder)
 
 
 def source_of_stored(folder: Path) -> str:

@@ -45,9 +45,10 @@ from rlm_dsl.replay.verify_calls import (
 from rlm_dsl.replay.verify_files import EARLIER, odd_files
 from rlm_dsl.replay.verify_optimization import optimization_level
 from rlm_dsl.replay.verify_recheck import RECHECK, recheck_level
+from rlm_dsl.replay.verify_sample import Sample, sample_level
 from rlm_dsl.replay.verify_tables import other_tables
 from rlm_dsl.trace.commitment import commits_to_files
-from rlm_dsl.trace.divergence import LEVELS, NEXT, Divergence, Level, Report
+from rlm_dsl.trace.divergence import LEVELS, NEXT, SAMPLE, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain, last_event
 from rlm_dsl.trace.layout import EVENTS, OPTIMIZATION, SEAL, SIGNATURE
 from rlm_dsl.trace.reader import ODD_FORM, Trace
@@ -145,19 +146,38 @@ def verify(
     level: str = LEVELS[-1],
     heads: Mapping[str, str] | None = None,
     engine: Placement | None = None,
+    sample: Sample | None = None,
 ) -> Report:
     """Check a trace. `given` says where contexts lie that are no longer where they were, or holds them; `public_key` is
     whose signature the seal must have; `level` is the last one that is checked; `heads` are those that were kept, of
     which the trace's must be one, with the names that they were kept under; `engine` reads and works on the data, if it
-    is another than this process. Raises UserError for data under a name that the trace does not have."""
+    is another than this process; with a `sample`, some files are checked in place of all levels after the files'.
+    Raises UserError for data under a name that the trace does not have."""
     started = time.perf_counter()
     require_names(given, recorded_names(trace, given))
     if public_key is not None:
         read_public_key(public_key)  # a file that holds none is bad input, and no fault of the seal
     with collected_seldom():
+        if sample is not None:
+            level = "files"
         check = check_levels(trace, given, environment, public_key, level, heads or {}, engine)
+        if sample is not None:
+            _sample(check, sample)
     head = check.log[0] if check.log else ""
     return Report(trace.name, tuple(check.levels), 0, time.perf_counter() - started, head)
+
+
+def _sample(check: _Check, sample: Sample) -> None:
+    """The level that stands for all others where some files are checked instead of all."""
+    if check.unfinished:
+        return check.add(SAMPLE, 0, "", skipped="not checked: the trace is unfinished")
+    try:
+        count, what, found = sample_level(check.trace, check.given, sample)
+    except UserError as failure:
+        return check.failed(SAMPLE, failure.message)
+    except ODD_FORM as failure:
+        return check.failed(SAMPLE, check.trace.odd_form(failure))
+    return check.add(SAMPLE, count, what, found)
 
 
 def recorded_names(trace: Trace, given: Mapping[str, Any]) -> list[str]:

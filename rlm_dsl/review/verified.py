@@ -18,6 +18,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.context.context import Context
 from rlm_dsl.context.placement import Placement
 from rlm_dsl.replay.verify import verify
+from rlm_dsl.replay.verify_sample import Sample
 from rlm_dsl.review.counting import counted_reviews
 from rlm_dsl.review.labels.file import Labels, labels_beside, read_labels
 from rlm_dsl.review.opened import open_run, row_digest
@@ -41,9 +42,12 @@ def verify_reviewed(
     heads: Mapping[str, str] | None = None,
     labels: Path | None = None,
     engine: Placement | None = None,
+    sample: Sample | None = None,
 ) -> Report:
     """As `verify`, with the level of the reviews where they are sealed with the trace. A digest of reviews among
     `heads` stands for the head that they are of; `labels` is a file whose labels the sealed ones must be."""
+    if sample is not None:
+        return verify(trace, given, environment, public_key, "files", heads, engine, sample)
     path = reviews_beside(trace.place)
     if level != LEVELS[-1] or not os.path.lexists(path):
         report = verify(trace, given, environment, public_key, level, heads, engine)

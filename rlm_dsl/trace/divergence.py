@@ -68,6 +68,8 @@ LEVELS = ("chain", "files", "context", "program", "plan", "rows", "requests", "a
 
 REVIEWS = "reviews"
 """A level after these, of a trace that has sealed reviews beside it."""
+SAMPLE = "sample"
+"""A level in place of those from the context's on, where some files are checked instead of all."""
 
 
 def level_named(text: str | None) -> str:
@@ -106,7 +108,7 @@ class Divergence:
     next_command: str | None = None
 
     def __post_init__(self) -> None:
-        if self.code not in Code.__members__ or self.level not in (*LEVELS, REVIEWS):
+        if self.code not in Code.__members__ or self.level not in (*LEVELS, REVIEWS, SAMPLE):
             raise ValueError(f"there is no divergence {self.code} at level {self.level}")
 
     @property
@@ -267,11 +269,11 @@ def level_line(level: Level) -> str:
 def verdict(report: Report) -> str:
     if report.ok:
         count, last = len(report.levels), report.levels[-1].name
-        far = (
-            ""
-            if last in (LEVELS[-1], REVIEWS)
-            else f"; up to {last}, {len(LEVELS) - count} later ones were not looked at"
-        )
+        far = f"; up to {last}, {len(LEVELS) - count} later ones were not looked at"
+        if last in (LEVELS[-1], REVIEWS):
+            far = ""
+        if last == SAMPLE:
+            far = "; of the data a sample, of answers and requests nothing"
         holds = "1 level holds" if count == 1 else f"{count} levels hold"
         return f"verified: {holds}, {report.calls} model calls, {report.seconds:.1f} s{far}"
     if report.first_failed is None:

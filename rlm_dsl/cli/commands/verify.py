@@ -35,6 +35,11 @@ from rlm_dsl.cli.output import safe
     help="Stop after this level: chain, files, context, ... or 1, 2, 3, ...",
 )
 @ENGINE
+@click.option(
+    "--sample",
+    metavar="N[:SEED]",
+    help="Check N files drawn at random, and the rows that come of them, in place of all data.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON; of several traces, a list.")
 def command(
     trace: tuple[str, ...],
@@ -45,6 +50,7 @@ def command(
     labels: str | None,
     level: str | None,
     engine: str | None,
+    sample: str | None,
     as_json: bool,
 ) -> int:
     """Check each TRACE level by level, without a model and without a network.
@@ -52,6 +58,7 @@ def command(
     Example: rlm-dsl verify traces/tickets.trace
     """
     from rlm_dsl.context.placement import Placement
+    from rlm_dsl.replay.verify_sample import Sample
     from rlm_dsl.review.verified import verify_reviewed
     from rlm_dsl.trace.divergence import level_named, render_report
     from rlm_dsl.trace.heads import kept_heads, whole_head
@@ -61,11 +68,12 @@ def command(
     key = file_bytes(public_key) if public_key else None
     known = {**(kept_heads(Path(kept)) if kept else {}), **dict.fromkeys(map(whole_head, heads), "")}
     file = Path(labels) if labels else None
+    drawn = Sample.read(sample) if sample else None
     last, placed = level_named(level), Placement.read(engine or "local")
 
     def check(path: str) -> Told:
         opened = Trace.open(Path(path), unfinished=True, changed=True)
-        report = verify_reviewed(opened, paths, os.environ, key, last, known, file, placed)
+        report = verify_reviewed(opened, paths, os.environ, key, last, known, file, placed, drawn)
         return Told(report.as_json(), safe(render_report(report)), 0 if report.ok else 1)
 
     return tell_each(trace, check, as_json)
