@@ -48,9 +48,11 @@ def page_of(
             return Page(optimization_page(json.loads((path / "report.json").read_bytes()), command))
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}/report.json is no report of an optimization", "see: rlm-dsl optimize") from None
-    with open_trace(path, changed=verified) as trace:
+    with open_trace(path, unfinished=True, changed=verified) as trace:
         view = run_view(trace, contexts, environment, verified=verified, labels=labels)
         html = run_page(view, command)
+    if not view.story.finished:
+        return Page(html, unchecked="it is unfinished")
     if view.verdict is None:
         return Page(html, unchecked=view.verdict_problem if verified else "")
     if view.verdict.ok:

@@ -138,8 +138,9 @@ def review_page(**values: Any) -> str:
     return page("review.html", title, "rlm-dsl serve --review", policy=policy("review"), **own, **values)
 
 
-def run_page(view: RunView, command: str = "") -> str:
-    return page("run.html", view.story.header.get("question") or view.story.name, command, run=view)
+def run_page(view: RunView, command: str = "", back: str = "") -> str:
+    """The page of a run; `back` is where all are listed, if anywhere."""
+    return page("run.html", view.story.header.get("question") or view.story.name, command, run=view, back=back)
 
 
 def diff_page(difference: Difference, summary: str, command: str = "", names: tuple[str, str] = ("", "")) -> str:

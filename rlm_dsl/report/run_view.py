@@ -1,6 +1,6 @@
 """What a page tells of a run, gathered from its trace: answer, evidence, how it was reached, cost, what failed.
 
-In: a sealed trace, where its contexts lie. Out: a value for a page. Law: a page stays small however large a run was,
+In: a trace, where its contexts lie. Out: a value for a page. Law: a page stays small however large a run was,
 and says what it left out; every text in it is data.
 """
 
@@ -21,7 +21,7 @@ from rlm_dsl.report.failed_rows import failed_rows
 from rlm_dsl.report.graph import Graph, graph
 from rlm_dsl.report.highlight import patterns_in
 from rlm_dsl.report.part_view import PartView, part_view
-from rlm_dsl.report.step_view import StepView, step_views
+from rlm_dsl.report.step_view import StepView, asked_text, rows_of, step_views
 from rlm_dsl.review.reviewed import Reviewed
 from rlm_dsl.review.telling import told_reviews
 from rlm_dsl.review.verified import verify_reviewed as verify
@@ -66,6 +66,8 @@ def run_view(
     """What there is to see of a trace. Sources that are gone leave a page without evidence, and say so. `labels` are
     reviewed rows, where these are not beside the trace."""
     run = story(trace)
+    if not run.finished:
+        return so_far(run)
     reviewed = Reviewed() if run.changed else told_reviews(trace, labels, given)
     verdict, problem = (None, "not asked for") if not verified else try_verify(trace, given, environment)
     citations, evidence_problem = try_cite(trace, given)
@@ -93,6 +95,13 @@ def run_view(
         trace.header.get("tuned", {}),
         reviewed,
     )
+
+
+def so_far(run: Story) -> RunView:
+    """What there is to see of a run that came to no answer: its turns, its program and steps so far."""
+    steps = tuple(StepView(s["step"], s["operator"], rows_of(s), asked_text(s.get("asked")), "", ()) for s in run.steps)
+    drawn = graph(run.header.get("contexts", ()), run.steps)
+    return RunView(run, None, "it is unfinished", (), (), "", (), drawn, steps, (), 0)
 
 
 def try_verify(

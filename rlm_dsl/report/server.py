@@ -1,16 +1,20 @@
 """A local page over a folder of traces: list, filter, look, compare two; where it is asked for, review.
 
 In: a folder, an address. Out: pages. Law: only traces below the folder are read, by names in its own list, and none is
-written; only GET is answered, and only to whoever names the address as it was told. With reviews labels are written,
-beside the traces, on this machine alone: to a page of this server's own that shows the token it was made with.
+written; only GET and HEAD are answered, and only to whoever names the address as it was told. With reviews labels are
+written, beside the traces, on this machine alone: to a page of this server's own that shows the token it was made with.
 """
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
+import re
+import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,13 +23,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from rlm_dsl.common.counted import counted
-from rlm_dsl.common.diagnostics import ProgramError, UserError
+from rlm_dsl.common.diagnostics import ProgramError, UserError, printable
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.compare.diff import diff
-from rlm_dsl.report.pages import diff_page, page, policy, review_page, run_page
+from rlm_dsl.report.pages import diff_page, optimization_page, page, policy, review_page, run_page
 from rlm_dsl.report.run_view import run_view
 from rlm_dsl.report.summary import summarize_difference
-from rlm_dsl.report.values import as_text
-from rlm_dsl.trace.reader import Trace, open_trace
+from rlm_dsl.trace.layout import OPTIMIZATION, REPORT
+from rlm_dsl.trace.listed import Listed, listed, traces_below
+from rlm_dsl.trace.reader import open_trace
 
 if TYPE_CHECKING:
     from rlm_dsl.report.reviewing.desk import Desk
@@ -47,34 +53,37 @@ class Reply:
     own: str = ""
 
 
-def traces_below(folder: Path) -> dict[str, Path]:
-    """Traces and zips of them below a folder, by their paths from there; newest first."""
-    found = {str(path.parent.relative_to(folder)): path.parent for path in folder.rglob("trace.json") if path.is_file()}
-    found |= {str(path.relative_to(folder)): path for path in folder.rglob("*.trace.zip") if path.is_file()}
-    newest = sorted(found.items(), key=lambda item: (-item[1].stat().st_mtime, item[0]))
-    return {name or ".": path for name, path in newest if folder.resolve() in path.resolve().parents or path == folder}
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@/\s]+))(?::\d{1,5})?", re.IGNORECASE)
+"""A Host header: an address of IPv6 in brackets or a name, and perhaps a port."""
+PATIENCE = 60.0
+"""Seconds in which a browser that has connected says what it wants."""
+Files = tuple[tuple[str, int, int], ...]
+"""The files of a trace with their sizes and times: as long as they stay, so does its line in the list."""
 
 
-def summary(name: str, path: Path) -> dict[str, Any]:
-    """A line of the list. Of a damaged trace, that it is."""
-    blank = {"path": name, "finished": False, "created": "", "question": "", "answer": "", "calls": ""}
+def traces_in(folder: Path) -> dict[str, Path]:
+    """Traces and zips of them below a folder, by their paths from there; the last changed first."""
+    root = folder.resolve()
+    found = {path.relative_to(folder).as_posix(): path for path in traces_below(folder)}
+    inside = {name: path for name, path in found.items() if path == folder or root in path.resolve().parents}
+    return dict(sorted(inside.items(), key=lambda item: (-changed_at(item[1]), item[0])))
+
+
+def changed_at(path: Path) -> float:
     try:
-        with open_trace(path, unfinished=True, changed=True) as trace:
-            header = trace.header
-            line = {**blank, "created": str(header.get("created", ""))[:19], "finished": trace.finished}
-            line["question"] = header.get("question") or first_line(trace)
-            if trace.finished:
-                values = [as_text(p["value"])[:60] for p in trace.answer["parts"] if "columns" not in p]
-                line["answer"] = ", ".join(values)[:120] or "a table"
-                line["calls"] = sum((step.get("asked") or {}).get("requests", 0) for step in trace.steps)
-            return line
-    except (UserError, OSError) as failure:
-        return {**blank, "question": f"cannot be read: {str(failure).splitlines()[0]}"}
+        return path.stat().st_mtime
+    except OSError:  # it went away meanwhile
+        return 0.0
 
 
-def first_line(trace: Trace) -> str:
-    text = trace.program if trace.finished else ""
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "(not finished)")[:120]
+def files_of(path: Path) -> Files:
+    """What a trace's files look like from outside."""
+    found = []
+    for each in (path, *(path.rglob("*") if path.is_dir() else ())):
+        with suppress(OSError):
+            state = each.lstat()
+            found.append((each.name, state.st_size, state.st_mtime_ns))
+    return tuple(sorted(found))
 
 
 class Serving(ThreadingHTTPServer):
@@ -87,22 +96,33 @@ class Serving(ThreadingHTTPServer):
     ) -> None:
         if not folder.is_dir():
             raise UserError(f"there is no folder {folder}")
-        if desk is not None and host not in LOOPBACK:
+        self.folder, self.environment, self.host, self.desk = folder, environment, host.strip("[]").lower(), desk
+        if desk is not None and self.host not in LOOPBACK:
             raise UserError(f"reviews are served on this machine alone, not on {host}", "leave --host out")
-        self.folder, self.environment, self.host, self.desk = folder, environment, host, desk
+        self.lines: dict[str, tuple[Files, Listed]] = {}
+        if ":" in self.host:
+            self.address_family = socket.AF_INET6
         try:
-            super().__init__((host, port), Handler)
+            super().__init__((self.host, port), Handler)
         except OSError as failure:
-            raise UserError(f"{host}:{port} cannot be listened on: {failure.strerror}", "name another --port") from None
+            taken = failure.errno in (errno.EADDRINUSE, errno.EACCES)
+            hint = "name another --port" if taken else "name an address of this machine: --host 127.0.0.1"
+            raise UserError(f"{host}:{port} cannot be listened on: {failure.strerror}", hint) from None
+        except UnicodeError:
+            raise UserError(f"{host!r} is no host", "name an address of this machine: --host 127.0.0.1") from None
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.server_address[1]}/"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.server_address[1]}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away before it was answered is no error."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
+        """A browser that went away before it was answered is no error; what else there is, is told in a line."""
+        failure = sys.exception()
+        if not isinstance(failure, ConnectionError | TimeoutError):
+            told = printable(f"a page could not be made: {type(failure).__name__}: {failure}")[:300]
+            with suppress(OSError):
+                sys.stderr.write(f"{told}\n")
 
     def server_close(self) -> None:
         super().server_close()
@@ -115,7 +135,7 @@ class Serving(ThreadingHTTPServer):
         return reply.status, reply.text
 
     def reply(self, address: str) -> Reply:
-        known = traces_below(self.folder)
+        known = traces_in(self.folder)
         try:
             path, given = address_parts(address)
         except ValueError:
@@ -126,6 +146,9 @@ class Serving(ThreadingHTTPServer):
             return Reply(*self.shown(path, given, known))
         except (UserError, ProgramError) as failure:
             return Reply(422, page("message.html", "This cannot be shown", message=str(failure)))
+        except OSError as failure:
+            told = system_error(failure, given.get("t") or self.folder, "read").message
+            return Reply(422, page("message.html", "This cannot be shown", message=told))
 
     def review(self, desk: Desk, path: Path, given: Mapping[str, str]) -> Reply:
         """The steps of a trace that can be reviewed, or the page of one."""
@@ -145,7 +168,7 @@ class Serving(ThreadingHTTPServer):
             path, given = address_parts(address)
         except ValueError:
             return told(400, "this is no address")
-        known = traces_below(self.folder)
+        known = traces_in(self.folder)
         if self.desk is None or path != "/review" or given.get("t") not in known:
             return told(404, "there is no such review")
         try:
@@ -160,6 +183,8 @@ class Serving(ThreadingHTTPServer):
             hint = failure.hint if isinstance(failure, UserError) else ""
             message = failure.message if isinstance(failure, UserError) else str(failure)
             return told(422, "; ".join(filter(None, (message, hint))))
+        except OSError as failure:
+            return told(422, system_error(failure, None, "written").message)
         except (ValueError, RecursionError):
             return told(400, "this is nothing that a review's page asks")
 
@@ -169,8 +194,7 @@ class Serving(ThreadingHTTPServer):
             case "/":
                 return 200, self.listed(known)
             case "/view" if given.get("t") in known:
-                with open_trace(known[given["t"]], changed=True) as trace:
-                    return 200, run_page(run_view(trace, {}, self.environment), "rlm-dsl serve")
+                return 200, page_of(known[given["t"]], self.environment)
             case "/diff" if given.get("a") in known and given.get("b") in known:
                 with open_trace(known[given["a"]]) as a, open_trace(known[given["b"]]) as b:
                     found = diff(a, b)
@@ -179,16 +203,32 @@ class Serving(ThreadingHTTPServer):
                 return 404, page("message.html", NO_SUCH, message="The list has what there is.")
 
     def listed(self, known: Mapping[str, Path]) -> str:
-        traces = [summary(name, path) for name, path in list(known.items())[:MOST]]
-        title = f"{counted(len(known), 'trace')} in {self.folder.name or self.folder}"
+        found = [self.line(name, path) for name, path in list(known.items())[:MOST]]
+        title = f"{counted(len(known), 'trace')} in {self.folder.resolve().name or self.folder}"
         return page(
             "list.html",
             title,
             "rlm-dsl serve",
-            traces=traces,
+            runs=sorted(found, key=lambda each: each.created, reverse=True),
             left_out=max(0, len(known) - MOST),
             reviewing=self.desk is not None,
         )
+
+    def line(self, name: str, path: Path) -> Listed:
+        """A trace's line in the list, looked at again where a file of it has changed."""
+        files = files_of(path)
+        held = self.lines.get(name)
+        if held is None or held[0] != files:
+            held = self.lines[name] = (files, listed(path, name))
+        return held[1]
+
+
+def page_of(path: Path, environment: Mapping[str, str]) -> str:
+    """The page of a run, finished or not, or of an optimization's record."""
+    with open_trace(path, unfinished=True, changed=True) as trace:
+        if trace.finished and trace.header.get("schema") == OPTIMIZATION:
+            return optimization_page(trace.json(REPORT), "rlm-dsl serve")
+        return run_page(run_view(trace, {}, environment), "rlm-dsl serve", "/")
 
 
 JSON = "application/json"
@@ -210,6 +250,11 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Serving
     server_version, sys_version = "rlm-dsl", ""
+    timeout = PATIENCE
+
+    def do_HEAD(self) -> None:
+        """What GET says, without the page."""
+        self.do_GET()
 
     def do_GET(self) -> None:
         if not self.is_ours():
@@ -235,10 +280,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def is_ours(self) -> bool:
         """Whether the request names this server as it was told."""
-        host = (self.headers.get("Host") or "").rsplit(":", 1)[0].strip("[]")
+        given = self.headers.get_all("Host") or []
+        match = HOST.fullmatch(given[0].strip()) if len(given) == 1 else None
+        if match is None:
+            return False
         allowed = {self.server.host, *(LOOPBACK if self.server.host in LOOPBACK else ())}
-        every = self.server.host in ("0.0.0.0", "::")
-        return every or any(hmac.compare_digest(host.encode(), each.encode()) for each in allowed)
+        named = (match[1] or match[2]).lower().removesuffix(".").encode("utf-8", "replace")
+        every = self.server.host in ("", "0.0.0.0", "::")
+        return every or any(hmac.compare_digest(named, each.encode()) for each in allowed)
 
     def reply(self, reply: Reply) -> None:
         content = reply.text.encode("utf-8", "backslashreplace")
@@ -253,7 +302,8 @@ class Handler(BaseHTTPRequestHandler):
         ):
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
         """Addresses are nobody's business."""

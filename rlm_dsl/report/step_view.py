@@ -50,11 +50,10 @@ def step_views(trace: Trace) -> Iterator[StepView]:
                 call = calls[key]
                 system, *_, last = [message.content for message in call.request.messages] or [""]
                 prompts.append((system[:6_000], last[:LONGEST], call.answer.text[:LONGEST]))
-        rows = f"{step['rows']:,}" if "rows" in step else f"= {as_text(step['value'])[:60]}" if "value" in step else ""
         yield StepView(
             step["step"],
             step["operator"],
-            rows,
+            rows_of(step),
             asked_text(step.get("asked")),
             sql.get(step["step"], ""),
             tuple(prompts),
@@ -62,6 +61,11 @@ def step_views(trace: Trace) -> Iterator[StepView]:
         )
     if "root" in spent:
         yield StepView("root", "explores", "", "", "", (), **spent["root"])
+
+
+def rows_of(step: Mapping[str, Any]) -> str:
+    """How many rows a step has, or its value."""
+    return f"{step['rows']:,}" if "rows" in step else f"= {as_text(step['value'])[:60]}" if "value" in step else ""
 
 
 def asked_text(asked: Mapping[str, Any] | None) -> str:

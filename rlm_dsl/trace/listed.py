@@ -15,6 +15,7 @@ from typing import Any
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.json_ready import json_text
+from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.trace.events import parse_line
 from rlm_dsl.trace.layout import EVENTS, HEADER
 from rlm_dsl.trace.reader import Trace, open_trace
@@ -70,8 +71,10 @@ def listed(path: Path, name: str) -> Listed:
     try:
         with open_trace(path, unfinished=True, changed=True) as trace:
             return of_finished(trace, name) if trace.finished else of_unfinished(trace, name)
-    except (UserError, OSError) as failure:
-        return Listed(name, "damaged", str(failure).splitlines()[0])
+    except UserError as failure:
+        return Listed(name, "damaged", failure.message.splitlines()[0])
+    except OSError as failure:
+        return Listed(name, "damaged", system_error(failure, Path(failure.filename or path).name, "read").message)
 
 
 def of_finished(trace: Trace, name: str) -> Listed:

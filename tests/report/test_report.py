@@ -380,21 +380,6 @@ def test_serve_lists_filters_and_compares(served: Serving) -> None:
         assert console(driver) == []
 
 
-def test_serve_reads_its_folder_alone_and_for_its_own_name(served: Serving) -> None:
-    import http.client
-
-    def get(path: str, method: str = "GET", host: str = "127.0.0.1") -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", served.server_address[1])
-        connection.request(method, path, headers={"Host": host})
-        return connection.getresponse().status
-
-    assert get("/") == 200
-    assert get("/view?t=../2026-10") == get("/view?t=/etc") == get("/view") == get("/other") == 404
-    assert get("/", "POST") == get("/", "DELETE") == 501
-    assert get("/", host="evil.example") == get("/", host="\xe9vil.example") == 403
-    assert get("http://[::1") == get("/view?" + "&".join(["t=a"] * 100)) == 400
-
-
 def test_diff_as_a_page(made: Path) -> None:
     with serve(gold=gold(60)) as server:
         for period in ("2026-10", "2026-11"):

@@ -52,7 +52,7 @@ def command(
         how = Reviewing(paths_alone(contexts), seed=seed, reviewer=reviewer, blind=not seen)
         desk = Desk(how if rows is None else replace(how, rows=rows))
     with Serving(Path(folder), host, port, os.environ, desk) as server:
-        if host not in LOOPBACK:
+        if server.host not in LOOPBACK:
             note(f"whoever reaches {host} can read every trace below {folder}")
         note(f"{server.url}  (Ctrl-C ends it)")
         if open_:
