@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The program's entry."""
-    from rlm_dsl.common.processes import end
+    """The program's entry. Ctrl-C ends it quietly at any time, also while it is still being loaded."""
+    try:
+        from rlm_dsl.common.processes import end
 
-    end(run())
+        end(run())
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            os.write(2, b"\ninterrupted\n")
+        os._exit(130)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -30,7 +35,10 @@ def run(arguments: list[str] | None = None) -> int:
 
     started = time.monotonic()
     events.begin(sys.argv[1:] if arguments is None else arguments)
-    code = run_command(arguments)
+    try:
+        code = run_command(arguments)
+    except KeyboardInterrupt:  # before a command was begun
+        code = failed("interrupted", 130, "\ninterrupted\n", code="interrupted")
     events.emit("done", exit_code=code, seconds=round(time.monotonic() - started, 3))
     return code
 
@@ -61,8 +69,7 @@ def run_command(arguments: list[str] | None) -> int:
             failure.show()
         return 2
     except (click.Abort, KeyboardInterrupt) as failure:
-        told = "interrupted; answers so far are kept, and a batch under way is taken up again"
-        return failed(told, 130, f"\n{told}\n{notes_of(failure)}", code="interrupted", more=failure)
+        return failed("interrupted", 130, f"\ninterrupted\n{notes_of(failure)}", code="interrupted", more=failure)
     except ProgramError as failure:
         return failed(f"{failure}", 2, f"{failure}\n", code="program")
     except UserError as failure:

@@ -287,7 +287,7 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
     if "root" in models:
         models.setdefault("sub", models["root"])
     chosen: dict[str, Any] = {
-        "limits": Limits.read(f"{budget},{told}") if told else file.budget or Limits.read(budget),
+        "limits": Limits.read(told, budget) if told else file.budget or Limits.read(budget),
         "concurrency": given.get("concurrency") or file.concurrency,
         "timeout_seconds": given.get("timeout") or file.timeout_seconds,
         "store": first_place(given["store"], file.store),
@@ -320,10 +320,15 @@ def settings(given: dict[str, Any], *, budget: str = BUDGET, **more: Any) -> Any
 
 
 def pairs(given: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Names and values of NAME=VALUE, each name once."""
     split = [text.partition("=") for text in given]
+    seen: set[str] = set()
     for text, (name, separator, _) in zip(given, split, strict=True):
         if not separator or not name:
             raise UserError(f"no NAME=VALUE: {text!r}")
+        if name in seen:
+            raise UserError(f"{name} is given twice: {text!r}", "give each name one value")
+        seen.add(name)
     return [(name, value) for name, _, value in split]
 
 

@@ -38,4 +38,16 @@ def live_calls(
     options = CallOptions.of(settings, redact, deepest, known.versions)
     sub_run = None if explorer is None else live_sub_runs(explorer, options, settings.turns, log, settings.card)
     with LiveStack(settings, keys, log, redact, sub_run, approve, known, on_call) as stack:
-        yield Calls(stack, options)
+        try:
+            yield Calls(stack, options)
+        except KeyboardInterrupt as failure:
+            if stack.spending.started is not None:
+                failure.add_note(kept_of(stack))
+            raise
+
+
+def kept_of(stack: LiveStack) -> str:
+    """What is left of what was asked before an interrupt."""
+    if stack.store.read_only:
+        return "the answer store is only read: answers so far are kept by the run's trace alone"
+    return f"answers so far are kept{', and a batch under way is taken up again' if stack.batch else ''}"

@@ -41,13 +41,20 @@ class Limits:
     seconds: float | None = None
 
     @staticmethod
-    def read(text: str) -> Limits:
-        """From `calls=500,tokens=100000,usd=2.50,seconds=600`."""
+    def read(text: str, usual: str = "") -> Limits:
+        """From `calls=500,tokens=100000,usd=2.50,seconds=600`; `usual` holds for what it does not name."""
+        return Limits(**{**Limits.named(usual), **Limits.named(text)})
+
+    @staticmethod
+    def named(text: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for part in filter(None, text.replace(" ", "").split(",")):
             name, _, amount = part.partition("=")
-            found[name] = Limits.amount(name, amount.replace("_", ""), part)
-        return Limits(**found)
+            held = Limits.amount(name, amount.replace("_", ""), part)
+            if name in found:
+                raise UserError(f"the budget's {name} is given twice: {text!r}", "give each limit once")
+            found[name] = held
+        return found
 
     @staticmethod
     def amount(name: str, amount: str, part: str) -> int | float:
@@ -238,17 +245,20 @@ def by_value(value: Any) -> Any:
 
 
 def read_models(given: Sequence[str]) -> dict[str, str]:
-    """Models from `NAME` (for all) and `ALIAS=NAME`."""
+    """Models from `NAME` (for all) and `ALIAS=NAME`, which holds for its alias alone."""
     found: dict[str, str] = {}
     for part in given:
         alias, separator, model = part.partition("=")
-        if not separator:
-            found |= {"root": part, "sub": part}
-        elif alias and model:
-            found[alias] = model
-        else:
+        if separator and not (alias and model):
             raise UserError(f"no model: {part!r}", "write --model gpt-5-mini, or --model sub=gpt-5-nano")
-    return {**({"sub": found["root"]} if "root" in found else {}), **found}
+        named = alias if separator else ""
+        if named in found:
+            told = f"the model {named} is" if named else "a model for all is"
+            raise UserError(f"{told} given twice", "give each alias one model: --model root=NAME --model sub=NAME")
+        found[named] = model if separator else part
+    every = found.pop("", "")
+    usual = {"root": every, "sub": every} if every else {"sub": found["root"]} if "root" in found else {}
+    return {**usual, **found}
 
 
 def named_models(given: Sequence[str]) -> dict[str, str]:

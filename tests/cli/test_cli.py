@@ -222,7 +222,8 @@ def test_interrupted_a_run_ends_with_130_and_goes_on_where_it_was(shell: Shell) 
                 assert process.running, process.ended()
                 time.sleep(0.02)
             process.send(signal.SIGINT)
-            assert process.ended().code == 130
+            ended = process.ended()
+            assert ended.code == 130 and ended.err.split("interrupted\n")[1] == "answers so far are kept\n", ended.err
         before, kept = server.calls, answers_kept(shell.folder / "s.sqlite")
         assert shell(*given).code == 0
         assert 0 < kept <= before < 14 and server.calls - before == 14 - kept

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 import click
 
 from rlm_dsl.cli import output
+from rlm_dsl.cli.given_once import Once
 from rlm_dsl.common.version import version
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Once, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version(), prog_name="rlm-dsl")
 def group() -> None:
     """Answer questions over large corpora by small typed programs; every run can be verified offline.

@@ -9,6 +9,7 @@ import os
 import click
 
 from rlm_dsl.cli.commands.cache import opened_store
+from rlm_dsl.cli.given_once import Once
 from rlm_dsl.cli.options import STORE, settings, settings_option
 from rlm_dsl.cli.output import safe, write
 from rlm_dsl.cli.render.table import table_text
@@ -17,7 +18,7 @@ SETTINGS = settings_option("How servers are reached, and the store")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 
 
-@click.group("batch")
+@click.group("batch", cls=Once)
 def command() -> None:
     """Batches under way: what runs with --batch submitted and no run has collected yet.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rlm_dsl.cli.given_once import Once
 from rlm_dsl.cli.options import FORCE, STORE, settings, settings_option
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.render.table import table_text
@@ -50,7 +51,7 @@ def opened_target(store: str | None, file: str | None) -> Any:
     return closing(open_store(settings({"store": store, "file": file}).store))
 
 
-@click.group("cache")
+@click.group("cache", cls=Once)
 def command() -> None:
     """The answer store: every answer that was paid for, kept for the next run.
 

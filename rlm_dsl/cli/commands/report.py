@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 
+from rlm_dsl.cli.given_once import Once
 from rlm_dsl.cli.options import ENGINE, FORCE, MEMORY, THREADS, load_given, model_options, settings, spending_options
 from rlm_dsl.cli.output import note, safe, write
 from rlm_dsl.cli.progress import Bar
 
 
-class WithDefault(click.Group):
+class WithDefault(Once):
     """A group whose first word may also be a file: `report FILE` is `report make FILE`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -54,8 +54,12 @@ def with_settings(source: Source, step: str, settings: list[Setting]) -> str:
     at = statement_of(tree, step)
     statement = tree.statements[at]
     piped = {(call.span.start, call.span.end) for call in piped_calls(statement)}
+    seen: set[tuple[int, str]] = set()
     for setting in settings:
         call = call_meant(statement, setting, step)
+        if (place := (call.operator_span.start, setting.argument)) in seen:
+            raise UserError(f"{setting.argument} of {call.operator} is set twice: {setting.text!r}", "set it once")
+        seen.add(place)
         done = with_argument(call, setting, (call.span.start, call.span.end) in piped)
         statement = replace_call(statement, call, done)
     return show(replace(tree, statements=(*tree.statements[:at], statement, *tree.statements[at + 1 :])))
