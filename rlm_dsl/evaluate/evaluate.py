@@ -22,6 +22,7 @@ from rlm_dsl.common.hashing import identity, without_floats
 from rlm_dsl.context.context import Context
 from rlm_dsl.engine.inputs import context_of, text
 from rlm_dsl.evaluate.budget_shares import BudgetShares
+from rlm_dsl.evaluate.no_answer import NoAnswer
 from rlm_dsl.evaluate.outcomes import NO_SHARE, SERVER, Outcome, OutcomeJournal
 from rlm_dsl.evaluate.scoring import METRICS
 from rlm_dsl.evaluate.systems import NEEDS, SYSTEMS, SystemInput
@@ -170,12 +171,15 @@ def score_job(given: Evaluation, job: Job, empty: Outcome) -> Outcome:
     trace.parent.mkdir(parents=True, exist_ok=True)
     settings = replace(given.settings, limits=given.share)
     started = time.perf_counter()
+    told: NoAnswer | None = None
     try:
         found = SYSTEMS[job.system](
             SystemInput(job.task, job.contexts, settings, given.keys, trace, given.local_python)
         )
     except ProgramError as failure:
         kind, problem = "program", str(failure)
+    except NoAnswer as failure:
+        kind, problem, told = failure.code, str(failure), failure
     except UserError as failure:
         kind, problem = failure.code or "error", str(failure)
     except Exception as failure:  # a fault of ours in one task is told, and ends no evaluation of many
@@ -184,7 +188,7 @@ def score_job(given: Evaluation, job: Job, empty: Outcome) -> Outcome:
         score = METRICS[job.task.metric].score(found.value, job.task.answer, job.task.answer_type)
         taken = time.perf_counter() - started
         return replace(empty, score=score, value=found.value, turns=found.turns, seconds=taken, usage=found.usage)
-    usage, turns = usage_of_trace(trace, settings)
+    usage, turns = usage_of_trace(trace, settings) if told is None else (told.usage, told.turns)
     return replace(
         empty,
         failure=kind,

@@ -18,6 +18,7 @@ from rlm_dsl.context.context import Context
 from rlm_dsl.context.files.find import Found
 from rlm_dsl.context.files.read import read_file
 from rlm_dsl.engine.run import redaction_of, run_log
+from rlm_dsl.evaluate.no_answer import NoAnswer
 from rlm_dsl.evaluate.scoring import number
 from rlm_dsl.evaluate.tasks import Task
 from rlm_dsl.explore.typed_answers import WrongType, asked_for, of_type, without_tables
@@ -106,7 +107,10 @@ def peer(answer: Callable[..., tuple[str, int, tuple[Usage, ...]]]) -> System:
         text, turns, usage = answer(
             question, whole_text(given.contexts), given.settings, given.keys, given.local_python
         )
-        return SystemAnswer(parse_value(text, returns), turns, usage)
+        try:
+            return SystemAnswer(parse_value(text, returns), turns, usage)
+        except UserError as failure:
+            raise NoAnswer(failure, turns, usage) from None
 
     return ask
 

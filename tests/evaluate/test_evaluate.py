@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -369,6 +371,40 @@ def test_dspy_and_rlms_are_asked_where_they_are_installed(tmp_path: Path) -> Non
     alone = (given.tasks, ["dspy"], gone.settings, given.share, tmp_path / "dead", NO_KEYS)
     dead = evaluate(Evaluation(*alone, local_python=True))
     assert [o.failure for o in dead] == ["outage"] * 2, "a dead server is no peer's fault"
+
+
+def test_what_contenders_spent_on_failed_tasks_is_booked_and_nobody_else_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root and rows are asked of one model here; each answer is of the wrong type, or none that can be read."""
+    pytest.importorskip("dspy")
+    pytest.importorskip("rlm")
+    from dspy.clients import model_metadata
+
+    monkeypatch.setattr(model_metadata, "_data", None)  # another test of this process may have it read
+    monkeypatch.delenv("LITELLM_LOCAL_MODEL_COST_MAP", raising=False)
+    elsewhere, look_up = [], socket.getaddrinfo
+
+    def only_here(host: Any, *more: Any, **options: Any) -> Any:
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            elsewhere.append(host)
+            raise OSError("no network")
+        return look_up(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", only_here)
+    tasks_file(tmp_path, LINES[:1])
+    code = "print(llm_query('hello'))"
+    turn = f"[[ ## reasoning ## ]]\nAsk.\n\n[[ ## code ## ]]\n```python\n{code}\n```\n\n[[ ## completed ## ]]"
+    script = {"context.splitlines": ["never"], "repl_history": [turn], "hello": ["hi"], "": [f"```repl\n{code}\n```"]}
+    with serve(script=script) as server:
+        given = of(tmp_path, server.base_url, systems=("dspy", "rlms"), turns=2)
+        one = replace(given.settings, models={"root": "one", "sub": "one"})
+        outcomes = evaluate(replace(given, settings=one, parallel=1, local_python=True))
+        assert [outcome.failure for outcome in outcomes] == ["peer", "type"]
+        assert sum(each.new for outcome in outcomes for each in outcome.usage) == server.calls > 6
+        assert all({each.root for each in outcome.usage} == {True, False} and outcome.turns for outcome in outcomes)
+        assert sum(told.calls for told in summaries(outcomes)) == server.calls
+    assert elsewhere == []
 
 
 def test_an_unknown_system_is_named_with_the_nearest(tmp_path: Path) -> None:

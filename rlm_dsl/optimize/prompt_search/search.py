@@ -14,6 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 
 import dspy
 
+from rlm_dsl.common.cost_map import keep_cost_map_local
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.optimize.candidate import Candidate
 from rlm_dsl.optimize.evaluator import Evaluator
@@ -38,6 +39,7 @@ def search_prompts(
     borrowed: Borrowed,
 ) -> Candidate:
     """The candidate that an optimizer comes to. Raises UserError: budget, server, a metric that raises."""
+    keep_cost_map_local()
     metric = GuardedMetric(score)
     engine = ProposerEngine(evaluator, metric, borrowed)
     lm = dspy.LM("rlm-dsl/optimizer", engine=engine, cache=False, num_retries=0)
