@@ -3,7 +3,7 @@
 In: gold answers, scripted turns, faults. Out: a server that any OpenAI client can talk to.
 Law: nothing it says can be taken for a model's: every reply names `rlm_dsl.testing/...` as its model.
 
-    with serve(gold=[{"text": "I lost my card", "topic": "cards"}], error_rate=0.05) as server:
+    with serve(gold=[{"text": "I lost my card", "label": "cards"}], error_rate=0.05) as server:
         client = OpenAI(base_url=server.base_url, api_key="any")
 
 Importing this package loads nothing else; the names below are loaded when they are first used.

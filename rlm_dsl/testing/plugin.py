@@ -1,8 +1,8 @@
 """The pytest plugin: a test's own OpenAI-compatible endpoint, and traces as tests.
 
 In: settings, as `rlm_dsl.testing.serve` takes them; `--rlm-traces FOLDER`. Out: the fixture `model_endpoint`; an item
-for each trace. Law: what a test started is stopped when the test ends, and nothing heavy is imported before it is asked
-for.
+for each trace. Law: what a test started is stopped when the test ends; what an endpoint of the fixture answers goes
+into a store of that test alone, and never answers for another; nothing heavy is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -20,14 +20,22 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def model_endpoint() -> Iterator[Callable[..., Server]]:
-    """Start endpoints: `server = model_endpoint(gold=[...], script=[...], rate_429=0.1)`; all end with the test."""
-    with ExitStack() as servers:
+def model_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Start endpoints: `server = model_endpoint(gold=[...], script=[...], rate_429=0.1)`; all end with the test.
+
+    Meanwhile answers are kept in a store of this test (`RLM_DSL_STORE`), a new one where an address is served again.
+    """
+    with ExitStack() as servers, pytest.MonkeyPatch.context() as changed:
+        served: set[str] = set()
 
         def start(**settings: Any) -> Server:
             from rlm_dsl.testing.server import serve
 
-            return servers.enter_context(serve(**settings))
+            server = servers.enter_context(serve(**settings))
+            if not served or server.base_url in served:
+                changed.setenv("RLM_DSL_STORE", str(tmp_path_factory.mktemp("answers") / "answers.sqlite"))
+            served.add(server.base_url)
+            return server
 
         yield start
 

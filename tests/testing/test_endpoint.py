@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import signal
 import socket
 import statistics
@@ -13,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import aiohttp
 import openai
@@ -21,6 +23,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rlm_dsl
 from rlm_dsl.testing import Gold, Script, is_wrong, plugin, serve
 from rlm_dsl.testing.answers import Answering, answer
 from rlm_dsl.testing.endpoint import main
@@ -29,6 +32,7 @@ from rlm_dsl.testing.gold import BadGold
 from rlm_dsl.testing.schemas import first_value, properties, schema_in
 from rlm_dsl.testing.script import BadScript
 from rlm_dsl.testing.wire import FINGERPRINT, Problem, Reply, deltas, estimated_tokens
+from tests.support.paths import ROOT
 
 model_endpoint = plugin.model_endpoint
 
@@ -796,8 +800,21 @@ def test_stopping_does_not_wait_for_slow_answers():
     assert not thread.is_alive()
 
 
-def test_the_fixture_stops_its_servers(pytester_run):
-    assert pytester_run.returncode == 0, pytester_run.stdout
+def test_the_fixture_stops_its_servers_and_leaves_the_developers_store_alone(pytester_run, tmp_path):
+    """README's own example among them."""
+    assert pytester_run.returncode == 0 and "3 passed" in pytester_run.stdout, pytester_run.stdout
+    assert not (tmp_path / "own.sqlite").exists()
+
+
+def test_an_endpoint_never_answers_for_one_that_was_there_before(model_endpoint):
+    program, rows = 'answer t | classify(on=text, labels=["cards", "loans"], into=topic)', [{"text": "Hello"}]
+    asked = {"model": "any", "concurrency": 1}
+    first = model_endpoint(gold=[{"text": "Hello", "label": "cards"}])
+    run = partial(rlm_dsl.run, program, {"t": rows}, base_url=first.base_url, **asked)
+    assert [run().value[0]["topic"] for _ in range(2)] == ["cards"] * 2 and first.calls == 1, "kept within a test"
+    first.stop()
+    model_endpoint(gold=[{"text": "Hello", "label": "loans"}], port=int(first.base_url.split(":")[2].split("/")[0]))
+    assert run().value[0]["topic"] == "loans"
 
 
 @pytest.fixture
@@ -812,8 +829,12 @@ def pytester_run(tmp_path):
         "def test_stopped():\n"
         "    assert threading.active_count() == 1\n"
     )
+    (example,) = re.findall(
+        r"```python\n([^`]*def test_.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S
+    )
+    (tmp_path / "test_readme.py").write_text(example)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", plugin.__name__, str(tmp_path)]
-    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "RLM_DSL_STORE": str(tmp_path / "own.sqlite")}
     return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=60)
 
 
