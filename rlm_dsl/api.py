@@ -232,15 +232,16 @@ def resume(
     api_key: str | None = None,
     budget: Mapping[str, float] | None = None,
     max_failed: float | None = None,
+    turns: int | None = None,
     progress: Progress | None = None,
     shown: Callable[[Told], None] = lambda told: None,
     price: Price | None = None,
     **more: Any,
 ) -> Result:
     """Go on with a run that was stopped, from where its unfinished trace ends. `contexts` hands in the tables that were
-    in Python alone; `budget` and `max_failed` replace the run's own, and what was spent stays spent; `more` are fields
-    of Settings that say how servers are reached (servers, concurrency, timeout_seconds, store, threads, memory, keep,
-    engine).
+    in Python alone; `budget` and `max_failed` replace the run's own, and what was spent stays spent; `turns` is how
+    many an exploration may take in all, more than before; `more` are fields of Settings that say how servers are
+    reached (servers, concurrency, timeout_seconds, store, threads, memory, keep, engine).
 
     Raises UserError for a trace that is finished, or whose data is no longer what it was.
     """
@@ -253,6 +254,7 @@ def resume(
         shown=shown,
         max_failed=max_failed,
         given=given_contexts(contexts or {}),
+        turns=turns,
     )
 
 

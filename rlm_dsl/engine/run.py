@@ -51,6 +51,7 @@ from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Server, Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
+from rlm_dsl.trace.going_on import AT_AN_END
 from rlm_dsl.trace.heads import keep_head
 from rlm_dsl.trace.layout import HEADER
 from rlm_dsl.trace.reader import Trace
@@ -90,7 +91,8 @@ class RunLog:
         only what is known by then."""
         if known.resumed:
             counts = {"answers_known": len(known.answers), "calls_before": known.calls}
-            return self.tell("run.resume", counts | {"budget": header["budget"]})
+            more = {"turns_allowed": known.turns[-1]} if known.turns else {}
+            return self.tell("run.resume", counts | {"budget": header["budget"]} | more)
         if self.writer is not None:
             with writing(self.writer):
                 self.writer.write_json(HEADER, header)
@@ -110,10 +112,6 @@ class RunLog:
 
 def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-
-
-AT_AN_END = frozenset({"turns", "type"})
-"""What failures are called after which a run asks nothing more when it goes on."""
 
 
 def can_go_on(failure: BaseException) -> bool:
@@ -139,7 +137,8 @@ def run_log(
         yield held
     except BaseException as failure:
         with suppress(UserError):
-            held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure)})
+            code = {"code": failure.code} if isinstance(failure, UserError) else {}
+            held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure), **code})
         if writer is not None and can_go_on(failure):
             failure.add_note(f"to go on: {goes_on or f'rlm-dsl resume {trace}'}")
         raise

@@ -47,6 +47,7 @@ from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
+from rlm_dsl.trace.going_on import AT_AN_END, more_turns
 
 
 def needed_contexts(given: Sequence[Mapping[str, Any]], named: Set[str]) -> dict[str, Any]:
@@ -144,15 +145,34 @@ def answer_question(
             wanted = asked_for(question, returns)
             explorations = [
                 explore_once(
-                    wanted, contexts, settings, options, calls, progress, log, shown, sample, earlier, question
+                    wanted,
+                    contexts,
+                    settings,
+                    options,
+                    calls,
+                    progress,
+                    log,
+                    shown,
+                    sample,
+                    earlier,
+                    question,
+                    known.turns,
                 )
                 for sample in range(options.times)
             ]
             found, agree = most_agreed(explorations)
             if found.tree is None:
-                raise found.failure or NoAnswer(settings.turns)
+                raise ended(found, trace, (settings.turns, *known.turns)[-1])
             agreement = (agree, len(explorations))
             return run_found_program(question, found, contexts, settings, calls.models, log, header, agreement)
+
+
+def ended(found: Exploration, trace: Path | None, turns: int) -> UserError:
+    """How an exploration ended that came to no answer, and how it is given more turns."""
+    failure = found.failure or NoAnswer(turns)
+    if trace is not None and failure.code in AT_AN_END:
+        failure.add_note(f"to go on: {more_turns(trace, turns)}")
+    return failure
 
 
 def explore_once(
@@ -167,6 +187,7 @@ def explore_once(
     sample: int,
     earlier: Earlier | None = None,
     about: str = "",
+    allowed_since: Sequence[int] = (),
 ) -> Exploration:
     """The turns of one exploration, in a warehouse of their own."""
     more = {"exploration": sample + 1} if options.times > 1 else {}
@@ -191,6 +212,7 @@ def explore_once(
             session,
             RootModel(calls.models, sample),
             turns=settings.turns,
+            more_turns=allowed_since,
             tell=tell,
             shown=shown,
             limit=options.limit,

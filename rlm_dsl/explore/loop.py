@@ -7,7 +7,7 @@ Law: every reply gets an observation; the loop ends by an answer, by its turns o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -139,6 +139,7 @@ def explore(
     root: Root,
     *,
     turns: int,
+    more_turns: Sequence[int] = (),
     tell: Tell,
     shown: Callable[[Told], None],
     limit: int = LIMIT,
@@ -149,7 +150,8 @@ def explore(
     size: Size = "medium",
     constraint: Constraint | None = None,
 ) -> Exploration:
-    """Ask the root model turn by turn, so many times at most. `shown` is told of each turn as it ends; `before` is what
+    """Ask the root model turn by turn, so many times at most. `more_turns` says how many
+    it was allowed since: each turn is told of as many as it was one of then, so that it is found again; `shown` is told of each turn as it ends; `before` is what
     is said of a question that this one goes on from; `about` is the question itself, where `question` says more; `size`
     is how much of the language is told: a small root is shown worked exchanges, and how to mend a problem at once; with
     a `constraint`, replies are kept to a grammar."""
@@ -161,10 +163,12 @@ def explore(
     session.at_once = bool(worked)
     named = named_in(about, session) if worked else ""
     worked = nearest_last(worked, f"{about} {QUOTED.sub(' ', named)}")
-    for number in range(1, turns + 1):
-        notice = LAST_TURN if number == turns else ""
-        last = closing(number, turns, root.left(), notice)
-        last = brief_closing(number, turns, question, named, notice) if worked else last
+    allowed = (turns, *more_turns)
+    for number in range(1, allowed[-1] + 1):
+        most = next(each for each in allowed if number <= each)
+        notice = LAST_TURN if number == most else ""
+        last = closing(number, most, root.left(), notice)
+        last = brief_closing(number, most, question, named, notice) if worked else last
         situation = Situation(
             question, look, session.environment.contexts, exchanges, last, before, main_text, size, worked
         )
@@ -175,7 +179,7 @@ def explore(
         answer = root.ask(request)
         reply = answer.text or (answer.refusal or "")
         program = program_in(reply, constraint)
-        turn = check_answer(session, about, taken(session, answer, number, program), checks, last=number == turns)
+        turn = check_answer(session, about, taken(session, answer, number, program), checks, last=number == most)
         note = "" if constraint is None else constraint.note(request)
         told.append(Told(number, reply, program, turn.observation, turn.errors, request.prompt_tokens, note))
         tell(
@@ -201,7 +205,7 @@ def explore(
     if stands is not None and stands.answered is not None:
         tree, asked = backward_slice(session, stands), session.asked_below(stands.answered)
         return Exploration("bound", tuple(told), stands.answered, tree, session.answer, asked, stands.doubts)
-    failure = session.failure or (OnlyThought(turns, answer.finish == "length") if answer.thought else None)
+    failure = session.failure or (OnlyThought(allowed[-1], answer.finish == "length") if answer.thought else None)
     return Exploration("turns", tuple(told), failure=failure)
 
 

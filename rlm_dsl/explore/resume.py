@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.common.source import Source
 from rlm_dsl.context.context import Context
@@ -35,6 +36,7 @@ from rlm_dsl.models.stack import Approve, approve_all
 from rlm_dsl.replay.earlier_run import of_earlier, of_finished, of_stopped
 from rlm_dsl.replay.sources import found_near, is_ours, load_context
 from rlm_dsl.replay.verify import differences
+from rlm_dsl.trace.going_on import allowed_turns
 from rlm_dsl.trace.layout import EVENTS
 from rlm_dsl.trace.reader import Trace
 
@@ -50,10 +52,12 @@ def resume(
     approve: Approve = approve_all,
     max_failed: float | None = None,
     given: Mapping[str, str | Context] | None = None,
+    turns: int | None = None,
 ) -> Result:
     """Go on with a run. Of `settings` only how servers are reached, and how fast, counts; models, parameters and all
     else are the run's own. `limits` replaces its budget, of which what was spent before the stop stays spent;
-    `max_failed` replaces the share of a step's rows that may fail.
+    `max_failed` replaces the share of a step's rows that may fail; `turns` is how many an exploration may take in all,
+    more than it was allowed before.
 
     Raises UserError for a run that is finished, never began, or whose data is no longer what it was.
     """
@@ -61,6 +65,7 @@ def resume(
     first = begun_with(trace)
     chosen = settings_again(trace.header, at_pace(settings, first.get("pace", {})), limits, max_failed)
     known = with_parent(of_stopped(trace, chosen.price_of), trace)
+    known = replace(known, turns=turns_since(trace, first, turns))
     earlier = begun_from(first)
     contexts = contexts_again(trace, given or {}, settings.engine)
     if "question" in first:
@@ -110,6 +115,19 @@ def begun_with(trace: Trace) -> Mapping[str, Any]:
     if (schema := trace.header.get("schema")) != SCHEMA:
         raise UserError(f"{trace.name} is of schema {schema!r}", f"this version goes on with {SCHEMA}")
     return first.content
+
+
+def turns_since(trace: Trace, first: Mapping[str, Any], turns: int | None) -> tuple[int, ...]:
+    """How many turns an exploration was allowed each time that it went on, and now. Raises UserError for fewer."""
+    if "question" not in first:
+        if turns is not None:
+            raise UserError(f"{trace.name} is the run of a program, which takes no turns", "leave --turns out")
+        return ()
+    allowed = allowed_turns(trace.folder)
+    if turns is not None and turns <= allowed[-1]:
+        told = f"{trace.name} was allowed {counted(allowed[-1], 'turn')} already, and those stay"
+        raise UserError(told, f"allow more in all: --turns {2 * allowed[-1]}")
+    return (*allowed[1:], *(() if turns is None else (turns,)))
 
 
 def with_parent(known: KnownAnswers, trace: Trace) -> KnownAnswers:

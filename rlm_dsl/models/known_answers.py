@@ -36,6 +36,9 @@ class KnownAnswers:
     versions: Mapping[str, int] | None = None
     """The versions of operators that the earlier run had, and this one has again; None for today's."""
 
+    turns: tuple[int, ...] = ()
+    """Of an exploration that goes on, how many turns it was allowed since, beyond those at first."""
+
     goes_on: bool = False
     """Whether they are those of an exploration that this one goes on from: none of them is a call of its own."""
 

@@ -32,6 +32,7 @@ from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.server.address import WEIGHTS
 from rlm_dsl.models.settings import Settings
 from rlm_dsl.replay.sources import recorded_place
+from rlm_dsl.trace.going_on import way_on
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.secrets import TELLING, telling
 
@@ -215,7 +216,7 @@ def of_trace(trace: Trace, environment: Mapping[str, str], now: float | None = N
     """Of a recorded run: whether a stranger could check it, and run it again."""
     if not trace.finished:
         message = f"{trace.name} has no seal: the run did not end, and nobody can check it"
-        return [Finding("unsealed", message, f"finish it: rlm-dsl resume {trace.folder}")]
+        return [Finding("unsealed", message, f"finish it: {way_on(trace.folder, trace.place)}")]
     header = trace.header
     models = {alias: ModelSettings.from_json(value) for alias, value in header["models"].items()}
     served = [str(one["model"]) for one in header.get("served", ())]

@@ -50,6 +50,7 @@ from rlm_dsl.replay.verify_tables import other_tables
 from rlm_dsl.trace.commitment import commits_to_files
 from rlm_dsl.trace.divergence import LEVELS, NEXT, SAMPLE, Divergence, Level, Report
 from rlm_dsl.trace.events import check_chain, last_event
+from rlm_dsl.trace.going_on import way_on
 from rlm_dsl.trace.layout import EVENTS, OPTIMIZATION, SEAL, SIGNATURE
 from rlm_dsl.trace.reader import ODD_FORM, Trace
 from rlm_dsl.trace.seal import LINE_ENDS, MEND, check_seal, file_names, has_other_line_ends
@@ -103,6 +104,8 @@ class _Check:
         code = (
             "D01" if found.code == "D02" and not self.unfinished else found.code
         )  # a sealed run has nothing to resume
+        if found.next_command is None and code == "D02":
+            found = replace(found, next_command=way_on(self.trace.folder, self.trace.place))
         if found.next_command is None and (command := NEXT.get(code)):
             found = replace(found, next_command=command.format(trace=self.trace.name, step=found.step or ""))
         cleaned: dict[str, Any] = {s: self.shown.redact(text) for s, text in sides.items() if text is not None}
@@ -250,7 +253,7 @@ def kept(heads: Mapping[str, str]) -> str:
 def _files(check: _Check) -> None:
     if check.unfinished:
         message = "the trace is unfinished: the run stopped before its seal"
-        again = f"rlm-dsl resume {check.trace.folder}"
+        again = way_on(check.trace.folder, check.trace.place)
         return check.add("files", 0, "", [Divergence("D02", "files", message, next_command=again)])
     found = check_seal(check.trace.folder, check.log)
     end = check.end

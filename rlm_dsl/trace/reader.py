@@ -20,6 +20,7 @@ from rlm_dsl.common.own_files import require_plain
 from rlm_dsl.common.processes import at_most, physical_memory
 from rlm_dsl.trace.archive import MOST_RATIO, folder_of
 from rlm_dsl.trace.events import Event, read_events
+from rlm_dsl.trace.going_on import way_on
 from rlm_dsl.trace.layout import EVENTS, HEADER, RECORDS, SEAL
 from rlm_dsl.trace.seal import changed_files
 
@@ -56,7 +57,7 @@ class Trace:
         folder, held = folder_of(path)
         require_plain(folder, str(path), "a trace has files of its own alone: get it again from whoever made it")
         if not unfinished and not (folder / SEAL).is_file():
-            raise UserError(f"{path} is unfinished: it has no seal", f"finish it: rlm-dsl resume {path}")
+            raise UserError(f"{path} is unfinished: it has no seal", f"finish it: {way_on(folder, path)}")
         if not changed and (folder / SEAL).is_file() and (faults := changed_files(folder)):
             raise UserError(f"{path} is not as it was sealed: {faults[0].message}", f"see: rlm-dsl verify {path}")
         return Trace(folder, path.name, held, given=path)

@@ -15,6 +15,7 @@ from typing import Any
 
 from rlm_dsl.common.html import escaped, html_table
 from rlm_dsl.trace.events import lines, parse_line
+from rlm_dsl.trace.going_on import way_on
 from rlm_dsl.trace.layout import EVENTS, HEADER, OPTIMIZATION, RECORDS, REPORT, SEAL
 from rlm_dsl.trace.reader import Trace
 from rlm_dsl.trace.seal import changed_files
@@ -109,6 +110,8 @@ class Story:
     """What of a finished trace is not as it was sealed."""
     optimization: Mapping[str, Any] = field(default_factory=dict)
     """The report, of the record of an optimization, which has neither steps nor an answer."""
+    way_on: str = ""
+    """Of an unfinished one, what to do about it."""
     reviewed: Any = None
     """What reviewed rows say of its numbers, where that was looked for."""
 
@@ -143,6 +146,7 @@ class Story:
             "cost_usd": self.end.get("llm.cost.total"),
             "seconds": self.end.get("seconds"),
             "stopped": self.stopped,
+            **({"to_go_on": self.way_on} if self.way_on else {}),
             "seal": dict(self.seal),
             **({"optimization": dict(self.optimization)} if self.optimization else {}),
             **({"changed": self.changed} if self.changed else {}),
@@ -223,6 +227,7 @@ def as_it_stands(trace: Trace) -> Story:
         ends.get("run.end", {}),
         str(ends.get("run.stop", {}).get("message", "")),
         trace.json(SEAL)["predicate"] if trace.finished else {},
+        way_on="" if trace.finished else way_on(trace.folder, trace.place),
         optimization=trace.json(REPORT) if trace.finished and header.get("schema") == OPTIMIZATION else {},
     )
 

@@ -247,6 +247,35 @@ def test_what_cannot_go_on_is_said(place: Place) -> None:
         rlm_dsl.resume(runs.recorded(folder))
 
 
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (["show tickets | take(1)", "show tickets | take(2)"], "no answer within 2 turns"),
+        (["answer tickets | select(id)"], "the answer has another type"),
+    ],
+    ids=["turns", "type"],
+)
+def test_an_exploration_whose_turns_are_used_up_goes_on_with_more(place: Place, script: list[str], why: str) -> None:
+    """What is advised is done, as it stands there, and the next turn answers."""
+    folder, turns = place.another(), len(script)
+    with serve(script=[*script, "answer tickets | count()"], port=place.port) as server:
+        asked = ["--context", "tickets=../tickets.csv", "--model", "m", "--base-url", server.base_url, "--store", STORE]
+        ended = command(folder, "ask", "How many?", *asked, "--trace", TRACE, f"--turns={turns}", "--returns", "int")
+        advised = f"rlm-dsl resume {TRACE} --turns {2 * turns}"
+        assert ended.code == 3 and why in ended.err and f"to go on: {advised}" in ended.err, ended.err
+        for told in (command(folder, name, TRACE) for name in ("verify", "doctor", "cite", "show")):
+            assert advised in told.out + told.err, told
+        assert command(folder, "resume", TRACE).code == 3 and server.calls == turns, "nothing is asked without more"
+        few = command(folder, "resume", TRACE, f"--turns={turns}")
+        assert few.code == 2 and f"--turns {2 * turns}" in few.err, few.err
+        with pytest.raises(UserError) as cut_short:  # and it may be stopped again on the way
+            rlm_dsl.resume(folder / TRACE, turns=turns + 1, budget={"calls": turns}, store=str(folder / STORE))
+        assert cut_short.value.code == "budget" and server.calls == turns
+        done = command(folder, "resume", TRACE, "--budget", "calls=9", "--json", "--store", STORE)
+        assert (done.code, done.out.strip(), server.calls) == (0, str(ROWS), turns + 1), done.err
+    assert rlm_dsl.verify(folder / TRACE).ok
+
+
 def test_a_torn_tail_is_mended_and_told(place: Place) -> None:
     folder = place.another()
     stopped(place, folder)

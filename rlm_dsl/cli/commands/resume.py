@@ -25,6 +25,9 @@ from rlm_dsl.cli.progress import Bar
     from_file="Servers, prices, pace",
 )
 @click.option("--base-url", metavar="URL", help="The run's own server, where neither settings nor environment name it.")
+@click.option(
+    "--turns", type=click.IntRange(1), metavar="N", help="Turns that an exploration may take in all, more than before."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON alone.")
 @THREADS
 @MEMORY
@@ -33,7 +36,7 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
     """Go on with the run of TRACE from where it was stopped: killed, interrupted, out of budget, without its server.
 
     Models, parameters and data are the run's own; --budget and --max-failed replace the run's, and what was
-    spent stays spent.
+    spent stays spent. An exploration that came to no answer within its turns goes on with more: --turns.
 
     Example: rlm-dsl resume runs/20261101-120000.trace
     """
@@ -55,5 +58,6 @@ def command(trace: str, contexts: tuple[str, ...], as_json: bool, **given: Any) 
         approve=asking(given["confirm_over"], given["yes"]),
         max_failed=given["max_failed"],
         given=paths_alone(contexts),
+        turns=given["turns"],
     )
     write(json.dumps(result.value, ensure_ascii=False) if as_json else result_text(result))

@@ -106,6 +106,8 @@ def opening(story: Story) -> Iterator[str]:
     yield from turns_lines(story)
     if story.stopped:
         yield from ("", f"stopped: {story.stopped}")
+    if story.way_on:
+        yield f"to go on: {story.way_on}"
 
 
 def parent_line(parent: Mapping[str, Any]) -> str:
