@@ -150,11 +150,11 @@ def explore(
     size: Size = "medium",
     constraint: Constraint | None = None,
 ) -> Exploration:
-    """Ask the root model turn by turn, so many times at most. `more_turns` says how many
-    it was allowed since: each turn is told of as many as it was one of then, so that it is found again; `shown` is told of each turn as it ends; `before` is what
-    is said of a question that this one goes on from; `about` is the question itself, where `question` says more; `size`
-    is how much of the language is told: a small root is shown worked exchanges, and how to mend a problem at once; with
-    a `constraint`, replies are kept to a grammar."""
+    """Ask the root model turn by turn, so many times at most. `more_turns` says how many it was allowed since: each
+    turn is told of as many as it was one of then, so that it is found again; `shown` is told of each turn as it ends;
+    `before` is what is said of a question that this one goes on from; `about` is the question itself, where `question`
+    says more; `size` is how much of the language is told: a small root is shown worked exchanges, and how to mend a
+    problem at once; with a `constraint`, replies are kept to a grammar."""
     about = about or question
     told: list[Told] = []
     exchanges: list[Exchange] = []
