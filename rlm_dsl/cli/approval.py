@@ -44,6 +44,10 @@ def asking(over: float | None, yes: bool) -> Approve:
             told = f"{estimate.step} asks a model whose price is not known"
         elif (estimate.most_usd or 0.0) > over:
             told = estimate_text(estimate)
+        elif (estimate.limit_usd or 0.0) > over:
+            told = (
+                f"{estimate_text(estimate)}, {money(estimate.limit_usd or 0.0)} if the model thinks before it answers"
+            )
         else:
             return
         if not sys.stdin.isatty():

@@ -60,8 +60,9 @@ NOTHING = Amount()
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a round will ask, before it asks: `requests` in all, `new` of them not answered before. Tokens are counted
-    from above; `most_tokens` and `most_usd` reckon with answers as long as they may be. None for an unknown price.
-    `by_batch` are both dollars where the Batch API answers all, which is not sure before."""
+    from above; `most_tokens` and `most_usd` reckon with answers as long as their types let them be, `limit_usd` with
+    all that each may have, as those of a model that thinks before it answers. None for an unknown price. `by_batch` are
+    both dollars where the Batch API answers all, which is not sure before."""
 
     step: str
     requests: int
@@ -73,6 +74,7 @@ class Estimate:
     asked: tuple[Request, ...] = ()
     """The new ones."""
     by_batch: tuple[float, float] | None = None
+    limit_usd: float | None = None
 
 
 def estimate_round(
@@ -83,24 +85,30 @@ def estimate_round(
     *,
     batch: bool = False,
     beside: Callable[[Request], int] = lambda request: 0,
+    room: Callable[[Request], int] | None = None,
 ) -> Estimate:
-    """With `batch`, the new ones are handed to the Batch API where that is there; `beside` is what a server counts
-    beside their messages."""
+    """With `batch`, the new ones are handed to the Batch API where that is there, with all that answers may have;
+    `beside` is what a server counts beside their messages, `room` how long their answers may be."""
+    room = most_output if room is None or batch else room
     count = given = answered = 0
     usd: list[tuple[float, float] | None] = []
     shared: list[tuple[float, float] | None] = []
+    limit: list[tuple[float, float] | None] = []
     new = tuple(new)
     for request in new:
-        prompt, output = request.prompt_tokens + beside(request), most_output(request)
+        prompt, output = request.prompt_tokens + beside(request), room(request)
         count, given, answered = count + 1, given + prompt, answered + output
         price = price_of(request.settings.model)
         usd.append(None if price is None else (price.of(prompt, 0), price.of(prompt, output)))
+        limit.append(None if price is None else (0.0, price.of(prompt, most_output(request))))
         if batch and price is not None and price.batch is not None:
             shared.append((price.of(prompt, 0, by_batch=True), price.of(prompt, output, by_batch=True)))
         else:
             shared.append(None)
     least, most = sums(usd) or (None, None)
-    return Estimate(step, requests, count, given, given + answered, least, most, new, sums(shared) if new else None)
+    by_batch = sums(shared) if new else None
+    all_ = (sums(limit) or (None, None))[1]
+    return Estimate(step, requests, count, given, given + answered, least, most, new, by_batch, all_)
 
 
 def sums(pairs: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:

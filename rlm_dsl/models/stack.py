@@ -163,11 +163,15 @@ class LiveStack:
         if self.batch and new:
             self.wait(lambda: self.batched(new, lambda batches, some: batches.take_up(step, some)))
             new = self.unanswered(asked)
-        beside = self.servers.beside
-        estimate = estimate_round(step, len(asked), new, self.price_of, batch=self.batch, beside=beside)
+        estimate = self.estimated(step, len(asked), new)
         self.check(estimate)
         self.approve(estimate)
         self.submit(step, new)
+
+    def estimated(self, step: str, requests: int, new: Iterable[Request]) -> Estimate:
+        """What a round will ask, as far as its servers and its answers' types are known."""
+        beside, room = self.servers.beside, self.servers.room
+        return estimate_round(step, requests, new, self.price_of, batch=self.batch, beside=beside, room=room)
 
     def check(self, estimate: Estimate) -> None:
         """Raise TooDear where a round cannot be paid for; where nothing it lacks would be kept, with that said."""
@@ -191,7 +195,7 @@ class LiveStack:
         packing = Packing(step, list(asked.values()), pack, self)
         if planned := packing.planned():
             new = self.unanswered({request.key: request for request in planned})
-            estimate = estimate_round(step, len(asked), new, self.price_of, batch=self.batch)
+            estimate = self.estimated(step, len(asked), new)
             self.check(estimate)
             self.approve(replace(estimate, asked=tuple(self.unanswered(asked))))
             packing.run()
@@ -208,7 +212,7 @@ class LiveStack:
     def ask_all(self, step: str, requests: Sequence[Request], pack: Pack) -> list[Answer]:
         """Requests at once, answers in their order; where batches are on, by these."""
         new = self.unanswered({request.key: request for request in requests})
-        self.check(estimate_round(step, len(requests), new, self.price_of))
+        self.check(self.estimated(step, len(requests), new))
         self.submit(step, new)
         pack.started(len(requests))
         answers: dict[str, Answer] = {}

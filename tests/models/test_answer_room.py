@@ -11,11 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rlm_dsl
+from rlm_dsl.common.source import Source
+from rlm_dsl.engine.progress import NoProgress
+from rlm_dsl.engine.run import run_program
 from rlm_dsl.language.answer_schema import json_schema
 from rlm_dsl.language.types import BOOL, DATE, INT, TEXT, Enum, Field, ListOf, Nullable, Record
+from rlm_dsl.models.budget import Estimate
 from rlm_dsl.models.packs import form_of
+from rlm_dsl.models.prices import Price
 from rlm_dsl.models.request import estimated_tokens
 from rlm_dsl.models.server.answer_room import SMALL, answer_room
+from rlm_dsl.models.server.servers import Keys
+from rlm_dsl.models.settings import pack_size, settings_of
+from rlm_dsl.testing import serve
 from tests.support.scripted_server import Reply, ScriptedServer, Sent, completion, error
 
 LABEL = '{"label": "good"}'
@@ -72,6 +80,38 @@ def refusing(sent: Sent) -> Reply:
     """OpenAI's words for the same."""
     words = "Could not finish the message because max_tokens or model output limit was reached. Please try again with"
     return error(400, f"{words} higher max_tokens.") if sent.body["max_completion_tokens"] < 300 else completion(LABEL)
+
+
+MODEL_STEPS = {
+    "label": 'classify(on=text, ["good", "bad", "neither of both"], into=label, guide="Which?")',
+    "yes": 'keep("Is it good?", on=text)',
+    "fields": 'ask("When, and how many?", on=text, returns={day: date, many: int, known: bool})',
+    "text": 'ask("What is it?", on=text, returns={what: text})',
+}
+
+
+@pytest.mark.parametrize("pack", [1, 5, "auto"])
+def test_an_estimate_knows_how_long_answers_are_and_no_played_run_exceeds_it(tmp_path: Path, pack: int | str) -> None:
+    (tmp_path / "log.txt").write_text("".join(f"row {number}\n" for number in range(30)))
+    for name, step in MODEL_STEPS.items():
+        estimates: list[Estimate] = []
+        with serve(fallback="first") as server:
+            settings = settings_of(
+                "m", server.base_url, None, pack=pack_size(pack), store=str(tmp_path / name), price=Price(1, 2)
+            )
+            contexts = {"log": rlm_dsl.load(tmp_path / "log.txt", "log")}
+            source = Source("program", f"answer log | {step}")
+            asked = {"keys": Keys({}), "progress": NoProgress(), "approve": estimates.append}
+            found = run_program(source, contexts, {}, settings, **asked)
+        most, dollars = sum(each.most_tokens for each in estimates), sum(each.most_usd or 0 for each in estimates)
+        assert 0 < found.spent.prompt_tokens + found.spent.completion_tokens <= most
+        assert 0 < (found.spent.usd or 0) <= dollars
+        new = sum(each.new for each in estimates)
+        shown = sum(each.prompt_tokens for each in estimates)
+        if name in ("text", "label"):  # a label is short, alone and in a pack
+            assert (most - shown == 4096 * new) == (name == "text")
+        if pack == 1 and name != "text":
+            assert most - shown < 300 * new
 
 
 @pytest.mark.parametrize("answer", [thinking, refusing])

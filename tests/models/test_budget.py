@@ -189,12 +189,17 @@ def test_a_round_is_estimated_before_it_leaves() -> None:
     prompt = sum(each.prompt_tokens for each in asked)
     price = Price(1, 10)
     found = estimate_round("s", 5, iter(asked), lambda model: price)
+    most = sum(price.of(r.prompt_tokens, most_output(r)) for r in asked)
     assert found == Estimate(
         "s", 5, 2, prompt, prompt + 300, sum(price.of(r.prompt_tokens, 0) for r in asked),
-        sum(price.of(r.prompt_tokens, most_output(r)) for r in asked), tuple(asked),
+        most, tuple(asked), limit_usd=most,
     )  # fmt: skip
+    short = estimate_round("s", 5, asked, lambda model: price, room=lambda request: 40)
+    assert (short.most_tokens, short.limit_usd) == (prompt + 80, most) and (short.most_usd or 0) < most
+    by_batch = estimate_round("s", 5, asked, lambda model: price, room=lambda request: 40, batch=True)
+    assert by_batch.most_usd == most, "the Batch API is asked for as much as there may be"
     unknown = estimate_round("s", 5, asked, lambda model: None)
-    assert unknown == replace(found, least_usd=None, most_usd=None)
+    assert unknown == replace(found, least_usd=None, most_usd=None, limit_usd=None)
     other = replace(asked[1], settings=replace(asked[1].settings, model="n"))
     some = estimate_round("s", 5, [asked[0], other], lambda model: price if model == "m" else None)
     assert (some.least_usd, some.most_usd) == (None, None)

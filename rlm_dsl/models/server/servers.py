@@ -22,7 +22,7 @@ from rlm_dsl.models.recording import Call
 from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.models.server.address import WEIGHTS, is_local
 from rlm_dsl.models.server.client import Endpoint
-from rlm_dsl.models.server.dialects import LLAMACPP, USUAL, Dialect
+from rlm_dsl.models.server.dialects import LLAMACPP, USUAL, Dialect, Dialects
 from rlm_dsl.models.server.one_ahead import OneAhead, Standing
 from rlm_dsl.models.server.rate_limit import Pace, Paced
 from rlm_dsl.models.server.reply_forms import LLGUIDANCE
@@ -73,6 +73,8 @@ class Servers:
         self.settings, self.keys, self.log, self.redact, self.store = settings, keys, log, redact, store
         self.spending, self.noted = spending, noted
         self.opened: dict[str, tuple[Endpoint, Model]] = {}
+        self.known: dict[str, Dialects] = {}
+        """How servers that were not asked in this run are asked, as earlier runs learned it."""
 
     async def answer(self, request: Request) -> Answer:
         endpoint, model = self.at(request.settings.base_url)
@@ -114,6 +116,15 @@ class Servers:
         """Tokens that a request's server counts beside its messages, as far as it was asked anything in this run."""
         held = self.opened.get(request.settings.base_url)
         return 0 if held is None else held[0].dialects.beside(request)
+
+    def room(self, request: Request) -> int:
+        """Tokens that the answer to a request may have, as far as is known of its server, now or from earlier runs."""
+        url = request.settings.base_url
+        if url in self.opened:
+            return self.opened[url][0].dialects.room(request)
+        if url not in self.known:
+            self.known[url] = Dialects(known=dict(self.store.dialects(url)))
+        return self.known[url].room(request)
 
     def learn(self, url: str, model: str, dialect: Dialect) -> None:
         """Remember how a model is asked, and say so."""
