@@ -250,10 +250,10 @@ PROGRAMS = {path.stem: path for path in sorted((CORPUS / "programs").glob("*.rlm
 PROGRAMS |= {path.stem: path for path in sorted(GIVEN.glob("*.rlm"))} if FOLDER else {}
 
 
-def outcome(text: str, name: str) -> str:
+def outcome(text: str, name: str, held: Warehouse | None = None) -> str:
     """The program's answer as JSON, a line a part of it."""
     source = Source(f"{name}.rlm", text)
-    with Warehouse(threads=2) as warehouse:
+    with held or Warehouse(threads=2) as warehouse:
         types = {context: loaded(warehouse, context, rows) for context, rows in CONTEXTS[name].items()}
         program = check_program(parse(source), source, Environment(types, {}, PARAMS.get(name, {})))
         plan = build(program.statements, warehouse.contexts, {})

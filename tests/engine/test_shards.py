@@ -101,6 +101,7 @@ def test_lines_and_what_is_told_of_them(tmp_path: Path) -> None:
     cut = alike(folder, tmp_path, 'answer data | grep("ERROR") | group(by=path, n=count())', "answer data | last(text)")
     assert len(shards(cut)) > 2
     assert any("binary file" in note for note in cut.notes)
+    alike(folder, tmp_path, "answer data | last(text)", shard_bytes=1, declared=cut.schema)
 
 
 def test_documents_and_json_lines(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """A cluster of Ray's: the one that runs here or that is named, or one started on this machine.
 
 In: tasks. Out: what they give, in order. Law: at most so many are under way that what they give has room; a task whose
-worker or machine was lost is run again by Ray; an interrupted run leaves none behind.
+worker or machine was lost is run again by Ray; an interrupted run leaves none behind; Ray writes nothing where answers
+are written.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.version import version
 from rlm_dsl.context.placement import AUTO, Placement
 from rlm_dsl.engine.clusters.cluster import given, outcome
 
@@ -25,6 +28,11 @@ RETRIES = 4
 AHEAD = 3
 """Tasks under way for each processor: while some give what they made, others begin."""
 INSTALL = "pip install 'rlm-dsl[ray]'"
+STARTED = {"include_dashboard": False}
+"""How a cluster is started that nobody but this process uses."""
+QUIET = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
+SAME_VERSION = "the cluster's machines need the same Python, and the same rlm-dsl with what it needs"
+LOGGER = logging.getLogger("rlm_dsl.ray")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +52,17 @@ class RayCluster:
         except ImportError:
             raise UserError("the engine `ray` needs Ray, which is not installed", INSTALL) from None
         if not ray.is_initialized():
-            where = None if placement.address == AUTO else placement.address
-            try:
-                ray.init(where, logging_level=logging.ERROR, log_to_driver=False, configure_logging=False)
-            except (ConnectionError, ValueError, RuntimeError, TimeoutError) as failure:
-                told = str(failure).split("\n", 1)[0]
-                message = f"no Ray cluster at {placement.address}: {told}"
-                raise UserError(message, "start one: ray start --head") from None
-        return RayCluster(placement.address, placement.memory)
+            with quiet():
+                try:
+                    connected(ray, placement.address)
+                except (ConnectionError, ValueError, RuntimeError, TimeoutError, ray.exceptions.RayError) as failure:
+                    told = str(failure).strip().split("\n", 1)[0]
+                    message = f"no Ray cluster at {placement.address}: {told}"
+                    raise UserError(message, "start one: ray start --head") from None
+            tell_briefly()
+        cluster = RayCluster(placement.address, placement.memory)
+        cluster.require_room()
+        return cluster
 
     @property
     def width(self) -> int:
@@ -60,12 +71,22 @@ class RayCluster:
         resources: Any = ray.cluster_resources
         return max(1, int(resources().get("CPU", 1)))
 
-    def told(self) -> str:
-        import ray
+    @property
+    def room(self) -> int | None:
+        """The bytes of memory that a task may take where nobody says: its share of its machine, the least of all."""
+        shares = [of["memory"] / max(1, of["CPU"]) for of in machines() if of.get("memory") and of.get("CPU", 0) > 0]
+        return int(min(shares)) if shares else None
 
-        listed: Any = ray.nodes
-        nodes = len([node for node in listed() if node["Alive"]])
-        return f"on Ray: {nodes:,} {'node' if nodes == 1 else 'nodes'}, {self.width:,} processors"
+    def require_room(self) -> None:
+        """Raises UserError where no machine has the memory that a task asks for: Ray would wait for one for ever."""
+        most = int(max((of.get("memory", 0) for of in machines()), default=0))
+        if self.memory and most and self.memory > most:
+            message = f"no machine of the Ray cluster has {self.memory / 1e9:.1f} GB for a task: the largest has"
+            raise UserError(f"{message} {most / 1e9:.1f} GB", "say less: engine: {ray: auto, memory: 1GB}")
+
+    def told(self) -> str:
+        nodes, width = len(machines()), self.width
+        return f"on Ray: {nodes:,} {'node' if nodes == 1 else 'nodes'}, {width:,} processor{'' if width == 1 else 's'}"
 
     def each(self, work: Callable[[T, S], U], items: Sequence[T], shared: S) -> Iterator[U]:
         import ray
@@ -73,13 +94,13 @@ class RayCluster:
         options: dict[str, Any] = {"num_cpus": 1, "max_retries": RETRIES}
         if self.memory:
             options["memory"] = self.memory
-        task = ray.remote(outcome).options(**options)
+        task = ray.remote(as_task).options(**options)
         held, most = ray.put(shared), AHEAD * self.width
         under_way: deque[Any] = deque()
         waiting = iter(items)
         try:
             for item in waiting:
-                under_way.append(task.remote(work, item, held))
+                under_way.append(task.remote(work, item, held, version()))
                 if len(under_way) >= most:
                     yield given(self.came(under_way.popleft()))
             while under_way:
@@ -89,7 +110,7 @@ class RayCluster:
                 ray.cancel(reference, force=False)
 
     def came(self, reference: Any) -> Any:
-        """What a task came to. Raises UserError where its machines were lost too often."""
+        """What a task came to. Raises UserError where its machines were lost too often, or cannot run it."""
         import ray
 
         try:
@@ -102,4 +123,64 @@ class RayCluster:
         ) as failure:
             told = type(failure).__name__
             hint = "run it again: shards that are done are not done again; smaller shards take less memory"
-            raise UserError(f"a task was lost {RETRIES + 1} times ({told})", hint, exit_code=3) from None
+            often = f"{RETRIES + 1} times" if RETRIES else "once"
+            raise UserError(f"a task was lost {often} ({told})", hint, exit_code=3) from None
+        except ray.exceptions.RayTaskError as failure:
+            if "failed to import on the worker" in str(failure) or isinstance(failure.cause, ModuleNotFoundError):
+                raise UserError("the machines of the Ray cluster cannot run rlm-dsl", SAME_VERSION) from None
+            raise
+        except ray.exceptions.RayError as failure:
+            told = str(failure).strip().split("\n", 1)[0]
+            raise UserError(f"the Ray cluster does not answer: {told}", "run it again", exit_code=3) from None
+
+
+def as_task(work: Callable[[Any, Any], Any], item: Any, shared: Any, wanted: str) -> tuple[bool, Any]:
+    """What a task came to, by the version of rlm-dsl that is wanted."""
+    if (own := version()) != wanted:
+        return False, (f"the machines of the Ray cluster have rlm-dsl {own}, not {wanted}", SAME_VERSION, 2, "")
+    return outcome(work, item, shared)
+
+
+def connected(ray: Any, address: str) -> None:
+    """Ray, connected to the cluster at an address; with `auto` to the one that there is, else to a new one."""
+    if address == AUTO and not os.environ.get("RAY_ADDRESS"):
+        with suppress(ConnectionError):
+            ray.init("auto", **QUIET)
+            return
+        ray.init("local", **STARTED, **QUIET)
+        return
+    ray.init(None if address == AUTO else address, **(STARTED if address == "local" else {}), **QUIET)
+
+
+def machines() -> list[Mapping[str, float]]:
+    """What the machines have that are there, a mapping each."""
+    import ray
+
+    listed: Any = ray.nodes
+    return [node["Resources"] for node in listed() if node["Alive"]]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Meanwhile Ray says what fails and no more, such as how it guards a cluster that it starts."""
+    logger = logging.getLogger("ray")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def tell_briefly() -> None:
+    """What Ray tells of a cluster is a line each on stderr: of itself it prints paragraphs among the answers."""
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = told_briefly
+
+
+def told_briefly(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
+    for line in data.get("lines", ()):
+        sentence = str(line).strip().split("\n", 1)[0].split(". ", 1)[0].rstrip(".")
+        LOGGER.warning("Ray: %s", "".join(letter for letter in sentence if letter.isprintable()))

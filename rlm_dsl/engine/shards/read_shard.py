@@ -126,13 +126,14 @@ def as_declared(batches: Iterable[Any], casts: list[Cast]) -> Iterator[Any]:
     read so gives nothing."""
     declared = Table(tuple(cast.column for cast in casts))
     usable = all(cast.read is not None for cast in casts)
-    passed = 0
+    passed, some = 0, False
     for batch in batches:
         made, _ = cast_batch(batch, casts, passed)
         passed += batch.num_rows
         if usable:
+            some = True
             yield made
-    if not usable or not passed:
+    if not some:
         yield no_rows(declared)
 
 
