@@ -42,8 +42,9 @@ from rlm_dsl.models.request import ModelSettings
 from rlm_dsl.models.small_model import SmallModel
 from rlm_dsl.plan.bounds import most_rows, rows_made
 from rlm_dsl.plan.cut import cut
-from rlm_dsl.plan.explain import count_of_part, counting_query, query
+from rlm_dsl.plan.explain import query
 from rlm_dsl.plan.index_lookups import looks
+from rlm_dsl.plan.row_counts import counting, inner_counts
 from rlm_dsl.plan.stages import ModelStage, Plan, PlannedStep, QueryStage, Stage, physical_name
 
 T = TypeVar("T")
@@ -142,7 +143,7 @@ class Runner:
             return ShardedStage(stage, made, self.warehouse, self.digests).make()
         with self.narrowed(stage):
             self.warehouse.create(stage.name, query(stage))
-        return self.inner_counts(stage) if self.digests else {}
+        return dict(self.inner_counts(stage)) if self.digests else {}
 
     def query(self, stage: QueryStage, stages: Sequence[Stage]) -> list[StepRecord]:
         self.emit("step.start", {"step": stage.name})
@@ -183,7 +184,7 @@ class Runner:
             part = next((step.name for step in stage.steps if step.identity == identity), None)
             if part is None or stage.relation is None or stage.relation.vast:
                 return None
-            return int(self.warehouse.rows(count_of_part(stage, part))[0][0])
+            return int(self.warehouse.rows(counting(stage, [part]))[0][0])
 
         rows = rows_made(asked.step.inputs[0], made, inside)
         if rows is not None:
@@ -202,12 +203,9 @@ class Runner:
                         opened.enter_context(self.warehouse.only(name, found.rows))
             yield
 
-    def inner_counts(self, stage: QueryStage) -> dict[str, int]:
-        counting = counting_query(stage)
-        if counting is None:
-            return {}
-        names, fragment = counting
-        return dict(zip(names, self.warehouse.rows(fragment)[0], strict=True))
+    def inner_counts(self, stage: QueryStage) -> Mapping[str, int]:
+        made = None if stage.relation is None else self.warehouse.count(stage.name)
+        return inner_counts(stage, made, self.warehouse.count, lambda query: self.warehouse.rows(query)[0])
 
     def digest(self, stage: QueryStage) -> str:
         columns = stage.type.columns if isinstance(stage.type, Table) else (Field("value", stage.type),)

@@ -31,22 +31,6 @@ def query(stage: QueryStage) -> Sql:
     return sql("WITH {steps}\n{body}", steps=steps, body=body) if last else body
 
 
-def counting_query(stage: QueryStage) -> tuple[tuple[str, ...], Sql] | None:
-    """A query that counts the rows of the stage's inner steps, and their names; None if there is none."""
-    counted = [step.name for step in stage.steps[:-1] if step.counted]
-    if not counted:
-        return None
-    steps = joined(",\n", (sql("{n} AS ({q})", n=name(n), q=q) for n, q in stage.parts[:-1]))
-    counts = joined(", ", (sql("(SELECT count(*) FROM {n})", n=name(n)) for n in counted))
-    return tuple(counted), sql("WITH {steps} SELECT {counts}", steps=steps, counts=counts)
-
-
-def count_of_part(stage: QueryStage, part: str) -> Sql:
-    """A query that counts the rows of one inner step."""
-    steps = joined(",\n", (sql("{n} AS ({q})", n=name(n), q=q) for n, q in stage.parts[:-1]))
-    return sql("WITH {steps} SELECT count(*) FROM {n}", steps=steps, n=name(part))
-
-
 def plan_sql(plan: Plan) -> str:
     """The whole plan as SQL, a block a stage, with the bound values in comments."""
     return "\n\n".join(block(stage) for stage in plan.stages) + "\n"

@@ -115,22 +115,27 @@ def every_match(lowering: Lowering) -> Sql:
         own = sql("strlen({on}) = {hi} - {lo}", on=on, hi=name(HI), lo=name(LO))
         exact = sql('{own} AND list_slice("#pieces", 2, -1, 2) = "#g0"', own=own)
     place = sql(f'"#m"[{len(numbers) + 1}]')
+    matching = sql('(SELECT *, {lists} FROM {t}) WHERE len("#g0") > 0', lists=joined(", ", lists), t=t.sql)
+    compared = sql('{exact} AS "#exact"', exact=exact)
+    if lowering.step.version >= COMPARED_ONCE:
+        matching, compared = sql("(SELECT *, {c} FROM {m})", c=compared, m=matching), sql('"#exact"')
     return sql(
         "SELECT {kept}, {made}, row_number() OVER (ORDER BY {ord}, {place}) AS {ord}, {origin} "
-        f'FROM (SELECT {{kept}}, {{hidden}}, {{exact}} AS "#exact", unnest(list_zip({", ".join(zipped)})) AS "#m" '
-        'FROM (SELECT *, {lists} FROM {t}) WHERE len("#g0") > 0)',
+        f'FROM (SELECT {{kept}}, {{hidden}}, {{compared}}, unnest(list_zip({", ".join(zipped)})) AS "#m" '
+        "FROM {matching})",
         place=place,
         kept=names(t.type.names),
         made=made(lowering, texts),
         ord=name(ORD),
         origin=names(t.origin) if t.united else match_ranges(len(numbers) + 2 if len(zipped) > len(numbers) + 1 else 0),
         hidden=names(t.hidden),
-        exact=exact,
-        lists=joined(", ", lists),
-        t=t.sql,
+        compared=compared,
+        matching=matching,
     )
 
 
+COMPARED_ONCE = 3
+"""The version from which on it is found once a text, and not once a match, whether the pieces are the matches."""
 PIECES = r"string_split_regex(regexp_replace({on}, {p}, chr(1) || '\0' || chr(2), 'g'), '[\x01\x02]')"
 """What stands between the matches and the matches, in turn: the text cut where each match begins and ends."""
 
@@ -164,7 +169,7 @@ def own(step: Step, inputs: tuple[Relation, ...]) -> str:
 
 extract = Operator(
     name="extract",
-    version=2,
+    version=3,
     summary="the named groups become columns; rows without a match are dropped; all=true gives a row for each match",
     words="cuts {on|the text} by {pattern} into columns[types: ({types})], leaving out what fails to match"
     "[all:, a row for each match]",
