@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,19 @@ from hypothesis import strategies as st
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Error, Keyword, Literal, Name, String, Token
 
+from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.source import Span
+from rlm_dsl.integrations.editor.checkpoints import Checkpoints
 from rlm_dsl.integrations.editor.completion import complete
+from rlm_dsl.integrations.editor.fixes import fixes
 from rlm_dsl.integrations.editor.hover import hover
 from rlm_dsl.integrations.editor.lexer import RlmLexer
+from rlm_dsl.integrations.editor.names import definition, references, rename, symbols
 from rlm_dsl.integrations.editor.places import offset, position, units
 from rlm_dsl.integrations.editor.problems import problems
-from rlm_dsl.integrations.editor.reading import read
+from rlm_dsl.integrations.editor.reading import EMPTY, environment_after, read
 from rlm_dsl.integrations.editor.server import formatting
+from rlm_dsl.integrations.editor.signature import signature
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, table_operators
 from rlm_dsl.language.reference.manual import entry_called, manual_of, parameter_words
 from rlm_dsl.language.syntax.grammar import language
@@ -385,11 +391,18 @@ class Client:
         received: dict[str, Any] = json.loads(stream.read(length))
         return received
 
-    def ask(self, method: str, params: Any) -> Any:
+    def answered(self, method: str, params: Any) -> dict[str, Any]:
         self.number += 1
         self.send(method, params, self.number)
         while (received := self.receive()).get("id") != self.number:
             pass
+        return received
+
+    def refused(self, method: str, params: Any) -> Any:
+        return self.answered(method, params)["error"]
+
+    def ask(self, method: str, params: Any) -> Any:
+        received = self.answered(method, params)
         assert "error" not in received, received
         return received["result"]
 
@@ -446,6 +459,29 @@ def test_the_server_speaks_the_protocol() -> None:
         client.send("textDocument/didChange", {**version, "contentChanges": [{"text": "answer 1 +"}]})
         assert [one["code"] for one in client.published()["diagnostics"]] == ["S11"]
         assert client.ask("textDocument/formatting", {**document, **options}) == []
+        newest = {"textDocument": {"uri": uri, "version": 30}}
+        for number in range(3, 31):  # only the newest is checked
+            version["textDocument"]["version"] = number
+            client.send("textDocument/didChange", {**version, "contentChanges": [{"text": f"{NAMED}answer {number}"}]})
+        assert client.published()["version"] == newest["textDocument"]["version"]
+        at = {**document, "position": {"line": 3, "character": 9}}
+        assert client.ask("textDocument/definition", at)["range"]["start"] == {"line": 2, "character": 0}
+        found = client.ask("textDocument/references", {**at, "context": {"includeDeclaration": False}})
+        assert [each["range"]["start"]["line"] for each in found] == [3, 4, 6]
+        edits = client.ask("textDocument/rename", {**at, "newName": "ours"})["changes"][uri]
+        assert [edit["newText"] for edit in edits] == ["ours"] * 4
+        assert [each["name"] for each in client.ask("textDocument/documentSymbol", document)][:2] == ["t", "least"]
+        helped = client.ask("textDocument/signatureHelp", {**document, "position": {"line": 2, "character": 17}})
+        assert helped["signatures"][0]["label"].startswith("where(t, ") and helped["activeParameter"] == 1
+        context = {"context": {"diagnostics": published["diagnostics"]}, "range": problem["range"]}
+        client.send("textDocument/didChange", {**version, "contentChanges": [{"text": text}]})
+        [fix] = client.ask("textDocument/codeAction", {**document, **context})
+        assert fix["edit"]["changes"][uri][0]["newText"] == "user" and fix["kind"] == "quickfix"
+        for params in ({}, {"textDocument": {"uri": uri}}, {**document, "position": {"line": "a"}}):
+            assert client.refused("textDocument/hover", params)["code"] == -32602
+        assert client.refused("textDocument/rename", {**at, "newName": "in"})["code"] == -32602
+        elsewhere = {"textDocument": {"uri": Path(__file__).as_uri()}, "position": {"line": 0, "character": 5}}
+        assert client.ask("textDocument/hover", elsewhere) is None  # no file is read
         client.send("textDocument/didClose", document)
         assert client.published()["diagnostics"] == []
         assert client.ask("shutdown", None) is None
@@ -455,6 +491,148 @@ def test_the_server_speaks_the_protocol() -> None:
     finally:
         client.process.kill()
         client.process.communicate()
+
+
+# ---- names, signatures, fixes ----
+
+NAMED = f"""{HEAD}param least: int = 2
+mine = t | where(user == "a" and id > least)
+again = mine | join(t, on=left.id == right.id)
+kinds = mine | classify(on=body, labels=["x", "y"], into=topic)
+sized = kinds | derive(n=length(topic))
+answer {{mine: count(mine), sizes: sized | sort(n), least: least}}
+"""
+
+
+def places(spans: Iterable[Span]) -> list[tuple[int, int]]:
+    return [position(NAMED, span.start) for span in spans]
+
+
+@pytest.mark.parametrize(
+    ("at", "defined", "referred"),
+    [
+        ("mine =", (2, 0), [(2, 0), (3, 8), (4, 8), (6, 20)]),
+        ("mine | join", (2, 0), [(2, 0), (3, 8), (4, 8), (6, 20)]),
+        ("least)", (1, 6), [(1, 6), (2, 38), (6, 58)]),
+        ("t, on", (0, 8), [(0, 8), (2, 7), (3, 20)]),
+        ("topic))", (4, 57), []),  # a column, where it is made
+        ("n), least", (5, 23), []),
+        ("user ==", (0, 26), []),
+        ("id == right", (0, 17), []),
+        ("classify(", None, []),
+    ],
+)
+def test_a_name_is_found_where_it_is_bound_and_read(
+    at: str, defined: tuple[int, int] | None, referred: list[tuple[int, int]]
+) -> None:
+    offset, known = NAMED.index(at), environment_after(NAMED, EMPTY)
+    found = definition(NAMED, offset, known)
+    assert (found and position(NAMED, found.start)) == defined
+    assert places(references(NAMED, offset, known)) == referred
+
+
+def test_a_rename_means_the_same_program_or_is_refused() -> None:
+    known = environment_after(NAMED, EMPTY)
+    found = rename(NAMED, NAMED.index("mine ="), "ours", known)
+    text = NAMED
+    for span in reversed(found):
+        text = text[: span.start] + "ours" + text[span.end :]
+    assert text.count("ours") == 4 and "{mine: count(ours)" in text and problems(text) == ()
+    for name, why in (
+        ("kinds", "bound already"),
+        ("user", "column"),
+        ("in", "word"),
+        ("a b", "no name"),
+        ("t", "bound"),
+    ):
+        with pytest.raises(UserError, match=why):
+            rename(NAMED, NAMED.index("mine ="), name, known)
+    with pytest.raises(UserError, match="no name that a statement binds"):
+        rename(NAMED, NAMED.index("topic))"), "kind", known)
+
+
+def test_symbols_are_the_statements() -> None:
+    found = list(symbols(NAMED, environment_after(NAMED, EMPTY)))
+    told = [(each.name, each.kind) for each in found]
+    assert told[:3] == [("t", "context"), ("least", "param"), ("mine", "binding")] and told[-1] == ("answer", "answer")
+    assert found[1].detail == "int" and all(NAMED[each.name_span.start :].startswith(each.name) for each in found)
+
+
+@pytest.mark.parametrize(
+    ("written", "form", "active"),
+    [
+        ("x = t | take(", "take(t, n, skip=0, by=)", "n"),
+        ("x = t | take(1, ", "take(t, n, skip=0, by=)", "skip=0"),
+        ("x = take(t, ", "take(t, n, skip=0, by=)", "n"),
+        ('x = t | grep("a', 'grep(t, r"..", on=, invert=false, before=0, after=0)', 'r".."'),
+        ("x = t | derive(a=concat(user, body, ", "concat(values...: scalar) -> text", "values...: scalar"),
+        ("x = t | group(by=user, n=max(", "max(value)", "value"),
+    ],
+)
+def test_a_call_is_told_with_the_parameter_at_the_cursor(written: str, form: str, active: str) -> None:
+    found = signature(HEAD + written, len(HEAD + written))
+    assert found is not None and found.form == form and found.active is not None
+    span = found.parameters[found.active][0]
+    assert form[span.start : span.end] == active
+    assert signature(HEAD, len(HEAD)) is None
+
+
+LABELLED = 'context t: table(id: int, user: text, k: enum["billing", "other"])\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "offered"),
+    [
+        ('x = t | where(k == "b', ["billing"]),
+        ("x = t | where(id > 1 and k != '", ["billing", "other"]),
+        ('x = t | where(k in ["billing", "o', ["other"]),
+        ('x = t | where(k not in ["', ["billing", "other"]),
+        ('x = t | classify(on=user, labels=["a", "b"], on_error="n', ["null"]),
+        ('x = t | where(user == "', []),
+        ('x = "', []),
+    ],
+)
+def test_labels_are_offered_inside_texts(written: str, offered: list[str]) -> None:
+    for rest in ("", '")\n', "')\n"):
+        found = complete(LABELLED + written + rest, len(LABELLED + written))
+        if found.candidates or not offered or rest == "":
+            assert [each.text for each in found.candidates] == offered
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ('x = t | where(k == "biling")', 'x = t | where(k == "billing")'),
+        ("x = t | tak(3)", "x = t | take(3)"),
+        ("x = t | take(3, skp=1)", "x = t | take(3, skip=1)"),
+        ("x = t | where(usr is null)", "x = t | where(user is null)"),
+        ('x = t | classify(on=user, labels=["a", "b"], on_error="nul")', None),
+    ],
+)
+def test_what_was_meant_is_a_quick_fix(wrong: str, right: str | None) -> None:
+    text = LABELLED + wrong
+    [problem] = problems(text)
+    [fix] = fixes(text, problem.span, "\n".join([problem.message, *problem.hints]))
+    mended = text[: fix.span.start] + fix.text + text[fix.span.end :]
+    assert problems(mended) == () and (right is None or mended == LABELLED + right)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.sampled_from(["(", "| take(1)\n", "x = t\n", "\n", '"', "9"])), max_size=6)
+)
+def test_what_is_kept_of_a_text_is_what_reading_it_whole_gives(edits: list[tuple[float, str]]) -> None:
+    """Whatever is typed where: what is bound before a place is what a new look at all of the text says."""
+    text = HEAD + "".join(f"s{n} = {'t' if n % 9 == 0 else f's{n - 1}'} | take({n})\n" for n in range(14))
+    kept = Checkpoints(step=3)
+    for share, put in edits:
+        at = int(share * len(text))
+        whole = text[:at] + put + text[at:]
+        start, known = kept.before(whole, len(whole))
+        assert start < len(whole)
+        found = environment_after(whole[start:], known).bindings
+        if not read(whole).problems:
+            text, wanted = whole, environment_after(whole, EMPTY).bindings
+            assert {name: str(n.type) for name, n in found.items()} == {name: str(n.type) for name, n in wanted.items()}
 
 
 def test_without_pygls_one_line_says_what_to_install(

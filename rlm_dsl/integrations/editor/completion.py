@@ -7,18 +7,19 @@ Law: never raises; every candidate begins with the word that is there, and may s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rlm_dsl.integrations.editor.cursor import Cursor, Place, cursor
-from rlm_dsl.integrations.editor.reading import EMPTY
+from rlm_dsl.integrations.editor.cursor import Cursor, Place, cursor, text_start, written
+from rlm_dsl.integrations.editor.reading import EMPTY, type_of
 from rlm_dsl.language.check import Environment
 from rlm_dsl.language.operators.core import kinds
 from rlm_dsl.language.operators.core.registry import aggregates, function_names, functions, table_operators
 from rlm_dsl.language.reference.manual import manual_of, parameter_words
-from rlm_dsl.language.syntax.tokens import OPERAND_ENDS
-from rlm_dsl.language.types import SCALARS, ListOf, Record, Table, Type, bare, is_text, quoted_name
+from rlm_dsl.language.syntax.tokens import NAMES, OPERAND_ENDS
+from rlm_dsl.language.types import SCALARS, Enum, ListOf, Record, Table, Type, bare, is_text, quoted_name
 
 Kind = Literal["operator", "aggregate", "function", "column", "name", "argument", "type", "word"]
 
@@ -57,11 +58,52 @@ def complete(text: str, offset: int, environment: Environment = EMPTY, *, bare: 
     """The candidates at an offset. `bare` says that an expression may stand where a statement begins."""
     at = cursor(text, offset, environment)
     if at is None:
-        return Completion(offset)
+        return in_text(text, offset, environment)
     wanted = text[at.start : offset].removeprefix("`").lower()
     fitting = [c for c in candidates(at, bare) if c.text.removeprefix("`").lower().startswith(wanted)]
     ranked = sorted(fitting, key=lambda candidate: LIKELY.index(candidate.kind))
     return Completion(at.start, tuple({c.text: c for c in reversed(ranked)}.values())[::-1])
+
+
+def in_text(text: str, offset: int, environment: Environment) -> Completion:
+    """Inside quotes: the labels that a column can have which is compared with the text, or an argument's values."""
+    start = text_start(text, offset)
+    at = None if start is None else cursor(text, start, environment)
+    if start is None or at is None or text[start] not in "\"'":
+        return Completion(offset)
+    wanted = text[start + 1 : offset].lower()
+    fitting = [each for each in labels(at) if each.lower().startswith(wanted)]
+    shown = (Candidate(each, "word", "one of its values") for each in fitting if json.dumps(each)[1:-1] == each)
+    return Completion(start + 1, tuple(shown))
+
+
+def labels(at: Cursor) -> Sequence[str]:
+    """The texts that may stand at a cursor in quotes; none where any may."""
+    before, inside = at.before, at.inside
+    if before is None:
+        return ()
+    if before.text in ("==", "!="):
+        return values_of(compared(at, len(at.words) - 1))
+    if inside is not None and inside.frame.bracket == "LSQB" and before.type in ("LSQB", "COMMA"):
+        until = inside.frame.at - 1
+        if until > 0 and at.words[until].type == "IN":
+            return values_of(compared(at, until - (at.words[until - 1].type == "NOT")))
+    kind = inside.parameter.kind if inside is not None and inside.parameter is not None else None
+    direct = inside is not None and inside.frame.bracket == "LPAR" and before.type in ("LPAR", "COMMA", "EQUAL")
+    return kind.values if direct and isinstance(kind, kinds.Choice) else ()
+
+
+def values_of(type_: Type | None) -> Sequence[str]:
+    known = None if type_ is None else bare(type_)
+    return known.values if isinstance(known, Enum) else ()
+
+
+def compared(at: Cursor, end: int) -> Type | None:
+    """The type of the name or field that ends before word `end`."""
+    start = end
+    while start > 0 and (at.words[start - 1].type in NAMES or at.words[start - 1].type == "DOT"):
+        start -= 1
+    return type_of(written(at.words[start:end], at.text), at.environment, at.scope) if start < end else None
 
 
 def candidates(at: Cursor, bare: bool) -> Iterator[Candidate]:

@@ -103,6 +103,16 @@ def cursor(text: str, offset: int, environment: Environment = EMPTY) -> Cursor |
     return Cursor(start, words, places(words, head, bound), bound, head)
 
 
+def text_start(text: str, offset: int) -> int | None:
+    """Where the text in quotes begins that an offset stands in, whole or still open; None elsewhere."""
+    found = scanned(text[:offset])
+    broken = [f.problem.span for f in found.flaws if f.problem.code == "S02" and f.problem.span.end >= offset]
+    if broken:
+        return broken[-1].start
+    last = found.tokens[-1] if found.tokens else None
+    return last.start if last is not None and last.type in ("TEXT", "RAW") and last.end > offset else None
+
+
 def frames(words: Sequence[Token]) -> tuple[Frame, ...]:
     """The open brackets, outermost first."""
     standing: list[int] = []

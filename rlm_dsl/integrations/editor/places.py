@@ -8,28 +8,35 @@ moved to the nearest that is in it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from functools import lru_cache
+from operator import itemgetter
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 
 
+@lru_cache(maxsize=4)
+def lines(text: str) -> tuple[tuple[int, int], ...]:
+    """Where each line begins and ends, without its line end."""
+    starts, ends = [0], []
+    for match in LINE_END.finditer(text):
+        ends.append(match.start())
+        starts.append(match.end())
+    return tuple(zip(starts, [*ends, len(text)], strict=True))
+
+
 def position(text: str, offset: int, encoding: str = "utf-16") -> tuple[int, int]:
     """Line and column, both from 0; columns count the encoding's units."""
-    line, start = 0, 0
-    for match in LINE_END.finditer(text, 0, min(offset, len(text))):
-        line, start = line + 1, match.end()
-    return line, units(text[start:offset], encoding)
+    offset = min(offset, len(text))
+    line = bisect_right(lines(text), offset, key=itemgetter(0)) - 1
+    return line, units(text[lines(text)[line][0] : offset], encoding)
 
 
 def offset(text: str, line: int, column: int, encoding: str = "utf-16") -> int:
     """The character at an editor's line and column."""
-    start = 0
-    for _ in range(line):
-        match = LINE_END.search(text, start)
-        if match is None:
-            return len(text)
-        start = match.end()
-    end = match.start() if (match := LINE_END.search(text, start)) else len(text)
-    at = start
+    if line >= len(lines(text)):
+        return len(text)
+    at, end = lines(text)[line]
     while at < end and column > 0:
         column -= units(text[at], encoding)
         at += 1

@@ -37,10 +37,11 @@ def problems(text: str) -> tuple[Diagnostic, ...]:
 
 def found_by_checking(reading: Reading, text: str) -> list[Diagnostic]:
     """What is wrong with the statements whose form is right."""
-    first = _Parted(reading, frozenset())
-    failed = first.failed(check(t.Tree(tuple(first.sure)), Environment()))
-    parted = _Parted(reading, failed) if failed else first
+    parted = _Parted(reading, frozenset())
     checked = check(t.Tree(tuple(parted.sure)), Environment())
+    if failed := parted.failed(checked):
+        parted = _Parted(reading, failed)
+        checked = check(t.Tree(tuple(parted.sure)), Environment())
     sure = [with_near_name(problem, text, parted.unknown) for problem in (*checked.problems, *checked.warnings)]
     rough = [problem for statement in parted.doubtful for problem in looked_over(statement)]
     return [*sure, *rough, *parted.notes]
