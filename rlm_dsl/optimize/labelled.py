@@ -10,12 +10,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rlm_dsl.common.counted import counted
 from rlm_dsl.common.diagnostics import UserError, printable
+from rlm_dsl.common.source import Source
+from rlm_dsl.context.context import Context
 from rlm_dsl.engine.calls.round import Round
-from rlm_dsl.optimize.examples import Labelled, read_examples
-from rlm_dsl.optimize.steps import Tunable
+from rlm_dsl.engine.execution import checked_program
+from rlm_dsl.engine.warehouse import Warehouse
+from rlm_dsl.models.settings import Settings
+from rlm_dsl.optimize.examples import Labelled, read_examples, split
+from rlm_dsl.optimize.steps import Tunable, tunable_steps
 from rlm_dsl.review.labels.file import read_labels
 from rlm_dsl.review.labels.label import Label
 from rlm_dsl.review.opened import question_digest
@@ -29,6 +35,22 @@ SHOWN = 60
 class LabelledRows:
     examples: tuple[Labelled, ...]
     notes: tuple[str, ...] = ()
+
+
+def require_learnable(
+    source: Source,
+    contexts: Mapping[str, Context],
+    params: Mapping[str, Any],
+    settings: Settings,
+    examples: Path | None,
+    labels: Path | None,
+) -> None:
+    """Raises UserError for examples that a search would refuse, and ProgramError for such a program: before it begins,
+    and before what it computes with is loaded."""
+    program = checked_program(source, contexts, params)
+    with Warehouse(1, settings.memory, contexts.values()) as warehouse:
+        rounds = tunable_steps(program, source.text, warehouse.contexts, settings.by_alias(), settings.window)
+    split(labelled_examples(examples, labels, rounds).examples)
 
 
 def labelled_examples(

@@ -27,7 +27,7 @@ from rlm_dsl.models.recording import Call, call_rows
 from rlm_dsl.models.stack import LiveStack
 from rlm_dsl.optimize.evaluator import WRITING, writer_of
 from rlm_dsl.optimize.job import OptimizationJob, OptimizationResult
-from rlm_dsl.optimize.tuned import read_tuned
+from rlm_dsl.optimize.tuned import proxies_path, proxies_text, read_tuned, with_proxies
 from rlm_dsl.trace.journal import read_journal
 from rlm_dsl.trace.layout import EVENTS, OPTIMIZATION, REPORT, SEAL, TUNED
 from rlm_dsl.trace.reader import ODD_FORM, Trace
@@ -82,9 +82,8 @@ def finished_before(job: OptimizationJob, header: Mapping[str, Any]) -> tuple[Pa
             trace = Trace.open(folder)
             if trace.header.get("job") == header["job"]:
                 report = trace.json(REPORT)
-                tuned = read_tuned(Source(TUNED, trace.text(TUNED)))
-                if not any("proxy" in call.set for call in tuned.calls):  # proxies stand beside the tuned file alone
-                    return folder, OptimizationResult(tuned, report["verdict"] in PROVED, report)
+                tuned = with_proxies(read_tuned(Source(TUNED, trace.text(TUNED))), folder / TUNED)
+                return folder, OptimizationResult(tuned, report["verdict"] in PROVED, report)
     return None
 
 
@@ -129,6 +128,8 @@ def seal_record(job: OptimizationJob, found: OptimizationResult, models: LiveSta
         rows = call_rows(models.recording.calls.values())
         log.writer.write_text("program.rlm", job.source.text)
         log.writer.write_text(TUNED, found.tuned.yaml())
+        if found.tuned.proxies:
+            log.writer.write_text(proxies_path(Path(TUNED)).name, proxies_text(found.tuned))
         log.writer.write_json(REPORT, report)
         write_calls(log.writer, rows)
         log.writer.end({"outcome": "answered", **spent.as_event(), "seconds": log.seconds}, rows)

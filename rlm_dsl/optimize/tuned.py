@@ -107,10 +107,13 @@ def write_tuned(program: Path, tuned: Tuned) -> list[str]:
     target = tuned_path(program)
     files = {target: tuned.yaml()}
     if tuned.proxies:
-        held = json.dumps(dict(tuned.proxies), ensure_ascii=False, indent=1)
-        files = {proxies_path(target): held + "\n", **files}
+        files = {proxies_path(target): proxies_text(tuned), **files}
     write_files(files)
     return [str(path) for path in files]
+
+
+def proxies_text(tuned: Tuned) -> str:
+    return json.dumps(dict(tuned.proxies), ensure_ascii=False, indent=1) + "\n"
 
 
 def require_place(program: Path, force: bool) -> None:
@@ -127,7 +130,11 @@ def find_tuned(program: Path, given: str | None) -> Tuned | None:
 
 
 def open_tuned(path: Path) -> Tuned:
-    found = replace(read_tuned(yaml_source(path, "name another with --tuned")), name=path.name)
+    return with_proxies(replace(read_tuned(yaml_source(path, "name another with --tuned")), name=path.name), path)
+
+
+def with_proxies(found: Tuned, path: Path) -> Tuned:
+    """With the proxies that it names, which stand beside its file. Raises UserError where one does not."""
     named = {call.set["proxy"] for call in found.calls if "proxy" in call.set}
     if not named:
         return found

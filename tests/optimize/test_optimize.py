@@ -164,7 +164,9 @@ def test_examples_that_are_none_are_told_with_their_line(lines: list[str], told:
         [] if told.endswith(("too few", "no examples")) else [f'{{"text": "b{n}", "label": "a1"}}' for n in range(21)]
     )
     (tmp_path / "ex.jsonl").write_text("\n".join([*lines, *more]))
-    with serve(fallback="learn") as server:
+    with serve(fallback="learn") as server, pytest.MonkeyPatch.context() as changed:
+        for name in ("optimize", "statistics", "provable"):  # who bring scipy, which takes seconds to load
+            changed.setitem(sys.modules, f"rlm_dsl.optimize.{name}", None)
         ran = optimize(tmp_path, server)
         assert ran.code == 2 and told in ran.err and server.calls == 0, ran.err
 

@@ -72,7 +72,15 @@ def test_optimize_finds_such_a_cascade_and_its_run_verifies(tmp_path: Path) -> N
         assert cascade["cost"] < 0.9 * alone["cost"]
         proxies = json.loads((tmp_path / "p.proxies.json").read_text())
         assert [each["using"] for each in proxies.values()] == ["small"]
-        before = large.calls
+        before, calls = large.calls, large.calls + small.calls
+        files = {path: path.read_bytes() for path in tmp_path.glob("p.*")}
+        for path in tmp_path.glob("p.[tp]*"):
+            path.unlink()
+        again = command(tmp_path, "optimize", "p.rlm", *told, *asked, OPENAI_API_KEY="k")
+        assert "came to its end before" in again.err and json.loads(again.out)["test"] == report["test"]
+        assert large.calls + small.calls == calls and {path: path.read_bytes() for path in files} == files
+        assert [each.name for each in (tmp_path / "runs").iterdir()] == ["p.optimize"]
+        assert rlm_dsl.verify(tmp_path / "runs" / "p.optimize").ok
         ran = command(tmp_path, "run", "p.rlm", "--context", "tickets=t.csv", "--trace", "t", OPENAI_API_KEY="k")
         assert ran.code == 0, ran.err
         assert "by proxy" in ran.out + ran.err

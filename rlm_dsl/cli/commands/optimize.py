@@ -133,18 +133,12 @@ def command(
     from rlm_dsl.models.server.servers import Keys
     from rlm_dsl.optimize import check_installed
     from rlm_dsl.optimize.examples import require_enough
+    from rlm_dsl.optimize.labelled import require_learnable
     from rlm_dsl.optimize.tuned import require_place, write_tuned
 
     check_installed()
     if examples is not None and labels is None:
         require_enough(Path(examples))  # what is told by the file alone, before anything large is loaded
-    from rlm_dsl.optimize.certify import Target
-    from rlm_dsl.optimize.job import OptimizationJob
-    from rlm_dsl.optimize.optimize import optimize
-    from rlm_dsl.optimize.pareto import check_rule
-    from rlm_dsl.optimize.record import record_path
-
-    check_rule(pick)
     if examples is None and labels is None:
         raise UserError(
             "nothing to learn from is named", "name a file: --labels PROGRAM.labels.jsonl, or --examples FILE"
@@ -155,12 +149,25 @@ def command(
         chosen = replace(chosen, models={**chosen.models, "writer": chosen.models.get(writer, writer)})
     path = Path(program)
     require_place(path, force)
+    declared = declared_contexts(source)
+    data = load_all(contexts, declared, given["memory"], given["file"], source, given["engine"])
+    values = {name: json_value(name, text) for name, text in pairs(params)}
+    learned_from = (Path(examples) if examples else None, Path(labels) if labels else None)
+    if chosen.models:
+        require_learnable(source, data, values, chosen, *learned_from)
+    from rlm_dsl.optimize.certify import Target
+    from rlm_dsl.optimize.job import OptimizationJob
+    from rlm_dsl.optimize.optimize import optimize
+    from rlm_dsl.optimize.pareto import check_rule
+    from rlm_dsl.optimize.record import record_path
+
+    check_rule(pick)
     found = optimize(
         OptimizationJob(
             source,
-            load_all(contexts, declared_contexts(source), given["memory"], given["file"], source, given["engine"]),
-            {name: json_value(name, text) for name, text in pairs(params)},
-            Path(examples) if examples else None,
+            data,
+            values,
+            learned_from[0],
             chosen,
             Keys(os.environ),
             Path(out) if out else record_path(Path("runs"), path.stem),
@@ -179,7 +186,7 @@ def command(
             lambda line: note(safe(line)),
             asking(given["confirm_over"], given["yes"]),
             lambda line: confirmed(line, "search all the same?", given["yes"] or unproved, ALL_THE_SAME),
-            Path(labels) if labels else None,
+            learned_from[1],
             shlex.join(["rlm-dsl", "optimize", *click.get_current_context().meta[WORDS]]),
         )
     )
