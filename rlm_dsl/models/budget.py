@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from rlm_dsl.common.counted import counted, money
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.prices import Price
 from rlm_dsl.models.protocol import Attempt, BudgetExceeded, Model, RequestRefused, TooDear
 from rlm_dsl.models.request import Answer, Request, estimated_tokens
@@ -121,7 +122,8 @@ def sums(pairs: Sequence[tuple[float, float] | None]) -> tuple[float, float] | N
 class Spending:
     """What is spent and reserved so far. `estimated` if a server gave no figures for some of it; `clock` gives
     seconds, and the run's begin when the first call asks for leave. A `refusal` holds for all that waits, until the
-    next round is checked. `beyond` is by how much servers' counts of a model passed what was reserved."""
+    next round is checked; `stopped` is why, where it is not the budget. `beyond` is by how much servers' counts of a
+    model passed what was reserved."""
 
     limits: Limits
     clock: Callable[[], float] = lambda: 0.0
@@ -133,6 +135,7 @@ class Spending:
     reserved: Amount = NOTHING
     started: float | None = None
     refusal: str = ""
+    stopped: UserError | None = None
     refused: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     beyond: dict[str, Amount] = field(default_factory=dict)
@@ -187,7 +190,7 @@ class Spending:
     def check(self, estimate: Estimate) -> None:
         """Begin a round. Raise TooDear where it surely takes more than is left, however short its answers are."""
         step, limits = estimate.step, self.limits
-        self.refusal = ""
+        self.refusal, self.stopped = "", None
         self.refused.clear()
         if estimate.new > self.calls_left:
             raise TooDear(
@@ -219,12 +222,21 @@ class Spending:
             await self.settled.wait()
 
     async def refuse(self, problem: str) -> NoReturn:
-        """Let nothing more leave, wait for what is under way, then raise BudgetExceeded."""
+        """Let nothing more leave, wait for what is under way, then raise BudgetExceeded, or why it was stopped."""
         self.refusal = told = self.refusal or problem
+        await self.drained()
+        raise self.stopped or BudgetExceeded(told)
+
+    async def stop(self, failure: UserError) -> None:
+        """Let nothing more leave for a reason that is not the budget's, and wait for what is under way."""
+        self.stopped = self.stopped or failure
+        self.refusal = self.refusal or failure.message
+        await self.drained()
+
+    async def drained(self) -> None:
         self.refused.set()
         while self.reserved.calls:
             await self.settled.wait()
-        raise BudgetExceeded(told)
 
     async def sleep(self, seconds: float) -> None:
         """Wait before another attempt. What would outlast the budget is refused at once, and so is whatever waits

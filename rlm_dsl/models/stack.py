@@ -93,7 +93,8 @@ class LiveStack:
             settings.limits, time.monotonic, known.calls, spent.prompt_tokens, spent.completion_tokens, spent.usd
         )
         self.servers = Servers(settings, keys, log, redact, self.store, self.spending, on_call)
-        self.stored = Stored(Retrying(self.servers, self.spending.sleep, random.random), self.store, known)
+        retrying = Retrying(self.servers, self.spending.sleep, random.random)
+        self.stored = Stored(retrying, self.store, known, self.spending.stop)
         self.exploring = Exploring(self.stored, self.explore)
         self.recording = Recording(self.exploring, self.origin, on_call, self.recorded_pack)
         self.settled: set[str] = set()

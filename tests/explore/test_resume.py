@@ -6,7 +6,9 @@ import os
 import random
 import shutil
 import signal
+import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,14 @@ import pytest
 import rlm_dsl
 from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models import retry
+from rlm_dsl.models.cache.kinds.sqlite.store import SqliteStore
+from rlm_dsl.models.request import Answer, Request
 from rlm_dsl.testing import serve
 from rlm_dsl.trace.events import EventLog
 from tests.support import runs
 from tests.support.commands import Ran, command
 from tests.support.processes import Process, command_run, command_started
+from tests.support.scripted_server import Reply, ScriptedServer, Sent, completion
 
 ROWS, AT_ONCE = 12, 2
 MODEL_ROWS = sum(n % 3 != 0 for n in range(1, ROWS + 1))
@@ -189,6 +194,40 @@ def test_a_server_that_was_gone_is_asked_for_the_rest(place: Place) -> None:
     (folder / STORE).unlink()
     with place.serving() as again:
         assert goes_on(folder) == wanted and again.calls == calls - 3
+
+
+def test_a_store_that_takes_nothing_more_loses_no_answer_that_was_on_its_way(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second answer finds the store gone while others are asked for: they are waited for, nothing more leaves, and
+    all that came is in the trace."""
+    folder, gone, asked = place.another(), threading.Event(), list[str]()
+
+    def answer(sent: Sent) -> Reply:
+        asked.append(sent.row)
+        if len(asked) > 2:
+            gone.wait(10)
+        return completion('{"label": "other"}')
+
+    def refuses(store: SqliteStore, request: Request, found: Answer) -> Future[None]:
+        if len(asked) == 1:
+            return put(store, request, found)
+        gone.set()
+        done: Future[None] = Future()
+        done.set_exception(UserError("the answer store is gone", exit_code=3, code="store"))
+        return done
+
+    put = SqliteStore.put
+    monkeypatch.setattr(SqliteStore, "put", refuses)
+    given: dict[str, Any] = {"store": str(folder / STORE), "trace": folder / TRACE, "concurrency": 3, "pack": 1}
+    data = {"tickets": place.folder / "tickets.csv"}
+    with ScriptedServer(answer) as server:
+        with pytest.raises(UserError, match="the answer store is gone"):
+            rlm_dsl.run(runs.PROGRAM, data, model="m", base_url=server.base_url, **given)
+        assert 2 <= len(asked) <= 5 < MODEL_ROWS, "nothing leaves once the store is known to be gone"
+        monkeypatch.setattr(SqliteStore, "put", put)
+        rlm_dsl.resume(folder / TRACE, store=str(folder / STORE))
+    assert sorted(asked) == sorted(set(asked)) and len(asked) == MODEL_ROWS
 
 
 def command_line(folder: Path, url: str) -> list[str]:

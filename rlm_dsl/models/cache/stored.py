@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
 
+from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.models.cache.earlier_keys import earlier_keys
 from rlm_dsl.models.cache.kept import as_text
 from rlm_dsl.models.cache.protocol import AnswerStore
@@ -18,6 +19,8 @@ from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import Model
 from rlm_dsl.models.request import Answer, Request
 
+ENDING = frozenset({"store", "trace"})
+"""What failures are called after which answers have no place to be kept in."""
 POLL = 0.1
 """Seconds between looks for an answer that another process is asking for."""
 
@@ -28,12 +31,23 @@ def seen(task: asyncio.Task[Answer]) -> None:
         task.exception()
 
 
+async def at_once(failure: UserError) -> None:
+    """Wait for nothing."""
+
+
 class Stored:
     """A model that looks in what is known before, then in the store. One request per key is in flight; those who ask
-    meanwhile share it, and it is given up when none of them waits any more."""
+    meanwhile share it, and it is given up when none of them waits any more. `stop` lets nothing more leave, and waits
+    for what is under way."""
 
-    def __init__(self, inner: Model, store: AnswerStore, known: KnownAnswers = NONE_KNOWN) -> None:
-        self.inner, self.store, self.known = inner, store, known
+    def __init__(
+        self,
+        inner: Model,
+        store: AnswerStore,
+        known: KnownAnswers = NONE_KNOWN,
+        stop: Callable[[UserError], Awaitable[None]] = at_once,
+    ) -> None:
+        self.inner, self.store, self.known, self.stop = inner, store, known, stop
         self.flying: dict[str, asyncio.Task[Answer]] = {}
         self.waiting: Counter[str] = Counter()
         self.origins: dict[str, str] = {}
@@ -49,6 +63,16 @@ class Stored:
         return self.store.put(request, answer)
 
     async def answer(self, request: Request) -> Answer:
+        """Raises what the model raises, and UserError for a store or a trace that takes nothing more: once what is
+        under way has come, which is paid for."""
+        try:
+            return await self.answered(request)
+        except UserError as failure:
+            if failure.code in ENDING:
+                await self.stop(failure)
+            raise
+
+    async def answered(self, request: Request) -> Answer:
         key = request.key
         if key not in self.flying:
             found = self.found(request)
