@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.context.context import GivenRows
 from rlm_dsl.language.operators.core.provenance import MOST_PLACES
+from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.plan.cut import Cut, SentOn
@@ -65,48 +66,50 @@ class ShardedStage:
                 self.prepare(read)
 
     def send(self, read: str, table: str) -> None:
-        """What the shards make of a part, in a table here."""
+        """What the shards make of a part, in a table here: a group's rows as long as all places are kept of them, and
+        of more the groups of each shard."""
         sent = self.cut.sent[read]
         tables = {beside: self.beside(beside) for beside in sent.beside}
-        if sent.partial is not None and self.as_parts(sent, tables):
+        vast = sent.partial is not None and not sent.chain and self.warehouse.count(sent.context) > MOST_PLACES
+        most = None if sent.partial is None else MOST_PLACES
+        if not vast and self.gather(replace(sent, partial=None), tables, table, most):
+            self.held[read] = table
             return
-        self.gather(replace(sent, partial=None), tables, table)
-        self.held[read] = table
-
-    def as_parts(self, sent: SentOn, tables: Mapping[str, Any]) -> bool:
-        """Whether a group was brought as those of each part: where it is of so many rows that not all places are
-        kept of it."""
         assert sent.partial is not None
-        rows = self.gather(sent, tables, sent.partial.kept)
-        if rows <= MOST_PLACES:
-            self.warehouse.drop(sent.partial.kept)
-            return False
+        self.warehouse.drop(table)
+        self.gather(sent, tables, sent.partial.kept, None)
         self.held[sent.partial.kept] = sent.partial.kept
         self.wholes[sent.reader] = sent.partial.whole
         self.wholes[sent.name] = sent.partial.whole  # it is read by nothing else
-        return True
 
-    def gather(self, sent: SentOn, tables: Mapping[str, Any], table: str) -> int:
-        """Ask every shard, and put what they give together; gives how many rows `sent` has, be they sent or not."""
-        counted = tuple(step.name for step in sent.chain if step.counted)
-        totals = dict.fromkeys((*counted, sent.name), 0)
-        empty = True
-        for given in self.asked(sent, counted, tables):
-            moved = shifted(sent, totals.get(sent.numbered, 0))
-            self.warehouse.put(table, given.rows, moved, fresh=empty)
-            empty = False
-            for step in counted:
-                totals[step] += given.counts[step]
-        if not sent.chain:
-            totals[sent.name] = self.warehouse.count(sent.context)
-        self.counts |= {step: count for step, count in totals.items() if step != sent.context}
+    def gather(self, sent: SentOn, tables: Mapping[str, Any], table: str, most: int | None) -> bool:
+        """Ask every shard, and put what they give together; whether there are no more than `most` rows. Counted is how
+        many rows `sent` has, be they sent or not."""
+        known = counts_known(sent)
+        all_sent = sent.partial is None and sent.first is None
+        counted = tuple({step: None for step in known.values() if step != sent.context})
+        if all_sent:
+            counted = tuple(step for step in counted if step != known[sent.name])
+        totals = dict.fromkeys((*known.values(), sent.context), 0)
+        rows = 0
+        for at, given in enumerate(self.asked(sent, counted, tables)):
+            self.warehouse.put(table, given.rows, shifted(sent, totals.get(sent.numbered, 0)), fresh=not at)
+            rows += given.rows.num_rows
+            if most is not None and rows > most:
+                return False
+            for step, count in given.counts.items():
+                totals[step] += count
+            if all_sent:
+                totals[known[sent.name]] += given.rows.num_rows
+        totals[sent.context] = self.warehouse.count(sent.context)
+        self.counts |= {step.name: totals[known[step.name]] for step in sent.chain if step.counted}
         for step, of in self.cut.counted.items():
             if of == sent.name:
-                self.counts[step] = totals[sent.name]
-        return totals[sent.name]
+                self.counts[step] = totals[known[sent.name]]
+        return True
 
     def asked(self, sent: SentOn, counted: tuple[str, ...], tables: Mapping[str, Any]) -> Iterator[GivenRows]:
-        query, counting = query_of(sent, self.stage), counting_of(sent, self.stage)
+        query, counting = query_of(sent, self.stage), counting_of(sent, self.stage, counted)
         return self.warehouse.ask(sent.context, query, counting, counted, tables)
 
     def beside(self, table: str) -> Any:
@@ -169,8 +172,19 @@ def hidden(sent: SentOn) -> tuple[str, ...]:
     return sent.table.hidden
 
 
-def counting_of(sent: SentOn, stage: QueryStage) -> Sql | None:
-    counted = [step.name for step in sent.chain if step.counted]
+def counts_known(sent: SentOn) -> dict[str, str]:
+    """Of each step that makes what is sent, by which one's rows it is known how many it has: its own, or those that it
+    has as many as."""
+    known = {sent.context: sent.context}
+    before = sent.context
+    for step in sent.chain:
+        as_many = table_operators()[step.operator].as_many_always and step.name != sent.numbered
+        known[step.name] = known[before] if as_many else step.name
+        before = step.name
+    return known
+
+
+def counting_of(sent: SentOn, stage: QueryStage, counted: tuple[str, ...]) -> Sql | None:
     if not counted:
         return None
     counts = joined(", ", (sql("(SELECT count(*) FROM {n})", n=name(n)) for n in counted))
