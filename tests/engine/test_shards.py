@@ -180,12 +180,17 @@ def test_what_was_damaged_or_went_is_done_again(months: Path, tmp_path: Path, wo
         path.write_bytes(b"ARROW1 no longer")
     sharded(months, tmp_path, 1)
     cut = sharded(months, tmp_path, 1)
-    for path in kept.glob("*.duckdb"):
+    for path in kept.glob("*.rows"):
         path.unlink()  # a machine that has not what another one made
     del worked[:]
     assert recorded(cut, PROGRAM) == first
     assert worked.count("read") == 3
     assert worked.count("asked") == 6
+    for path in kept.glob("*.rows"):
+        path.write_bytes(path.read_bytes()[:200])
+    for path in (kept / "given").iterdir():
+        path.unlink()
+    assert recorded(cut, PROGRAM) == first
     for path in kept.glob("*.json"):
         path.write_text(json.dumps({"format": "csv"}))
     assert recorded(sharded(months, tmp_path, 1), PROGRAM) == first

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.hashing import identity
 from rlm_dsl.common.version import version
-from rlm_dsl.context.context import GivenRows
+from rlm_dsl.context.context import LINE, SOURCE, GivenRows
 from rlm_dsl.engine.shards.read_shard import read_shard
-from rlm_dsl.engine.shards.shard import Shard
+from rlm_dsl.engine.shards.rows_of_shard import read_rows
+from rlm_dsl.engine.shards.shard import Shard, ShardFiles
+from rlm_dsl.engine.storage.rows_file import HIDDEN
 from rlm_dsl.engine.warehouse.context_rows import context_rows
 from rlm_dsl.engine.warehouse.database import Database, engine_version
 from rlm_dsl.language.operators.core.engine_types import engine_type
@@ -31,7 +33,7 @@ from rlm_dsl.language.types import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-WANTED = "#wanted"
+WANTED, HELD = "#wanted", "#file"
 COUNTS = b"rlm-dsl.counts"
 
 
@@ -79,23 +81,43 @@ def told(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def computed(shard: Shard, question: Question) -> GivenRows:
-    file = shard.kept
-    if shard.files is not None and not Path(file).is_file():
-        file = read_shard(shard.files).kept
-    with Database(1, question.memory, [file]) as database:
-        held = f"#rows {question.context}"
-        database.run(sql("CREATE VIEW {v} AS {q}", v=name(held), q=rows_of(shard, database, file, question.schema)))
-        query = context_rows(question.number, question.schema, name(held))
-        database.run(sql("CREATE VIEW {v} AS {q}", v=name(question.context), q=query))
-        for table, rows in (question.tables or {}).items():
-            database.hold(table, rows)
-        if shard.wanted:
-            database.hold(WANTED, wanted_rows(shard.wanted))
-        rows = whole_table(database, question.query)
-        counts: Mapping[str, int] = {}
-        if question.counting is not None:
-            counts = dict(zip(question.counted, database.rows(question.counting)[0], strict=True))
-        return GivenRows(rows, counts)
+    if shard.files is None:
+        with Database(1, question.memory, [shard.kept]) as database:
+            held = sql("{d}.rows", d=name(database.attached[shard.kept]))
+            own = {column for (column,) in database.rows(own_columns(database.attached[shard.kept]))}
+            return answered(database, shard, question, held, own)
+    rows = rows_made(shard.files, shard)
+    with Database(1, question.memory) as database:
+        database.hold(HELD, rows.slice(shard.begin, shard.count))
+        return answered(database, shard, question, name(HELD), {*rows.column_names})
+
+
+def rows_made(files: ShardFiles, shard: Shard) -> pa.Table:
+    """The rows of a shard's file, which is made again where it is not there, or not whole."""
+    import pyarrow as pa
+
+    with suppress(OSError, pa.ArrowException):
+        if (rows := read_rows(Path(shard.kept))).num_rows >= shard.past:
+            return rows
+    Path(shard.kept).unlink(missing_ok=True)
+    return read_rows(Path(read_shard(files).kept))
+
+
+def answered(database: Database, shard: Shard, question: Question, file: Sql, own: set[str]) -> GivenRows:
+    """What the question's queries give in a database with the file's rows, which have their `own` columns."""
+    held = f"#rows {question.context}"
+    database.run(sql("CREATE VIEW {v} AS {q}", v=name(held), q=rows_of(shard, file, own, question.schema)))
+    query = context_rows(question.number, question.schema, name(held))
+    database.run(sql("CREATE VIEW {v} AS {q}", v=name(question.context), q=query))
+    for table, rows in (question.tables or {}).items():
+        database.hold(table, rows)
+    if shard.wanted:
+        database.hold(WANTED, wanted_rows(shard.wanted))
+    found = whole_table(database, question.query)
+    counts: Mapping[str, int] = {}
+    if question.counting is not None:
+        counts = dict(zip(question.counted, database.rows(question.counting)[0], strict=True))
+    return GivenRows(found, counts)
 
 
 def wanted_rows(numbers: Sequence[int]) -> pa.Table:
@@ -104,27 +126,22 @@ def wanted_rows(numbers: Sequence[int]) -> pa.Table:
     return pa.table({"number": pa.array(numbers, pa.int64())})
 
 
-def rows_of(shard: Shard, database: Database, file: str, schema: Table) -> Sql:
-    """The shard's rows with their numbers and sources in the whole; columns that its files have not are null."""
-    own = {column for (column,) in database.rows(own_columns(database.attached[file]))}
-    missing = [
-        sql(f"NULL::{engine_type(column.type)} AS {{c}}", c=name(column.name))
-        for column in schema.columns
-        if column.name not in own
-    ]
-    lines = [column for column in ("#line", "line") if column in own] if shard.lines else []
-    counted = joined("", (sql(f", {{c}} + {shard.lines} AS {{c}}", c=name(column)) for column in lines))
+def rows_of(shard: Shard, file: Sql, own: set[str], schema: Table) -> Sql:
+    """The shard's rows with their numbers and sources in the whole; columns that its file has not are null."""
+    moved = {ROW: shard.first, SOURCE: shard.source, LINE: shard.lines, "line": shard.lines}
+    types = {**HIDDEN, **{column.name: engine_type(column.type) for column in schema.columns}}
+    told = []
+    for column, kind in types.items():
+        value = sql(f"CAST({{c}} AS {kind})", c=name(column)) if column in own else sql(f"NULL::{kind}")
+        more = moved.get(column, 0)
+        told.append(sql(f"{{v}}{f' + {more}' if more else ''} AS {{c}}", v=value, c=name(column)))
     return sql(
-        'SELECT * REPLACE ({r} + {first} AS {r}, "#source" + {source} AS "#source"{lines}){more} FROM {d}.rows '
-        "WHERE {r} >= {begin} AND {r} < {past}",
+        "SELECT {told} FROM {file} WHERE {r} >= {begin} AND {r} < {past}",
+        told=joined(", ", told),
+        file=file,
         r=name(ROW),
-        first=whole_number(shard.first),
-        source=whole_number(shard.source),
         begin=whole_number(shard.begin),
         past=whole_number(shard.past),
-        lines=counted,
-        more=joined("", (sql(", {m}", m=each) for each in missing)),
-        d=name(database.attached[file]),
     )
 
 

@@ -1,6 +1,6 @@
 """The files of a shard as a file of rows: what a task does first, and again wherever the file is not there.
 
-In: files and how they are read. Out: the rows in a file of the engine, and facts beside it. Law: what is made of the
+In: files and how they are read. Out: the rows in a file of Arrow's, and facts beside it. Law: what is made of the
 same files in the same way has the same name; a file that has its name is whole.
 """
 
@@ -34,8 +34,8 @@ from rlm_dsl.context.rows.file_tables import (
 from rlm_dsl.context.rows.surveys import texts_of_surveys
 from rlm_dsl.context.stored_context import digest_of
 from rlm_dsl.engine.shards.byte_ranges import lines_of_range
+from rlm_dsl.engine.shards.rows_of_shard import write_rows
 from rlm_dsl.engine.shards.shard import Facts, ShardFiles
-from rlm_dsl.engine.storage.rows_file import write_rows
 from rlm_dsl.engine.storage.store import number_rows
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import Table
@@ -55,7 +55,7 @@ def digest_shard(wanted: ShardFiles, shared: object = None) -> str:
 def read_shard(wanted: ShardFiles, shared: object = None) -> Facts:
     """The facts of a shard's files, whose rows lie in a file then. Raises UserError for what cannot be read."""
     folder = Path(wanted.folder)
-    facts, rows = folder / f"{wanted.key}.json", folder / f"{wanted.key}.duckdb"
+    facts, rows = folder / f"{wanted.key}.json", folder / f"{wanted.key}.rows"
     if rows.is_file() and (known := facts_of(facts, rows)) is not None:
         return known
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def read_shard(wanted: ShardFiles, shared: object = None) -> Facts:
         batches, loaded.schema = as_declared(batches, casts), wanted.reading.declared
     made = folder / f".{wanted.key}.{os.getpid()}.{token_hex(4)}"
     try:
-        count = write_rows(made, loaded.schema, number_rows(batches, 0), wanted.reading.memory)
+        count = write_rows(made, number_rows(or_none(batches, loaded.schema), 0))
         told = Facts(
             loaded.format,
             loaded.schema,
@@ -84,8 +84,7 @@ def read_shard(wanted: ShardFiles, shared: object = None) -> Facts:
         write_facts(facts, told)
         made.replace(rows)
     finally:
-        for left in folder.glob(f"{made.name}*"):
-            left.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
     return told
 
 
@@ -121,19 +120,28 @@ def rows_of_all(files: list[OneOfMany], whole: Whole) -> Iterator[Any]:
     return rows_of_files(files, whole)
 
 
+def or_none(batches: Iterable[Any], schema: Table) -> Iterator[Any]:
+    """The batches, or one without rows where there is none."""
+    some = False
+    for batch in batches:
+        some = True
+        yield batch
+    if not some:
+        yield no_rows(schema)
+
+
 def as_declared(batches: Iterable[Any], casts: list[Cast]) -> Iterator[Any]:
     """The rows as declared. What is seen of them is for whoever has seen all shards to judge; a column that cannot be
     read so gives nothing."""
     declared = Table(tuple(cast.column for cast in casts))
     usable = all(cast.read is not None for cast in casts)
-    passed, some = 0, False
+    passed = 0
     for batch in batches:
         made, _ = cast_batch(batch, casts, passed)
         passed += batch.num_rows
         if usable:
-            some = True
             yield made
-    if not some:
+    if not usable:
         yield no_rows(declared)
 
 
