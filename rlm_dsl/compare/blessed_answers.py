@@ -28,8 +28,9 @@ def answer_digest(parts: Any) -> str:
     return identity("answer-v1", without_floats(parts))
 
 
-def read_blessed(folder: Path) -> dict[str, Any]:
-    """What was blessed in a folder. Raises UserError for a file that is none of ours."""
+def read_blessed(folder: Path, *, to_bless: bool = False) -> dict[str, Any]:
+    """What was blessed in a folder. Raises UserError for a file that is none of ours, and for an answer that was changed
+    by hand, unless it is read `to_bless`: the trace's own entry is written anew, and the others stay as they stand."""
     import yaml
 
     path = folder / BLESSED
@@ -41,10 +42,10 @@ def read_blessed(folder: Path) -> dict[str, Any]:
         found = parsed(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as failure:
         raise UserError(f"{path} cannot be read: {str(failure).splitlines()[0]}") from None
-    if not isinstance(found, dict) or not all(is_entry(name, entry) for name, entry in found.items()):
+    if not isinstance(found, dict) or not found or not all(is_entry(name, entry) for name, entry in found.items()):
         raise UserError(f"{path} is not what `rlm-dsl bless` writes", "remove it, and bless the traces anew")
     for name, entry in found.items():
-        if "parts" in entry and answer_digest(entry["parts"]) != entry["digest"]:
+        if not to_bless and "parts" in entry and answer_digest(entry["parts"]) != entry["digest"]:
             told = (
                 f"{path}: the answer of {printable(name)} and its digest do not belong together: it was changed by hand"
             )
@@ -105,7 +106,7 @@ def write_blessed(trace: Path, head: str, parts: list[Any]) -> Path:
     }
     if len(json.dumps(parts)) <= LONGEST and answer_digest(as_read(parts)) == entry["digest"]:
         entry["parts"] = parts
-    blessed = {**read_blessed(trace.parent), trace.name: entry}
+    blessed = {**read_blessed(trace.parent, to_bless=True), trace.name: entry}
     path = trace.parent / BLESSED
     write_file(path, HEAD + yaml.safe_dump(blessed, allow_unicode=True, sort_keys=True, width=120))
     return path

@@ -155,5 +155,5 @@ def bless(
     if not report.ok and not only_data_differs(report):
         raise UserError(f"{path.name} does not verify, and is not blessed", f"see: rlm-dsl verify {path}")
     parts: list[Any] = trace.answer["parts"] if report.ok else answer_today(trace, given)
-    before = read_blessed(path.parent).get(path.name, {}).get("parts") or trace.answer["parts"]
+    before = read_blessed(path.parent, to_bless=True).get(path.name, {}).get("parts") or trace.answer["parts"]
     return write_blessed(path, trace.head, parts), [part for part in part_diffs(before, parts) if part.differs]

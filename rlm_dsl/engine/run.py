@@ -11,11 +11,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.common.diagnostics import UserError
+from rlm_dsl.common.diagnostics import ProgramError, UserError
 from rlm_dsl.common.hashing import without_floats
 from rlm_dsl.common.source import Source
 from rlm_dsl.common.system_errors import system_error
@@ -40,8 +40,10 @@ from rlm_dsl.engine.run_trace import (
 )
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.database import engine_version
-from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions
-from rlm_dsl.models.cache.place import read_place
+from rlm_dsl.language.edit.call_sites import calls_in
+from rlm_dsl.language.operators.core.registry import operator_versions, recorded_versions, table_operators
+from rlm_dsl.language.syntax.parse import parse
+from rlm_dsl.models.cache.place import MEMORY, read_place
 from rlm_dsl.models.known_answers import NONE_KNOWN, KnownAnswers
 from rlm_dsl.models.protocol import ModelStack
 from rlm_dsl.models.recorded import Recorded, RecordedStack
@@ -51,7 +53,7 @@ from rlm_dsl.models.server.limits import within_limits
 from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Server, Settings
 from rlm_dsl.models.stack import Approve, LiveStack, approve_all
-from rlm_dsl.trace.going_on import AT_AN_END
+from rlm_dsl.trace.going_on import ANEW, AT_AN_END
 from rlm_dsl.trace.heads import keep_head
 from rlm_dsl.trace.layout import HEADER
 from rlm_dsl.trace.reader import Trace
@@ -140,7 +142,8 @@ def run_log(
             code = {"code": failure.code} if isinstance(failure, UserError) else {}
             held.tell("run.stop", {"error": type(failure).__name__, "message": str(failure), **code})
         if writer is not None and can_go_on(failure):
-            failure.add_note(f"to go on: {goes_on or f'rlm-dsl resume {trace}'}")
+            again = f"rlm-dsl resume {trace}" if writer.events.count else ANEW
+            failure.add_note(f"to go on: {goes_on or again}")
         raise
     finally:
         if writer is not None:
@@ -184,17 +187,29 @@ def run_program(
     operators = operator_versions() if known.versions is None else dict(known.versions)
     operators = operators if answers is None else dict(recorded_versions(answers.header))
     header = known.header or header_of(contexts, params, models, settings, extra or {}, operators)
+    # the answers that nobody asks for need no place to be kept in, and none that may be damaged, gone or read-only
+    asking = settings if asks_a_model(source) else replace(settings, store=MEMORY, batch=False)
     with run_log(trace, redaction, known) as log:
         log.begin({"program": source.text, **pace_of(settings)}, header, known)
         with (
             collected_seldom(),
             Warehouse(settings.threads, settings.memory, contexts.values()) as warehouse,
-            opened_calls(settings, keys, log, answers, explorer, approve, known, progress) as calls,
+            opened_calls(asking, keys, log, answers, explorer, approve, known, progress) as calls,
         ):
             recording = calls.models.recording
             return record_run(
                 source, contexts, params, settings, calls, recording, progress, log, warehouse, header, look
             )
+
+
+def asks_a_model(source: Source) -> bool:
+    """Whether a step of the program asks a model; a program that cannot be read may."""
+    operators = table_operators()
+    try:
+        called = {call.operator for call in calls_in(parse(source))}
+    except ProgramError:
+        return True
+    return any(operators[name].model is not None for name in called if name in operators)
 
 
 @contextmanager

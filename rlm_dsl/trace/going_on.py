@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rlm_dsl.trace.events import last_event, lines, parse_line
+from rlm_dsl.trace.events import last_event, lines, parse_line, whole_lines
 from rlm_dsl.trace.layout import EVENTS, HEADER, RECORDS
 
 AT_AN_END = frozenset({"turns", "type"})
 """What failures are called after which a run asks nothing more when it goes on."""
 ENDED = re.compile(r"no answer within \d+ turns|the answer has another type: ")
 """How they begin, where a log from before does not say what they are called."""
+ANEW = "run the same command again: nothing was asked yet"
+"""Of a run that was stopped before its first event was written: there is nothing to resume."""
 USUAL = 20
 """Turns, of a header that tells none."""
 
@@ -27,6 +29,8 @@ def way_on(folder: Path, named: Path | None = None) -> str:
     """What to do about an unfinished trace; `named` is how people name its folder, where that is not where it lies."""
     if str(header_in(folder).get("schema")) in RECORDS:
         return "run the command that began it again"
+    if not (folder / EVENTS).is_file() or next(whole_lines(folder / EVENTS), None) is None:
+        return ANEW
     shown = named or folder
     return more_turns(shown, allowed_turns(folder)[-1]) if turns_used_up(folder) else f"rlm-dsl resume {shown}"
 

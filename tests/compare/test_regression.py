@@ -104,6 +104,7 @@ def test_a_blessing_changed_by_hand_passes_no_test(folder: Path, capsys: pytest.
         "nothing": ("", "is not what `rlm-dsl bless` writes"),
         "a comment": ("# nothing\n", "is not what `rlm-dsl bless` writes"),
         "a list": ("[]\n", "is not what `rlm-dsl bless` writes"),
+        "an empty mapping": ("{}\n", "is not what `rlm-dsl bless` writes"),
         "no": ("false\n", "is not what `rlm-dsl bless` writes"),
         "a path": (sound.replace("run.trace:", "../traces/run.trace:"), "is not what `rlm-dsl bless` writes"),
         "a trace that is gone": (sound + entry.replace("run.trace:", "gone.trace:"), "it is gone, and blessed.yaml"),
@@ -114,6 +115,9 @@ def test_a_blessing_changed_by_hand_passes_no_test(folder: Path, capsys: pytest.
         code, out = told(capsys, "test", *DATA)
         assert code in (1, 2) and said in out, (case, out)
         assert "Traceback" not in out and "internal error" not in out
+    blessed.write_text(by_hand["another value"][0])
+    code, out = told(capsys, "bless", "traces/run.trace", *DATA)
+    assert code == 0 and "value: 7" in blessed.read_text(), "what is advised leads on"
     blessed.unlink()
     blessed.symlink_to(folder / "tickets.csv")
     assert "is no file that is read" in told(capsys, "test", *DATA)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -264,6 +265,37 @@ def test_a_disk_that_was_full(place: Place, room: int) -> None:
         done = command_run(folder, *given, largest_file=room)
         assert done.code == 3 and "rlm-dsl resume" in done.err
         assert goes_on(folder) == wanted and server.calls <= calls + MODEL_ROWS
+
+
+def test_a_disk_that_was_full_before_the_run_began(place: Place) -> None:
+    """Nothing can be resumed: what is named is the same command, which works once there is room."""
+    folder = place.another()
+    with place.serving() as server, pytest.MonkeyPatch.context() as changed:
+        asked = command_line(folder, server.base_url)
+
+        def full(self: EventLog, *given: Any, **more: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        changed.setattr(EventLog, "append", full)
+        refused = command(folder, *asked)
+        assert refused.code == 3 and "to go on: run the same command again" in refused.err, refused.err
+        for name in ("verify", "doctor", "show"):
+            told = command(folder, name, TRACE)
+            assert "run the same command again" in told.out + told.err and "resume" not in told.out + told.err, told
+        assert "start it anew" in command(folder, "resume", TRACE).err
+        changed.undo()
+        assert server.calls == 0 and command(folder, *asked).code == 0
+    assert rlm_dsl.verify(folder / TRACE).ok
+
+
+def test_a_program_that_asks_nothing_needs_no_store(place: Place) -> None:
+    (place.folder / "file").touch()
+    store = str(place.folder / "file" / "answers.sqlite")
+    data = {"tickets": place.folder / "tickets.csv"}
+    assert rlm_dsl.run("answer tickets | count()", data, store=store, trace=place.folder / "none.trace").value == ROWS
+    assert rlm_dsl.rerun(place.folder / "none.trace", store=store, to=place.folder / "again.trace").result.value == ROWS
+    with pytest.raises(UserError, match="cannot be used"):
+        rlm_dsl.run(runs.PROGRAM, data, model="m", store=store)
 
 
 def stopped(place: Place, folder: Path) -> None:
