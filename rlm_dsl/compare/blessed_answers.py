@@ -29,8 +29,8 @@ def answer_digest(parts: Any) -> str:
 
 
 def read_blessed(folder: Path, *, to_bless: bool = False) -> dict[str, Any]:
-    """What was blessed in a folder. Raises UserError for a file that is none of ours, and for an answer that was changed
-    by hand, unless it is read `to_bless`: the trace's own entry is written anew, and the others stay as they stand."""
+    """What was blessed in a folder. Raises UserError for a file that is none of ours, and for an answer that was
+    changed by hand, unless it is read `to_bless`: one entry is written anew then, and the others stay as they are."""
     import yaml
 
     path = folder / BLESSED
