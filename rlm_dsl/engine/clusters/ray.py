@@ -28,8 +28,6 @@ RETRIES = 4
 AHEAD = 3
 """Tasks under way for each processor: while some give what they made, others begin."""
 INSTALL = "pip install 'rlm-dsl[ray]'"
-STARTED = {"include_dashboard": False}
-"""How a cluster is started that nobody but this process uses."""
 QUIET = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
 SAME_VERSION = "the cluster's machines need the same Python, and the same rlm-dsl with what it needs"
 LOGGER = logging.getLogger("rlm_dsl.ray")
@@ -147,9 +145,19 @@ def connected(ray: Any, address: str) -> None:
         with suppress(ConnectionError):
             ray.init("auto", **QUIET)
             return
-        ray.init("local", **STARTED, **QUIET)
+        start(ray)
         return
-    ray.init(None if address == AUTO else address, **(STARTED if address == "local" else {}), **QUIET)
+    if address == "local":
+        start(ray)
+    else:
+        ray.init(None if address == AUTO else address, **QUIET)
+
+
+def start(ray: Any) -> None:
+    """A cluster that nobody but this process uses. Its tasks are the run itself: they do not stand back behind what
+    else the machine does, as Ray has them do."""
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    ray.init("local", include_dashboard=False, **QUIET)
 
 
 def machines() -> list[Mapping[str, float]]:
