@@ -18,7 +18,7 @@ import click
 from rlm_dsl.cli import completions
 from rlm_dsl.cli.events import emit
 from rlm_dsl.cli.output import note, safe
-from rlm_dsl.cli.progress import loading_bar
+from rlm_dsl.cli.progress import loading_bar, waiting
 from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.system_errors import system_error
 from rlm_dsl.trace.line_ends import keep_line_ends
@@ -35,7 +35,7 @@ CONTEXT = click.option(
 LABELS = click.option(
     "--labels", type=click.Path(), help="Reviewed rows, by which numbers get intervals, if not those beside."
 )
-THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine.")
+THREADS = click.option("--threads", type=click.IntRange(1), help="Threads of the query engine, in this process.")
 LARGEST = 1 << 28
 """Bytes of a key or a proof."""
 FORCE = click.option("--force", is_flag=True, help="Write it even over a file of another kind.")
@@ -44,7 +44,7 @@ ENGINE = click.option(
     metavar="local|ray|ray:ADDRESS",
     help="What reads and works on the data: this process, or the tasks of a Ray cluster.",
 )
-MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine.")
+MEMORY = click.option("--memory", metavar="2GB", help="Memory of the query engine, and of each task of an --engine.")
 
 STORE = click.option(
     "--store",
@@ -252,6 +252,11 @@ def load_given(
     found: dict[str, Any] = {}
     for name in named if declared is None else ():
         check_name(name, "name it otherwise: --context {name}=PATH")
+    if engine is not None:
+        from rlm_dsl.engine.clusters.open_cluster import open_cluster
+
+        with waiting(f"connecting to {engine.engine}, or starting it"):
+            open_cluster(engine)
     for name, given in named.items():
         type_ = (declared or {}).get(name)
         require_options(given, type_)

@@ -85,6 +85,18 @@ class Bar:
 
 
 @contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Says what is waited for, as long as it lasts; nothing where no one looks."""
+    if not watched():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(safe(what)):
+        yield
+
+
+@contextmanager
 def loading_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Told of bytes read, shows them with the time left, once that has taken a second; None where no one looks."""
     if not watched():

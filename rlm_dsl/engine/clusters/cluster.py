@@ -22,6 +22,10 @@ class Cluster(Protocol):
     @property
     def width(self) -> int: ...
 
+    @property
+    def room(self) -> int | None:
+        """The bytes of memory that a task may take where nobody says; None for as much as there is."""
+
     def told(self) -> str:
         """Where its tasks run, in words."""
 

@@ -23,6 +23,7 @@ class Here:
     """This process. What a task takes and gives is pickled on its way, as it is to another machine."""
 
     width: int = 1
+    room: int | None = None
 
     def told(self) -> str:
         return "in this process"

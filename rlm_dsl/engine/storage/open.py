@@ -53,7 +53,7 @@ def open_context(
     it is another than this process."""
     if engine is not None:
         told = {"format": format, "declared": declared, "progress": progress, "options": options}
-        sharded = in_shards(name, given, engine, keep, **told)
+        sharded = in_shards(name, given, engine, keep, memory, **told)
         if sharded is not None:
             return sharded
     if keep:
@@ -74,15 +74,17 @@ def open_context(
 
 
 def in_shards(
-    name: str, given: str, engine: Placement, keep: str | None, **read: Any
+    name: str, given: str, engine: Placement, keep: str | None, memory: int | None, **read: Any
 ) -> tuple[Context, tuple[str, ...]] | None:
-    """The context in shards that an engine works on; None for what it cannot read by itself."""
+    """The context in shards that an engine works on; None for what it cannot read by itself. A task takes the memory
+    that the engine's words say, else what a run may take here, else its share of its machine."""
     from rlm_dsl.engine.clusters.open_cluster import open_cluster
     from rlm_dsl.engine.shards.open_sharded import open_sharded
 
     folder = (Path(keep) if keep else scratch_folder()) / SHARDS
     cluster = open_cluster(engine)
-    context = open_sharded(name, given, cluster, folder, shard_bytes=engine.shard, memory=engine.memory, **read)
+    most = engine.memory or memory or cluster.room
+    context = open_sharded(name, given, cluster, folder, shard_bytes=engine.shard, memory=most, **read)
     if context is None:
         return None
     note = "" if keep else "; they go with this run, unless rlm-dsl.yaml says keep: FOLDER"
