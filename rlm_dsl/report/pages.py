@@ -143,8 +143,10 @@ def run_page(view: RunView, command: str = "", back: str = "") -> str:
     return page("run.html", view.story.header.get("question") or view.story.name, command, run=view, back=back)
 
 
-def diff_page(difference: Difference, summary: str, command: str = "", names: tuple[str, str] = ("", "")) -> str:
-    """Two runs beside each other; `summary` says in a sentence what is different."""
+def diff_page(
+    difference: Difference, summary: str, command: str = "", names: tuple[str, str] = ("", ""), back: str = ""
+) -> str:
+    """Two runs beside each other; `summary` says in a sentence what is different, `back` is where all are listed."""
     found = difference.as_json()
     programs = difference.a.trace.program, difference.b.trace.program
     return page(
@@ -152,6 +154,7 @@ def diff_page(difference: Difference, summary: str, command: str = "", names: tu
         f"{names[0] or found['a']} and {names[1] or found['b']}",
         command,
         d=found,
+        back=back,
         summary=summary,
         changes=difference.changes,
         answer=[answer_part(part) for part in difference.answer],

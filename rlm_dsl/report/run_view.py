@@ -21,6 +21,7 @@ from rlm_dsl.report.failed_rows import failed_rows
 from rlm_dsl.report.graph import Graph, graph
 from rlm_dsl.report.highlight import patterns_in
 from rlm_dsl.report.part_view import PartView, part_view
+from rlm_dsl.report.step_rows import step_rows
 from rlm_dsl.report.step_view import StepView, asked_text, rows_of, step_views
 from rlm_dsl.review.reviewed import Reviewed
 from rlm_dsl.review.telling import told_reviews
@@ -88,7 +89,7 @@ def run_view(
         evidence_problem,
         tuple(coverage(run)),
         graph(trace.header["contexts"], trace.steps),
-        tuple(step_views(trace)),
+        tuple(step_views(trace, step_rows(trace, given, compute=verified and not evidence_problem))),
         failed,
         count,
         tuple(left),
@@ -99,7 +100,10 @@ def run_view(
 
 def so_far(run: Story) -> RunView:
     """What there is to see of a run that came to no answer: its turns, its program and steps so far."""
-    steps = tuple(StepView(s["step"], s["operator"], rows_of(s), asked_text(s.get("asked")), "", ()) for s in run.steps)
+    last = {s["step"]: s for s in run.steps}  # a turn may have bound a name anew
+    steps = tuple(
+        StepView(name, s["operator"], rows_of(s), asked_text(s.get("asked")), "", ()) for name, s in last.items()
+    )
     drawn = graph(run.header.get("contexts", ()), run.steps)
     return RunView(run, None, "it is unfinished", (), (), "", (), drawn, steps, (), 0)
 

@@ -198,7 +198,8 @@ class Serving(ThreadingHTTPServer):
             case "/diff" if given.get("a") in known and given.get("b") in known:
                 with open_trace(known[given["a"]]) as a, open_trace(known[given["b"]]) as b:
                     found = diff(a, b)
-                return 200, diff_page(found, summarize_difference(found), "rlm-dsl serve", (given["a"], given["b"]))
+                names = given["a"], given["b"]
+                return 200, diff_page(found, summarize_difference(found), "rlm-dsl serve", names, "/")
             case _:
                 return 404, page("message.html", NO_SUCH, message="The list has what there is.")
 

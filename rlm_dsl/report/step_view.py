@@ -16,6 +16,7 @@ from rlm_dsl.engine.packed_words import packed_words
 from rlm_dsl.engine.run_trace import recorded_calls
 from rlm_dsl.models.prices import Price
 from rlm_dsl.replay.tables import query
+from rlm_dsl.report.step_rows import StepRows
 from rlm_dsl.report.values import LONGEST, as_text
 from rlm_dsl.trace.reader import Trace
 
@@ -36,9 +37,10 @@ class StepView:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float | None = None
+    table: StepRows | None = None
 
 
-def step_views(trace: Trace) -> Iterator[StepView]:
+def step_views(trace: Trace, tables: Mapping[str, StepRows]) -> Iterator[StepView]:
     spent = spent_by_step(trace)
     sql = sql_by_step(trace)
     calls = recorded_calls(trace)
@@ -57,6 +59,7 @@ def step_views(trace: Trace) -> Iterator[StepView]:
             asked_text(step.get("asked")),
             sql.get(step["step"], ""),
             tuple(prompts),
+            table=tables.get(step["step"]),
             **spent.get(step["step"], {}),
         )
     if "root" in spent:

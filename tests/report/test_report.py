@@ -28,7 +28,7 @@ from rlm_dsl.report.charts import Chart
 from rlm_dsl.report.server import Serving
 from rlm_dsl.testing import serve
 from tests.models.test_local_models import gguf
-from tests.support.browser import CONTRAST, browser, console, needs_browser, shot
+from tests.support.browser import CONTRAST, browser, console, faults, look, needs_browser, shot
 from tests.support.commands import Ran, command
 from tests.support.runs import asked, csv, gold, recorded
 
@@ -284,15 +284,19 @@ def test_a_run_in_a_browser(tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     page = (tmp_path / "page.html").as_uri()
     assert not re.search(r'(?:src|href)="(?!data:|#)', (tmp_path / "page.html").read_text())
-    for width, dark in ((400, False), (400, True), (1200, False), (1600, True)):
-        with browser(width, 900, dark=dark) as driver:
+    with browser() as driver:
+        for width, dark in ((400, False), (400, True), (1200, False), (1600, True)):
+            look(driver, width, 900, dark=dark)
             driver.get(page)
             assert driver.execute_script("return document.documentElement.scrollWidth") <= width
             assert driver.execute_script(CONTRAST) == []
             shot(driver, f"run-{width}-{'dark' if dark else 'light'}")
             if width == 1200:
                 click_through(driver)
-            assert console(driver) == []
+            if (width, dark) in ((400, True), (1200, False)):
+                assert faults(driver) == [] and driver.execute_script(CONTRAST) == []
+                assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        assert console(driver) == []
 
 
 def click_through(driver: Any) -> None:
@@ -306,9 +310,16 @@ def click_through(driver: Any) -> None:
     assert "tickets.csv, line" in opened.text and "bytes" in opened.text and "charged twice" in opened.text
     driver.find_element(By.CSS_SELECTOR, "a[href='#e-per_user-1']").click()
     assert driver.find_element(By.ID, "e-per_user-1").get_attribute("open")
-    step = driver.find_element(By.CSS_SELECTOR, "#s-topics summary")
-    step.send_keys(Keys.ENTER)
-    told = driver.find_element(By.ID, "s-topics").text
+    place = driver.find_element(By.CSS_SELECTOR, "#e-total .place a")
+    place.send_keys(Keys.ENTER)
+    assert driver.current_url.endswith("#e-total-p1"), "each place has a link of its own"
+    driver.find_element(By.CSS_SELECTOR, "svg.graph a[href='#s-topics']").send_keys(Keys.ENTER)
+    opened = driver.find_element(By.ID, "s-topics")
+    assert opened.get_attribute("open"), "a box of the pipeline opens its step"
+    rows = opened.find_elements(By.CSS_SELECTOR, "table tbody tr")
+    assert sum(row.is_displayed() for row in rows) == 25 < len(rows), "with its rows, a page of them"
+    assert "charged twice" in opened.text and "other" in rows[0].text
+    told = opened.text
     assert "Which label fits" in told and "SELECT" in told, "prompts and SQL open by the keyboard"
     timeline = driver.find_element(By.CSS_SELECTOR, "ol.turns").text
     assert "dead end" in timeline and "problems" in timeline
@@ -367,13 +378,17 @@ def test_serve_lists_filters_and_compares(served: Serving) -> None:
         assert sum(row.is_displayed() for row in driver.find_elements(By.CSS_SELECTOR, "tbody tr")) == 1
         filter_.clear()
         filter_.send_keys("2026")
+        assert faults(driver) == []
         shot(driver, "list")
         for box in driver.find_elements(By.CSS_SELECTOR, "input[name=t]"):
             box.click()
         driver.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
         assert "/diff?" in driver.current_url and "total" in driver.find_element(By.TAG_NAME, "main").text
-        assert driver.execute_script(CONTRAST) == []
+        assert driver.execute_script(CONTRAST) == [] and faults(driver) == []
         shot(driver, "diff")
+        driver.get((served.folder / "2026-11" / "report.html").as_uri())
+        assert faults(driver) == [] and driver.execute_script(CONTRAST) == []
+        shot(driver, "report")
         driver.get(served.url)
         driver.find_element(By.PARTIAL_LINK_TEXT, "2026-11").click()
         assert "Verified" in driver.find_element(By.CSS_SELECTOR, ".verdict").text

@@ -21,7 +21,7 @@ from rlm_dsl.common.diagnostics import UserError
 from rlm_dsl.report.reviewing.desk import Desk, Reviewing
 from rlm_dsl.report.server import Serving
 from rlm_dsl.review.labels.file import Labels, read_labels
-from tests.support.browser import CONTRAST, browser, console, needs_browser, shot
+from tests.support.browser import CONTRAST, browser, console, faults, needs_browser, shot
 from tests.support.processes import Process, command_started
 from tests.support.reviews import MANY, label, reviewed
 
@@ -127,7 +127,7 @@ def test_sixty_rows_by_the_keyboard_alone(tmp_path: Path) -> None:
             answered(driver, done + 1)
         wait(driver, 'document.activeElement.id === "more"')
         wait(driver, 'document.getElementById("numbers").textContent.includes("by the model")')
-        assert driver.execute_script(CONTRAST) == [] and console(driver) == []
+        assert driver.execute_script(CONTRAST) == [] and faults(driver) == [] and console(driver) == []
         shot(driver, "review-done")
     held = kept(tmp_path).held
     assert len({each.row for each in held}) == 60 and sum(each.answer is None for each in held) == 1
@@ -165,6 +165,7 @@ def test_every_form_of_answer_at_any_width_and_light(tmp_path: Path) -> None:
                     wait(driver, 'document.getElementById("last").textContent.includes("you said")')
                     answered(driver, count)
                 assert driver.execute_script(CONTRAST) == [] and console(driver) == []
+                assert not dark or faults(driver) == []
                 assert driver.execute_script("return document.documentElement.scrollWidth") <= width
                 shot(driver, f"review-{kind}-{width}")
     for kind, (_, said) in FORMS.items():

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -37,19 +38,40 @@ def browser(width: int = 1200, height: int = 900, *, dark: bool = False) -> Iter
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     try:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        scheme.append({"name": "prefers-reduced-motion", "value": "reduce"})
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        look(driver, width, height, dark=dark)
         yield driver
     finally:
         driver.quit()
 
 
+def look(driver: Any, width: int, height: int, *, dark: bool) -> None:
+    """From here on the window is so large, and its light is so."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    scheme.append({"name": "prefers-reduced-motion", "value": "reduce"})
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+
+
 def console(driver: Any) -> list[str]:
     """What the page's console said."""
     return [entry["message"] for entry in driver.get_log("browser")]
+
+
+def faults(driver: Any) -> list[str]:
+    """What of WCAG 2.1 A and AA axe finds wanting, with all that folds unfolded."""
+    driver.execute_script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    driver.execute_script((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found: list[str] = driver.execute_async_script(AXE)
+    return found
+
+
+AXE = """
+const done = arguments[0];
+const wanted = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] } };
+axe.run(document, wanted).then((told) => done(told.violations.map((each) =>
+  each.id + ": " + each.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", "))));
+"""
 
 
 def shot(driver: Any, name: str) -> None:
