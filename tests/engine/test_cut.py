@@ -21,6 +21,7 @@ from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.program import Literal
 from rlm_dsl.language.types import INT
 from rlm_dsl.plan.stages import QueryStage
+from rlm_dsl.plan.where import where_lines
 from tests.engine.test_naive import TABLES, VALUES, operators_agree, samples_agree, values_agree
 from tests.engine.test_programs import StandIn
 from tests.support.parted import PartedEngine, parted
@@ -88,6 +89,10 @@ PROGRAMS = [
     'answer t | where(n > 25) | classify(labels=["row", "of"]) | group(by=label, c=count())',
     'answer t | keep("has a 3") | take(2)',
     'answer t | where(n > 25) | classify(labels=["row", "of"]) | join(t, on=left.n == right.n)',
+    "answer t | take(2) | union(t | sort(-n) | take(1))",
+    "answer t | sort(-n) | take(3) | union(t)",
+    "answer t | where(n > 9) | join(t | where(n > 20) | select(n, m=x), on=n) | take(4)",
+    'answer t | sort(-n) | grep("3") | take(2)',
     "n = t | count()\nanswer t | group(by=k, c=count()) | derive(share=c / n)",
 ]
 
@@ -121,3 +126,58 @@ def recorded(warehouse: Warehouse, program: str) -> Any:
     places = find_places(warehouse, {row for _, origins in rests_on for row, _, _ in origins})
     tables = [warehouse.table(relation, hidden=True) for relation in made]
     return [record.as_json() for record in records], tables, rests_on, places
+
+
+WHERE = {
+    "answer t | where(n > 9) | group(by=k, s=sum(n))": [
+        "answer_where: on each of 4 shards of t; their places come here, with k, n, for answer",
+        "answer: here, where rows meet",
+    ],
+    "answer t | sort(-n) | take(4, skip=2)": [
+        "the rows of t: on each of 4 shards of t; of each shard come the rows that answer_sort may take",
+        "answer_sort -> answer: here, where rows meet",
+    ],
+    "answer t | sort(-n) | take(4, by=k)": [
+        "the rows of t: on each of 4 shards of t; all their columns come here",
+        "answer_sort -> answer: here, where rows meet",
+    ],
+    "answer t | where(n > 9) | sample(3)": [
+        "answer_where: on each of 4 shards of t; of each shard come the rows that answer may take",
+        "answer: here, where rows meet",
+    ],
+    'answer t | derive(w=split(text, " ")) | explode(w) | sample(3)': [
+        "answer_derive -> answer_explode: on each of 4 shards of t; all their columns come here",
+        "answer: here, where rows meet",
+    ],
+    "answer t | take(2) | union(t)": [
+        "the rows of t: on each of 4 shards of t; all their columns come here",
+        "answer_take -> answer: here, where rows meet",
+    ],
+    "m = t | avg(n)\nanswer t | where(n > m)": [
+        "the rows of t: on each of 4 shards of t; their places come here, with n, for m",
+        "answer: on each of 4 shards of t, beside m; all their columns come here",
+        "m: here, where rows meet",
+    ],
+    'answer t | classify(labels=["row", "of"]) | count()': [
+        "answer_rows: asked from here, within the one budget",
+        "answer_rows: on each of 4 shards of t, beside answer_rows_answers; all their columns come here",
+        "answer: here",
+    ],
+}
+
+
+@pytest.mark.parametrize("program", WHERE)
+def test_what_runs_where_is_said_and_no_more_is_sent_than_is_read(program: str) -> None:
+    with parted() as warehouse:
+        plan = planned(program, {"t": loaded(warehouse, "t", ROWS)}, warehouse)
+    assert where_lines(plan, {"t": 40}, {"t": 4}) == WHERE[program]
+
+
+def test_a_group_of_very_many_rows_comes_as_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context_rows, "VAST", 10)
+    with parted() as warehouse:
+        schema = {"t": loaded(warehouse, "t", ROWS)}
+        for program, sums in {"s=sum(n), a=avg(n), c=count()": True, "s=sum(x)": False, "m=median(n)": False}.items():
+            plan = planned(f"answer t | group(by=k, {program})", schema, warehouse)
+            (first, _) = where_lines(plan, {"t": 40}, {"t": 4})
+            assert ("come the sums of answer" in first) == sums, program
