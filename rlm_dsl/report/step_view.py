@@ -14,7 +14,7 @@ from typing import Any
 from rlm_dsl.common.counted import counted
 from rlm_dsl.engine.packed_words import packed_words
 from rlm_dsl.engine.run_trace import recorded_calls
-from rlm_dsl.models.prices import Price
+from rlm_dsl.models.prices import Price, is_another, known_price
 from rlm_dsl.replay.tables import query
 from rlm_dsl.report.step_rows import StepRows
 from rlm_dsl.report.values import LONGEST, as_text
@@ -86,12 +86,13 @@ def spent_by_step(trace: Trace) -> dict[str, dict[str, Any]]:
     _, rows = query(
         trace,
         "SELECT a.step, c.model, count(*), sum(a.seconds), sum(a.prompt_tokens), sum(a.completion_tokens), "
-        "sum(a.cached_tokens), a.batch "
-        "FROM attempts a LEFT JOIN (SELECT DISTINCT key, model FROM calls) c USING (key) GROUP BY 1, 2, a.batch",
+        "sum(a.cached_tokens), a.batch, c.served_model "
+        "FROM attempts a LEFT JOIN (SELECT DISTINCT key, model, served_model FROM calls) c USING (key) "
+        "GROUP BY 1, 2, a.batch, c.served_model",
         None,
     )
     found: dict[str, dict[str, Any]] = {}
-    for step, model, calls, seconds, given, answered, cached, by_batch in rows:
+    for step, model, calls, seconds, given, answered, cached, by_batch, served in rows:
         held = found.setdefault(
             step, {"calls": 0, "seconds": 0.0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
         )
@@ -100,11 +101,19 @@ def spent_by_step(trace: Trace) -> dict[str, dict[str, Any]]:
         held["seconds"] += float(seconds or 0)
         held["prompt_tokens"] += given
         held["completion_tokens"] += answered
-        price = prices.get(model)
+        price = price_of(prices, str(model), served or "")
         known = price is not None and held["usd"] is not None
-        own = Price(*price).of(given, answered, int(cached or 0), by_batch=by_batch) if known and price else None
+        own = price.of(given, answered, int(cached or 0), by_batch=by_batch) if known and price else None
         held["usd"] = None if own is None else held["usd"] + own
     return found
+
+
+def price_of(prices: Mapping[str, Any], named: str, answered: str) -> Price | None:
+    """The price of an answer, as the run reckoned: what the user said of the model that was named, else what is known
+    of the one that answered."""
+    price, known = Price(*prices[named]) if named in prices else None, known_price(named)
+    said = price is not None and (known is None or price.as_json() != known.as_json())
+    return known_price(answered) if is_another(named, answered) and not said else price
 
 
 def sql_by_step(trace: Trace) -> dict[str, str]:

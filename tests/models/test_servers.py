@@ -29,7 +29,9 @@ from rlm_dsl.models.server.servers import Keys
 from rlm_dsl.models.settings import Limits, ModelChoice, Server, Settings
 from rlm_dsl.models.settings_file import read_settings
 from rlm_dsl.models.stack import LiveStack
+from rlm_dsl.report.step_view import spent_by_step
 from rlm_dsl.testing import serve
+from rlm_dsl.trace.reader import Trace
 from tests.support.processes import Process
 from tests.support.scripted_server import ScriptedServer, completion
 
@@ -371,7 +373,9 @@ def test_the_price_of_a_model_is_not_that_of_another_that_answers_in_its_name(
     with ScriptedServer([replace(said, body={**said.body, "model": answered})]) as server:
         given = {"model": "gpt-4o", "base_url": server.base_url, "store": ":memory:"}
         program, rows = 'answer t | classify(on=x, ["a", "b"], into=label)', {"t": [{"x": "one"}]}
-        found = rlm_dsl.run(program, rows, **given)
+        found = rlm_dsl.run(program, rows, **given, trace=tmp_path / "t")
+        in_view = [each["usd"] for each in spent_by_step(Trace.open(tmp_path / "t")).values()]
+        assert in_view == [found.spent.usd], "a page tells the price that the run told"
         told = "\n".join(cost_lines(found))
         assert (found.spent.usd != known_price("gpt-4o").of(5, 5)) == another == (f"{answered} answered" in told)  # type: ignore[union-attr]
         assert (
