@@ -14,7 +14,9 @@ from typing import Any
 
 from rlm_dsl.cli.events import EVENTS, Steps
 from rlm_dsl.cli.output import QUIET, note, safe
+from rlm_dsl.cli.render.width import shortened
 from rlm_dsl.common.counted import counted
+from rlm_dsl.common.diagnostics import cells
 
 
 def watched() -> bool:
@@ -62,10 +64,16 @@ class Bar:
             def render(self, task: Any) -> Text:
                 return Text(spent())
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Spending(), Left())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Spending(),
+            Left(),
+        )
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.bar.start()
-        self.task = self.bar.add_task(f"{step} ({counted(rows, 'row')})", total=requests)
+        self.task = self.bar.add_task(told_step(step, rows), total=requests)
 
     def answered(self, step: str) -> None:
         if EVENTS.get():
@@ -73,7 +81,7 @@ class Bar:
         self.done += 1
         if self.pulse is not None and self.clock() - self.told >= self.pulse and not watched():
             self.told = self.clock()
-            note(f"{step}: {self.done:,} of {counted(self.requests, 'request')}; so far {self.spent()}")
+            note(f"{safe(step)}: {self.done:,} of {counted(self.requests, 'request')}; so far {self.spent()}")
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, advance=1)
 
@@ -94,6 +102,11 @@ def waiting(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(safe(what)):
         yield
+
+
+def told_step(step: str, rows: int) -> str:
+    """A step's name may hold anything, also what rich would take for markup, or a terminal for a command."""
+    return f"{shortened(safe(step), 30) if cells(safe(step)) > 30 else safe(step)} ({counted(rows, 'row')})"
 
 
 @contextmanager
@@ -123,7 +136,7 @@ def bytes_bar(what: str, total: int) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     bar.start()
     bar.add_task(f"reading {safe(what)}", total=total)

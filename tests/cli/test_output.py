@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from rlm_dsl import cli
+from rlm_dsl.cli import progress
+from rlm_dsl.cli.render.table import table_text
+from rlm_dsl.common.diagnostics import cells
 
 PROGRAM = 'context t: table(a: int, b: text)\n`größe` = t | where(b != "–")\nanswer `größe`\n'
 ROWS = [{"a": 1, "b": "東京 é –"}, {"a": 2, "b": "😀 \\"}]
@@ -114,3 +117,32 @@ def test_streams_that_are_closed_take_all(folder: Path, monkeypatch: pytest.Monk
     assert cli.run(["run", "none.rlm"]) == 2
     sys.stdout.close()
     sys.stderr.close()
+
+
+ANY = ["日本語ユーザー" * 9, "u\x1b[31mred \x9b31m\x07", "👍🏽 " * 40, "\u202egnp [/] [bold]", "é" * 90, None]
+
+
+def test_a_table_is_no_wider_than_the_terminal_whatever_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pipe it is as wide as it was."""
+    columns, rows = ("id", "user", "body"), [[n, one, other] for n, one in enumerate(ANY) for other in ANY]
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert max(map(cells, table_text(columns, rows).splitlines())) > 100
+    monkeypatch.setenv("COLUMNS", "80")
+    told = table_text(columns, rows).splitlines()
+    assert max(map(cells, told)) <= 76 and len(told) == 22 and told[0].split() == list(columns)
+    assert all("\x1b" not in line and "\x9b" not in line and "\u202e" not in line for line in told)
+
+
+def test_a_bar_takes_a_step_of_any_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names with brackets are no markup, and none is a command to the terminal."""
+    monkeypatch.setattr(progress, "watched", lambda: True)
+    for name in ("odd [/] [bold]", "\x1b[31m\x9b2J\u202e", "名前" * 60):
+        bar = progress.Bar()
+        bar.watch(lambda: "1 call [/]")
+        bar.round_started(name, 2, 2)
+        bar.answered(name)
+        bar.bar.refresh()
+        bar.round_ended(name)
+        task = progress.told_step(name, 2)
+        assert "\x1b" not in task and "\x9b" not in task and "\u202e" not in task and cells(task) <= 40
+    assert "\x1b[31m" not in capsys.readouterr().err

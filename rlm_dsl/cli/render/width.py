@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 
 from rlm_dsl.common.diagnostics import cells
 
@@ -15,11 +16,30 @@ UNKNOWN_WIDTH = 120
 """Columns where there is no terminal: those of a wide one."""
 
 
+INDENT = 4
+"""Columns by which tables are moved in at most."""
+
+
 def terminal_width() -> int:
     """Columns of the terminal; where there is none, those of a wide one."""
+    return width_known() or UNKNOWN_WIDTH
+
+
+def width_known() -> int | None:
+    """Columns of the terminal, if there is one."""
     if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
         return max(40, shutil.get_terminal_size().columns)
-    return UNKNOWN_WIDTH
+    return None
+
+
+def narrowed(widths: Sequence[int], room: int, least: int = 8) -> list[int]:
+    """The widths of a table's columns so that it has room: the widest give first, and none all of itself."""
+    found = list(widths)
+    over = sum(found) + 2 * (len(found) - 1) - room
+    while over > 0 and found and (widest := max(found)) > least:
+        found[found.index(widest)] -= 1
+        over -= 1
+    return found
 
 
 def fitted(text: str, columns: int) -> str:
