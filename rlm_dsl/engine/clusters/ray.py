@@ -44,6 +44,7 @@ class RayCluster:
     def connect(placement: Placement) -> RayCluster:
         """Raises UserError where Ray is not installed, or its cluster not reached."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of tasks that are cancelled; others are raised here
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
             import ray
