@@ -131,8 +131,10 @@ LONGEST_LINE = 240
 def render(diagnostic: Diagnostic, source: Source) -> str:
     """The one text form: message, place, line, caret under the span, hints."""
     place = source.place(diagnostic.span.start)
-    line, column = around(printable(source.line(place.line)), place.column)
-    width = max(1, min(diagnostic.span.end - diagnostic.span.start, len(line) - column + 1))
+    written, at = source.line(place.line), place.column - 1
+    line, column = around(printable(written), len(printable(written[:at])) + 1)
+    marked = len(printable(written[at : at + diagnostic.span.end - diagnostic.span.start]))
+    width = max(1, min(marked, len(line) - column + 1))
     gutter = " " * len(str(place.line))
     caret = cells(line[: column - 1]) * " " + "^" * max(1, cells(line[column - 1 :][:width]))
     out = [

@@ -13,7 +13,8 @@ import pytest
 from rlm_dsl import cli
 from rlm_dsl.cli import progress
 from rlm_dsl.cli.render.table import table_text
-from rlm_dsl.common.diagnostics import cells
+from rlm_dsl.common.diagnostics import Diagnostic, cells, render
+from rlm_dsl.common.source import Source, Span
 
 PROGRAM = 'context t: table(a: int, b: text)\n`größe` = t | where(b != "–")\nanswer `größe`\n'
 ROWS = [{"a": 1, "b": "東京 é –"}, {"a": 2, "b": "😀 \\"}]
@@ -146,3 +147,12 @@ def test_a_bar_takes_a_step_of_any_name(monkeypatch: pytest.MonkeyPatch, capsys:
         task = progress.told_step(name, 2)
         assert "\x1b" not in task and "\x9b" not in task and "\u202e" not in task and cells(task) <= 40
     assert "\x1b[31m" not in capsys.readouterr().err
+
+
+def test_a_caret_stands_below_what_is_wrong_whatever_stands_before_it() -> None:
+    """Wide characters take two cells, and what is made visible as many as it is shown by."""
+    text = "x = t | where(`\x1b[31m顧客\u202e` == usr)"
+    at = text.index("usr")
+    told = render(Diagnostic("C01", "unknown", Span(at, at + 3)), Source("p.rlm", text)).splitlines()
+    before = told[2].index("usr")
+    assert cells(told[3]) - cells(told[2][:before]) == 3 and told[3].endswith(" ^^^")
