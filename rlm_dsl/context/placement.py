@@ -14,6 +14,7 @@ from rlm_dsl.common.diagnostics import UserError, did_you_mean
 from rlm_dsl.common.memory import memory_bytes
 
 ENGINES = ("local", "ray")
+OPTIONS = ("shard", "memory")
 SHARD = 256_000_000
 """Bytes of files that are one shard, unless it is said."""
 AUTO = "auto"
@@ -46,13 +47,16 @@ class Placement:
             return Placement.read(given)
         if not isinstance(given, Mapping):
             raise UserError(f"no engine: {given!r}", EXAMPLE)
-        named = [key for key in given if key not in ("shard", "memory")]
+        named = [str(key) for key in given if key not in OPTIONS]
+        for key in named if len(given) > 1 else ():
+            if key not in ENGINES:
+                raise UserError(f"an engine has no `{key}`", *did_you_mean(key, (*ENGINES, *OPTIONS), what="it takes"))
         if len(named) != 1:
-            raise UserError("an engine is named once", EXAMPLE)
+            raise UserError("an engine is named once" if named else "this names no engine", EXAMPLE)
         found = Placement.read(f"{named[0]}:{given[named[0]] or AUTO}")
         if found is None:
             return None
-        said = {key: memory_bytes(str(given[key])) for key in ("shard", "memory") if given.get(key) is not None}
+        said = {key: memory_bytes(str(given[key])) for key in OPTIONS if given.get(key) is not None}
         return Placement(found.engine, found.address, **said)
 
 

@@ -136,7 +136,9 @@ class _Reader(YamlReader):
 
     def placement(self, node: Node) -> Placement | None:
         """An engine as a text, or as a mapping with more."""
-        return Placement.of(self.plain_mapping(node) if is_mapping(node) else self.text(node))
+        if is_mapping(node):
+            return Placement.of(self.plain_mapping(node))
+        return Placement.read(said) if (said := self.text(node)) else None
 
     def at_server(self, choice: ModelChoice, server: Node | None, servers: Mapping[str, Server]) -> ModelChoice:
         """A model at its server: one that is named under `servers`, or an address."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
@@ -30,6 +33,9 @@ AHEAD = 3
 INSTALL = "pip install 'rlm-dsl[ray]'"
 QUIET = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
 SAME_VERSION = "the cluster's machines need the same Python, and the same rlm-dsl with what it needs"
+SHARED_FOLDER = "the cluster's machines read the same files under the same paths: a shared folder, or object storage"
+REACHED = 5.0
+"""Seconds in which a cluster's address has to take a connection."""
 LOGGER = logging.getLogger("rlm_dsl.ray")
 
 
@@ -95,11 +101,12 @@ class RayCluster:
             options["memory"] = self.memory
         task = ray.remote(as_task).options(**options)
         held, most = ray.put(shared), AHEAD * self.width
+        folder = Path.cwd().as_posix()
         under_way: deque[Any] = deque()
         waiting = iter(items)
         try:
             for item in waiting:
-                under_way.append(task.remote(work, item, held, version()))
+                under_way.append(task.remote(work, item, held, version(), folder))
                 if len(under_way) >= most:
                     yield given(self.came(under_way.popleft()))
             while under_way:
@@ -133,10 +140,16 @@ class RayCluster:
             raise UserError(f"the Ray cluster does not answer: {told}", "run it again", exit_code=3) from None
 
 
-def as_task(work: Callable[[Any, Any], Any], item: Any, shared: Any, wanted: str) -> tuple[bool, Any]:
-    """What a task came to, by the version of rlm-dsl that is wanted."""
+def as_task(work: Callable[[Any, Any], Any], item: Any, shared: Any, wanted: str, folder: str) -> tuple[bool, Any]:
+    """What a task came to, by the version of rlm-dsl that is wanted. It runs in the folder of whoever asks, where that
+    is there, so that paths mean what they mean to them."""
     if (own := version()) != wanted:
         return False, (f"the machines of the Ray cluster have rlm-dsl {own}, not {wanted}", SAME_VERSION, 2, "")
+    try:
+        os.chdir(folder)
+    except OSError:
+        message = f"a machine of the Ray cluster ({platform.node()}) has no folder {folder}"
+        return False, (message, SHARED_FOLDER, 2, "input")
     return outcome(work, item, shared)
 
 
@@ -151,7 +164,18 @@ def connected(ray: Any, address: str) -> None:
     if address == "local":
         start(ray)
     else:
+        require_reachable(os.environ["RAY_ADDRESS"] if address == AUTO else address)
         ray.init(None if address == AUTO else address, **QUIET)
+
+
+def require_reachable(address: str) -> None:
+    """Raises ConnectionError where nothing takes a connection at an address, for which Ray would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").strip().rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), REACHED).close()
+        except (OSError, OverflowError) as failure:
+            raise ConnectionError(getattr(failure, "strerror", None) or str(failure)) from None
 
 
 def start(ray: Any) -> None:

@@ -219,7 +219,8 @@ def assembled(
         told += declared_notes(reading, facts, found)
     sources = sources_of(facts)
     shards = list(placed(files, facts))
-    rows = ShardedRows(tuple(in_parts(shards)), cluster, str(folder.absolute()), memory)
+    shards = [*in_parts(shards)] if len(shards) == 1 else shards  # what one task read, several may ask
+    rows = ShardedRows(tuple(shards), cluster, str(folder.absolute()), memory)
     return Context(
         reading.name, first.format, reading.given, schema, rows, tuple(sources), tuple(told), reading.options
     )
