@@ -69,6 +69,24 @@ def test_a_run_on_ray_is_the_run_in_one_process(two: Nodes, logs: Path, tmp_path
     assert rlm_dsl.verify(tmp_path / "one.trace", engine=two.placement).ok
 
 
+def test_paths_mean_to_tasks_what_they_mean_to_whoever_asks(
+    two: Nodes, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster was started elsewhere, and its workers with it."""
+    monkeypatch.chdir(logs.parent)
+    ours = rlm_dsl.run(PROGRAM, {"logs": "logs"}, engine=two.placement)
+    assert ours.execution.answer_json() == rlm_dsl.run(PROGRAM, {"logs": "logs"}).execution.answer_json()
+
+
+def test_an_address_that_takes_no_connection_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    started = time.monotonic()
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nowhere.invalid:1"):
+        with pytest.raises(ConnectionError):
+            ray.require_reachable(address)
+    assert time.monotonic() - started < 2 * ray.REACHED
+
+
 def told(found: Any) -> list[Any]:
     return [record.as_json() for record in found.steps]
 
