@@ -87,27 +87,31 @@ class GivenRows:
     counts: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class RowsQuery:
+    """What is asked of a context's rows elsewhere: in `query` they are the table `context`, the one of this `number` in
+    the run, and `tables` stand beside. `counting` gives the rows of the steps `counted`. With `wanted`, rows by their
+    numbers in the context, places that have none of these are not asked, and the others have theirs in a table
+    `#wanted` of one column, `number`."""
+
+    context: str
+    number: int
+    schema: Table
+    query: Sql
+    counting: Sql | None = None
+    counted: tuple[str, ...] = ()
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    wanted: Sequence[int] | None = None
+
+
 class RowsElsewhere(Protocol):
     """Rows that lie in several places, one after the other, where queries are sent to."""
 
     @property
     def num_rows(self) -> int: ...
 
-    def ask(
-        self,
-        context: str,
-        number: int,
-        schema: Table,
-        query: Sql,
-        counting: Sql | None = None,
-        counted: Sequence[str] = (),
-        tables: Mapping[str, pa.Table] | None = None,
-        wanted: Sequence[int] | None = None,
-    ) -> Iterator[GivenRows]:
-        """What a query gives of each place's rows, place after place; in it they are the table `context`, the one of
-        this number in the run, and `tables` stand beside. `counting` gives the rows of the steps `counted`. With
-        `wanted`, rows by their numbers in the context, places that have none of these are not asked, and the others
-        have theirs in a table `#wanted` of one column, `number`."""
+    def ask(self, asked: RowsQuery) -> Iterator[GivenRows]:
+        """What a query gives of each place's rows, place after place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ In: tables as any warehouse takes them. Out: the same contexts, elsewhere. Law: 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_dsl.context.context import GivenRows
+from rlm_dsl.context.context import GivenRows, RowsQuery
 from rlm_dsl.engine.warehouse import Warehouse
 from rlm_dsl.engine.warehouse.context_rows import context_rows
 from rlm_dsl.engine.warehouse.database import Database
 from rlm_dsl.language.operators.core.relation import Relation
-from rlm_dsl.language.sql import Sql, name, sql
+from rlm_dsl.language.sql import name, sql
 from rlm_dsl.language.types import Table
 from tests.naive.engine import Engine
 
@@ -33,46 +33,27 @@ class PartedRows:
     def num_rows(self) -> int:
         return int(self.rows.num_rows)
 
-    def ask(
-        self,
-        context: str,
-        number: int,
-        schema: Table,
-        query: Sql,
-        counting: Sql | None = None,
-        counted: Sequence[str] = (),
-        tables: Mapping[str, Any] | None = None,
-        wanted: Sequence[int] | None = None,
-    ) -> Iterator[GivenRows]:
+    def ask(self, asked: RowsQuery) -> Iterator[GivenRows]:
         ends = [0, *(self.num_rows * part // max(1, self.parts - 1) for part in range(self.parts))]
-        tables = {**(tables or {}), **({} if wanted is None else {"#wanted": numbers_of(wanted)})}
-        asked = context, number, schema, query, counting, counted, tables
-        return (self.of_part(self.rows.slice(begin, past - begin), *asked) for begin, past in itertools.pairwise(ends))
+        return (self.of_part(self.rows.slice(begin, past - begin), asked) for begin, past in itertools.pairwise(ends))
 
-    def of_part(
-        self,
-        part: Any,
-        context: str,
-        number: int,
-        schema: Table,
-        query: Sql,
-        counting: Sql | None,
-        counted: Sequence[str],
-        tables: Mapping[str, Any] | None,
-    ) -> GivenRows:
+    def of_part(self, part: Any, asked: RowsQuery) -> GivenRows:
         import pyarrow as pa
 
-        database, held = self.elsewhere, f"#rows {context}"
-        beside = {held: part, **(tables or {})}
+        database, held = self.elsewhere, f"#rows {asked.context}"
+        beside = {held: part, **asked.tables}
+        if asked.wanted is not None:
+            beside["#wanted"] = numbers_of(asked.wanted)
         for table, rows in beside.items():
             database.hold(table, rows)
-        database.run(sql("CREATE VIEW {v} AS {q}", v=name(context), q=context_rows(number, schema, name(held))))
+        shown = context_rows(asked.number, asked.schema, name(held))
+        database.run(sql("CREATE VIEW {v} AS {q}", v=name(asked.context), q=shown))
         try:
-            rows = pa.concat_tables(database.tables(query))
-            counts = () if counting is None else database.rows(counting)[0]
-            return GivenRows(rows, dict(zip(counted, counts, strict=True)))
+            rows = pa.concat_tables(database.tables(asked.query))
+            counts = () if asked.counting is None else database.rows(asked.counting)[0]
+            return GivenRows(rows, dict(zip(asked.counted, counts, strict=True)))
         finally:
-            database.run(sql("DROP VIEW {v}", v=name(context)))
+            database.run(sql("DROP VIEW {v}", v=name(asked.context)))
             for table in beside:
                 database.connection.unregister(table)
 

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rlm_dsl.context.context import GivenRows
+from rlm_dsl.context.context import GivenRows, RowsQuery
 from rlm_dsl.engine.clusters.cluster import Cluster
 from rlm_dsl.engine.shards.ask_shard import Question, ask_shard
 from rlm_dsl.engine.shards.shard import Shard
-from rlm_dsl.language.sql import Sql
-from rlm_dsl.language.types import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,23 +33,23 @@ class ShardedRows:
     def num_rows(self) -> int:
         return sum(shard.count for shard in self.shards)
 
-    def ask(
-        self,
-        context: str,
-        number: int,
-        schema: Table,
-        query: Sql,
-        counting: Sql | None = None,
-        counted: Sequence[str] = (),
-        tables: Mapping[str, pa.Table] | None = None,
-        wanted: Sequence[int] | None = None,
-    ) -> Iterator[GivenRows]:
-        beside = dict(tables or {})
-        digests = tuple((name, digest_of(table)) for name, table in beside.items())
+    def ask(self, asked: RowsQuery) -> Iterator[GivenRows]:
+        digests = tuple((name, digest_of(table)) for name, table in asked.tables.items())
         memory = None if self.memory is None else f"{self.memory // 1000} KB"
-        asked = Question(context, number, schema, query, self.folder, counting, tuple(counted), beside, digests, memory)
-        shards = self.shards if wanted is None else [*having(self.shards, sorted(wanted))]
-        yield from self.cluster.each(ask_shard, shards, asked)
+        question = Question(
+            asked.context,
+            asked.number,
+            asked.schema,
+            asked.query,
+            self.folder,
+            asked.counting,
+            asked.counted,
+            asked.tables,
+            digests,
+            memory,
+        )
+        shards = self.shards if asked.wanted is None else [*having(self.shards, sorted(asked.wanted))]
+        yield from self.cluster.each(ask_shard, shards, question)
 
 
 def having(shards: Sequence[Shard], wanted: Sequence[int]) -> Iterator[Shard]:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from rlm_dsl.common.diagnostics import UserError
-from rlm_dsl.context.context import Context, GivenRows, RowsElsewhere, StoredPart
+from rlm_dsl.context.context import Context, GivenRows, RowsElsewhere, RowsQuery, StoredPart
 from rlm_dsl.context.format_registry import own_column
 from rlm_dsl.engine.warehouse.context_rows import context_rows, is_vast, stored_rows
 from rlm_dsl.engine.warehouse.database import Database
@@ -79,9 +79,9 @@ class Warehouse(Database):
         wanted: Sequence[int] | None = None,
     ) -> Iterator[GivenRows]:
         """What a query gives of a context's rows elsewhere, place after place; of some rows alone, where `wanted`."""
-        number = list(self.contexts).index(context)
-        schema = self.contexts[context].type
-        return self.elsewhere[context].ask(context, number, schema, query, counting, counted, tables, wanted)
+        number, schema = list(self.contexts).index(context), self.contexts[context].type
+        asked = RowsQuery(context, number, schema, query, counting, tuple(counted), dict(tables or {}), wanted)
+        return self.elsewhere[context].ask(asked)
 
     def bring(self, context: str) -> None:
         """The rows of a context that lie elsewhere, all of them, here: for what reads them otherwise than in parts."""
