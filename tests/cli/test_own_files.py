@@ -60,7 +60,7 @@ def test_what_takes_long_looks_first_whether_it_may_write(tmp_path: Path, capsys
     """Before a model is asked: of these two none is."""
     (tmp_path / "t.csv").write_text("id,body\n1,x\n")
     (tmp_path / "p.rlm").write_text('answer t | keep("good?", on=body) | count()\n')
-    (tmp_path / "l.jsonl").write_text('{"id": 1, "label": true}\n')
+    (tmp_path / "l.jsonl").write_text('{"id": 1, "label": true}\n' * 40)
     (tmp_path / "p.tuned.yaml").write_text(MINE)
     asked = ["optimize", "p.rlm", "--context", "t=t.csv", "--examples", "l.jsonl", "--model", "m"]
     refused = command(tmp_path, *asked, "--base-url", "http://127.0.0.1:9/v1")

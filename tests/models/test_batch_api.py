@@ -79,7 +79,7 @@ def test_what_a_batch_answers_is_priced_by_its_share_and_the_rest_in_full(tmp_pa
     assert found.spent.usd == pytest.approx(sum(alone) + sum(shared))
     assert rlm_dsl.verify(tmp_path / "t").ok
     with open_trace(tmp_path / "t") as trace:
-        assert sum(view.usd or 0.0 for view in step_views(trace)) == pytest.approx(found.spent.usd)
+        assert sum(view.usd or 0.0 for view in step_views(trace, {})) == pytest.approx(found.spent.usd)
 
 
 def test_an_estimate_tells_the_price_by_batch_where_all_of_it_is_known() -> None:

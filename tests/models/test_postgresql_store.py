@@ -206,10 +206,11 @@ def test_a_server_that_stays_away_ends_the_run_in_words_and_it_goes_on(
     data, trace = written(tmp_path, 12), tmp_path / "r.trace"
     given: dict[str, Any] = {"store": address, "pack": 1, "concurrency": 1}
     with serve(gold=GOLD) as server:
-        put = PostgresStore.put
+        put, stopped = PostgresStore.put, list[bool]()
 
         def stops(store: PostgresStore, request: Request, answer: Answer) -> Any:
-            if server.calls == 6:
+            if server.calls >= 6 and not stopped:
+                stopped.append(True)
                 postgresql.stop()
             return put(store, request, answer)
 

@@ -189,7 +189,7 @@ def test_dollars_and_seconds_are_bounds(tmp_path: Path) -> None:
         more: dict[str, Any] = {"model": "m", "base_url": server.base_url, "store": str(tmp_path / "s")}
         with pytest.raises(UserError, match="the price of m is not known"):
             rlm_dsl.run(PROGRAM, {"log": path}, budget={"usd": 1.0}, **more)
-        with pytest.raises(UserError, match=r"the budget of \$0.01"):  # a text has no longest, as a label has
+        with pytest.raises(UserError, match=r"the budget of \$0.0090"):  # a text has no longest, as a label has
             rlm_dsl.run(TEXTS, {"log": path}, budget={"usd": 0.009}, price=Price(1, 2), **more)
         most = 0.009 / Price(1, 2).of(0, 4096)
         assert server.calls <= 40 and server.calls >= most

@@ -16,7 +16,7 @@ import pytest
 
 from rlm_dsl import cli
 
-HIDDEN = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+HIDDEN = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "COLUMNS", "LINES")
 
 
 @dataclass(frozen=True)

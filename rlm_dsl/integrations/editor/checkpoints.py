@@ -1,7 +1,8 @@
 """What is bound before a place of a text, kept while somebody types in it.
 
 In: the text of the moment, an offset. Out: where a statement before it begins, and what is bound there. Law: what is
-kept is dropped with the first change before it; to read on from there gives what reading the whole text gives.
+kept is dropped with the first change before it; to read on from there gives what reading the whole text gives,
+but for a name that is bound twice, and wrongly at first.
 """
 
 from __future__ import annotations
