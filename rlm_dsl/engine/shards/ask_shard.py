@@ -8,12 +8,10 @@ under a name made of all that it hangs on, and not computed again.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.common.hashing import identity
@@ -22,6 +20,7 @@ from rlm_dsl.context.context import LINE, SOURCE, GivenRows
 from rlm_dsl.engine.shards.read_shard import read_shard
 from rlm_dsl.engine.shards.rows_of_shard import read_rows
 from rlm_dsl.engine.shards.shard import Shard, ShardFiles
+from rlm_dsl.engine.shards.whole_file import whole_file
 from rlm_dsl.engine.storage.rows_file import HIDDEN
 from rlm_dsl.engine.warehouse.context_rows import context_rows
 from rlm_dsl.engine.warehouse.database import Database, engine_version
@@ -177,12 +176,6 @@ def read_given(path: Path, counted: tuple[str, ...]) -> GivenRows | None:
 def write_given(path: Path, found: GivenRows) -> None:
     import pyarrow as pa
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
     rows = found.rows.replace_schema_metadata({COUNTS: json.dumps(dict(found.counts)).encode()})
-    try:
-        with pa.OSFile(str(made), "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
-            writer.write_table(rows)
-        made.replace(path)
-    finally:
-        made.unlink(missing_ok=True)
+    with whole_file(path) as made, pa.OSFile(str(made), "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
+        writer.write_table(rows)

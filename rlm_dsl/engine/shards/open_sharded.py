@@ -74,14 +74,18 @@ def open_sharded(
     whole_files = shared_out(reading, found, str(folder.absolute()), shard_bytes)
     shards = in_ranges(whole_files, shard_bytes) or whole_files
     facts = read_all(cluster, shards, progress)
-    if shards[0].span is not None:
-        facts = with_digest(cluster, whole_files[0], facts)
     if any(one.skipped.get(ODD) for one in facts):  # what is told of lines hangs on the whole file
         shards = whole_files
         facts = read_all(cluster, shards, progress)
-    whole = whole_of(found, facts, reading) if many and format_named(form).table is not None else None
-    if whole is not None and not whole.columns:
-        return None
+    elif shards[0].span is not None:
+        facts = with_digest(cluster, whole_files[0], facts)
+    whole = None
+    if many and format_named(form).table is not None:
+        files = one_of_many(found, facts)
+        whole = joined_columns(files)
+        notes += [*whole.notes, *notes_of_files(files)]
+        if not whole.columns:
+            return None
     if whole is not None and (again := [at for at, one in enumerate(facts) if not stands_in(one, whole, reading)]):
         wider = [with_whole(shards[at], whole) for at in again]
         for at, shard, read in zip(again, wider, read_all(cluster, wider, None), strict=True):
@@ -161,12 +165,8 @@ def with_digest(cluster: Cluster, whole: ShardFiles, facts: Sequence[Facts]) -> 
     return [replace(facts[0], sources=(source,)), *facts[1:]]
 
 
-def whole_of(found: Sequence[Found], facts: Sequence[Facts], reading: Reading) -> Whole:
-    """The columns of all files, from what was found of each."""
-    return joined_columns(one_of_many(found, facts))
-
-
 def one_of_many(found: Sequence[Found], facts: Sequence[Facts]) -> list[OneOfMany]:
+    """The files of a table, from what was found of each."""
     sources = [source for one in facts for source in one.sources]
     texts = [text for one in facts for text in one.surveys]
     surveys = surveys_of_texts(texts, (source["encoding"] for source in sources))
@@ -212,7 +212,7 @@ def assembled(
     """The context of shards that are read."""
     first = facts[0]
     found = first.found or first.schema if whole is None else chosen(whole.schema, reading)
-    told = told_notes(reading, facts, whole, notes, files)
+    told = [*notes] if whole is not None else [*notes, *told_notes(facts)]
     schema = found
     if reading.declared is not None:
         schema = reading.declared
@@ -226,18 +226,13 @@ def assembled(
     )
 
 
-def told_notes(
-    reading: Reading, facts: Sequence[Facts], whole: Whole | None, notes: Sequence[str], files: Sequence[ShardFiles]
-) -> list[str]:
-    """What is to be told of the files, as a load of all tells it."""
-    if whole is not None:
-        found = [file for shard in files for file in shard.files]
-        return [*notes, *whole.notes, *notes_of_files(one_of_many(found, facts))]
+def told_notes(facts: Sequence[Facts]) -> list[str]:
+    """What is to be told of files that are no tables, as a load of all tells it."""
     skipped = sum((Counter(one.skipped) for one in facts), Counter[str]())
     told: tuple[str, ...] = ()
     for one in facts:
         told = merge_notes(told, one.notes)
-    return [*notes, *left_out(skipped, any(one.sources for one in facts)), *told]
+    return [*left_out(skipped, any(one.sources for one in facts)), *told]
 
 
 def declared_notes(reading: Reading, facts: Sequence[Facts], found: Table) -> list[str]:

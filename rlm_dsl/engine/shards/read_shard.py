@@ -7,14 +7,11 @@ same files in the same way has the same name; a file that has its name is whole.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
-from rlm_dsl.common.atomic_write import write_file
 from rlm_dsl.context.context import Loaded, SourceFile
 from rlm_dsl.context.files.blocks import Files
 from rlm_dsl.context.format import LoadRequest
@@ -36,6 +33,7 @@ from rlm_dsl.context.stored_context import digest_of
 from rlm_dsl.engine.shards.byte_ranges import lines_of_range
 from rlm_dsl.engine.shards.rows_of_shard import write_rows
 from rlm_dsl.engine.shards.shard import Facts, ShardFiles
+from rlm_dsl.engine.shards.whole_file import whole_file
 from rlm_dsl.engine.storage.store import number_rows
 from rlm_dsl.language.check.type_expressions import parse_table_type
 from rlm_dsl.language.types import Table
@@ -48,7 +46,8 @@ def digest_shard(wanted: ShardFiles, shared: object = None) -> str:
         return path.read_text(encoding="ascii")
     except OSError:
         digest = digest_of(wanted.files[0].path)
-        write_file(path, digest)
+        with whole_file(path) as made:
+            made.write_text(digest, encoding="ascii")
         return digest
 
 
@@ -58,7 +57,6 @@ def read_shard(wanted: ShardFiles, shared: object = None) -> Facts:
     facts, rows = folder / f"{wanted.key}.json", folder / f"{wanted.key}.rows"
     if rows.is_file() and (known := facts_of(facts, rows)) is not None:
         return known
-    folder.mkdir(parents=True, exist_ok=True)
     loaded, skipped = load(wanted)
     casts: list[Cast] = []
     found, batches = None, loaded.batches
@@ -66,8 +64,7 @@ def read_shard(wanted: ShardFiles, shared: object = None) -> Facts:
         found = loaded.schema
         casts = casts_of(loaded.schema, wanted.reading.declared)
         batches, loaded.schema = as_declared(batches, casts), wanted.reading.declared
-    made = folder / f".{wanted.key}.{os.getpid()}.{token_hex(4)}"
-    try:
+    with whole_file(rows) as made:
         count = write_rows(made, number_rows(or_none(batches, loaded.schema), 0))
         told = Facts(
             loaded.format,
@@ -82,9 +79,6 @@ def read_shard(wanted: ShardFiles, shared: object = None) -> Facts:
             str(rows),
         )
         write_facts(facts, told)
-        made.replace(rows)
-    finally:
-        made.unlink(missing_ok=True)
     return told
 
 
@@ -162,9 +156,8 @@ def write_facts(path: Path, facts: Facts) -> None:
         "seen": list(facts.seen),
         "skipped": dict(facts.skipped),
     }
-    made = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
-    made.write_text(json.dumps(held, ensure_ascii=True), encoding="ascii")
-    made.replace(path)
+    with whole_file(path) as made:
+        made.write_text(json.dumps(held, ensure_ascii=True), encoding="ascii")
 
 
 def facts_of(path: Path, rows: Path) -> Facts | None:

@@ -1,4 +1,4 @@
-"""A shard: rows of a context in a file of the engine that any worker can make again from its sources.
+"""A shard: rows of a context in a file that any worker can make again from its sources.
 
 In: what is read, and how. Out: values that travel to workers. Law: a shard's file is named by what it is made of, so
 that it is made once, by whoever needs it first, and never stale.

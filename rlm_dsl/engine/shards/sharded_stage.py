@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.context.context import GivenRows
 from rlm_dsl.language.operators.core.provenance import MOST_PLACES
-from rlm_dsl.language.operators.core.registry import table_operators
 from rlm_dsl.language.operators.core.relation import ORD
 from rlm_dsl.language.sql import Sql, joined, name, names, sql
 from rlm_dsl.plan.cut import Cut, SentOn
+from rlm_dsl.plan.row_counts import keeps_count
 from rlm_dsl.plan.stages import ModelStage, QueryStage, physical_name
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from rlm_dsl.engine.warehouse.warehouse import Warehouse
 
 
@@ -178,8 +176,7 @@ def counts_known(sent: SentOn) -> dict[str, str]:
     known = {sent.context: sent.context}
     before = sent.context
     for step in sent.chain:
-        as_many = table_operators()[step.operator].as_many_always and step.name != sent.numbered
-        known[step.name] = known[before] if as_many else step.name
+        known[step.name] = known[before] if keeps_count(step) else step.name
         before = step.name
     return known
 
@@ -215,8 +212,4 @@ def rows_asked_about(warehouse: Warehouse, stage: ModelStage) -> list[tuple[Any,
     context = physical_name(stage.input)
     if context not in warehouse.elsewhere or stage.step.arguments.get("by"):
         return warehouse.rows(stage.rows)
-    return [row for given in warehouse.ask(context, stage.rows) for row in table_rows(given.rows)]
-
-
-def table_rows(table: pa.Table) -> list[tuple[Any, ...]]:
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return list(warehouse.rows_elsewhere(context, stage.rows))

@@ -7,7 +7,6 @@ where places were left out, as many are counted as were united.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from rlm_dsl.engine.warehouse.context_rows import CONTEXT_BITS, row_id
 from rlm_dsl.engine.warehouse.warehouse import Warehouse
@@ -15,9 +14,6 @@ from rlm_dsl.language.operators.core.relation import FROM, HI, LO, ORD, ROW, SOU
 from rlm_dsl.language.sql import Sql, bound, name, sql
 from rlm_dsl.language.types import TEXT
 from rlm_dsl.plan.stages import physical_name
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def find_origins(
@@ -67,12 +63,8 @@ def origins_elsewhere(
         down=down,
         last=last,
     )
-    found = [row for given in warehouse.ask(physical_name(relation), query) for row in rows_of(given.rows)]
+    found = [(row, lo, hi) for row, lo, hi in warehouse.rows_elsewhere(physical_name(relation), query)]
     return found[-1:] if chosen == "last" else found[:most]
-
-
-def rows_of(table: pa.Table) -> list[tuple[Any, ...]]:
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def origin_rows(relation: Relation, chosen: str) -> Sql:
@@ -148,5 +140,5 @@ def places_elsewhere(
         warehouse.contexts[held], held, number, sql('{r} IN (SELECT number FROM "#wanted")', r=name(ROW))
     )
     numbers = [row & ((1 << SOURCE_BITS) - 1) for row in wanted]
-    rows = (row for given in warehouse.ask(held, query, wanted=numbers) for row in rows_of(given.rows))
+    rows = warehouse.rows_elsewhere(held, query, numbers)
     return {row: (line, lo, text or "") for row, line, lo, text in rows}

@@ -143,9 +143,11 @@ class Warehouse(Database):
             return list(islice(self.rows_elsewhere(physical_name(relation), query), limit))
         return self.rows(query)
 
-    def rows_elsewhere(self, context: str, query: Sql) -> Iterator[tuple[Any, ...]]:
+    def rows_elsewhere(
+        self, context: str, query: Sql, wanted: Sequence[int] | None = None
+    ) -> Iterator[tuple[Any, ...]]:
         """The rows that a query gives of a context's places, place after place, as far as they are taken."""
-        for given in self.ask(context, query):
+        for given in self.ask(context, query, wanted=wanted):
             yield from zip(*(column.to_pylist() for column in given.rows.columns), strict=True)
 
     def ordered(self, relation: Relation, limit: int | None = None, *, hidden: bool = False) -> Sql:
